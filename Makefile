@@ -1,0 +1,53 @@
+# Everything happens in a virtual environment of the checkout; a second call of a target installs nothing again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help quickstart test slow lint format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make quickstart   train λ = 0, 0.01, 0.1, 1.0 on packaged digits and draw the figures (minutes)"
+	@echo "make test         tests, lint and types"
+	@echo "make slow         the long tests"
+	@echo "make lint         lint and types only        make format   put the code in order"
+	@echo "make clean        remove the environment and caches; runs/ is left alone"
+
+quickstart: $(VENV)/.installed
+	@run_dir=runs/quickstart-$$(date +%Y%m%d-%H%M%S) && \
+	$(BIN)/cl sweep --config configs/quickstart.yaml --run-dir $$run_dir && \
+	$(BIN)/cl plot $$run_dir
+
+test: $(VENV)/.installed-dev lint
+	$(BIN)/pytest -q
+
+slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -q -m slow
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; say which: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing centerloss into $(VENV) (TensorFlow is large: this takes a minute or two) …"
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing centerloss and its test tools into $(VENV) (this takes a minute or two) …"
+	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,121 @@
+"""The center loss of Wen et al. (ECCV 2016) as a Keras layer that owns its centers.
+
+Nothing here knows about MNIST, λ, the network or the optimizer, so the layer serves any Keras 3 model.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import keras
+from keras import ops
+
+Reduction = Literal["sum", "mean"]
+
+
+@keras.saving.register_keras_serializable(package="centerloss")
+class CenterLoss(keras.layers.Layer):
+    """Pulls every feature towards the center of its class, and the centers after the features.
+
+    In a batch of m features x_i with labels y_i and centers c_j, `layer(features, labels)` returns the scalar
+
+        L_c = ½ Σ_i ‖x_i − c_{y_i}‖²        reduction "sum": Eq. 2 of the paper, and the post
+        L_c = ½ Σ_i ‖x_i − c_{y_i}‖² / m    reduction "mean": the paper's own code
+
+    and with `training=True` also takes one step of Eq. 4, from this batch's features and the centers before it:
+
+        Δc_j = Σ_i δ(y_i = j) (c_j − x_i) / (1 + Σ_i δ(y_i = j)),    c_j ← c_j − α Δc_j
+
+    A class that is absent from the batch keeps its center, and the 1 in the denominator keeps a class of one
+    sample from jumping. The step is no gradient step: it depends on neither λ nor the optimizer, and no gradient
+    flows into the centers. With `training=False` (the default) the centers do not move.
+
+    Multiply the returned loss by λ yourself. The two reductions differ by a factor m, and so does the meaning of λ.
+
+    Args:
+        num_classes: number of classes k; labels are integers in [0, k).
+        alpha: rate α of the centers, 0 ≤ α ≤ 1.
+        reduction: "sum" or "mean" over the batch.
+        centers_initializer: where the k centers start; a Keras initializer or its name.
+        **kwargs: passed to `keras.layers.Layer`. `dtype` is "float32" unless given, under mixed precision too:
+            squared distances and slowly moving averages are what half precision is worst at.
+
+    Call arguments:
+        features: floating (m, d); cast to the layer's dtype.
+        labels: integer (m,) or (m, 1).
+        training: whether to move the centers.
+
+    Returns:
+        A scalar of the layer's dtype.
+
+    Raises:
+        ValueError: on settings out of range, or inputs of the wrong rank.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        alpha: float = 0.5,
+        reduction: Reduction = "sum",
+        centers_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
+            raise ValueError(f"num_classes must be a positive integer, received {num_classes!r}.")
+        if not 0.0 <= alpha <= 1.0:
+            raise ValueError(f"alpha must lie between 0 and 1, received {alpha!r}.")
+        if reduction not in get_args(Reduction):
+            raise ValueError(f"reduction must be one of {get_args(Reduction)}, received {reduction!r}.")
+        self.num_classes = num_classes
+        self.alpha = float(alpha)
+        self.reduction = reduction
+        self.centers_initializer = keras.initializers.get(centers_initializer)
+
+    def build(self, features_shape: tuple[int | None, ...], labels_shape: Any = None) -> None:
+        """Create the centers, (num_classes, d), once the feature dimension d is known."""
+        if len(features_shape) != 2 or features_shape[1] is None:
+            raise ValueError(
+                f"features must have shape (batch, dimension) with a known dimension, received {features_shape}. "
+                "Flatten them first."
+            )
+        self.centers = self.add_weight(
+            shape=(self.num_classes, features_shape[1]),
+            initializer=self.centers_initializer,
+            trainable=False,
+            name="centers",
+        )
+
+    def call(self, features: Any, labels: Any, training: bool = False) -> Any:
+        """Return L_c; with `training`, move the centers by Eq. 4. See the class for shapes."""
+        labels = ops.reshape(labels, (-1,))
+        # Read once: the loss and the update must see the same centers, those before the step.
+        centers = ops.stop_gradient(ops.convert_to_tensor(self.centers))
+        offsets = features - ops.take(centers, labels, axis=0)
+        if training:
+            self.centers.assign(centers + self.alpha * self._mean_offsets(ops.stop_gradient(offsets), labels))
+        loss = 0.5 * ops.sum(ops.square(offsets))
+        if self.reduction == "mean":
+            loss = loss / ops.cast(ops.shape(features)[0], loss.dtype)
+        return loss
+
+    def _mean_offsets(self, offsets: Any, labels: Any) -> Any:
+        """−Δc of Eq. 4, (k, d). A product with the one-hot labels adds up in a fixed order; a scatter need not."""
+        membership = ops.one_hot(labels, self.num_classes, dtype=offsets.dtype)
+        counts = ops.sum(membership, axis=0)
+        return ops.matmul(ops.transpose(membership), offsets) / (1.0 + counts)[:, None]
+
+    def compute_output_shape(self, *_: Any) -> tuple[()]:
+        """A scalar."""
+        return ()
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything the constructor needs, for Keras' own saving."""
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "alpha": self.alpha,
+            "reduction": self.reduction,
+            "centers_initializer": keras.initializers.serialize(self.centers_initializer),
+        }

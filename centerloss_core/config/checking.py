@@ -1,0 +1,244 @@
+"""From pydantic's errors to problems: where, what is allowed there, what was received, what was meant."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import math
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from centerloss_core.config.documents import is_number
+from centerloss_core.config.problems import Problem, listed, shown
+from centerloss_core.config.schema import RULE, ConfigFile, Says
+from centerloss_core.config.tree import KeyPath, Tree, dotted
+
+_NOUNS = {int: "an integer", float: "a number", bool: "true or false", str: "text", types.NoneType: "null"}
+_BOOLEANS = dict.fromkeys(("yes", "on", "y"), "true") | dict.fromkeys(("no", "off", "n"), "false")
+_BOOLEANS |= dict.fromkeys(("true", "false"), "it without quotes")
+
+
+def check(tree: Tree) -> tuple[ConfigFile | None, list[Problem]]:
+    """The config file that the tree describes, or None and everything that is wrong with it."""
+    file, errors = _validate(tree.values)
+    return file, [_problem(tree, error) for error in (*errors, *_rules_behind(tree, errors))]
+
+
+def check_part(tree: Tree) -> list[Problem]:
+    """What is wrong with the values that are there, whatever else a whole config needs."""
+    _, errors = _validate(tree.values)
+    return [_problem(tree, error) for error in errors if error["type"] != "missing" and not _rule_keys(error)]
+
+
+def default_at(path: KeyPath) -> Any:
+    """The schema's default for a key, for example `("loss", "lambda")`."""
+    return _fields(_annotation_at(path[:-1]))[str(path[-1])].default
+
+
+def _validate(values: dict[str, Any]) -> tuple[ConfigFile | None, list[ErrorDetails]]:
+    try:
+        return ConfigFile.model_validate(values), []
+    except ValidationError as error:
+        # Pydantic also calls a list too short when its items are wrong; that is no second mistake.
+        return None, [
+            each
+            for each in error.errors(include_url=False)
+            if not (each["type"] == "too_short" and each["input"])
+        ]
+
+
+def _rules_behind(tree: Tree, errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Broken rules between values that pydantic did not get to, because a single value was wrong.
+
+    Found by leaving the wrong values out and looking again.
+    """
+    wrong = {_path(error) for error in errors}
+    values = copy.deepcopy(tree.values)
+    for path in wrong:
+        _leave_out(values, path)
+    _, again = _validate(values)
+    return [
+        error
+        for error in again
+        if _rule_keys(error)
+        and _path(error) not in wrong
+        and not any((*_path(error), key) in wrong for key in _rule_keys(error))
+    ]
+
+
+def _leave_out(values: dict[str, Any], path: KeyPath) -> None:
+    """Remove a wrong key of a section, the whole list for one of its items; sections themselves stay."""
+    keys = [key for key in path if isinstance(key, str)] if path[:1] != ("overrides",) else ["overrides"]
+    here: Any = values
+    for key in keys[:-1]:
+        here = here.get(key) if isinstance(here, dict) else None
+    if isinstance(here, dict) and (len(keys) > 1 or keys == ["overrides"]):
+        here.pop(keys[-1], None)
+
+
+def _path(error: ErrorDetails) -> KeyPath:
+    """Where the error is, without the tag that pydantic puts behind the key of a union."""
+    path = error["loc"]
+    return path[:2] + path[3:] if path[:2] == ("train", "schedule") else path
+
+
+def _rule_keys(error: ErrorDetails) -> tuple[str, ...]:
+    """The keys that a rule between values concerns; none for an error in a single value."""
+    keys: tuple[str, ...] = error["ctx"]["keys"] if error["type"] == RULE else ()
+    return keys
+
+
+def _problem(tree: Tree, error: ErrorDetails) -> Problem:
+    path = _path(error)
+    if error["type"] == RULE:
+        path = _latest(tree, path, _rule_keys(error))
+        message = error["msg"]
+    elif error["type"] == "extra_forbidden":
+        message = _unknown_key(path)
+    elif error["type"] == "missing":
+        message = f"missing; expected {_describe(_annotation_at(path))}"
+    else:
+        annotation, value = _annotation_at(path), error["input"]
+        message = f"expected {_describe(annotation)}; received {shown(value)}{_hint(annotation, value)}"
+    return tree.origin(path).problem(path, message)
+
+
+def _latest(tree: Tree, path: KeyPath, keys: tuple[str, ...]) -> KeyPath:
+    """Of the keys that break a rule together, the one to blame: the last to be given."""
+    given = [(*path, key) for key in keys if (*path, key) in tree.origins]
+    return max(given, key=lambda key: (tree.origin(key).source, tree.origin(key).line or 0), default=path)
+
+
+def _unknown_key(path: KeyPath) -> str:
+    allowed = list(_fields(_annotation_at(path[:-1])))
+    meant = _nearest(str(path[-1]), allowed) or _same_key_elsewhere(path)
+    hint = f"; did you mean {meant!r}?" if meant else "."
+    return f"unknown key{hint} Allowed here: {listed(allowed)}"
+
+
+def _same_key_elsewhere(path: KeyPath) -> str | None:
+    """`epochs` at the top level, or `loss.seed`, is a known key in the wrong place."""
+    for section in ("data", "model", "loss", "train"):
+        if path[-1] in _fields(_annotation_at((section,))):
+            return dotted((section, path[-1]))
+    return None
+
+
+def _nearest(word: str, words: list[str]) -> str | None:
+    """`batchsize` is near `batch_size`; so is `Batch-Size`."""
+    near = difflib.get_close_matches(word[:64].lower().replace("-", "_"), words, n=1)
+    return near[0] if near else None
+
+
+def _annotation_at(path: KeyPath) -> Any:
+    """The annotation of the value at `path`, with its constraints."""
+    annotation: Any = ConfigFile
+    for part in path:
+        if isinstance(part, int):
+            annotation = next(get_args(kind)[0] for kind in _kinds(annotation) if get_origin(kind) is tuple)
+        else:
+            field = _fields(annotation)[part]
+            annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    return annotation
+
+
+def _fields(annotation: Any) -> dict[str, FieldInfo]:
+    """The keys of the mapping that is allowed here."""
+    models = [kind for kind in _kinds(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return {field.alias or name: field for model in models for name, field in model.model_fields.items()}
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """The types that a value may have: the branches of a union, without their constraints."""
+    if get_origin(annotation) is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, types.UnionType):
+        for branch in get_args(annotation):
+            yield from _kinds(branch)
+    else:
+        yield annotation
+
+
+def _describe(annotation: Any) -> str:
+    """What is allowed, in words: `an integer ≥ 1 or null`."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _describe_constrained(arguments[0], _constraints(arguments[1:]))
+    if origin in (Union, types.UnionType):
+        # null first: "a list, each item an integer or null" would be read wrongly.
+        branches = sorted(arguments, key=lambda branch: branch is not types.NoneType)
+        return " or ".join(_describe(branch) for branch in branches)
+    if origin is Literal:
+        return f"one of {listed(arguments)}"
+    if origin is tuple:
+        return f"a list, each item {_describe(arguments[0])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"a mapping with the keys {listed(_fields(annotation))}"
+    return _NOUNS[annotation]
+
+
+def _describe_constrained(kind: Any, constraints: list[Any]) -> str:
+    words = next((each.text for each in constraints if isinstance(each, Says)), None)
+    if words is not None:
+        return words
+    described = _describe(kind)
+    if any(hasattr(each, "min_length") for each in constraints):
+        described = described.replace("a list", "a non-empty list", 1)
+    bounds = {name: getattr(each, name) for each in constraints for name in _SIGNS if hasattr(each, name)}
+    if bounds.keys() == {"ge", "le"}:
+        return f"{described} from {bounds['ge']} to {bounds['le']}"
+    limits = " and ".join(f"{_SIGNS[name]} {bound}" for name, bound in bounds.items())
+    return f"{described} {limits}".rstrip()
+
+
+_SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+
+
+def _constraints(metadata: tuple[Any, ...]) -> list[Any]:
+    """The constraints themselves, also those inside a `Field(...)`."""
+    return [
+        inner for each in metadata for inner in (each.metadata if isinstance(each, FieldInfo) else (each,))
+    ]
+
+
+def _hint(annotation: Any, value: object) -> str:
+    """What the author probably meant."""
+    kinds = list(_kinds(annotation))
+    if isinstance(value, str):
+        return _hint_for_text(kinds, value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "; it must be finite"
+    if isinstance(value, float) and int in kinds and value.is_integer():
+        return f"; write {int(value)}"
+    if isinstance(value, int | float) and any(get_origin(kind) is tuple for kind in kinds):
+        return f"; write [{shown(value)}]"
+    return ""
+
+
+def _hint_for_text(kinds: list[Any], value: str) -> str:
+    word = value.strip().lower()
+    if bool in kinds:
+        return f"; write {_BOOLEANS[word]}" if word in _BOOLEANS else ""
+    if types.NoneType in kinds and word in {"none", "null", "nil"}:
+        return "; write null"
+    if int in kinds or float in kinds:
+        return _hint_for_number(value.strip())
+    choices = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    meant = _nearest(value, choices)
+    return f"; did you mean {meant!r}?" if meant else ""
+
+
+def _hint_for_number(text: str) -> str:
+    if is_number(text):
+        return "; write it without quotes"
+    plain = text.replace("_", "").replace(",", "")
+    if plain != text and is_number(plain):
+        return f"; write {plain}"
+    if text.lstrip("+-")[:1] == "0" and is_number(text.lstrip("+-").lstrip("0")):
+        return "; write a number without leading zeros"
+    return ""

@@ -1,0 +1,76 @@
+"""What is wrong with a config, in words that name the place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_LONGEST_VALUE = 60
+_LONGEST_KEY = 80
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to correct.
+
+    `file` is the file as the user named it, or the flag the value came from (`--set train.epochs=x`);
+    `line` counts from 1 and is None for a flag or for the file as a whole; `key` is dotted, "" for none.
+    """
+
+    file: str
+    line: int | None
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = printable(self.file) if self.line is None else f"{printable(self.file)}:{self.line}"
+        return ": ".join(part for part in (place, shortened(self.key, _LONGEST_KEY), self.message) if part)
+
+
+class ConfigError(Exception):
+    """Everything that is wrong with a config: `problems` by line, one line each in `str()`."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(dict.fromkeys(problems), key=_reading_order))
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+def _reading_order(problem: Problem) -> tuple[bool, int]:
+    """The file from top to bottom, then the flags."""
+    return problem.line is None, problem.line or 0
+
+
+def printable(text: str) -> str:
+    """The text with everything that could move a terminal's cursor escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def shortened(text: str, longest: int = _LONGEST_VALUE) -> str:
+    """The text made printable and at most `longest` characters long."""
+    cut = printable(text[: longest + 1])
+    return cut if len(cut) <= longest else f"{cut[: longest - 1]}…"
+
+
+def shown(value: object) -> str:
+    """A received value as its author would have written it in YAML."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return shortened(repr(value[: _LONGEST_VALUE + 1]))
+        case dict():
+            return "a mapping" if value else "an empty mapping"
+        case list() | tuple():
+            return "a list" if value else "an empty list"
+        case _:
+            return shortened(repr(value))
+
+
+def listed(words: Iterable[str]) -> str:
+    """Names in a row: `adam, sgd`."""
+    return ", ".join(words)

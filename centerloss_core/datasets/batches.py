@@ -1,0 +1,64 @@
+"""The order in which training images are met, as a function of the seed and the step alone."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+
+class BatchStream:
+    """An endless row of full batches in which every image appears exactly once per epoch.
+
+    One permutation per epoch, each drawn from (seed, epoch) alone, are laid end to end and cut every
+    `batch_size` images. So no batch is short, no image is dropped, and a batch at an epoch's end is filled
+    up from the next epoch. Any step can be asked for without those before it: a resumed run sees what the
+    uninterrupted one would have seen.
+
+    Args:
+        train_size: images to draw from, at least 1.
+        batch_size: images in each batch, at least 1; more than `train_size` is allowed.
+        seed: 0 or more.
+
+    Raises:
+        ValueError: one of them is out of range.
+    """
+
+    def __init__(self, train_size: int, batch_size: int, seed: int) -> None:
+        if train_size < 1 or batch_size < 1 or seed < 0:
+            raise ValueError(
+                f"train_size {train_size}, batch_size {batch_size}, seed {seed}: expected at least 1, 1 and 0"
+            )
+        self.train_size = train_size
+        self.batch_size = batch_size
+        self.seed = seed
+        self._permutations: dict[int, npt.NDArray[np.int32]] = {}
+
+    def batch(self, step: int) -> npt.NDArray[np.int32]:
+        """Return the indices of step number `step`, which counts from 0: int32 (batch_size,)."""
+        if step < 0:
+            raise ValueError(f"step is {step}, expected 0 or more")
+        start = step * self.batch_size
+        stop = start + self.batch_size
+        epochs = range(start // self.train_size, (stop - 1) // self.train_size + 1)
+        # Only what this batch needs is kept: in order, the next batch begins where this one ends.
+        self._permutations = {
+            epoch: self._permutations[epoch] if epoch in self._permutations else self._permutation(epoch)
+            for epoch in epochs
+        }
+        return np.concatenate(
+            [
+                permutation[max(0, start - epoch * self.train_size) : stop - epoch * self.train_size]
+                for epoch, permutation in self._permutations.items()
+            ]
+        )
+
+    def epoch_end(self, epoch: int) -> int:
+        """Return the number of steps after which epoch number `epoch`, which counts from 1, is complete."""
+        return math.ceil(epoch * self.train_size / self.batch_size)
+
+    def _permutation(self, epoch: int) -> npt.NDArray[np.int32]:
+        # NumPy promises that raw bits stay the same in every release, but not that Generator.permutation
+        # does: a run can be resumed or repeated after an upgrade. The stable sort settles the rare tie.
+        bits = np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(epoch,)))
+        keys = np.asarray(bits.random_raw(self.train_size))
+        return np.argsort(keys, kind="stable").astype(np.int32)

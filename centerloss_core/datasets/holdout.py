@@ -1,0 +1,55 @@
+"""Dividing images once and for all.
+
+A split must be the same for every run, seed and machine, or the runs of a sweep cannot be compared. A
+seeded shuffle would do, but NumPy does not promise that its shuffles survive a new release. So chance is
+taken from the images themselves: sorted by SHA-256, they are in an order that has nothing to do with what
+they show.
+"""
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from centerloss_core.datasets.arrays import Split
+from centerloss_core.datasets.errors import DataError
+
+
+def balanced_order(split: Split) -> npt.NDArray[np.intp]:
+    """Return an order of the images, intp (n,): every prefix is a fair sample, its classes in proportion.
+
+    Each class, itself in the order of its images' SHA-256, is spread evenly over the whole length.
+    """
+    shuffled = _digest_order(split)
+    labels = split.labels[shuffled]
+    position = np.empty(len(split))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        position[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return shuffled[np.argsort(position, kind="stable")]
+
+
+def hold_out(train: Split, size: int) -> tuple[Split, Split | None]:
+    """Divide `train` into what is trained on and `size` images to validate with, the same ones every time.
+
+    Both parts keep the order of `train`, and the classes in proportion to within one image.
+
+    Returns:
+        The rest and the held-out part, None if `size` is 0.
+
+    Raises:
+        DataError: `size` is negative or leaves nothing to train on.
+    """
+    if not 0 <= size < len(train):
+        raise DataError(
+            f"data.validation is {size}, expected 0 … {len(train) - 1:,} of {len(train):,} training images"
+        )
+    if size == 0:
+        return train, None
+    order = balanced_order(train)
+    return train.take(np.sort(order[size:])), train.take(np.sort(order[:size]))
+
+
+def _digest_order(split: Split) -> npt.NDArray[np.intp]:
+    digests = [hashlib.sha256(image.data).digest() for image in split.images]
+    return np.array(sorted(range(len(split)), key=digests.__getitem__), dtype=np.intp)

@@ -1,0 +1,107 @@
+"""Reading IDX, the format MNIST comes in, gzipped or not.
+
+A file is accepted only when it is byte for byte the known one; everything before that last test exists to
+say *what* is wrong with a bad file. No file, however it lies about itself, makes this module hold more than
+the size it should have.
+"""
+
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from centerloss_core.datasets.arrays import UInt8Array
+from centerloss_core.datasets.errors import DataError
+from centerloss_core.datasets.known_files import UNSIGNED_BYTE, KnownFile
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way to ask for a gzip header and its checksum
+
+
+def read_idx(path: Path, known: KnownFile) -> UInt8Array:
+    """Read the file at `path`, which must be `known`, gzipped or not.
+
+    Returns:
+        A uint8 array of shape `known.shape`, read-only.
+
+    Raises:
+        DataError: it cannot be read or is anything else.
+    """
+    try:
+        with path.open("rb") as file:
+            stored = file.read(largest_stored_size(known) + 1)
+        return decode_idx(stored, known)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}; put the original {known.name}[.gz] in its place") from error
+
+
+def decode_idx(stored: bytes, known: KnownFile) -> UInt8Array:
+    """Turn the bytes of a file, gzipped or not, into its array.
+
+    Returns:
+        A uint8 array of shape `known.shape`, read-only.
+
+    Raises:
+        DataError: with the most specific reason there is; naming the file is left to the caller.
+    """
+    # By content, not by name: browsers and servers unpack a .gz and keep its name.
+    content = _unpack(stored, known) if stored.startswith(_GZIP_MAGIC) else stored
+    _check_header(content, known)
+    _check_length(content, known)
+    if not known.is_genuine(content):
+        raise DataError(f"well-formed, but not the {known.kind} of MNIST (its SHA-256 differs)")
+    return np.frombuffer(content, dtype=np.uint8, offset=len(known.header)).reshape(known.shape)
+
+
+def largest_stored_size(known: KnownFile) -> int:
+    """Bytes that a file may take on disk: gzip never adds more than about 0.1 % and a header."""
+    return known.size + known.size // 1000 + 1024
+
+
+def _unpack(stored: bytes, known: KnownFile) -> bytes:
+    unpacker = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        # One byte more than expected is enough to see that there is too much.
+        content = unpacker.decompress(stored, known.size + 1)
+    except zlib.error as error:
+        raise DataError(f"damaged gzip data ({error})") from error
+    if len(content) <= known.size and not unpacker.eof:
+        raise DataError("truncated: the gzip data breaks off")
+    if unpacker.unused_data:
+        raise DataError(f"{len(unpacker.unused_data)} or more bytes follow the gzip data")
+    return content
+
+
+def _check_header(content: bytes, known: KnownFile) -> None:
+    if len(content) < 4:
+        raise DataError(f"only {len(content)} bytes, too short for an IDX file")
+    zeros, type_code, rank = struct.unpack(">HBB", content[:4])
+    if zeros != 0:
+        raise DataError(f"neither gzip nor IDX: it starts with {content[:16]!r}")
+    if type_code != UNSIGNED_BYTE:
+        raise DataError(f"IDX of type 0x{type_code:02x}, expected unsigned bytes (0x{UNSIGNED_BYTE:02x})")
+    if rank != len(known.shape):
+        found = {1: "labels", 3: "images"}.get(rank, f"an array of {rank} dimensions")
+        raise DataError(f"holds {found} where {known.kind} are expected")
+    if len(content) < len(known.header):
+        raise DataError("truncated within its header")
+    shape = struct.unpack(f">{rank}I", content[4 : len(known.header)])
+    if shape != known.shape:
+        raise DataError(f"announces {_describe(shape)}, expected {_describe(known.shape)}")
+
+
+def _check_length(content: bytes, known: KnownFile) -> None:
+    surplus = len(content) - known.size
+    if surplus < 0:
+        raise DataError(f"truncated: {len(content):,} of {known.size:,} bytes")
+    if surplus > 0:
+        raise DataError(f"has more bytes than the {known.size:,} that its header announces")
+
+
+def _describe(shape: tuple[int, ...]) -> str:
+    sides = " × ".join(str(side) for side in shape)
+    return f"{sides} = {math.prod(shape):,} bytes"

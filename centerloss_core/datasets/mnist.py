@@ -1,0 +1,128 @@
+"""The full MNIST: 60,000 training and 10,000 test images, wherever they may be.
+
+The order of search: `data.dir`, the environment variable, the cache, a download. Whoever names a folder
+gets that folder or an error, never a download in its stead.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import platformdirs
+
+from centerloss_core.datasets.arrays import Split, UInt8Array
+from centerloss_core.datasets.download import MIRRORS, cached_path, download
+from centerloss_core.datasets.errors import DataError
+from centerloss_core.datasets.folder import find_in_folder, read_folder
+from centerloss_core.datasets.idx import read_idx
+from centerloss_core.datasets.known_files import MNIST_FILES, KnownFile
+
+DATA_DIR_VARIABLE = "CENTERLOSS_DATA_DIR"
+
+_WAYS_ON = f"""Three ways on:
+  - set data.dir to a folder with the four MNIST files (gzipped or not) or Keras' mnist.npz
+  - set the environment variable {DATA_DIR_VARIABLE} to such a folder
+  - set data.name to mnist5k: 5,000 digits that are already installed, no download"""
+
+
+def load_mnist(
+    directory: Path | None = None,
+    *,
+    files: tuple[KnownFile, ...] = MNIST_FILES,
+    mirrors: Sequence[str] = MIRRORS,
+    cache: Path | None = None,
+) -> tuple[Split, Split, str]:
+    """Load MNIST from the first place in the order of search.
+
+    Args:
+        directory: the folder of `data.dir`; None to look further.
+        files, mirrors, cache: what to expect and where to look for it, replaceable for tests.
+
+    Returns:
+        The training split, the test split, and where they were found, in words.
+
+    Raises:
+        DataError: lists every place tried with its reason, and the ways on.
+    """
+    named = _named_folder(directory)
+    try:
+        if named is not None:
+            folder, why = named
+            arrays, source = read_folder(folder, files), _describe_folder(folder, why)
+        else:
+            arrays, source = _from_cache_or_mirrors(files, cache or default_cache(), mirrors)
+    except DataError as error:
+        tried = "\n".join(f"  - {line}" for line in str(error).splitlines())
+        raise DataError(f"MNIST could not be loaded. Tried:\n{tried}\n{_WAYS_ON}") from error
+    train_images, train_labels, test_images, test_labels = arrays
+    return Split(train_images, train_labels), Split(test_images, test_labels), source
+
+
+def locate_mnist(
+    directory: Path | None = None,
+    *,
+    files: tuple[KnownFile, ...] = MNIST_FILES,
+    mirrors: Sequence[str] = MIRRORS,
+    cache: Path | None = None,
+) -> str:
+    """Say where `load_mnist` would look, and if a folder that was named lacks files. Reads nothing."""
+    named = _named_folder(directory)
+    if named is not None:
+        place = _describe_folder(*named)
+        try:
+            find_in_folder(named[0], files)
+        except DataError as error:
+            return f"{place}, which will not do: {error}"
+        return place
+    cache = cache or default_cache()
+    if all(cached_path(cache, known).is_file() for known in files):
+        return f"the cache {cache}"
+    return f"a download from {', then '.join(mirrors)}"
+
+
+def default_cache() -> Path:
+    """The user's cache folder, where the platform keeps such things."""
+    return platformdirs.user_cache_path("centerloss")
+
+
+def _named_folder(directory: Path | None) -> tuple[Path, str] | None:
+    """The folder somebody named, and how; None if nobody did."""
+    if directory is not None:
+        return directory.expanduser(), "data.dir"
+    from_environment = os.environ.get(DATA_DIR_VARIABLE)
+    if from_environment:
+        return Path(from_environment).expanduser(), DATA_DIR_VARIABLE
+    return None
+
+
+def _describe_folder(folder: Path, why: str) -> str:
+    return f"the directory {folder} ({why})"
+
+
+def _from_cache_or_mirrors(
+    files: tuple[KnownFile, ...], cache: Path, mirrors: Sequence[str]
+) -> tuple[list[UInt8Array], str]:
+    arrays, failures = _read_cache(files, cache)
+    missing = [known for known in files if known not in arrays]
+    source = f"the cache {cache}"
+    if missing:
+        try:
+            arrays |= download(missing, cache, mirrors)
+        except DataError as error:
+            raise DataError("\n".join([*failures, str(error)])) from error
+        source = f"a download, kept in {source}"
+    return [arrays[known] for known in files], source
+
+
+def _read_cache(files: tuple[KnownFile, ...], cache: Path) -> tuple[dict[KnownFile, UInt8Array], list[str]]:
+    """Read what the cache has. A damaged file counts as missing: the download replaces it."""
+    present = [known for known in files if cached_path(cache, known).is_file()]
+    lacking = len(files) - len(present)
+    failures = [f"the cache {cache}: lacks {lacking} of {len(files)} files"] if lacking else []
+    arrays: dict[KnownFile, UInt8Array] = {}
+    for known in present:
+        try:
+            arrays[known] = read_idx(cached_path(cache, known), known)
+        except DataError as error:
+            failures.append(str(error))
+    return arrays, failures

@@ -1,0 +1,77 @@
+"""Reading `mnist.npz`, the archive that Keras keeps MNIST in."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from centerloss_core.datasets.arrays import UInt8Array
+from centerloss_core.datasets.errors import DataError
+from centerloss_core.datasets.known_files import KnownFile
+
+
+def read_npz(path: Path, files: tuple[KnownFile, ...]) -> list[UInt8Array]:
+    """Read the arrays of `files` from the archive at `path`.
+
+    `np.load` allocates whatever an array's own header asks for; here shape and dtype are compared first, so
+    that nothing larger than MNIST is ever read, and nothing is ever unpickled.
+
+    Returns:
+        Arrays of uint8, one for each of `files`, in that order.
+
+    Raises:
+        DataError: the archive is damaged or holds anything else.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [_read_array(archive, known) for known in files]
+    except DataError as error:
+        raise DataError(f"{path}: {error}; put the original mnist.npz in its place") from error
+    # RuntimeError: a member that is encrypted, or (NotImplementedError) of a kind that zipfile does not read.
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise DataError(f"{path}: not a readable .npz archive ({error})") from error
+
+
+def _read_array(archive: zipfile.ZipFile, known: KnownFile) -> UInt8Array:
+    try:
+        entry = archive.getinfo(f"{known.npz_key}.npy")
+    except KeyError:
+        raise DataError(f"lacks the array {known.npz_key}") from None
+    # NumPy writes no others, and zipfile cannot bound what they unpack to.
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(f"{known.npz_key} is neither stored nor deflated")
+    with archive.open(entry) as member:
+        _check_header(member, known)
+        body = member.read(known.body_size + 1)
+    if len(body) != known.body_size:
+        complaint = "truncated" if len(body) < known.body_size else "longer than its header announces"
+        raise DataError(f"the array {known.npz_key} is {complaint}")
+    if not known.is_genuine(known.header, body):
+        raise DataError(f"{known.npz_key} is well-formed, but not that of MNIST (its SHA-256 differs)")
+    return np.frombuffer(body, dtype=np.uint8).reshape(known.shape)
+
+
+def _check_header(member: IO[bytes], known: KnownFile) -> None:
+    shape, fortran_order, dtype = _read_header(member, known)
+    if dtype.hasobject:
+        raise DataError(f"{known.npz_key} holds pickled Python objects, which are never loaded")
+    if dtype != np.uint8:
+        raise DataError(f"{known.npz_key} is {dtype}, expected uint8")
+    if shape != known.shape:
+        raise DataError(f"{known.npz_key} has shape {shape}, expected {known.shape}")
+    if fortran_order and len(shape) > 1:
+        raise DataError(f"{known.npz_key} is in Fortran order, expected C order")
+
+
+def _read_header(member: IO[bytes], known: KnownFile) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    try:
+        version = np.lib.format.read_magic(member)
+        # Later versions are for headers over 64 KiB: MNIST has none, and reading one would not be bounded.
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(member)
+    # The header is a Python literal: a damaged one fails in whatever way its parsers fail.
+    except Exception as error:
+        raise DataError(f"{known.npz_key} is not in .npy format ({error})") from error
+    raise DataError(f"{known.npz_key} is in .npy format {version}, expected (1, 0)")

@@ -1,0 +1,30 @@
+"""From images to a feature dump: every image of a split, in its own order, with nothing moved by looking."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from centerloss_core.datasets import Split
+from centerloss_core.features import FeatureDump
+
+# Large enough to keep the cores busy, small enough that activations of a batch stay under 200 MB.
+_BATCH = 500
+
+
+def extract(network: keras.Model, centers: NDArray[np.float32], split: Split) -> FeatureDump:
+    """Run the network over a whole split, also when the batch size does not divide it.
+
+    Args:
+        network: from uint8 images to (features, logits).
+        centers: (k, d) float32.
+        split: the images and labels.
+    """
+    features, logits = network.predict(split.images, batch_size=_BATCH, verbose=0)
+    return FeatureDump(
+        features=np.asarray(features, dtype=np.float32),
+        labels=split.labels,
+        predictions=np.argmax(logits, axis=1).astype(split.labels.dtype),
+        centers=np.asarray(centers, dtype=np.float32),
+    )

@@ -1,0 +1,166 @@
+"""The feature-dump file: what the network made of every image of one split, and where the centers stood.
+
+It is an ordinary `.npz`, so `numpy.load` opens it too. Training writes it; metrics and figures read it.
+"""
+
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from centerloss_core.atomic import atomic_write
+
+# MNIST's 60,000 training images in 128 dimensions take 31 MB; a file that asks for this much is not ours.
+MAX_BYTES = 1 << 30
+
+_LABEL_DTYPES = (np.dtype(np.uint8), np.dtype(np.int64))
+# A zip entry carries a date. A fixed one (the earliest that zip can hold) keeps equal arrays equal on disk.
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+class FeatureFileError(ValueError):
+    """A feature dump that cannot be read; the message names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureDump:
+    """The features of n images in d dimensions, and the k trained centers; checked when it is made.
+
+    Attributes:
+        features: (n, d) float32, the activations that center loss acts on, in the units of the network.
+        labels: (n,) uint8 or int64, the true class of each image, in 0 … k−1.
+        predictions: (n,) of the labels' dtype, the class with the largest logit.
+        centers: (k, d) float32, one per class, as the training steps left them.
+
+    Raises:
+        ValueError: shapes or dtypes do not agree, a number is not finite, or a class is not in 0 … k−1.
+    """
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.integer[Any]]
+    predictions: NDArray[np.integer[Any]]
+    centers: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        self._check_dtypes()
+        self._check_shapes()
+        self._check_values()
+
+    def _check_dtypes(self) -> None:
+        for name in ("features", "centers"):
+            dtype = getattr(self, name).dtype
+            if dtype != np.float32:
+                raise ValueError(f"{name} must be float32, not {dtype}")
+        if self.labels.dtype not in _LABEL_DTYPES:
+            raise ValueError(f"labels must be uint8 or int64, not {self.labels.dtype}")
+        if self.predictions.dtype != self.labels.dtype:
+            raise ValueError(
+                f"predictions must be {self.labels.dtype} like labels, not {self.predictions.dtype}"
+            )
+
+    def _check_shapes(self) -> None:
+        for name in ("features", "centers"):
+            shape = getattr(self, name).shape
+            if len(shape) != 2 or 0 in shape:
+                raise ValueError(f"{name} must have two dimensions, neither of them empty, not {shape}")
+        if self.features.shape[1] != self.centers.shape[1]:
+            raise ValueError(
+                f"features have {self.features.shape[1]} dimensions but centers have {self.centers.shape[1]}"
+            )
+        for name in ("labels", "predictions"):
+            shape = getattr(self, name).shape
+            if shape != (len(self.features),):
+                raise ValueError(f"{name} must be one per image, {(len(self.features),)}, not {shape}")
+
+    def _check_values(self) -> None:
+        for name in ("features", "centers"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise ValueError(f"{name} hold NaN or infinity; the training diverged")
+        classes = len(self.centers)
+        for name in ("labels", "predictions"):
+            values = getattr(self, name)
+            if values.min() < 0 or values.max() >= classes:
+                raise ValueError(
+                    f"{name} must be in 0 … {classes - 1} (there are {classes} centers), "
+                    f"but reach from {values.min()} to {values.max()}"
+                )
+
+
+_ARRAY_NAMES = tuple(field.name for field in fields(FeatureDump))
+
+
+def write_features(path: Path, dump: FeatureDump) -> None:
+    """Write a dump atomically; equal arrays give equal bytes.
+
+    Raises:
+        OSError: the folder is missing or the disk is full; nothing is left under `path` then.
+    """
+    with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name in _ARRAY_NAMES:
+            entry = zipfile.ZipInfo(f"{name}.npy", _ZIP_DATE)
+            with archive.open(entry, "w", force_zip64=True) as member:
+                npy.write_array(member, np.ascontiguousarray(getattr(dump, name)), allow_pickle=False)
+
+
+def read_features(path: Path) -> FeatureDump:
+    """Read and check a dump. Nothing is unpickled, and no array is allocated before its size is known.
+
+    Raises:
+        FeatureFileError: the file is missing, damaged, too large, or does not hold a consistent dump.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_names(archive)
+            _check_sizes(archive)
+            return FeatureDump(**{name: _read_array(archive, name) for name in _ARRAY_NAMES})
+    except FileNotFoundError as error:
+        raise FeatureFileError(f"{path}: no such feature dump") from error
+    except zipfile.BadZipFile as error:
+        raise FeatureFileError(f"{path}: damaged or not an .npz file ({error})") from error
+    # NotImplementedError, RuntimeError: zip entries compressed or encrypted in ways that nobody here writes.
+    except (ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        raise FeatureFileError(f"{path}: {error}") from error
+
+
+def _check_names(archive: zipfile.ZipFile) -> None:
+    found, expected = sorted(archive.namelist()), sorted(f"{name}.npy" for name in _ARRAY_NAMES)
+    if found != expected:
+        raise ValueError(f"holds {found}, expected {expected}")
+
+
+def _check_sizes(archive: zipfile.ZipFile) -> None:
+    """Compare what the array headers announce with what the archive holds, and with `MAX_BYTES`."""
+    total = 0
+    for entry in archive.infolist():
+        with archive.open(entry) as member:
+            size = _announced_bytes(member)
+            if member.tell() + size != entry.file_size:
+                raise ValueError(
+                    f"{entry.filename} announces {size} bytes of numbers but holds another amount"
+                )
+        total += size
+    if total > MAX_BYTES:
+        raise ValueError(f"holds {total} bytes of numbers, the limit is {MAX_BYTES}")
+
+
+def _announced_bytes(member: IO[bytes]) -> int:
+    """Read the header of a `.npy` file: the size in bytes of the array that follows."""
+    if (version := npy.read_magic(member)) != (1, 0):
+        raise ValueError(f"unknown .npy version {version}")
+    shape, _, dtype = npy.read_array_header_1_0(member)
+    if dtype.hasobject:
+        raise ValueError("holds Python objects, which are never loaded")
+    size = dtype.itemsize
+    for length in shape:  # Python integers: a forged shape cannot overflow
+        size *= length
+    return size
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with archive.open(f"{name}.npy") as member:
+        array: NDArray[Any] = npy.read_array(member, allow_pickle=False)
+        return array

@@ -1,0 +1,66 @@
+"""Features of any dimension as points of a plane."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centerloss_core.features import FeatureDump
+
+
+@dataclass(frozen=True)
+class Plane:
+    """What to draw.
+
+    Attributes:
+        points: (n, 2) float64, an image each.
+        centers: (k, 2) float64, the trained centers.
+        axis_labels: empty where the axes are the two features themselves.
+        note: what a title must add, or empty.
+        isometric: whether distances in the plane are distances between features.
+    """
+
+    points: NDArray[np.float64]
+    centers: NDArray[np.float64]
+    axis_labels: tuple[str, str] = ("", "")
+    note: str = ""
+    isometric: bool = True
+
+
+def project(dump: FeatureDump) -> Plane:
+    """Show two features as they are, one as a strip per class, more by two principal components."""
+    features, centers = dump.features.astype(np.float64), dump.centers.astype(np.float64)
+    dimensions = features.shape[1]
+    if dimensions == 1:
+        return _strips(dump)
+    if dimensions == 2:
+        return Plane(features, centers)
+    mean, axes = _principal_axes(features)
+    return Plane(
+        (features - mean) @ axes,
+        (centers - mean) @ axes,
+        ("first principal component", "second principal component"),
+        f"first two principal components of {dimensions} features",
+    )
+
+
+def _principal_axes(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean (d,) and the first two principal axes (d, 2) of (n, d) features."""
+    mean = features.mean(axis=0)
+    centered = features - mean
+    # The covariance has the same axes as the features and is (d, d), however many images there are.
+    axes = np.linalg.svd(centered.T @ centered)[0][:, :2]
+    # An axis has no direction of its own: let its largest component be positive, on every machine.
+    largest = np.abs(axes).argmax(axis=0)
+    return mean, axes * np.sign(axes[largest, [0, 1]])
+
+
+def _strips(dump: FeatureDump) -> Plane:
+    """Spread each class about its own height by a fixed jitter, so that points do not hide one another."""
+    jitter = np.random.default_rng(0).uniform(-0.32, 0.32, len(dump.labels))
+    return Plane(
+        np.column_stack([dump.features[:, 0], dump.labels + jitter]).astype(np.float64),
+        np.column_stack([dump.centers[:, 0], np.arange(len(dump.centers))]).astype(np.float64),
+        ("feature", "digit"),
+        isometric=False,
+    )

@@ -1,0 +1,154 @@
+"""What the files of a run or sweep directory say, checked and typed."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from centerloss_core.features import FeatureDump, read_features
+from centerloss_core.plotting.errors import PlotError
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The part of `run.json` that figures show."""
+
+    directory: Path
+    status: str
+    weight: float  # λ
+    weight_eq: float  # λ_eq: the weight that the paper's reduction, a mean over the batch, would need
+    alpha: float
+    data_title: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The features of one split of a run: the final ones, or those after `epoch`."""
+
+    run: Run
+    split: str
+    dump: FeatureDump
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """One row of a sweep's `summary.json`."""
+
+    directory: Path
+    status: str
+    weight: float
+    alpha: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class History:
+    """The rows of `metrics.jsonl`: means over training batches, and evaluations after each epoch."""
+
+    steps: list[Row]
+    epochs: list[Row]
+
+
+def is_run(directory: Path) -> bool:
+    return (directory / "run.json").is_file()
+
+
+def is_sweep(directory: Path) -> bool:
+    return (directory / "summary.json").is_file()
+
+
+def read_run(directory: Path) -> Run:
+    """Raise PlotError if `run.json` is missing, damaged or lacks what a figure's title needs."""
+    path = directory / "run.json"
+    content = _read_object(path)
+    try:
+        return Run(
+            directory=directory,
+            status=str(content["status"]),
+            weight=float(content["lambda"]),
+            weight_eq=float(content["lambda_eq"]),
+            alpha=float(content["alpha"]),
+            data_title=str(content["data"]["title"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise PlotError(f"{path}: cannot be drawn, because of {_reason(error)}") from error
+
+
+def read_sweep(directory: Path) -> list[SweepPoint]:
+    """Raise PlotError if `summary.json` is damaged or names no run."""
+    path = directory / "summary.json"
+    try:
+        points = [
+            SweepPoint(
+                directory=directory / str(row["directory"]),
+                status=str(row["status"]),
+                weight=float(row["lambda"]),
+                alpha=float(row["alpha"]),
+                seed=int(row["seed"]),
+            )
+            for row in _read_object(path)["runs"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, PlotError):
+            raise
+        raise PlotError(f"{path}: cannot be drawn, because of {_reason(error)}") from error
+    if not points:
+        raise PlotError(f"{path}: names no run; `cl sweep` adds them as it trains")
+    return points
+
+
+def read_snapshot(run: Run, split: str) -> Snapshot | None:
+    """Read the final features of a split, or those of the newest epoch of a run that is not completed.
+
+    Returns None where the run has left neither. Raises FeatureFileError where a file is there but damaged.
+    """
+    folder = run.directory / "features"
+    final = folder / f"{split}-final.npz"
+    if final.is_file():
+        return Snapshot(run, split, read_features(final))
+    by_epoch = {int(path.stem.rsplit("-", 1)[1]): path for path in folder.glob(f"{split}-epoch-[0-9]*.npz")}
+    if run.status == "completed" or not by_epoch:
+        return None
+    newest = max(by_epoch)
+    return Snapshot(run, split, read_features(by_epoch[newest]), epoch=newest)
+
+
+def read_history(run: Run) -> History:
+    """Read the training history; the last row of a step counts, because a resumed run repeats some.
+
+    Raises:
+        PlotError: `metrics.jsonl` is missing, holds no rows, or is damaged before its last line.
+    """
+    path = run.directory / "metrics.jsonl"
+    try:
+        # A line without its newline is one that a crash cut off.
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlotError(f"{path}: cannot be read ({error})") from error
+    kinds: dict[str, dict[int, Row]] = {"steps": {}, "epoch": {}}
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            kinds[row["kind"]][int(row["step"])] = row
+        except (KeyError, TypeError, ValueError) as error:
+            raise PlotError(f"{path}:{number}: not a row of metrics ({_reason(error)})") from error
+    if not kinds["steps"] and not kinds["epoch"]:
+        raise PlotError(f"{path}: holds no rows yet; plot when the run has trained some steps")
+    return History(*([rows[step] for step in sorted(rows)] for rows in (kinds["steps"], kinds["epoch"])))
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PlotError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(content, dict):
+        raise PlotError(f"{path}: holds no JSON object")
+    return content
+
+
+def _reason(error: Exception) -> str:
+    return f"missing key {error}" if isinstance(error, KeyError) else str(error)

@@ -1,0 +1,47 @@
+"""What changes from step to step: the learning rate and the λ in force. Plain numbers, no framework."""
+
+from __future__ import annotations
+
+import math
+
+from centerloss_core.config import Loss, Milestones, Train
+
+# One-cycle (Smith and Topin, 2017): up for this share of the run from peak/25, then down to peak/1000.
+_WARM_UP = 0.3
+_START_DIVISOR = 25.0
+_END_DIVISOR = 1000.0
+
+
+def learning_rate(train: Train, step: int, total_steps: int) -> float:
+    """The learning rate of training step `step` (counted from 0) in a run of `total_steps`."""
+    if isinstance(train.schedule, Milestones):
+        passed = sum(step >= milestone for milestone in train.schedule.milestones)
+        return train.learning_rate * train.schedule.factor**passed
+    if train.schedule == "one_cycle":
+        return train.learning_rate * _one_cycle((step + 0.5) / total_steps)
+    return train.learning_rate
+
+
+def _one_cycle(position: float) -> float:
+    """Fraction of the peak rate at `position` (0…1) of the run: half a cosine up, half a cosine down."""
+    if position < _WARM_UP:
+        low, share = 1 / _START_DIVISOR, position / _WARM_UP
+    else:
+        low, share = 1 / _END_DIVISOR, (1 - position) / (1 - _WARM_UP)
+    return low + (1 - low) * (1 - math.cos(math.pi * share)) / 2
+
+
+def lambda_in_force(loss: Loss, step: int, total_steps: int) -> float:
+    """The λ that weighs the center loss at training step `step` (counted from 0) in a run of `total_steps`.
+
+    Without a ramp it is λ from the first step. A large λ before softmax has spread the features flattens them for
+    good, so a ramp holds it at 0 until `start` and lets it grow to λ at `end`, linearly in log λ: features shrink
+    as λ grows, and a constant factor per step lets the softmax head follow at a constant relative pace.
+    """
+    if loss.ramp is None:
+        return loss.lambda_
+    position = step / total_steps
+    if position < loss.ramp.start:
+        return 0.0
+    remaining = max(0.0, (loss.ramp.end - position) / (loss.ramp.end - loss.ramp.start))
+    return float(loss.lambda_ * 10.0 ** (-loss.ramp.decades * remaining))

@@ -1,0 +1,1 @@
+"""Command line of centerloss: parse, call one function of `centerloss_core`, print."""

@@ -1,0 +1,46 @@
+"""The `cl` command: its subcommands, its version, and nothing heavy at import."""
+
+from typing import Annotated
+
+import typer
+
+from cli import console
+from cli.plot import plot
+from cli.sweep import sweep
+from cli.train import train
+
+app = typer.Typer(
+    name="cl",
+    help="Train a CNN with a two-dimensional feature layer on MNIST with softmax plus center loss, "
+    "and see what the loss does.",
+    epilog="Begin with: cl sweep --config configs/quickstart.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(train)
+app.command()(sweep)
+app.command()(plot)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"cl {version('centerloss')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Hold the options that belong to no subcommand."""
+
+
+def main() -> None:
+    """Entry point: run the command, turn expected errors into a message and an exit code."""
+    with console.errors_as_messages():
+        app()

@@ -1,0 +1,255 @@
+"""What a person sees: progress, results, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from centerloss_core.errors import ExpectedError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from centerloss_core.callbacks import Progress
+    from centerloss_core.config import Config
+    from centerloss_core.sweeps import PointState
+
+_PLAIN_LINES_PER_RUN = 10
+
+
+@contextmanager
+def errors_as_messages() -> Iterator[None]:
+    """Exit with one message for an error that the user can mend; let anything else be a traceback."""
+    try:
+        yield
+    except ExpectedError as problem:
+        error(str(problem))
+        raise SystemExit(problem.exit_code) from None
+    except KeyboardInterrupt:
+        error("stopped")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # `cl … | head`: the reader has gone. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        error(f"{where}{problem.strerror or problem}")
+        raise SystemExit(1) from None
+
+
+def error(message: str) -> None:
+    """Print an error to the standard error."""
+    print(f"error: {message}", file=sys.stderr)
+
+
+# ---- Before a run -------------------------------------------------------------------------------------------
+
+
+def show_plan(runs: Sequence[tuple[Path, Config]]) -> None:
+    """Print what `--dry-run` promises: the resolved config, the runs, device, data source and λ_eq."""
+    from rich.console import Console
+
+    from centerloss_core import devices
+    from centerloss_core.config import dump_yaml
+    from centerloss_core.datasets import locate
+
+    _, config = runs[0]
+    with open(os.devnull, "wb") as nowhere, devices.chatter_to(nowhere):
+        device = devices.find_device(config.train)
+    print(dump_yaml(config))
+    if len(runs) > 1:
+        print("# … with these values of λ, α and seed:\n")
+    table = _table("directory", "λ", "λ_eq", "α", "seed", "length")
+    for path, each in runs:
+        loss, train = each.loss, each.train
+        length = f"{train.epochs} epochs" if train.epochs is not None else f"{train.iterations} iterations"
+        table.add_row(
+            str(path), f"{loss.lambda_:g}", f"{each.lambda_eq:g}", f"{loss.alpha:g}", str(train.seed), length
+        )
+    Console().print(table)
+    print(f"device: {device.label}, convolutions in {device.precision}")
+    print(f"data:   {config.data.name}, from {locate(config.data.name, dir=config.data.dir)}")
+    print("Nothing was started.")
+
+
+# ---- During a run -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def training_progress(config: Config, path: Path, *, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Show one run: a line that renews itself in a terminal, a line now and then elsewhere."""
+    if quiet:
+        yield lambda _: None
+        return
+    loss = config.loss
+    print(
+        f"λ = {loss.lambda_:g} ({loss.reduction}; λ_eq = {config.lambda_eq:g}), α = {loss.alpha:g}, "
+        f"seed {config.train.seed} → {path}",
+        flush=True,
+    )
+    if not sys.stdout.isatty():
+        yield _plain_lines()
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live("starting …", console=Console(), refresh_per_second=4, transient=True) as live:
+        yield lambda progress: live.update(_progress_line(progress))
+
+
+def _plain_lines() -> Callable[[Progress], None]:
+    printed = 0
+
+    def show(progress: Progress) -> None:
+        nonlocal printed
+        if progress.step * _PLAIN_LINES_PER_RUN >= (printed + 1) * progress.total_steps:
+            printed = progress.step * _PLAIN_LINES_PER_RUN // progress.total_steps
+            print(_progress_line(progress), flush=True)
+
+    return show
+
+
+def _progress_line(progress: Progress) -> str:
+    return (
+        f"epoch {progress.epoch:.2f}  step {progress.step}/{progress.total_steps}  "
+        f"softmax loss {progress.softmax_loss:.4f}  center loss {progress.center_loss:.4g}  "
+        f"accuracy {_percent(progress.accuracy)}  {progress.images_per_second:.0f} images/s  "
+        f"{_duration(progress.seconds_left)} left"
+    )
+
+
+@contextmanager
+def sweep_progress(directory: Path, *, quiet: bool) -> Iterator[Callable[[Sequence[PointState]], None]]:
+    """Show all points of a sweep: a live table in a terminal, a line per start and end elsewhere."""
+    if quiet:
+        yield lambda _: None
+        return
+    print(f"sweep → {directory}", flush=True)
+    if not sys.stdout.isatty():
+        yield _plain_states()
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(), refresh_per_second=4, transient=True) as live:
+        yield lambda states: live.update(_states_table(states))
+
+
+def _plain_states() -> Callable[[Sequence[PointState]], None]:
+    known: dict[str, str] = {}
+
+    def show(states: Sequence[PointState]) -> None:
+        for number, state in enumerate(states, start=1):
+            name = state.point.name
+            if state.status in ("waiting", known.get(name)):
+                continue
+            known[name] = state.status
+            row = state.summary()
+            reached = "" if row["accuracy"] is None else f": softmax {_percent(row['accuracy'])}"
+            print(f"[{number}/{len(states)}] {name} {state.status}{reached}", flush=True)
+
+    return show
+
+
+def _states_table(states: Sequence[PointState]) -> Table:
+    table = _table("run", "status", "epoch", "softmax loss", "accuracy", "images/s")
+    for state in states:
+        row = state.latest if state.status == "running" else None
+        figures = (
+            ("",) * 4
+            if row is None
+            else (
+                f"{row['epoch']:.2f}",
+                f"{row['softmax_loss']:.4f}",
+                _percent(row["accuracy"]),
+                f"{row['images_per_second']:.0f}",
+            )
+        )
+        table.add_row(state.point.name, state.status, *figures)
+    return table
+
+
+# ---- After a run --------------------------------------------------------------------------------------------
+
+
+def show_result(path: Path, metrics: dict[str, Any]) -> None:
+    """Print what one run reached, where it is, and what to do next."""
+    from rich.console import Console
+
+    table = _table("split", "softmax", "nearest center", "intra", "inter", "inter/intra")
+    for split in ("test", "validation", "train"):
+        if split in metrics:
+            table.add_row(split, *_separation_cells(metrics[split]))
+    Console().print(table)
+    print(f"{metrics['images_per_second']:.0f} images/s, {_duration(metrics['seconds'])} in all")
+    _say_next(path)
+
+
+def show_sweep_result(directory: Path, states: Sequence[PointState]) -> None:
+    """Print the results on the test set, where they are, and what to do next."""
+    from rich.console import Console
+
+    rows = [state.summary() for state in states]
+    with_seeds = len({(row["alpha"], row["seed"]) for row in rows}) > 1
+    grid = ("λ", "λ_eq", "α", "seed") if with_seeds else ("λ", "λ_eq")
+    table = _table(*grid, "softmax", "nearest center", "intra", "inter", "inter/intra", "images/s", "time")
+    for row in rows:
+        cells = [f"{row['lambda']:g}", f"{row['lambda_eq']:g}"]
+        if with_seeds:
+            cells += [f"{row['alpha']:g}", str(row["seed"])]
+        if row["status"] != "completed":
+            table.add_row(*cells, str(row["status"]))
+            continue
+        table.add_row(
+            *cells,
+            *_separation_cells(row),
+            f"{row['images_per_second']:.0f}",
+            _duration(row["seconds"]),
+        )
+    Console().print(table)
+    print(f"table: {directory / 'summary.csv'}")
+    _say_next(directory)
+
+
+def _say_next(path: Path) -> None:
+    print(f"results: {path}")
+    print(f"figures: cl plot {shlex.quote(str(path))}")
+
+
+def _separation_cells(row: dict[str, Any]) -> list[str]:
+    return [
+        _percent(row["accuracy"]),
+        _percent(row["nearest_center_accuracy"]),
+        _number(row["intra_class_distance"]),
+        _number(row["inter_class_distance"]),
+        _number(row["separation_ratio"]),
+    ]
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
+    return table
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f} %"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"

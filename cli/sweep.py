@@ -1,0 +1,62 @@
+"""`cl sweep`: every λ × α × seed."""
+
+from typing import Annotated
+
+import typer
+
+from cli.options import ConfigFile, Device, DryRun, Quiet, RunDir, Settings
+
+
+def sweep(
+    config: ConfigFile,
+    lambda_: Annotated[
+        str | None,
+        typer.Option("--lambda", metavar="0,0.01,0.1,1.0", help="Values of λ. Default: sweep.lambda."),
+    ] = None,
+    alpha: Annotated[
+        str | None, typer.Option("--alpha", metavar="0.5,…", help="Values of α. Default: sweep.alpha.")
+    ] = None,
+    seed: Annotated[
+        str | None, typer.Option("--seed", metavar="0,1,…", help="Seeds. Default: sweep.seed.")
+    ] = None,
+    settings: Settings = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at a time; they share the cores.")] = 1,
+    run_dir: RunDir = None,
+    device: Device = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train every combination of λ, α and seed, each an ordinary run in one sweep directory."""
+    from centerloss_core.config import load_document, parse_list
+    from centerloss_core.datasets import load_dataset
+    from centerloss_core.sweeps import plan, run_sweep
+    from cli import console, places
+
+    document = load_document(config)
+    directory = places.sweep_directory(config, run_dir=run_dir)
+    points = plan(
+        document,
+        directory,
+        lambdas=None if lambda_ is None else parse_list(lambda_, "lambda"),
+        alphas=None if alpha is None else parse_list(alpha, "alpha"),
+        seeds=None if seed is None else parse_list(seed, "seed"),
+        device=device,
+        settings=settings or (),
+    )
+    if dry_run:
+        console.show_plan([(directory / point.name, point.config) for point in points])
+        return
+    data = points[0].config.data
+    # Once before all: a missing data set is one clear error here, and a download happens once.
+    load_dataset(data.name, dir=data.dir, validation=data.validation)
+    with console.sweep_progress(directory, quiet=quiet) as show:
+        states = run_sweep(points, directory, document.text, jobs=jobs, show=show)
+    if not quiet:
+        console.show_sweep_result(directory, states)
+    failed = [state for state in states if state.status != "completed"]
+    if failed:
+        console.error(
+            f"{len(failed)} of {len(states)} points did not complete: "
+            + "; ".join(f"{state.point.name}: {state.reason}" for state in failed)
+        )
+        raise typer.Exit(1)

@@ -1,0 +1,236 @@
+"""The download, against servers on this machine that behave well or badly."""
+
+import gzip
+import hashlib
+import http.server
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from centerloss_core.datasets import DataError
+from centerloss_core.datasets.known_files import KnownFile
+from centerloss_core.datasets.mnist import load_mnist, locate_mnist
+
+
+class Answer(NamedTuple):
+    """What a mirror sends for one address."""
+
+    body: bytes
+    status: int = 200
+    announced: int | None = None  # Content-Length, where it is not that of the body
+    encoding: str | None = None
+
+
+class Mirror:
+    """A web server for four files; `answers` says what it sends, `requests` what it was asked for."""
+
+    def __init__(self, answers: dict[str, Answer]) -> None:
+        self.answers = answers
+        self.requests: list[str] = []
+        mirror = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                mirror.requests.append(self.path)
+                answer = mirror.answers.get(self.path.lstrip("/"), Answer(b"no such file", status=404))
+                self.send_response(answer.status)
+                length = len(answer.body) if answer.announced is None else answer.announced
+                self.send_header("Content-Length", str(length))
+                if answer.encoding:
+                    self.send_header("Content-Encoding", answer.encoding)
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            def log_message(self, *_: object) -> None:
+                """Keep the terminal quiet."""
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def small_data_set() -> tuple[tuple[KnownFile, ...], dict[str, bytes]]:
+    """Return the expectations and the gzipped files of a data set of 30 and 10 images."""
+    rng = np.random.default_rng(0)
+    known: list[KnownFile] = []
+    stored: dict[str, bytes] = {}
+    for part, key, size in (("train", "train", 30), ("t10k", "test", 10)):
+        for name, shape in (
+            (f"{part}-images-idx3-ubyte", (size, 28, 28)),
+            (f"{part}-labels-idx1-ubyte", (size,)),
+        ):
+            content = bytes([0, 0, 8, len(shape)]) + b"".join(side.to_bytes(4, "big") for side in shape)
+            content += rng.integers(0, 10, shape, dtype=np.uint8).tobytes()
+            npz_key = ("y_" if "labels" in name else "x_") + key
+            known.append(KnownFile(name, npz_key, shape, hashlib.sha256(content).hexdigest()))
+            stored[f"{name}.gz"] = gzip.compress(content)
+    return tuple(known), stored
+
+
+FILES, STORED = small_data_set()
+FIRST = "train-images-idx3-ubyte.gz"
+GOOD = {name: Answer(body) for name, body in STORED.items()}
+StartMirror = Callable[[dict[str, Answer]], Mirror]
+
+
+@pytest.fixture
+def start_mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartMirror]:
+    monkeypatch.delenv("CENTERLOSS_DATA_DIR", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    running: list[Mirror] = []
+
+    def start(answers: dict[str, Answer]) -> Mirror:
+        running.append(Mirror(answers))
+        return running[-1]
+
+    yield start
+    for mirror in running:
+        mirror.close()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "centerloss"
+
+
+def load(cache: Path, *mirrors: Mirror) -> str:
+    """Load from the mirrors, assert that all is there, and return the source in words."""
+    train, test, source = load_mnist(files=FILES, cache=cache, mirrors=[mirror.url for mirror in mirrors])
+    assert train.images.shape == (30, 28, 28)
+    assert test.labels.shape == (10,)
+    return source
+
+
+def refusal(cache: Path, *mirrors: Mirror) -> str:
+    with pytest.raises(DataError) as caught:
+        load_mnist(files=FILES, cache=cache, mirrors=[mirror.url for mirror in mirrors])
+    message = str(caught.value)
+    for way in ("data.dir", "CENTERLOSS_DATA_DIR", "data.name to mnist5k"):
+        assert way in message
+    return message
+
+
+def test_the_first_mirror_is_enough_and_is_asked_once(start_mirror: StartMirror, cache: Path) -> None:
+    first, second = start_mirror(GOOD), start_mirror(GOOD)
+    urls = [first.url, second.url]
+    assert (
+        locate_mnist(files=FILES, cache=cache, mirrors=urls) == f"a download from {urls[0]}, then {urls[1]}"
+    )
+    assert load(cache, first, second) == f"a download, kept in the cache {cache}"
+    assert sorted(path.name for path in cache.iterdir()) == sorted(STORED)
+
+    assert locate_mnist(files=FILES, cache=cache, mirrors=urls) == f"the cache {cache}"
+    assert load(cache, first, second) == f"the cache {cache}"
+    assert first.requests == [f"/{known.name}.gz" for known in FILES]
+    assert second.requests == []
+
+
+def test_the_second_mirror_delivers_what_the_first_does_not_have(
+    start_mirror: StartMirror, cache: Path
+) -> None:
+    first = start_mirror({FIRST: GOOD[FIRST]})
+    second = start_mirror(GOOD)
+    load(cache, first, second)
+    assert first.requests == [f"/{FIRST}", "/train-labels-idx1-ubyte.gz"]
+    assert second.requests == [f"/{known.name}.gz" for known in FILES[1:]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(b"gone", status=404), "answered 404 Not Found"),
+        (Answer(b"broken", status=503), "answered 503 Service Unavailable"),
+        (Answer(b"<html>Please log in</html>"), "neither gzip nor IDX: it starts with b'<html>Please"),
+        (Answer(STORED[FIRST][:-100]), "truncated: the gzip data breaks off"),
+        (Answer(STORED[FIRST][:-100], announced=len(STORED[FIRST])), "no complete answer"),
+        (Answer(STORED["t10k-images-idx3-ubyte.gz"]), "announces 10 × 28 × 28"),
+        (Answer(gzip.compress(gzip.decompress(STORED[FIRST])[:-1] + b"\xff")), "its SHA-256 differs"),
+        (Answer(bytes(1 << 20)), "sends more than"),
+        (Answer(b"not gzip at all", encoding="gzip"), "no complete answer"),
+    ],
+)
+def test_a_bad_answer_is_refused_and_leaves_nothing(
+    start_mirror: StartMirror, cache: Path, answer: Answer, reason: str
+) -> None:
+    first, second = start_mirror(GOOD | {FIRST: answer}), start_mirror({})
+    message = refusal(cache, first, second)
+    assert f"the cache {cache}: lacks 4 of 4 files" in message
+    assert f"{first.url}{FIRST}: {reason}" in message.replace(
+        "well-formed, but not the images of MNIST (", ""
+    )
+    assert f"{second.url}{FIRST}: answered 404" in message
+    assert not cache.exists()
+
+    load(cache, first, start_mirror(GOOD))
+
+
+def test_no_server_at_all(start_mirror: StartMirror, cache: Path) -> None:
+    gone = Mirror({})
+    gone.close()
+    assert f"{gone.url}{FIRST}: no complete answer (ConnectionError)" in refusal(cache, gone)
+
+
+def test_what_was_downloaded_before_a_failure_is_kept(start_mirror: StartMirror, cache: Path) -> None:
+    assert "lacks 4 of 4" in refusal(cache, start_mirror({FIRST: GOOD[FIRST]}))
+    assert [path.name for path in cache.iterdir()] == [FIRST]
+
+    later = start_mirror(GOOD)
+    load(cache, later)
+    assert f"/{FIRST}" not in later.requests
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again(start_mirror: StartMirror, cache: Path) -> None:
+    load(cache, start_mirror(GOOD))
+    (cache / FIRST).write_bytes(b"damaged")
+    message = refusal(cache, start_mirror({}))
+    assert f"{cache / FIRST}: neither gzip nor IDX" in message
+
+    later = start_mirror(GOOD)
+    load(cache, later)
+    assert later.requests == [f"/{FIRST}"]
+    assert (cache / FIRST).read_bytes() == STORED[FIRST]
+
+
+def test_a_server_that_unpacks_on_the_way(start_mirror: StartMirror, cache: Path) -> None:
+    """Content-Encoding: gzip makes the client unpack the file, which keeps its name."""
+    load(cache, start_mirror({name: Answer(body, encoding="gzip") for name, body in STORED.items()}))
+    load(cache)
+
+
+def test_two_at_once_leave_one_good_copy(start_mirror: StartMirror, cache: Path) -> None:
+    mirror = start_mirror(GOOD)
+    with ThreadPoolExecutor(4) as pool:
+        sources = list(pool.map(lambda _: load(cache, mirror), range(4)))
+    assert len(sources) == 4
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == STORED
+
+
+def test_a_cache_that_cannot_be_written(start_mirror: StartMirror, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    mirror = start_mirror(GOOD)
+    message = refusal(tmp_path / "file" / "cache", mirror, mirror)
+    assert f"{tmp_path / 'file' / 'cache' / FIRST}: cannot be written" in message
+    assert mirror.requests == [f"/{FIRST}"]  # another mirror would not help
+
+
+def test_a_write_that_fails_leaves_nothing(
+    start_mirror: StartMirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    assert "cannot be written (No space left on device)" in refusal(cache, start_mirror(GOOD))
+    assert list(cache.iterdir()) == []

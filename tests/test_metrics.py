@@ -1,0 +1,147 @@
+"""Separation metrics against numbers worked out by hand, dumb loops and scikit-learn."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, pairwise_distances
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+
+from centerloss_core.features import FeatureDump
+from centerloss_core.metrics import separation
+
+
+def make_dump(n: int = 500, d: int = 2, k: int = 10, seed: int = 0) -> FeatureDump:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, k, n)
+    middles = rng.normal(scale=5, size=(k, d))
+    return FeatureDump(
+        features=(middles[labels] + rng.normal(size=(n, d))).astype(np.float32),
+        labels=labels,
+        predictions=np.where(rng.random(n) < 0.9, labels, rng.integers(0, k, n)),
+        centers=(middles + rng.normal(scale=0.3, size=(k, d))).astype(np.float32),
+    )
+
+
+def scaled(dump: FeatureDump, factor: float) -> FeatureDump:
+    factor32 = np.float32(factor)
+    return FeatureDump(dump.features * factor32, dump.labels, dump.predictions, dump.centers * factor32)
+
+
+def test_by_hand() -> None:
+    # Three classes, two images each: means (0, 0), (4, 0) and (0, 3); every image is 1 from its mean.
+    features = [[-1, 0], [1, 0], [4, 1], [4, -1], [0, 2], [0, 4]]
+    dump = FeatureDump(
+        features=np.array(features, np.float32),
+        labels=np.array([0, 0, 1, 1, 2, 2]),
+        predictions=np.array([0, 0, 1, 1, 2, 0]),
+        # The center of class 2 has strayed to the right: (0, 2) is now nearer to the center of class 0.
+        centers=np.array([[0, 0], [4, 0], [3, 4]], np.float32),
+    )
+    measured = separation(dump)
+    assert measured.as_dict() == pytest.approx(
+        {
+            "accuracy": 5 / 6,
+            "nearest_center_accuracy": 5 / 6,
+            "intra_class_distance": 1.0,
+            "inter_class_distance": (4 + 3 + 5) / 3,
+            "inter_class_distance_min": 3.0,
+            "separation_ratio": 4.0,
+        }
+    )
+
+
+@pytest.mark.parametrize("d", [1, 2, 7])
+def test_against_loops(d: int) -> None:
+    dump = make_dump(n=200, d=d)
+    x, y = dump.features.astype(np.float64), dump.labels
+    means = {
+        label: sum(x[i] for i in range(len(x)) if y[i] == label) / (y == label).sum() for label in set(y)
+    }
+    intra = sum(math.dist(x[i], means[y[i]]) for i in range(len(x))) / len(x)
+    inter = [math.dist(a, b) for a, b in itertools.combinations(means.values(), 2)]
+    nearest = [min(range(10), key=lambda j: math.dist(x[i], dump.centers[j])) for i in range(len(x))]
+    measured = separation(dump)
+    assert measured.intra_class_distance == pytest.approx(intra, rel=1e-12)
+    assert measured.inter_class_distance == pytest.approx(sum(inter) / len(inter), rel=1e-12)
+    assert measured.inter_class_distance_min == pytest.approx(min(inter), rel=1e-12)
+    assert measured.separation_ratio == pytest.approx(sum(inter) / len(inter) / intra, rel=1e-12)
+    assert measured.nearest_center_accuracy == np.mean(nearest == y)
+
+
+def test_against_scikit_learn() -> None:
+    dump = make_dump(n=3000)
+    x = dump.features.astype(np.float64)
+    centroids = NearestCentroid().fit(x, dump.labels).centroids_
+    between = pairwise_distances(centroids)[np.triu_indices(10, 1)]
+    trained = KNeighborsClassifier(n_neighbors=1).fit(dump.centers.astype(np.float64), np.arange(10))
+    measured = separation(dump)
+    assert measured.accuracy == accuracy_score(dump.labels, dump.predictions)
+    assert measured.nearest_center_accuracy == accuracy_score(dump.labels, trained.predict(x))
+    assert measured.inter_class_distance == pytest.approx(between.mean(), rel=1e-9)
+    assert measured.inter_class_distance_min == pytest.approx(between.min(), rel=1e-9)
+
+
+def test_ratio_and_accuracies_do_not_depend_on_scale() -> None:
+    dump = make_dump()
+    before, after = separation(dump), separation(scaled(dump, 2.0**-9))
+    assert after.separation_ratio == pytest.approx(before.separation_ratio, rel=1e-12)
+    assert after.nearest_center_accuracy == before.nearest_center_accuracy
+    assert after.intra_class_distance == pytest.approx(before.intra_class_distance / 512, rel=1e-12)
+    assert after.inter_class_distance == pytest.approx((before.inter_class_distance or 0) / 512, rel=1e-12)
+
+
+def test_float64_inside() -> None:
+    """Clusters of width 1 at a distance of 10⁶ from the origin, where float32 has steps of 1/16."""
+    dump = make_dump()
+    moved = FeatureDump(
+        np.round(dump.features) + np.float32(1e6),
+        dump.labels,
+        dump.predictions,
+        dump.centers + np.float32(1e6),
+    )
+    still = FeatureDump(np.round(dump.features), dump.labels, dump.predictions, dump.centers)
+    assert separation(moved).separation_ratio == pytest.approx(separation(still).separation_ratio, rel=1e-9)
+
+
+def test_absent_classes_take_no_part_in_distances() -> None:
+    dump = make_dump()
+    kept = dump.labels < 3
+    few = FeatureDump(dump.features[kept], dump.labels[kept], dump.predictions[kept], dump.centers)
+    means = np.stack(
+        [few.features[few.labels == label].astype(np.float64).mean(axis=0) for label in range(3)]
+    )
+    expected = pairwise_distances(means)[np.triu_indices(3, 1)]
+    assert separation(few).inter_class_distance == pytest.approx(expected.mean())
+    # … but all centers compete for the nearest.
+    stolen = FeatureDump(
+        few.features, few.labels, few.predictions, np.vstack([dump.centers[:9] + 100, few.features[:1]])
+    )
+    assert separation(stolen).nearest_center_accuracy == 0
+
+
+def test_one_class_has_no_distance_between_classes() -> None:
+    dump = make_dump(k=1)
+    measured = separation(dump)
+    assert measured.inter_class_distance is None
+    assert measured.inter_class_distance_min is None
+    assert measured.separation_ratio is None
+
+
+def test_collapse_has_no_ratio_and_fits_json() -> None:
+    labels = np.arange(20) % 10
+    for features in (np.zeros((20, 2)), np.stack([labels, labels], 1) * 0.1):
+        dump = FeatureDump(features.astype(np.float32), labels, labels, np.zeros((10, 2), np.float32))
+        measured = separation(dump)
+        assert measured.intra_class_distance == 0
+        assert measured.separation_ratio is None
+        assert json.loads(json.dumps(measured.as_dict(), allow_nan=False)) == measured.as_dict()
+
+
+def test_ties_go_to_the_lowest_class() -> None:
+    dump = FeatureDump(
+        np.zeros((1, 2), np.float32), np.array([1]), np.array([1]), np.array([[1, 0], [0, 1]], np.float32)
+    )
+    assert separation(dump).nearest_center_accuracy == 0

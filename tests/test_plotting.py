@@ -1,0 +1,557 @@
+"""Figures of runs and sweeps: which files appear, what they show, and what is refused."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from matplotlib.text import Text
+
+from centerloss_core.features import FeatureDump, FeatureFileError, write_features
+from centerloss_core.metrics import separation
+from centerloss_core.plotting import PlotError, plot_directory
+from centerloss_core.plotting.curves import curves_figure
+from centerloss_core.plotting.grid import MAX_ROWS, Cell, Grid, arrange
+from centerloss_core.plotting.panel import panel_figure
+from centerloss_core.plotting.plane import project
+from centerloss_core.plotting.post import post_figure, post_panel
+from centerloss_core.plotting.records import (
+    History,
+    Run,
+    Snapshot,
+    SweepPoint,
+    read_history,
+    read_run,
+    read_snapshot,
+)
+from centerloss_core.plotting.scatter import scatter_figure
+from centerloss_core.plotting.style import DIGIT_COLORS
+
+WEIGHTS = (0.0, 0.01, 0.1, 1.0)
+DIGITS = [str(digit) for digit in range(10)]
+
+
+def make_dump(weight: float = 0.01, n: int = 300, d: int = 2, seed: int = 0) -> FeatureDump:
+    """Rays for λ = 0, clusters that shrink with λ for the others."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 10
+    angles = labels * 2 * np.pi / 10
+    radii = rng.uniform(20, 300, n) if weight == 0 else rng.normal(15 * 0.01 / weight, 0.5 * 0.01 / weight, n)
+    x = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
+    x = x[:, :1] if d == 1 else x @ np.eye(2, d) + rng.normal(scale=1e-3, size=(n, d))
+    centers = np.stack([x[labels == digit].mean(axis=0) for digit in range(10)])
+    return FeatureDump(x.astype(np.float32), labels, labels.copy(), centers.astype(np.float32))
+
+
+def make_snapshot(weight: float = 0.01, d: int = 2, epoch: int | None = None, seed: int = 0) -> Snapshot:
+    run = Run(Path("run"), "completed", weight, weight * 100, 0.5, "MNIST")
+    return Snapshot(run, "test", make_dump(weight, d=d, seed=seed), epoch)
+
+
+def make_run(directory: Path, weight: float = 0.01, status: str = "completed", **changes: Any) -> Path:
+    """Write what a training run leaves."""
+    (directory / "features").mkdir(parents=True)
+    dump = make_dump(weight)
+    names = ("test-final", "train-final") if status == "completed" else ("test-epoch-0002", "test-epoch-0010")
+    for name in names:
+        write_features(directory / "features" / f"{name}.npz", dump)
+    manifest = {
+        "format": 1,
+        "status": status,
+        "lambda": weight,
+        "lambda_eq": weight * 100,
+        "alpha": 0.5,
+        "seed": 0,
+        "data": {"title": "MNIST"},
+    }
+    (directory / "run.json").write_text(json.dumps(manifest | changes))
+    rows: list[dict[str, Any]] = [
+        {
+            "kind": "steps",
+            "step": step,
+            "epoch": step / 600,
+            "softmax_loss": 230 / step,
+            "center_loss": 1e5 / step,
+            "lambda": weight * max(0.0, (step - 100) / 500),
+            "accuracy": step / 700,
+        }
+        for step in range(100, 601, 100)
+    ]
+    rows.append({"kind": "epoch", "epoch": 1, "step": 600, "test": separation(dump).as_dict()})
+    (directory / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return directory
+
+
+def make_sweep(directory: Path, statuses: dict[float, str] | None = None) -> Path:
+    """Write a sweep over λ; a run whose status is "missing" has no directory."""
+    rows = []
+    for weight in WEIGHTS:
+        name, status = f"lambda{weight:g}-alpha0.5-seed0", (statuses or {}).get(weight, "completed")
+        if status != "missing":
+            make_run(directory / name, weight, status)
+        rows.append({"directory": name, "lambda": weight, "alpha": 0.5, "seed": 0, "status": status})
+    (directory / "sweep.yaml").write_text("")
+    (directory / "summary.json").write_text(json.dumps({"format": 1, "runs": rows}))
+    return directory
+
+
+def make_grid(weights: tuple[float, ...] = WEIGHTS, seeds: int = 1, failed: float | None = None) -> Grid:
+    return arrange(
+        [
+            Cell(
+                SweepPoint(Path("run"), "failed" if weight == failed else "completed", weight, 0.5, seed),
+                None if weight == failed else make_snapshot(weight, seed=seed),
+            )
+            for weight in weights
+            for seed in range(seeds)
+        ]
+    )
+
+
+def read_example_history(tmp_path: Path) -> tuple[Run, History]:
+    run = read_run(make_run(tmp_path / "run"))
+    return run, read_history(run)
+
+
+def words(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+
+
+def plotted(directory: Path) -> dict[str, list[str]]:
+    """Return the names in every plots/ folder under a directory."""
+    folders = sorted(directory.rglob("plots"))
+    return {str(folder.parent.relative_to(directory)): sorted(os.listdir(folder)) for folder in folders}
+
+
+# --- which files appear ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fmt", ["png", "svg", "pdf"])
+@pytest.mark.parametrize("style", ["default", "post"])
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_files_of_a_run(tmp_path: Path, fmt: str, style: str, split: str) -> None:
+    run = make_run(tmp_path / "run")
+    written = plot_directory(run, split=split, style=style, fmt=fmt)
+    scatter = f"scatter-{split}{'-post' if style == 'post' else ''}.{fmt}"
+    assert written == [run / "plots" / scatter, run / "plots" / f"curves.{fmt}"]
+    assert plotted(tmp_path) == {"run": sorted([scatter, f"curves.{fmt}"])}
+    opening = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[fmt]
+    assert all(path.read_bytes().startswith(opening) for path in written)
+
+
+@pytest.mark.parametrize("style", ["default", "post"])
+def test_files_of_a_sweep(tmp_path: Path, style: str) -> None:
+    sweep = make_sweep(tmp_path / "sweep", {0.1: "missing", 1.0: "failed"})
+    suffix = "-post" if style == "post" else ""
+    written = plot_directory(sweep, style=style)
+    of_a_run = ["curves.png", f"scatter-test{suffix}.png"]
+    assert plotted(sweep) == {
+        ".": [f"panel-test{suffix}.png"],
+        "lambda0-alpha0.5-seed0": of_a_run,
+        "lambda0.01-alpha0.5-seed0": of_a_run,
+    }
+    assert written[0] == sweep / "plots" / f"panel-test{suffix}.png"
+    assert len(written) == 5
+
+
+def test_out_takes_one_figure_and_decides_the_format(tmp_path: Path) -> None:
+    run, sweep = make_run(tmp_path / "run"), make_sweep(tmp_path / "sweep")
+    for directory in (run, sweep):
+        out = tmp_path / f"{directory.name}.SVG"
+        assert plot_directory(directory, out=out) == [out]
+        assert out.read_bytes().startswith(b"<?xml")
+    assert plotted(tmp_path) == {}
+
+
+def test_unfinished_run_shows_its_newest_epoch(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", status="interrupted")
+    snapshot = read_snapshot(read_run(run), "test")
+    assert snapshot is not None
+    assert snapshot.epoch == 10
+    assert "MNIST test · epoch 10" in scatter_figure(snapshot).axes[0].get_title(loc="left")
+    plot_directory(run)
+    assert plotted(tmp_path) == {"run": ["curves.png", "scatter-test.png"]}
+
+
+def test_same_files_give_the_same_bytes(tmp_path: Path) -> None:
+    for fmt in ("png", "svg", "pdf"):
+        first, second = (
+            [path.read_bytes() for path in plot_directory(make_run(tmp_path / f"{fmt}{i}"), fmt=fmt)]
+            for i in range(2)
+        )
+        assert first == second
+
+
+# --- what they show -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("style", "of", "size"),
+    [("default", "run", (836, 715)), ("post", "run", (928, 511)), ("post", "sweep", (1856, 1022))],
+)
+def test_pixels(tmp_path: Path, style: str, of: str, size: tuple[int, int]) -> None:
+    directory = make_run(tmp_path / "run") if of == "run" else make_sweep(tmp_path / "sweep")
+    image = imread(plot_directory(directory, style=style, out=tmp_path / "figure.png")[0])
+    assert image.shape[1::-1] == size
+    assert image[..., :3].std() > 0.05  # not a blank sheet
+    np.testing.assert_array_equal(image[[0, -1]], 1)  # nothing runs over the edge of a white sheet
+
+
+def test_panel_is_light_enough_for_a_page(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    for directory in sweep.glob("lambda*"):
+        write_features(directory / "features" / "test-final.npz", make_dump(n=10_000))
+    assert plot_directory(sweep, out=tmp_path / "panel.png")[0].stat().st_size < 600_000
+
+
+def test_titles() -> None:
+    title, numbers = scatter_figure(make_snapshot(0.01)).axes[0].get_title(loc="left").split("\n")
+    assert title == "λ = 0.01 (λ_eq = 1), α = 0.5 · MNIST test"
+    measured = separation(make_dump(0.01))
+    assert (
+        numbers == f"softmax 100.00 %, nearest center 100.00 %, inter/intra {measured.separation_ratio:.1f}"
+    )
+    # λ_eq says nothing new where λ is 0.
+    assert post_figure(make_snapshot(0.0)).axes[0].get_title() == "λ = 0, α = 0.5 · MNIST test"
+    assert post_figure(make_snapshot(0.0, epoch=3)).axes[0].get_title().endswith("MNIST test · epoch 3")
+
+
+@pytest.mark.parametrize("draw", [scatter_figure, post_figure])
+def test_legend_names_all_digits(draw: Any) -> None:
+    labels = [text.get_text() for text in draw(make_snapshot()).axes[0].get_legend().get_texts()]
+    assert labels[:10] == DIGITS
+
+
+def test_centers_are_marked_and_named() -> None:
+    snapshot = make_snapshot()
+    axes = scatter_figure(snapshot).axes[0]
+    (marks,) = [line for line in axes.lines if line.get_marker() == "X"]
+    np.testing.assert_allclose(np.column_stack(marks.get_data()), snapshot.dump.centers, rtol=1e-6)
+    assert [text.get_text() for text in axes.texts] == DIGITS
+
+
+def test_one_unit_is_as_long_across_as_up_and_nothing_is_cut_off() -> None:
+    snapshot = make_snapshot(0.0)
+    axes = scatter_figure(snapshot).axes[0]
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    assert axes.get_box_aspect() == 1
+    assert right - left == pytest.approx(top - bottom)
+    low, high = snapshot.dump.features.min(axis=0), snapshot.dump.features.max(axis=0)
+    assert (low > [left, bottom]).all()
+    assert (high < [right, top]).all()
+
+
+def test_every_point_has_the_colour_of_its_digit() -> None:
+    snapshot = make_snapshot()
+    (points,) = scatter_figure(snapshot).axes[0].collections
+    assert isinstance(points, PathCollection)
+    drawn = np.asarray(points.get_offsets())
+    colors = points.get_facecolors()[:, :3]  # type: ignore[attr-defined]  # missing in matplotlib's stubs
+    label_at = {
+        tuple(point): label for point, label in zip(snapshot.dump.features, snapshot.dump.labels, strict=True)
+    }
+    expected = [to_rgb(DIGIT_COLORS[label_at[tuple(point)]]) for point in drawn.astype(np.float32)]
+    np.testing.assert_allclose(colors, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+@pytest.mark.parametrize("corner", [(0, 0), (40, 3), (3, 40), (40, 40)])
+def test_post_legend_covers_no_point(weight: float, corner: tuple[float, float]) -> None:
+    """Also with points that lie just where the legend wants to be."""
+    dump = make_dump(weight)
+    features = dump.features.copy()
+    features[:30] = np.abs(features).max() * np.array(corner) / 40 + np.linspace(0, 1, 30)[:, None]
+    snapshot = Snapshot(
+        make_snapshot().run,
+        "test",
+        FeatureDump(features.astype(np.float32), dump.labels, dump.predictions, dump.centers),
+    )
+    figure = post_figure(snapshot)
+    FigureCanvasAgg(figure).draw()
+    axes = figure.axes[0]
+    legend = axes.get_legend()
+    assert legend is not None
+    box, points = legend.get_window_extent(), axes.transData.transform(features)
+    covered = (points > [box.x0, box.y0]).all(axis=1) & (points < [box.x1, box.y1]).all(axis=1)
+    assert not covered.any()
+    frame = axes.get_window_extent()
+    assert (points >= [frame.x0, frame.y0]).all()
+    assert (points <= [frame.x1, frame.y1]).all()
+
+
+def test_post_axes_stand_where_the_post_has_them() -> None:
+    frame = post_figure(make_snapshot()).axes[0].get_window_extent()
+    np.testing.assert_allclose(
+        [frame.x0, 511 - frame.y1, frame.x1, 511 - frame.y0], [116, 62, 836, 455], atol=1
+    )
+
+
+def test_panel_boxes_are_equal_and_in_order_of_weight() -> None:
+    for draw, loc in ((panel_figure, "left"), (post_panel, "center")):
+        figure = draw(make_grid(weights=WEIGHTS[::-1]))
+        FigureCanvasAgg(figure).draw()
+        sizes = [axes.get_window_extent().size for axes in figure.axes]
+        np.testing.assert_allclose(sizes, [sizes[0]] * 4, rtol=1e-6)
+        starts = [axes.get_title(loc=loc).split()[2] for axes in figure.axes]
+        assert starts == ["0", "0.01", "0.1", "1"]
+
+
+def test_panel_has_one_legend_with_all_digits() -> None:
+    figure = panel_figure(make_grid())
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*DIGITS, "trained center"]
+    assert all(axes.get_legend() is None for axes in figure.axes)
+    assert "MNIST test · α = 0.5, seed 0" in words(figure)
+
+
+@pytest.mark.parametrize("draw", [panel_figure, post_panel])
+def test_failed_point_is_seen(draw: Any) -> None:
+    figure = draw(make_grid(failed=1.0))
+    assert "failed" in words(figure)
+    assert len(figure.axes) == 4
+    assert not figure.axes[3].collections
+
+
+def test_grid_of_seeds() -> None:
+    grid = make_grid(seeds=3)
+    assert grid.shape == (3, 4)
+    assert [row[0].point.seed for row in grid.rows if row[0]] == [0, 1, 2]
+    assert "α = 0.5, seed 2" in "".join(words(panel_figure(grid)))
+    many = make_grid(weights=(0.0, 1.0), seeds=MAX_ROWS + 1)
+    assert many.shape == (1, 2)
+    assert "1 of 7 combinations of α and seed" in many.title()
+
+
+@pytest.mark.parametrize(
+    ("count", "shape"), [(1, (1, 1)), (2, (1, 2)), (3, (1, 3)), (4, (2, 2)), (5, (2, 3))]
+)
+def test_grid_of_weights(count: int, shape: tuple[int, int]) -> None:
+    assert make_grid(weights=tuple(float(i) for i in range(count))).shape == shape
+
+
+def test_more_than_two_features_show_principal_components() -> None:
+    snapshot = make_snapshot(d=16)
+    assert "first two principal components of 16 features" in scatter_figure(snapshot).axes[0].get_title(
+        loc="left"
+    )
+    plane = project(snapshot.dump)
+    # The 16 features are two in disguise: distances survive.
+    two = make_dump(d=2).features
+    np.testing.assert_allclose(
+        np.linalg.norm(plane.points[0] - plane.points[1]), np.linalg.norm(two[0] - two[1]), rtol=1e-2
+    )
+    assert plane.points[:, 0].var() >= plane.points[:, 1].var()
+
+
+@pytest.mark.parametrize("draw", [scatter_figure, post_figure])
+def test_one_feature_shows_strips(draw: Any) -> None:
+    snapshot = make_snapshot(d=1)
+    axes = draw(snapshot).axes[0]
+    assert axes.get_ylabel() == "digit"
+    strips = project(snapshot.dump).points[:, 1]
+    np.testing.assert_array_equal(np.round(strips), snapshot.dump.labels)
+
+
+def test_collapsed_features_can_be_drawn() -> None:
+    dump = make_dump()
+    zeros = FeatureDump(dump.features * 0, dump.labels, dump.predictions, dump.centers * 0)
+    for draw in (scatter_figure, post_figure):
+        figure = draw(Snapshot(make_snapshot().run, "test", zeros))
+        FigureCanvasAgg(figure).draw()
+    assert "inter/intra –" in "".join(words(scatter_figure(Snapshot(make_snapshot().run, "test", zeros))))
+
+
+def test_nothing_is_clipped(tmp_path: Path) -> None:
+    figures = [
+        scatter_figure(make_snapshot(0.0)),
+        scatter_figure(make_snapshot(d=16, epoch=12)),
+        post_figure(make_snapshot(d=16, epoch=12)),
+        panel_figure(make_grid()),
+        panel_figure(make_grid(seeds=2, failed=1.0)),
+        panel_figure(make_grid(weights=(0.01,))),
+        post_panel(make_grid()),
+        curves_figure(*read_example_history(tmp_path)),
+    ]
+    for figure in figures:
+        FigureCanvasAgg(figure).draw()
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text().strip():
+                box = text.get_window_extent()
+                inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+                assert inside or not _is_drawn(text, figure), text.get_text()
+
+
+def _is_drawn(text: Text, figure: Figure) -> bool:
+    """Tick labels beyond the limits exist but are not drawn."""
+    ticks = [label for axes in figure.axes for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+    return text not in ticks
+
+
+def test_curves(tmp_path: Path) -> None:
+    figure = curves_figure(*read_example_history(tmp_path))
+    softmax, center, weight, accuracy = figure.axes
+    assert len(softmax.lines[0].get_xdata()) == len(center.lines[0].get_xdata()) == 6  # type: ignore[arg-type]
+    assert weight.get_title(loc="left") == "λ in force"
+    legend = accuracy.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "training batches",
+        "test (100.00 %)",
+        "test, nearest center (100.00 %)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([1, 2, 3], "linear"),
+        ([0, 0], "linear"),
+        ([1, 10], "log"),
+        ([0, 1e-4, 1e-2], "symlog"),
+        ([None, 1], "linear"),
+    ],
+)
+def test_scale_of_a_curve(values: list[float | None], scale: str) -> None:
+    rows = [{"step": i, "epoch": i, "softmax_loss": value} for i, value in enumerate(values)]
+    figure = curves_figure(make_snapshot().run, History(rows, []))
+    FigureCanvasAgg(figure).draw()
+    assert figure.axes[0].get_yscale() == scale
+
+
+def test_history_of_a_resumed_run_and_a_cut_off_line(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path / "run"))
+    with (run.directory / "metrics.jsonl").open("a") as file:
+        file.write('{"kind": "steps", "step": 200, "epoch": 0.3, "accuracy": 0.9}\n{"kind": "st')
+    history = read_history(run)
+    assert [row["step"] for row in history.steps] == [100, 200, 300, 400, 500, 600]
+    assert history.steps[1]["accuracy"] == 0.9
+
+
+def test_palette_for_all_eyes() -> None:
+    """The nearest two colours stay apart under simulated colour blindness (Machado et al. 2009, severity 1)."""
+    views = {
+        "normal": np.eye(3),
+        "protan": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+        "deutan": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+        "tritan": [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ],
+    }
+    srgb = np.array([to_rgb(color) for color in DIGIT_COLORS])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    for name, matrix in views.items():
+        lab = _lab(np.clip(linear @ np.array(matrix).T, 0, 1))
+        distances = np.linalg.norm(lab[:, None] - lab, axis=-1)[np.triu_indices(10, 1)]
+        assert distances.min() > 29, name
+    assert _lab(linear)[:, 0].max() < 78  # none so light that it fades into white
+
+
+def _lab(linear: Any) -> Any:
+    """Return CIELAB of linear sRGB under D65."""
+    xyz = (
+        linear
+        @ np.array(
+            [
+                [0.4124564, 0.3575761, 0.1804375],
+                [0.2126729, 0.7151522, 0.0721750],
+                [0.0193339, 0.1191920, 0.9503041],
+            ]
+        ).T
+    )
+    t = xyz / [0.95047, 1, 1.08883]
+    f = np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+
+
+# --- what is refused ------------------------------------------------------------------------------------------
+
+
+def test_directories_that_cannot_be_drawn(tmp_path: Path) -> None:
+    with pytest.raises(PlotError, match="no such directory"):
+        plot_directory(tmp_path / "missing")
+    with pytest.raises(PlotError, match=r"neither a run \(no run\.json\) nor a sweep \(no summary\.json\)"):
+        plot_directory(tmp_path)
+    (tmp_path / "sweep.yaml").write_text("")
+    with pytest.raises(PlotError, match=r"no summary\.json yet"):
+        plot_directory(tmp_path)
+    (tmp_path / "summary.json").write_text('{"runs": []}')
+    with pytest.raises(PlotError, match="names no run"):
+        plot_directory(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"status": "completed"}', '{"runs": 3}'])
+@pytest.mark.parametrize("name", ["run.json", "summary.json"])
+def test_damaged_manifests(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(PlotError, match=name.replace(".", r"\.")):
+        plot_directory(tmp_path)
+
+
+def test_runs_without_features(tmp_path: Path) -> None:
+    unfinished = make_run(tmp_path / "unfinished", status="running")
+    with pytest.raises(PlotError, match=r"train-final\.npz: no such feature dump, and the run is running"):
+        plot_directory(unfinished, split="train")
+    sweep = make_sweep(tmp_path / "sweep", dict.fromkeys(WEIGHTS, "failed"))
+    with pytest.raises(PlotError, match="no run of this sweep has test features"):
+        plot_directory(sweep)
+
+
+def test_damaged_features_and_history_are_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    (run / "metrics.jsonl").write_text('{"kind": "steps", "step": 1}\nnonsense\n')
+    with pytest.raises(PlotError, match=r"metrics\.jsonl:2"):
+        plot_directory(run)
+    (run / "metrics.jsonl").write_text("")
+    with pytest.raises(PlotError, match="holds no rows yet"):
+        plot_directory(run)
+    (run / "features" / "test-final.npz").write_bytes(b"")
+    with pytest.raises(FeatureFileError, match=r"test-final\.npz"):
+        plot_directory(run)
+    assert plotted(tmp_path) == {}
+
+
+def test_settings_that_make_no_sense(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"split": "validation"}, "split is 'validation'; it must be one of test, train"),
+        ({"style": "xkcd"}, "style is 'xkcd'"),
+        ({"fmt": "gif"}, "format is 'gif'"),
+        ({"fmt": "png", "out": tmp_path / "a.svg"}, "its suffix contradicts format 'png'"),
+        ({"out": tmp_path / "a.gif"}, r"must end in one of \.png, \.svg, \.pdf"),
+        ({"out": tmp_path / "missing" / "a.png"}, "create it first"),
+    ]
+    for settings, message in refused:
+        with pytest.raises(PlotError, match=message):
+            plot_directory(run, **settings)
+    assert plotted(tmp_path) == {}
+
+
+def test_plotting_loads_no_framework_and_importing_it_no_matplotlib(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    program = (
+        "import pathlib, sys\n"
+        "from centerloss_core.plotting import plot_directory\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        f"plot_directory(pathlib.Path({str(run)!r}))\n"
+        "loaded = {'tensorflow', 'keras', 'sklearn', 'matplotlib.pyplot'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parent.parent, timeout=60)
