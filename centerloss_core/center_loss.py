@@ -89,7 +89,7 @@ class CenterLoss(keras.layers.Layer):
 
     def call(self, features: Any, labels: Any, training: bool = False) -> Any:
         """Return L_c; with `training`, move the centers by Eq. 4. See the class for shapes."""
-        labels = ops.reshape(labels, (-1,))
+        labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
         # Read once: the loss and the update must see the same centers, those before the step.
         centers = ops.stop_gradient(ops.convert_to_tensor(self.centers))
         offsets = features - ops.take(centers, labels, axis=0)

@@ -62,10 +62,7 @@ def restore_checkpoint(path: Path, train_step: TrainStep) -> int:
 
 def _state(train_step: TrainStep) -> dict[str, keras.Variable]:
     """Every variable under a name that says what it is."""
-    groups: dict[str, list[keras.Variable]] = {
-        "network": train_step.network.variables,
-        "center_loss": train_step.center_loss.variables,
-    }
+    groups: dict[str, list[keras.Variable]] = {"network": train_step.network.variables}
     for optimizer in train_step.optimizers:
         groups[optimizer.name] = optimizer.variables
     state = {
@@ -73,7 +70,7 @@ def _state(train_step: TrainStep) -> dict[str, keras.Variable]:
     }
     if len(state) != sum(map(len, groups.values())):
         raise AssertionError("two variables share a path, and one of them would be lost")
-    return state
+    return state | {"center_loss/centers": train_step.center_loss.centers}
 
 
 def _compare(path: Path, saved: Mapping[str, Any], state: Mapping[str, keras.Variable]) -> None:

@@ -13,6 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from centerloss_core.atomic import atomic_write
+from centerloss_core.errors import ExpectedError
 
 # MNIST's 60,000 training images in 128 dimensions take 31 MB; a file that asks for this much is not ours.
 MAX_BYTES = 1 << 30
@@ -22,7 +23,7 @@ _LABEL_DTYPES = (np.dtype(np.uint8), np.dtype(np.int64))
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
-class FeatureFileError(ValueError):
+class FeatureFileError(ExpectedError):
     """A feature dump that cannot be read; the message names the file and what is wrong with it."""
 
 

@@ -108,22 +108,30 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         file.write((json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        RunError: the file is missing or is not one.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path}: expected a JSON object, found {type(content).__name__}")
+    return content
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read the `run.json` of the run directory `path`.
 
     Raises:
         RunError: it is missing or is not a JSON object.
     """
-    file = path / MANIFEST
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RunError(f"{path} is not a run directory: it has no {MANIFEST}") from error
-    except (OSError, ValueError) as error:
-        raise RunError(f"{file}: cannot be read ({error})") from error
-    if not isinstance(content, dict):
-        raise RunError(f"{file}: expected a JSON object, found {type(content).__name__}")
-    return content
+    if not (path / MANIFEST).exists():
+        raise RunError(f"{path} is not a run directory: it has no {MANIFEST}")
+    return read_json(path / MANIFEST)
 
 
 def update_manifest(path: Path, **fields: Any) -> dict[str, Any]:
@@ -161,7 +169,12 @@ def _rows_of_kind(lines: Iterator[bytes], kind: str) -> Iterator[dict[str, Any]]
 def point_name(config: Config) -> str:
     """What tells one point of a sweep from the others: `lambda0.01-alpha0.5-seed0`."""
     loss = config.loss
-    return f"lambda{loss.lambda_:g}-alpha{loss.alpha:g}-seed{config.train.seed}"
+    return f"lambda{_short(loss.lambda_)}-alpha{_short(loss.alpha)}-seed{config.train.seed}"
+
+
+def _short(value: float) -> str:
+    """The shortest text that no other number has: 1, not 1.0."""
+    return repr(value).removesuffix(".0")
 
 
 def free_path(directory: Path, name: str) -> Path:

@@ -34,11 +34,13 @@ from centerloss_core.runs import (
     last_row,
     make_directory,
     point_name,
+    read_json,
     read_manifest,
     update_manifest,
     write_json,
 )
 
+SUMMARY = "summary.json"
 _POLL_SECONDS = 0.25
 _FIGURES = (
     "accuracy",
@@ -256,13 +258,28 @@ def _end_children(states: Sequence[PointState]) -> None:
 def write_summary(directory: Path, states: Sequence[PointState]) -> None:
     """Replace `summary.json` and `summary.csv`."""
     rows = [state.summary() for state in states]
-    write_json(directory / "summary.json", {"format": FORMAT, "runs": rows})
+    write_json(directory / SUMMARY, {"format": FORMAT, "runs": rows})
     table = io.StringIO()
     writer = csv.DictWriter(table, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     with atomic_write(directory / "summary.csv") as file:
         file.write(table.getvalue().encode())
+
+
+def read_summary(directory: Path) -> list[dict[str, Any]] | None:
+    """The rows of a sweep's `summary.json`; None where there is no sweep.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    path = directory / SUMMARY
+    if not path.exists():
+        return None
+    rows = read_json(path).get("runs")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise RunError(f"{path}: has no list of runs")
+    return rows
 
 
 def _metrics(path: Path) -> dict[str, Any]:

@@ -191,30 +191,37 @@ def show_result(path: Path, metrics: dict[str, Any]) -> None:
     _say_next(path)
 
 
-def show_sweep_result(directory: Path, states: Sequence[PointState]) -> None:
-    """Print the results on the test set, where they are, and what to do next."""
+def show_sweep_result(directory: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Print the results of a sweep, where they are, and what to do next."""
+    show_sweep_table(rows)
+    print(f"table: {directory / 'summary.csv'}")
+    _say_next(directory)
+
+
+def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print what each point of a sweep reached on the test set."""
     from rich.console import Console
 
-    rows = [state.summary() for state in states]
-    with_seeds = len({(row["alpha"], row["seed"]) for row in rows}) > 1
-    grid = ("λ", "λ_eq", "α", "seed") if with_seeds else ("λ", "λ_eq")
+    one_row_per_lambda = len({(row["alpha"], row["seed"]) for row in rows}) == 1
+    grid = ("λ", "λ_eq") if one_row_per_lambda else ("λ", "λ_eq", "α", "seed")
     table = _table(*grid, "softmax", "nearest center", "intra", "inter", "inter/intra", "images/s", "time")
     for row in rows:
         cells = [f"{row['lambda']:g}", f"{row['lambda_eq']:g}"]
-        if with_seeds:
+        if not one_row_per_lambda:
             cells += [f"{row['alpha']:g}", str(row["seed"])]
-        if row["status"] != "completed":
-            table.add_row(*cells, str(row["status"]))
-            continue
-        table.add_row(
-            *cells,
-            *_separation_cells(row),
-            f"{row['images_per_second']:.0f}",
-            _duration(row["seconds"]),
-        )
+        if row["status"] == "completed":
+            cells += _separation_cells(row)
+            cells += [f"{row['images_per_second']:.0f}", _duration(row["seconds"])]
+        else:
+            cells.append(str(row["status"]))
+        table.add_row(*cells)
     Console().print(table)
-    print(f"table: {directory / 'summary.csv'}")
-    _say_next(directory)
+
+
+def show_figures(written: Sequence[Path]) -> None:
+    """Print the names of the figures, the one that shows most last, where the eye is."""
+    for path in reversed(written):
+        print(f"figure: {path}")
 
 
 def _say_next(path: Path) -> None:

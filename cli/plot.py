@@ -37,7 +37,9 @@ def plot(
     style: Annotated[
         Style, typer.Option(help="`post` is the look of the original post, to lay beside its figures.")
     ] = Style.DEFAULT,
-    format_: Annotated[Format | None, typer.Option("--format", help="File format. Default: png.")] = None,
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="Default: the suffix of --out, or png.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the scatter (of a sweep: the panels) to this file only."),
@@ -45,8 +47,17 @@ def plot(
 ) -> None:
     """Draw the feature scatter and the training curves; for a sweep also all λ side by side."""
     from centerloss_core.plotting import plot_directory
+    from centerloss_core.sweeps import read_summary
+    from cli import console
 
-    for path in plot_directory(
-        directory, split=split.value, style=style.value, fmt=format_ and format_.value, out=out
-    ):
-        print(path)
+    written = plot_directory(
+        directory,
+        split=split.value,
+        style=style.value,
+        fmt=None if format_ is None else format_.value,
+        out=out,
+    )
+    rows = read_summary(directory)
+    if rows is not None:
+        console.show_sweep_table(rows)
+    console.show_figures(written)

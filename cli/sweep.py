@@ -52,7 +52,7 @@ def sweep(
     with console.sweep_progress(directory, quiet=quiet) as show:
         states = run_sweep(points, directory, document.text, jobs=jobs, show=show)
     if not quiet:
-        console.show_sweep_result(directory, states)
+        console.show_sweep_result(directory, [state.summary() for state in states])
     failed = [state for state in states if state.status != "completed"]
     if failed:
         console.error(

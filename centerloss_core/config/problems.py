@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from centerloss_core.errors import ExpectedError
+
 _LONGEST_VALUE = 60
 _LONGEST_KEY = 80
 
@@ -27,8 +29,10 @@ class Problem:
         return ": ".join(part for part in (place, shortened(self.key, _LONGEST_KEY), self.message) if part)
 
 
-class ConfigError(Exception):
+class ConfigError(ExpectedError):
     """Everything that is wrong with a config: `problems` by line, one line each in `str()`."""
+
+    exit_code = 2
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(dict.fromkeys(problems), key=_reading_order))

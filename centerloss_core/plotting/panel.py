@@ -29,7 +29,7 @@ def panel_figure(grid: Grid) -> Figure:
     figure.legend(
         handles=legend_handles(grid.classes),
         loc="outside lower center",
-        ncols=grid.classes + 1 if columns > 1 else 6,
+        ncols=grid.classes + 1 if columns > 1 else 4,
         columnspacing=1.2,
         handletextpad=0.2,
         frameon=False,

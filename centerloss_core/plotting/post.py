@@ -1,6 +1,7 @@
 """The look of the blog post's figures, to lay beside them: 928 × 511, rainbow colours, legend inside.
 
-What the post has not, and what is added here: a title. What it has and is avoided: points under the legend.
+What the post has not, and what is added here: a title, and a small black cross at each trained center. What it
+has and is avoided: points under the legend.
 """
 
 from typing import Any
@@ -25,6 +26,7 @@ _SIZE = (9.28, 5.11)  # inches
 _RECTANGLE = (0.125, 0.11, 0.775, 0.77)
 # The post's images are its plots at half size: dots of 6 points and lines of 1.5 become 3 and 0.75.
 _DOT: dict[str, Any] = {"s": 9, "linewidths": 0.75}
+_CENTER: dict[str, Any] = {"marker": "+", "color": "black", "s": 30, "linewidths": 1.0, "zorder": 3}
 
 
 def post_figure(snapshot: Snapshot) -> Figure:
@@ -65,6 +67,7 @@ def _draw_features(axes: Axes, plane: Plane, labels: NDArray[np.integer], font_s
     for digit, color in enumerate(rainbow(len(plane.centers))):
         points = plane.points[labels == digit]
         axes.scatter(points[:, 0], points[:, 1], color=color, label=str(digit), rasterized=True, **_DOT)
+    axes.scatter(plane.centers[:, 0], plane.centers[:, 1], **_CENTER)
     axes.tick_params(labelsize=font_size, length=2, width=0.5, pad=2)
     axes.set_xlabel(plane.axis_labels[0], fontsize=font_size)
     axes.set_ylabel(plane.axis_labels[1], fontsize=font_size)

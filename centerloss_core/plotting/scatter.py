@@ -16,7 +16,10 @@ from centerloss_core.plotting.style import class_colors
 from centerloss_core.plotting.titles import numbers_title, settings_title
 
 DPI = 110
-_SIZE = (7.6, 6.5)  # inches
+# Inches. Fixed margins, wide enough for three lines of title and labels like −0.0025, put the boxes of two
+# figures in the same place.
+_LEFT, _BOTTOM, _BOX, _RIGHT, _TOP = 0.75, 0.5, 5.4, 1.55, 0.75
+_SIZE = (_LEFT + _BOX + _RIGHT, _BOTTOM + _BOX + _TOP)
 _OUTLINE = [matplotlib.patheffects.withStroke(linewidth=2.6, foreground="white")]
 _DOT: dict[str, Any] = {"marker": "o", "markersize": 7, "markeredgewidth": 0, "linestyle": "none"}
 _CENTER: dict[str, Any] = {
@@ -31,8 +34,8 @@ _CENTER: dict[str, Any] = {
 def scatter_figure(snapshot: Snapshot) -> Figure:
     """Draw one run."""
     plane = project(snapshot.dump)
-    figure = Figure(figsize=_SIZE, dpi=DPI, layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=_SIZE, dpi=DPI)
+    axes = figure.add_axes((_LEFT / _SIZE[0], _BOTTOM / _SIZE[1], _BOX / _SIZE[0], _BOX / _SIZE[1]))
     draw_features(axes, plane, snapshot.dump.labels)
     lines = [settings_title(snapshot), numbers_title(snapshot), plane.note]
     axes.set_title("\n".join(line for line in lines if line), loc="left", fontsize=10, linespacing=1.5)
@@ -40,6 +43,7 @@ def scatter_figure(snapshot: Snapshot) -> Figure:
         handles=legend_handles(len(plane.centers)),
         loc="upper left",
         bbox_to_anchor=(1.01, 1.01),  # outside, so that it covers no point
+        handletextpad=0.3,
         frameon=False,
     )
     return figure

@@ -1,0 +1,124 @@
+"""A real sweep of tiny runs through the command line: ordinary points, one that fails, and a summary."""
+
+import csv
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_cli import cl
+
+SWEEP = """
+data: {name: mnist5k}
+model: {batch_norm: false}
+train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, log_every: 1}
+sweep: {lambda: [0, 0.1, 1.0], seed: [0, 1]}
+overrides:
+  - when: {loss.lambda: 1.0}
+    set: {train.learning_rate: 1e+30}  # diverges: one bad point must not stop the others
+  - when: {train.seed: 1, loss.lambda: 0.1}
+    set: {train.iterations: 5}
+"""
+POINTS = [f"lambda{value}-alpha0.5-seed{seed}" for value in ("0", "0.1", "1") for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished sweep; what the command printed is in `stdout` and `stderr` beside it."""
+    home = tmp_path_factory.mktemp("sweep")
+    (home / "tiny.yaml").write_text(SWEEP)
+    done = cl("sweep", "--config", "tiny.yaml", "--jobs", "2", cwd=home)
+    (home / "stdout").write_text(done.stdout)
+    (home / "stderr").write_text(done.stderr)
+    assert done.returncode == 1  # because of the point that diverges
+    return home / "runs" / "tiny-sweep"
+
+
+def test_every_point_is_a_run_directory(sweep: Path) -> None:
+    assert sorted(path.name for path in sweep.iterdir()) == sorted(
+        ["sweep.yaml", "summary.json", "summary.csv", "logs", *POINTS]
+    )
+    assert (sweep / "sweep.yaml").read_text() == SWEEP
+    statuses = {name: json.loads((sweep / name / "run.json").read_text())["status"] for name in POINTS}
+    assert statuses == {name: "failed" if name.startswith("lambda1-") else "completed" for name in POINTS}
+
+
+def test_the_summaries_hold_every_point_and_the_figures_of_its_run(sweep: Path) -> None:
+    rows = json.loads((sweep / "summary.json").read_text())["runs"]
+    assert [row["directory"] for row in rows] == POINTS
+    for row in rows:
+        manifest = json.loads((sweep / row["directory"] / "run.json").read_text())
+        assert (row["lambda"], row["seed"], row["status"]) == (
+            manifest["lambda"],
+            manifest["seed"],
+            manifest["status"],
+        )
+        if row["status"] == "completed":
+            test = manifest["metrics"]["test"]
+            assert {key: row[key] for key in test} == test
+            assert row["images_per_second"] == manifest["metrics"]["images_per_second"]
+        else:
+            assert row["accuracy"] is None
+            assert "NaN or infinite at step" in row["reason"]
+    with (sweep / "summary.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["directory"] for row in table] == POINTS
+    assert [row["accuracy"] for row in table] == [
+        "" if row["accuracy"] is None else str(row["accuracy"]) for row in rows
+    ]
+
+
+def test_overrides_reach_their_points_alone(sweep: Path) -> None:
+    def last_step(name: str) -> int:
+        rows = (sweep / name / "metrics.jsonl").read_text().splitlines()
+        step: int = json.loads(rows[-1])["step"]
+        return step
+
+    assert [last_step(name) for name in POINTS[:4]] == [3, 3, 3, 5]
+
+
+def test_the_command_of_a_point_repeats_it_alone(sweep: Path) -> None:
+    home = sweep.parent.parent
+    point = "lambda0.1-alpha0.5-seed1"
+    command = json.loads((sweep / point / "run.json").read_text())["command"]
+    assert command.startswith("cl train --config ")
+    arguments = shlex.split(command)[1:]
+    arguments[arguments.index("--run-dir") + 1] = "alone"
+    done = cl(*arguments, cwd=home)
+    assert done.returncode == 0, done.stderr
+    with (
+        np.load(home / "alone" / "features" / "test-final.npz") as alone,
+        np.load(sweep / point / "features" / "test-final.npz") as together,
+    ):
+        # The sweep gave each job half of the cores, which may change the last bits.
+        np.testing.assert_allclose(alone["features"], together["features"], rtol=0.05, atol=1e-3)
+
+
+def test_the_terminal_names_the_failed_points_and_where_the_rest_is(sweep: Path) -> None:
+    home = sweep.parent.parent
+    stdout, stderr = (home / "stdout").read_text(), (home / "stderr").read_text()
+    assert stdout.splitlines()[0] == "sweep → runs/tiny-sweep"
+    assert "[1/6] lambda0-alpha0.5-seed0 completed: softmax" in stdout
+    assert "figures: cl plot runs/tiny-sweep" in stdout
+    assert "2 of 6 points did not complete" in stderr
+    assert "lambda1-alpha0.5-seed0: DivergedError" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_plot_draws_the_panel_and_every_completed_point(sweep: Path) -> None:
+    home = sweep.parent.parent
+    done = cl("plot", "runs/tiny-sweep", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "figure: runs/tiny-sweep/plots/panel-test.png"
+    assert "failed" in done.stdout  # in the table
+    for name in POINTS[:4]:
+        assert (sweep / name / "plots" / "scatter-test.png").is_file()
+        assert (sweep / name / "plots" / "curves.png").is_file()
+
+
+def test_a_sweep_overwrites_nothing(sweep: Path) -> None:
+    home = sweep.parent.parent
+    done = cl("sweep", "--config", "tiny.yaml", "--run-dir", "runs/tiny-sweep", cwd=home)
+    assert done.returncode == 1
+    assert "exists already and nothing is overwritten" in done.stderr

