@@ -42,10 +42,16 @@ def find_device(train: Train) -> Device:
     """Decide device and precision from `train.device` and `train.precision`. Imports TensorFlow.
 
     Raises:
-        DeviceError: a GPU was asked for and TensorFlow sees none, or not that one.
+        DeviceError: a GPU was asked for and TensorFlow sees none, or not that one; or Keras runs on another backend.
     """
+    import keras
     import tensorflow as tf
 
+    if keras.backend.backend() != "tensorflow":
+        raise DeviceError(
+            f"Keras is set to the backend {keras.backend.backend()!r}, but training needs TensorFlow: "
+            "call with KERAS_BACKEND=tensorflow"
+        )
     gpus = tf.config.list_physical_devices("GPU")
     if train.device == "cpu" or (train.device == "auto" and not gpus):
         return Device("cpu", f"CPU ({_processor()})", _cpu_precision(train.precision))

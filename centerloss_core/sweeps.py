@@ -161,7 +161,7 @@ def run_sweep(
         try:
             _run_all(states, directory, max(1, min(jobs, len(states))), show, stop)
         finally:
-            _end_children(states)
+            _end_children(states, directory)
     if stop.signal_number is not None:
         done = sum(state.status == "completed" for state in states)
         raise InterruptedRunError(
@@ -178,7 +178,7 @@ def _run_all(
     while True:
         running = [state for state in states if state.process is not None]
         for state in running:
-            if _collect(state, directory):
+            if _collect(state, directory, stopping=forwarded):
                 write_summary(directory, states)
         if stop.signal_number is not None and not forwarded:
             _forward(states, stop.signal_number)
@@ -206,7 +206,7 @@ def _start(state: PointState, directory: Path, jobs: int) -> None:
     state.status = "running"
 
 
-def _collect(state: PointState, directory: Path) -> bool:
+def _collect(state: PointState, directory: Path, *, stopping: bool) -> bool:
     """Take note of a process that has ended; return whether it had."""
     if state.process is None or (code := state.process.poll()) is None:
         return False
@@ -214,11 +214,12 @@ def _collect(state: PointState, directory: Path) -> bool:
     try:
         manifest = read_manifest(state.path)
     except RunError:
-        state.status, state.reason = "failed", _last_words(state, directory)
+        state.status = "interrupted" if stopping else "failed"
+        state.reason = _last_words(state, directory)
         return True
     if manifest.get("status") == "running":  # it died without a word
-        reason = f"its process ended with {_exit_in_words(code)}"
-        manifest = update_manifest(state.path, status="failed", reason=reason)
+        reason = "killed with the sweep" if stopping else f"its process ended with {_exit_in_words(code)}"
+        manifest = update_manifest(state.path, status="interrupted" if stopping else "failed", reason=reason)
     state.status, state.reason = str(manifest["status"]), manifest.get("reason")
     return True
 
@@ -247,12 +248,14 @@ def _forward(states: Sequence[PointState], number: int) -> None:
             state.process.send_signal(number)
 
 
-def _end_children(states: Sequence[PointState]) -> None:
-    """Leave no process behind, also when the sweep itself fails."""
+def _end_children(states: Sequence[PointState], directory: Path) -> None:
+    """Leave no process behind, also when the sweep itself fails or is stopped a second time."""
     for state in states:
         if state.process is not None:
             state.process.kill()
             state.process.wait()
+            _collect(state, directory, stopping=True)
+    write_summary(directory, states)
 
 
 def write_summary(directory: Path, states: Sequence[PointState]) -> None:

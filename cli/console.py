@@ -53,8 +53,6 @@ def error(message: str) -> None:
 
 def show_plan(runs: Sequence[tuple[Path, Config]]) -> None:
     """Print what `--dry-run` promises: the resolved config, the runs, device, data source and λ_eq."""
-    from rich.console import Console
-
     from centerloss_core import devices
     from centerloss_core.config import dump_yaml
     from centerloss_core.datasets import locate
@@ -65,14 +63,14 @@ def show_plan(runs: Sequence[tuple[Path, Config]]) -> None:
     print(dump_yaml(config))
     if len(runs) > 1:
         print("# … with these values of λ, α and seed:\n")
-    table = _table("directory", "λ", "λ_eq", "α", "seed", "length")
+    table = _table("run", "λ", "λ_eq", "α", "seed", "length")
     for path, each in runs:
         loss, train = each.loss, each.train
         length = f"{train.epochs} epochs" if train.epochs is not None else f"{train.iterations} iterations"
         table.add_row(
             str(path), f"{loss.lambda_:g}", f"{each.lambda_eq:g}", f"{loss.alpha:g}", str(train.seed), length
         )
-    Console().print(table)
+    _print(table)
     print(f"device: {device.label}, convolutions in {device.precision}")
     print(f"data:   {config.data.name}, from {locate(config.data.name, dir=config.data.dir)}")
     print("Nothing was started.")
@@ -180,13 +178,11 @@ def _states_table(states: Sequence[PointState]) -> Table:
 
 def show_result(path: Path, metrics: dict[str, Any]) -> None:
     """Print what one run reached, where it is, and what to do next."""
-    from rich.console import Console
-
     table = _table("split", "softmax", "nearest center", "intra", "inter", "inter/intra")
     for split in ("test", "validation", "train"):
         if split in metrics:
             table.add_row(split, *_separation_cells(metrics[split]))
-    Console().print(table)
+    _print(table)
     print(f"{metrics['images_per_second']:.0f} images/s, {_duration(metrics['seconds'])} in all")
     _say_next(path)
 
@@ -200,8 +196,6 @@ def show_sweep_result(directory: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
     """Print what each point of a sweep reached on the test set."""
-    from rich.console import Console
-
     one_row_per_lambda = len({(row["alpha"], row["seed"]) for row in rows}) == 1
     grid = ("λ", "λ_eq") if one_row_per_lambda else ("λ", "λ_eq", "α", "seed")
     table = _table(*grid, "softmax", "nearest center", "intra", "inter", "inter/intra", "images/s", "time")
@@ -215,7 +209,7 @@ def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
         else:
             cells.append(str(row["status"]))
         table.add_row(*cells)
-    Console().print(table)
+    _print(table)
 
 
 def show_figures(written: Sequence[Path]) -> None:
@@ -247,6 +241,14 @@ def _table(*columns: str) -> Table:
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
     return table
+
+
+def _print(table: Table) -> None:
+    """Print a table as wide as it is: a line that wraps in a narrow terminal beats a number that is cut off."""
+    from rich.console import Console
+
+    width = Console(width=10_000).measure(table).maximum
+    Console(width=max(width, Console().width)).print(table)
 
 
 def _percent(fraction: float) -> str:

@@ -3,11 +3,14 @@
 import csv
 import json
 import shlex
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import cl
+from test_cli import cl, environment
 
 SWEEP = """
 data: {name: mnist5k}
@@ -122,3 +125,23 @@ def test_a_sweep_overwrites_nothing(sweep: Path) -> None:
     done = cl("sweep", "--config", "tiny.yaml", "--run-dir", "runs/tiny-sweep", cwd=home)
     assert done.returncode == 1
     assert "exists already and nothing is overwritten" in done.stderr
+
+
+def test_ctrl_c_stops_the_points_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "long.yaml").write_text(SWEEP.replace("iterations: 3", "iterations: 100000"))
+    command = [sys.executable, "-m", "cli", "sweep", "--config", "long.yaml"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while "running" not in process.stdout.readline():  # the first point has been started
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        errors = process.stderr.read()
+        process.stdout.read()
+    assert process.returncode == 130
+    assert "error: stopped with 0 of 6 points completed" in errors
+    assert "Traceback" not in errors
+    rows = json.loads((tmp_path / "runs" / "long-sweep" / "summary.json").read_text())["runs"]
+    assert [row["status"] for row in rows] == ["interrupted", *["waiting"] * 5]

@@ -169,7 +169,7 @@ class Train(Section):
         default="auto", description="of the convolutions"
     )
     deterministic: bool = Field(default=True, description="same seed, same device: the same run, bit for bit")
-    seed: Seed = Field(default=0, description="of the weights, the split and the order of batches")
+    seed: Seed = Field(default=0, description="of the weights at the start and the order of batches")
     device: Device = Field(default="auto", description="auto, cpu, gpu or gpu:N")
     log_every: Count = Field(default=50, description="steps between rows of metrics.jsonl")
     checkpoint_every: Count | None = Field(default=None, description="steps; null: at the end of every epoch")

@@ -1,0 +1,81 @@
+"""What the README and the configs tell a newcomer to type must work as written."""
+
+import re
+import shlex
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from centerloss_core.config import load_config, load_document, resolve_sweep
+from cli.app import app
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+
+
+def commands(text: str) -> list[list[str]]:
+    """Every `cl …` on a line of its own, without its comment."""
+    lines = re.findall(r"^(?:#|    )\s*cl ([^#\n]*)", text, flags=re.MULTILINE)
+    return [shlex.split(line) for line in lines]
+
+
+EVERY_COMMAND = commands("\n".join([README, *(path.read_text(encoding="utf-8") for path in CONFIGS)]))
+
+
+def test_there_is_something_to_check() -> None:
+    assert {path.stem for path in CONFIGS} >= {"quickstart", "mnist", "post", "paper"}
+    assert {arguments[0] for arguments in EVERY_COMMAND} == {"train", "sweep", "plot"}
+    assert len(EVERY_COMMAND) >= 8
+
+
+@pytest.mark.parametrize("arguments", EVERY_COMMAND, ids=" ".join)
+def test_every_command_is_understood(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    if arguments[0] == "plot":  # of a run that does not exist yet
+        result = CliRunner().invoke(app, arguments)
+        assert "no such directory" in str(result.exception)
+    else:
+        result = CliRunner().invoke(app, [*arguments, *(["--dry-run"] * ("--dry-run" not in arguments))])
+        assert result.exit_code == 0, result.output
+        assert "Nothing was started." in result.output
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_loads_and_opens_with_its_command_and_claim(path: Path) -> None:
+    load_config(path)
+    assert len(resolve_sweep(load_document(path))) == 4
+    header = path.read_text(encoding="utf-8").split("\ndata:")[0]
+    assert all(line.startswith("#") for line in header.strip().splitlines())
+    assert f"--config configs/{path.name}" in header
+    assert re.search(r"minutes|hours", header)
+    assert re.search(r"softmax .*%", header)
+
+
+def test_the_posts_config_has_the_posts_lengths() -> None:
+    points = resolve_sweep(load_document(ROOT / "configs" / "post.yaml"))
+    assert [(point.loss.lambda_, point.train.iterations) for point in points] == [
+        (0.0, 16000),
+        (0.01, 16000),
+        (0.1, 16000),
+        (1.0, 25000),
+    ]
+
+
+def test_the_readmes_model_trains() -> None:
+    (code,) = re.findall(r"```python\n(class Classifier.*?|import keras.*?)```", README, flags=re.DOTALL)
+    names: dict[str, type[keras.Model]] = {}
+    exec(code, names)
+    random = np.random.default_rng(0)
+    images, labels = random.normal(size=(64, 8)).astype("float32"), random.integers(0, 3, 64)
+    model = names["Classifier"](keras.layers.Dense(2), num_classes=3, lambda_=0.1)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    history = model.fit((images, labels), labels, epochs=5, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    centers = model.center_loss.centers.numpy()
+    assert np.abs(centers).sum() > 0
+    model.evaluate((images, labels), labels, verbose=0)
+    assert np.array_equal(model.center_loss.centers.numpy(), centers)
