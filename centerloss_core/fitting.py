@@ -21,6 +21,7 @@ from centerloss_core.schedules import lambda_in_force, learning_rate
 from centerloss_core.train_step import TrainStep
 
 NUM_CLASSES = 10
+_CHECKPOINTS_KEPT = 2  # the newest, and one more in case that one turns out damaged
 _CENTERS_START = {"zeros": "zeros", "xavier": "glorot_uniform"}
 
 
@@ -51,9 +52,10 @@ def fit(config: Config, dataset: Dataset, run: Run, show: ShowProgress, stop: St
 
     def save(step: int) -> None:
         save_checkpoint(run.checkpoint_path(step), train_step, step)
+        for outdated in run.checkpoints()[:-_CHECKPOINTS_KEPT]:
+            outdated.unlink()
 
     # ---- Train ----------------------------------------------------------------------------------------------
-    epoch = 1
     for step in range(1, total_steps + 1):
         with clock:
             rate = learning_rate(config.train, step - 1, total_steps)
@@ -63,13 +65,13 @@ def fit(config: Config, dataset: Dataset, run: Run, show: ShowProgress, stop: St
         if stop.signal_number is not None:
             save(step)
             raise InterruptedRunError(stop.signal_number, f"stopped after step {step} of {total_steps}")
-        epoch_ends, run_ends = step == stream.epoch_end(epoch), step == total_steps
+        epoch = stream.completed_epochs(step)
+        epoch_ends, run_ends = epoch > stream.completed_epochs(step - 1), step == total_steps
         if epoch_ends or run_ends:
             test = dump(dataset.test)
             validation = None if dataset.validation is None else dump(dataset.validation)
         if epoch_ends:
             _record_epoch(run, epoch, step, test, validation, keep_dump=config.train.dump_every_epoch)
-            epoch += 1
         if run_ends or _checkpoint_is_due(config.train, step, epoch_ends):
             save(step)
 

@@ -98,6 +98,10 @@ class Run:
         """Where the checkpoint taken after `step` steps lives."""
         return self.path / "checkpoints" / f"step-{step:08d}.npz"
 
+    def checkpoints(self) -> list[Path]:
+        """All checkpoints that are there, oldest first."""
+        return sorted((self.path / "checkpoints").glob("step-*.npz"))
+
     def _write_manifest(self) -> None:
         write_json(self.path / MANIFEST, self.manifest)
 

@@ -489,7 +489,7 @@ def test_other_packaged_digits_are_refused(tmp_path: Path, stored: bytes, reason
 def test_each_image_once_per_epoch(batch_size: int) -> None:
     size, epochs = 12, 5
     stream = BatchStream(size, batch_size, seed=3)
-    steps = stream.epoch_end(epochs)
+    steps = -(-epochs * size // batch_size)
     batches = [stream.batch(step) for step in range(steps)]
     assert all(batch.shape == (batch_size,) and batch.dtype == np.int32 for batch in batches)
     flat = np.concatenate(batches)
@@ -531,10 +531,12 @@ def test_every_position_sees_every_image() -> None:
     assert counts.max() < 270
 
 
-def test_epoch_end() -> None:
-    assert [BatchStream(10, 4, 0).epoch_end(epoch) for epoch in (1, 2, 3, 4)] == [3, 5, 8, 10]
-    assert BatchStream(60_000, 100, 0).epoch_end(2) == 1200
-    assert BatchStream(5, 12, 0).epoch_end(1) == 1
+def test_completed_epochs() -> None:
+    assert [BatchStream(10, 4, 0).completed_epochs(steps) for steps in range(11)] == [
+        *(0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4),
+    ]
+    assert [BatchStream(60_000, 100, 0).completed_epochs(steps) for steps in (599, 600, 1200)] == [0, 1, 2]
+    assert [BatchStream(5, 12, 0).completed_epochs(steps) for steps in (0, 1, 2)] == [0, 2, 4]
 
 
 def test_streams_that_cannot_be() -> None:

@@ -63,7 +63,6 @@ def test_it_leaves_exactly_these_files(run: Result) -> None:
         "features/test-epoch-0003.npz",
         "features/test-final.npz",
         "features/train-final.npz",
-        "checkpoints/step-00000039.npz",
         "checkpoints/step-00000078.npz",
         "checkpoints/step-00000116.npz",
     }

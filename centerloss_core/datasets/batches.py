@@ -1,7 +1,5 @@
 """The order in which training images are met, as a function of the seed and the step alone."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
@@ -52,9 +50,9 @@ class BatchStream:
             ]
         )
 
-    def epoch_end(self, epoch: int) -> int:
-        """Return the number of steps after which epoch number `epoch`, which counts from 1, is complete."""
-        return math.ceil(epoch * self.train_size / self.batch_size)
+    def completed_epochs(self, steps: int) -> int:
+        """Return how many epochs are complete after `steps` steps; a batch larger than the data completes several."""
+        return steps * self.batch_size // self.train_size
 
     def _permutation(self, epoch: int) -> npt.NDArray[np.int32]:
         # NumPy promises that raw bits stay the same in every release, but not that Generator.permutation
