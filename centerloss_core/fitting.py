@@ -87,6 +87,7 @@ def fit(config: Config, dataset: Dataset, run: Run, show: ShowProgress, stop: St
         * config.train.batch_size
         / max(clock.seconds_after_first, 1e-9),
         "training_seconds": clock.seconds,
+        "lambda_eq": config.lambda_eq,
     }
 
 

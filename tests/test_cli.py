@@ -17,7 +17,7 @@ TINY = [
 ]
 
 
-def cl(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+def cl(*arguments: str | Path, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """Run the command as a process, as a user does, in a directory of its own."""
     return subprocess.run(
         [sys.executable, "-m", "cli", *map(str, arguments)],
@@ -25,7 +25,7 @@ def cl(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         check=False,
     )
 
