@@ -10,12 +10,8 @@ from typing import Any
 import numpy as np
 
 from centerloss_core.config import Train
-from centerloss_core.errors import ExpectedError
+from centerloss_core.errors import DivergedError
 from centerloss_core.runs import Run
-
-
-class DivergedError(ExpectedError):
-    """A loss that is not a number any more; the message names the step and a remedy."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +113,21 @@ class IntervalLog:
         self._pending.clear()
         self._interval_began = seconds
 
-    def _means(self, step: int) -> dict[str, float]:
-        figures = np.asarray([[float(value) for value in row] for row in self._pending])
+    def check(self, step: int) -> None:
+        """Look at the figures since the last row, without writing one.
+
+        Raises:
+            DivergedError: a loss among them is NaN or infinite; `step` is the number of the newest.
+        """
+        figures = np.asarray([[float(value) for value in row] for row in self._pending]).reshape(-1, 3)
         finite = np.isfinite(figures).all(axis=1)
         if not finite.all():
-            first = step - len(figures) + 1 + int(np.argmin(finite))
-            raise DivergedError(
-                f"the loss became NaN or infinite at step {first}: lower train.learning_rate, "
-                "or let λ grow slowly with loss.ramp"
-            )
-        softmax_loss, center_loss, accuracy = (float(mean) for mean in figures.mean(axis=0))
+            raise DivergedError(f"at step {step - len(figures) + 1 + int(np.argmin(finite))} the loss")
+
+    def _means(self, step: int) -> dict[str, float]:
+        self.check(step)
+        columns = zip(*self._pending, strict=True)
+        softmax_loss, center_loss, accuracy = (
+            float(np.mean([float(v) for v in column])) for column in columns
+        )
         return {"softmax_loss": softmax_loss, "center_loss": center_loss, "accuracy": accuracy}

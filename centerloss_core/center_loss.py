@@ -5,6 +5,7 @@ Nothing here knows about MNIST, λ, the network or the optimizer, so the layer s
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Literal, get_args
 
 import keras
@@ -42,7 +43,8 @@ class CenterLoss(keras.layers.Layer):
 
     Call arguments:
         features: floating (m, d); cast to the layer's dtype.
-        labels: integer (m,) or (m, 1).
+        labels: integer (m,) or (m, 1), each in [0, k). Others are not looked for, which would cost a step
+            its time: what they give differs between backends.
         training: whether to move the centers.
 
     Returns:
@@ -62,13 +64,13 @@ class CenterLoss(keras.layers.Layer):
     ) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
+        if isinstance(num_classes, bool) or not hasattr(num_classes, "__index__") or num_classes < 1:
             raise ValueError(f"num_classes must be a positive integer, received {num_classes!r}.")
         if not 0.0 <= alpha <= 1.0:
             raise ValueError(f"alpha must lie between 0 and 1, received {alpha!r}.")
         if reduction not in get_args(Reduction):
             raise ValueError(f"reduction must be one of {get_args(Reduction)}, received {reduction!r}.")
-        self.num_classes = num_classes
+        self.num_classes = operator.index(num_classes)  # NumPy's integers too
         self.alpha = float(alpha)
         self.reduction = reduction
         self.centers_initializer = keras.initializers.get(centers_initializer)

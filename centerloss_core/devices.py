@@ -122,7 +122,8 @@ def chatter_to(log: IO[bytes]) -> Iterator[None]:
     python_stderr = sys.stderr
     try:
         os.dup2(log.fileno(), 2)
-        with os.fdopen(os.dup(terminal), "w", buffering=1) as sys.stderr:
+        encoding, errors = getattr(python_stderr, "encoding", None), getattr(python_stderr, "errors", None)
+        with os.fdopen(os.dup(terminal), "w", 1, encoding=encoding, errors=errors) as sys.stderr:
             yield
     finally:
         sys.stderr = python_stderr

@@ -9,3 +9,12 @@ class ExpectedError(Exception):
     """
 
     exit_code = 1
+
+
+class DivergedError(ExpectedError):
+    """Training has left the finite numbers; the message names the step and a remedy."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} became NaN or infinite: lower train.learning_rate, or let λ grow slowly with loss.ramp"
+        )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centerloss_core.datasets import Split
+from centerloss_core.errors import DivergedError
 from centerloss_core.features import FeatureDump
 
 # Large enough to keep the cores busy, small enough that activations of a batch stay under 200 MB.
@@ -20,8 +21,13 @@ def extract(network: keras.Model, centers: NDArray[np.float32], split: Split) ->
         network: from uint8 images to (features, logits).
         centers: (k, d) float32.
         split: the images and labels.
+
+    Raises:
+        DivergedError: a feature is NaN or infinite.
     """
     features, logits = network.predict(split.images, batch_size=_BATCH, verbose=0)
+    if not np.isfinite(features).all():
+        raise DivergedError("the features")
     return FeatureDump(
         features=np.asarray(features, dtype=np.float32),
         labels=split.labels,

@@ -13,7 +13,7 @@ from centerloss_core.config import Config, Train
 from centerloss_core.datasets import BatchStream, Dataset, Split
 from centerloss_core.evaluation import extract
 from centerloss_core.features import FeatureDump, write_features
-from centerloss_core.interrupts import InterruptedRunError, StopRequest
+from centerloss_core.interrupts import StopRequest
 from centerloss_core.metrics import separation
 from centerloss_core.networks import lenets_plus_plus
 from centerloss_core.runs import Run
@@ -47,7 +47,8 @@ def fit(config: Config, dataset: Dataset, run: Run, show: ShowProgress, stop: St
     log = IntervalLog(run, config.train, train_size, total_steps, show)
     clock = Stopwatch()
 
-    def dump(split: Split) -> FeatureDump:
+    def dump(split: Split, step: int) -> FeatureDump:
+        log.check(step)  # it can name the step; the features that follow cannot
         return extract(network, keras.ops.convert_to_numpy(center_loss.centers), split)
 
     def save(step: int) -> None:
@@ -64,19 +65,21 @@ def fit(config: Config, dataset: Dataset, run: Run, show: ShowProgress, stop: St
             log.after_step(step, figures, lambda_, rate, clock.seconds)
         if stop.signal_number is not None:
             save(step)
-            raise InterruptedRunError(stop.signal_number, f"stopped after step {step} of {total_steps}")
+            stop.obey(f"stopped after step {step} of {total_steps}")
         epoch = stream.completed_epochs(step)
         epoch_ends, run_ends = epoch > stream.completed_epochs(step - 1), step == total_steps
         if epoch_ends or run_ends:
-            test = dump(dataset.test)
-            validation = None if dataset.validation is None else dump(dataset.validation)
+            test = dump(dataset.test, step)
+            validation = None if dataset.validation is None else dump(dataset.validation, step)
         if epoch_ends:
             _record_epoch(run, epoch, step, test, validation, keep_dump=config.train.dump_every_epoch)
         if run_ends or _checkpoint_is_due(config.train, step, epoch_ends):
             save(step)
 
+    stop.obey(f"stopped after step {total_steps}, the last, and before the final evaluation")
+
     # ---- Sum up ---------------------------------------------------------------------------------------------
-    final = {"test": test, "train": dump(dataset.train)}
+    final = {"test": test, "train": dump(dataset.train, total_steps)}
     for name, features in final.items():
         write_features(run.features_path(f"{name}-final"), features)
     if validation is not None:

@@ -1,9 +1,10 @@
-"""Ctrl-C and SIGTERM end a run between two steps, not inside one."""
+"""Ctrl-C, SIGTERM and a closed terminal end a run between two steps, not inside one."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 
 from centerloss_core.errors import ExpectedError
@@ -19,7 +20,11 @@ class InterruptedRunError(ExpectedError):
 
 
 class StopRequest:
-    """While entered, the first Ctrl-C or SIGTERM is only noted in `signal_number`; a second one acts at once."""
+    """While entered, the first Ctrl-C, SIGTERM or closed terminal is only noted; a second one acts at once.
+
+    Attributes:
+        signal_number: the signal that was noted, or None.
+    """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
@@ -28,20 +33,35 @@ class StopRequest:
     def __enter__(self) -> StopRequest:
         # Python lets only the main thread choose handlers; a run in another thread keeps the ones there are.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _signals():
                 self._earlier[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._restore()
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        self.signal_number = number
-        self._restore()
-
-    def _restore(self) -> None:
         for number, handler in self._earlier.items():
             signal.signal(number, handler)
         self._earlier.clear()
+
+    def obey(self, message: str) -> None:
+        """Stop here if that was asked for.
+
+        Raises:
+            InterruptedRunError: with this message.
+        """
+        if self.signal_number is not None:
+            raise InterruptedRunError(self.signal_number, message)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self.signal_number is not None:
+            raise InterruptedRunError(number, "stopped at once by a second signal")
+        self.signal_number = number
+
+
+def _signals() -> Iterator[int]:
+    yield signal.SIGINT
+    yield signal.SIGTERM
+    # Under nohup a closed terminal is to be ignored, and stays so. Windows has no such signal.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        yield signal.SIGHUP

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from centerloss_core.atomic import atomic_write
+from centerloss_core.atomic import atomic_write, errors_name
 from centerloss_core.config import Config, dump_yaml
 from centerloss_core.errors import ExpectedError
 
@@ -83,7 +83,8 @@ class Run:
     def log_row(self, row: Mapping[str, Any]) -> None:
         """Append one row to `metrics.jsonl`; it is in the file, not in a buffer, when this returns."""
         line = json.dumps(row, allow_nan=False) + "\n"
-        with (self.path / "metrics.jsonl").open("ab", buffering=0) as file:
+        path = self.path / "metrics.jsonl"
+        with errors_name(path), path.open("ab", buffering=0) as file:
             file.write(line.encode())
 
     def open_log(self) -> IO[bytes]:
@@ -190,19 +191,24 @@ def free_path(directory: Path, name: str) -> Path:
     return path
 
 
+def refuse_existing(path: Path) -> None:
+    """Raise RunError if there is anything under this name: nothing is ever overwritten."""
+    if path.exists() or path.is_symlink():
+        raise RunError(
+            f"{path} exists already and nothing is overwritten: choose another --run-dir or --name, or remove it"
+        )
+
+
 def make_directory(path: Path) -> None:
     """Make a new directory, and its parents.
 
     Raises:
         RunError: it exists, or cannot be made.
     """
+    refuse_existing(path)
     try:
         path.mkdir(parents=True)
-    except FileExistsError as error:
-        raise RunError(
-            f"{path} exists already and nothing is overwritten: choose another --run-dir or --name, or remove it"
-        ) from error
-    except OSError as error:
+    except OSError as error:  # somebody else's, made between the two lines, included
         raise RunError(
             f"{path} cannot be made ({error.strerror}): choose a --run-dir that can be written"
         ) from error

@@ -187,6 +187,7 @@ def _run_all(
         waiting = [state for state in states if state.status == "waiting"] if not forwarded else []
         for state in waiting[: jobs - len(running)]:
             _start(state, directory, jobs)
+            write_summary(directory, states)
         show(states)
         if not running and not waiting:
             return
@@ -196,14 +197,24 @@ def _run_all(
 def _start(state: PointState, directory: Path, jobs: int) -> None:
     with _log_path(state, directory).open("wb") as log:
         state.process = subprocess.Popen(
-            [sys.executable, "-m", "cli", *state.point.arguments, "--quiet"],
+            # -P: what lies in the user's folder must not be imported in place of this program.
+            [sys.executable, "-P", "-m", "cli", *state.point.arguments, "--quiet"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **thread_limits(jobs)},
+            env={**os.environ, **_import_path(), **thread_limits(jobs)},
             start_new_session=True,  # Ctrl-C reaches the sweep alone, which passes it on once
         )
     state.status = "running"
+
+
+def _import_path() -> dict[str, str]:
+    """Let the points run the same code as the sweep, also from a checkout that is not installed."""
+    home = Path(__file__).resolve().parent.parent
+    if home.is_relative_to(sys.prefix):
+        return {}
+    earlier = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([str(home), *([earlier] if earlier else [])])}
 
 
 def _collect(state: PointState, directory: Path, *, stopping: bool) -> bool:
@@ -215,20 +226,23 @@ def _collect(state: PointState, directory: Path, *, stopping: bool) -> bool:
         manifest = read_manifest(state.path)
     except RunError:
         state.status = "interrupted" if stopping else "failed"
-        state.reason = _last_words(state, directory)
+        state.reason = _last_words(state, directory) if code > 0 else _exit_in_words(code)
         return True
     if manifest.get("status") == "running":  # it died without a word
-        reason = "killed with the sweep" if stopping else f"its process ended with {_exit_in_words(code)}"
-        manifest = update_manifest(state.path, status="interrupted" if stopping else "failed", reason=reason)
+        manifest = update_manifest(
+            state.path,
+            status="interrupted" if stopping else "failed",
+            reason="killed with the sweep" if stopping else _exit_in_words(code),
+        )
     state.status, state.reason = str(manifest["status"]), manifest.get("reason")
     return True
 
 
 def _exit_in_words(code: int) -> str:
     if code >= 0:
-        return f"exit code {code}"
+        return f"its process ended with exit code {code}"
     name = signal.Signals(-code).name
-    return f"{name} (out of memory?)" if name == "SIGKILL" else name
+    return f"its process ended with {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
 
 
 def _last_words(state: PointState, directory: Path) -> str:

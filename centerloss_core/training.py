@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 import time
@@ -15,7 +16,7 @@ from centerloss_core.config import Config
 from centerloss_core.datasets import Dataset, load_dataset
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
 from centerloss_core.provenance import provenance
-from centerloss_core.runs import Run
+from centerloss_core.runs import Run, refuse_existing
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def train(config: Config, path: Path, *, show: ShowProgress = ignore_progress) -
         InterruptedRunError: Ctrl-C or SIGTERM; the state is saved and the run marked interrupted.
     """
     began = time.perf_counter()
+    refuse_existing(path)  # Run.create would, but only after TensorFlow has taken its seconds
     dataset = load_dataset(config.data.name, dir=config.data.dir, validation=config.data.validation)
     with tempfile.TemporaryFile() as chatter:
         with devices.chatter_to(chatter):
@@ -53,6 +55,7 @@ def train(config: Config, path: Path, *, show: ShowProgress = ignore_progress) -
             config,
             {
                 **provenance(),
+                "repeat": f"cl train --config {shlex.quote(str(path.absolute() / 'config.yaml'))}",
                 "device": device.label,
                 "precision": device.precision,
                 "data": _describe(dataset),
@@ -66,7 +69,7 @@ def train(config: Config, path: Path, *, show: ShowProgress = ignore_progress) -
             devices.prepare(device, config.train)
             metrics = fit(config, dataset, run, show, stop)
     except (KeyboardInterrupt, InterruptedRunError) as error:
-        run.finish("interrupted", reason=str(error) or "stopped at once by a second signal")
+        run.finish("interrupted", reason=str(error) or "Ctrl-C")
         raise
     except BaseException as error:
         run.finish("failed", reason=f"{type(error).__name__}: {error}")

@@ -42,5 +42,6 @@ def root(
 
 def main() -> None:
     """Entry point: run the command, turn expected errors into a message and an exit code."""
+    console.prepare_streams()
     with console.errors_as_messages():
         app()

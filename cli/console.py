@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
 _PLAIN_LINES_PER_RUN = 10
 
 
+def prepare_streams() -> None:
+    """Make printing safe: λ on a terminal that has no Greek becomes "?", a closed stream becomes nowhere."""
+    for descriptor, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            mode = os.O_RDONLY if descriptor == 0 else os.O_WRONLY
+            os.dup2(os.open(os.devnull, mode), descriptor)
+            setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 @contextmanager
 def errors_as_messages() -> Iterator[None]:
     """Exit with one message for an error that the user can mend; let anything else be a traceback."""
@@ -30,13 +45,13 @@ def errors_as_messages() -> Iterator[None]:
     except ExpectedError as problem:
         error(str(problem))
         raise SystemExit(problem.exit_code) from None
+    except SystemExit as stop:
+        if stop.code == 130:  # Typer's own answer to Ctrl-C, given without a word
+            error("stopped")
+        raise
     except KeyboardInterrupt:
         error("stopped")
         raise SystemExit(130) from None
-    except BrokenPipeError:
-        # `cl … | head`: the reader has gone. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
     except OSError as problem:
         where = f"{problem.filename}: " if problem.filename else ""
         error(f"{where}{problem.strerror or problem}")
@@ -46,6 +61,14 @@ def errors_as_messages() -> Iterator[None]:
 def error(message: str) -> None:
     """Print an error to the standard error."""
     print(f"error: {message}", file=sys.stderr)
+
+
+def say(message: str) -> None:
+    """Print to the standard output; when its reader has gone (`cl … | head`), go on without it."""
+    try:
+        print(message, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # ---- Before a run -------------------------------------------------------------------------------------------
@@ -60,9 +83,9 @@ def show_plan(runs: Sequence[tuple[Path, Config]]) -> None:
     _, config = runs[0]
     with open(os.devnull, "wb") as nowhere, devices.chatter_to(nowhere):
         device = devices.find_device(config.train)
-    print(dump_yaml(config))
+    say(dump_yaml(config))
     if len(runs) > 1:
-        print("# … with these values of λ, α and seed:\n")
+        say("# … with these values of λ, α and seed:\n")
     table = _table("run", "λ", "λ_eq", "α", "seed", "length")
     for path, each in runs:
         loss, train = each.loss, each.train
@@ -71,9 +94,9 @@ def show_plan(runs: Sequence[tuple[Path, Config]]) -> None:
             str(path), f"{loss.lambda_:g}", f"{each.lambda_eq:g}", f"{loss.alpha:g}", str(train.seed), length
         )
     _print(table)
-    print(f"device: {device.label}, convolutions in {device.precision}")
-    print(f"data:   {config.data.name}, from {locate(config.data.name, dir=config.data.dir)}")
-    print("Nothing was started.")
+    say(f"device: {device.label}, convolutions in {device.precision}")
+    say(f"data:   {config.data.name}, from {locate(config.data.name, dir=config.data.dir)}")
+    say("Nothing was started.")
 
 
 # ---- During a run -------------------------------------------------------------------------------------------
@@ -86,10 +109,9 @@ def training_progress(config: Config, path: Path, *, quiet: bool) -> Iterator[Ca
         yield lambda _: None
         return
     loss = config.loss
-    print(
+    say(
         f"λ = {loss.lambda_:g} ({loss.reduction}; λ_eq = {config.lambda_eq:g}), α = {loss.alpha:g}, "
-        f"seed {config.train.seed} → {path}",
-        flush=True,
+        f"seed {config.train.seed} → {path}"
     )
     if not sys.stdout.isatty():
         yield _plain_lines()
@@ -108,7 +130,7 @@ def _plain_lines() -> Callable[[Progress], None]:
         nonlocal printed
         if progress.step * _PLAIN_LINES_PER_RUN >= (printed + 1) * progress.total_steps:
             printed = progress.step * _PLAIN_LINES_PER_RUN // progress.total_steps
-            print(_progress_line(progress), flush=True)
+            say(_progress_line(progress))
 
     return show
 
@@ -128,7 +150,7 @@ def sweep_progress(directory: Path, *, quiet: bool) -> Iterator[Callable[[Sequen
     if quiet:
         yield lambda _: None
         return
-    print(f"sweep → {directory}", flush=True)
+    say(f"sweep → {directory}")
     if not sys.stdout.isatty():
         yield _plain_states()
         return
@@ -150,7 +172,7 @@ def _plain_states() -> Callable[[Sequence[PointState]], None]:
             known[name] = state.status
             row = state.summary()
             reached = "" if row["accuracy"] is None else f": softmax {_percent(row['accuracy'])}"
-            print(f"[{number}/{len(states)}] {name} {state.status}{reached}", flush=True)
+            say(f"[{number}/{len(states)}] {name} {state.status}{reached}")
 
     return show
 
@@ -183,31 +205,32 @@ def show_result(path: Path, metrics: dict[str, Any]) -> None:
         if split in metrics:
             table.add_row(split, *_separation_cells(metrics[split]))
     _print(table)
-    print(f"{metrics['images_per_second']:.0f} images/s, {_duration(metrics['seconds'])} in all")
+    say(f"{metrics['images_per_second']:.0f} images/s, {_duration(metrics['seconds'])} in all")
     _say_next(path)
 
 
 def show_sweep_result(directory: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Print the results of a sweep, where they are, and what to do next."""
     show_sweep_table(rows)
-    print(f"table: {directory / 'summary.csv'}")
+    say(f"table: {directory / 'summary.csv'}")
     _say_next(directory)
 
 
 def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
     """Print what each point of a sweep reached on the test set."""
-    one_row_per_lambda = len({(row["alpha"], row["seed"]) for row in rows}) == 1
+    # Summaries can be edited by hand: whatever is missing or is no number becomes a dash.
+    one_row_per_lambda = len({(str(row.get("alpha")), str(row.get("seed"))) for row in rows}) == 1
     grid = ("λ", "λ_eq") if one_row_per_lambda else ("λ", "λ_eq", "α", "seed")
     table = _table(*grid, "softmax", "nearest center", "intra", "inter", "inter/intra", "images/s", "time")
     for row in rows:
-        cells = [f"{row['lambda']:g}", f"{row['lambda_eq']:g}"]
+        cells = [_number(row.get("lambda"), "g"), _number(row.get("lambda_eq"), "g")]
         if not one_row_per_lambda:
-            cells += [f"{row['alpha']:g}", str(row["seed"])]
-        if row["status"] == "completed":
+            cells += [_number(row.get("alpha"), "g"), _number(row.get("seed"), "g")]
+        if row.get("status") == "completed":
             cells += _separation_cells(row)
-            cells += [f"{row['images_per_second']:.0f}", _duration(row["seconds"])]
+            cells += [_number(row.get("images_per_second"), ".0f"), _duration(row.get("seconds"))]
         else:
-            cells.append(str(row["status"]))
+            cells.append(str(row.get("status")))
         table.add_row(*cells)
     _print(table)
 
@@ -215,21 +238,21 @@ def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
 def show_figures(written: Sequence[Path]) -> None:
     """Print the names of the figures, the one that shows most last, where the eye is."""
     for path in reversed(written):
-        print(f"figure: {path}")
+        say(f"figure: {path}")
 
 
 def _say_next(path: Path) -> None:
-    print(f"results: {path}")
-    print(f"figures: cl plot {shlex.quote(str(path))}")
+    say(f"results: {path}")
+    say(f"figures: cl plot {shlex.quote(str(path))}")
 
 
 def _separation_cells(row: dict[str, Any]) -> list[str]:
     return [
-        _percent(row["accuracy"]),
-        _percent(row["nearest_center_accuracy"]),
-        _number(row["intra_class_distance"]),
-        _number(row["inter_class_distance"]),
-        _number(row["separation_ratio"]),
+        _percent(row.get("accuracy")),
+        _percent(row.get("nearest_center_accuracy")),
+        _number(row.get("intra_class_distance")),
+        _number(row.get("inter_class_distance")),
+        _number(row.get("separation_ratio")),
     ]
 
 
@@ -247,18 +270,22 @@ def _print(table: Table) -> None:
     """Print a table as wide as it is: a line that wraps in a narrow terminal beats a number that is cut off."""
     from rich.console import Console
 
-    width = Console(width=10_000).measure(table).maximum
-    Console(width=max(width, Console().width)).print(table)
+    console = Console(width=max(Console(width=10_000).measure(table).maximum, Console().width))
+    with console.capture() as text:
+        console.print(table)
+    say(text.get())
 
 
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f} %"
+def _percent(fraction: object) -> str:
+    return f"{100 * fraction:.2f} %" if isinstance(fraction, int | float) else "–"
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+def _number(value: object, digits: str = ".3g") -> str:
+    return format(value, digits) if isinstance(value, int | float) else "–"
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: object) -> str:
+    if not isinstance(seconds, int | float):
+        return "–"
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"

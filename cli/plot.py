@@ -42,7 +42,9 @@ def plot(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the scatter (of a sweep: the panels) to this file only."),
+        typer.Option(
+            metavar="FILE", help="Write the scatter (of a sweep: the panels) to this file only, replacing it."
+        ),
     ] = None,
 ) -> None:
     """Draw the feature scatter and the training curves; for a sweep also all λ side by side."""

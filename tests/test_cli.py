@@ -1,6 +1,8 @@
 """The `cl` command as a person meets it: what it prints, where things land, what it exits with."""
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,22 +19,23 @@ TINY = [
 ]
 
 
-def cl(*arguments: str | Path, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def cl(
+    *arguments: str | Path, cwd: Path, timeout: float = 300, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command as a process, as a user does, in a directory of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "cli", *map(str, arguments)],
+        [sys.executable, "-P", "-m", "cli", *map(str, arguments)],
         cwd=cwd,
-        env=environment(),
+        env={**environment(), **variables},
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=timeout,
         check=False,
     )
 
 
 def environment() -> dict[str, str]:
-    import os
-
     return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "140", "NO_COLOR": "1", "TERM": "dumb"}
 
 
@@ -146,6 +149,19 @@ def test_missing_mnist_names_three_ways_on(tmp_path: Path) -> None:
         assert way in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", [["train", "--help"], ["sweep", "--config", QUICKSTART, "--dry-run"]])
+def test_a_terminal_without_greek_is_no_obstacle(command: list[str | Path], tmp_path: Path) -> None:
+    done = cl(*command, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_stdout_is_no_obstacle(tmp_path: Path) -> None:
+    line = f"{shlex.quote(sys.executable)} -P -m cli plot nowhere >&- 2>&-"
+    done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment(), capture_output=True, check=False)
+    assert done.returncode == 1
 
 
 def test_version_is_the_packages(tmp_path: Path) -> None:

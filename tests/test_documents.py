@@ -33,8 +33,11 @@ def test_there_is_something_to_check() -> None:
 
 
 @pytest.mark.parametrize("arguments", EVERY_COMMAND, ids=" ".join)
-def test_every_command_is_understood(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def test_every_command_is_understood(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.chdir(tmp_path)
     if arguments[0] == "plot":  # of a run that does not exist yet
         result = CliRunner().invoke(app, arguments)
         assert "no such directory" in str(result.exception)

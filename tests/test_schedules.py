@@ -43,6 +43,14 @@ def test_one_cycle_rises_to_its_peak_at_30_percent_and_falls_to_almost_nothing()
     assert rates[650] == pytest.approx(0.01 * (1 + 1 / 1000) / 2, rel=0.01)
 
 
+def test_one_cycle_in_ten_steps_by_hand() -> None:
+    train = make_train(schedule="one_cycle")
+    # The middle of step 0 is at 5 % of the run, a sixth of the way up: half a cosine is (1 − cos 30°)/2 = 0.0669873.
+    assert learning_rate(train, 0, 10) == pytest.approx(0.01 * (0.04 + 0.96 * 0.0669873), rel=1e-6)
+    # The middle of step 6 is at 65 %, half of the way down.
+    assert learning_rate(train, 6, 10) == pytest.approx(0.01 * (0.001 + 0.999 * 0.5), rel=1e-6)
+
+
 def test_without_a_ramp_lambda_is_whole_from_the_first_step() -> None:
     assert {lambda_in_force(make_loss(0.1, None), step, 50) for step in range(50)} == {0.1}
 

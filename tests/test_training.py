@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from centerloss_core.callbacks import DivergedError, Progress
+from centerloss_core.callbacks import Progress
 from centerloss_core.config import Config, load_config
 from centerloss_core.datasets import load_dataset
+from centerloss_core.errors import DivergedError
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.runs import RunError
 from centerloss_core.training import Result, train
@@ -137,7 +138,10 @@ def test_the_log_tells_lambda_rate_losses_and_epochs(run: Result) -> None:
     assert [row["step"] for row in steps] == [50, 100, 116]
     assert [(row["epoch"], row["step"]) for row in epochs] == [(1, 39), (2, 78), (3, 116)]
     assert steps[-1]["lambda"] == 0.01
-    assert 0 < steps[0]["lambda"] < 0.01  # still on the ramp
+    # Row 50 is the 50th step, which begins when 49 of 116 are done: on the ramp from 20 % to 80 % of the run.
+    assert steps[0]["lambda"] == pytest.approx(0.01 * 10 ** (-3 * (0.8 - 49 / 116) / 0.6))
+    down = (49.5 / 116 - 0.3) / 0.7
+    assert steps[0]["learning_rate"] == pytest.approx(0.01 * (0.001 + 0.999 * (1 + np.cos(np.pi * down)) / 2))
     assert steps[-1]["softmax_loss"] < steps[0]["softmax_loss"]
     assert epochs[-1]["test"] == run.metrics["test"]
     assert epochs[-1]["validation"] == run.metrics["validation"]
@@ -183,12 +187,28 @@ def test_more_feature_dimensions_and_the_authors_options(tmp_path: Path) -> None
         assert (dump["features"].shape, dump["centers"].shape) == ((1000, 3), (10, 3))
 
 
-def test_a_run_that_diverges_says_where_and_is_marked_failed(tmp_path: Path) -> None:
-    with pytest.raises(DivergedError, match=r"NaN or infinite at step \d+: lower train.learning_rate"):
-        train(tiny("train.learning_rate=1e30", "train.schedule=constant"), tmp_path / "diverged")
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ([], r"at step \d the loss became NaN or infinite: lower train.learning_rate"),
+        (
+            ["train.log_every=1000", "train.batch_size=2000"],
+            r"at step \d the loss became NaN",
+        ),  # at the epoch's end
+        (
+            ["train.iterations=1", "loss.ramp=null"],
+            "the features became NaN",
+        ),  # the last step breaks the weights
+    ],
+)
+def test_a_run_that_diverges_says_so_and_is_marked_failed(
+    settings: list[str], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DivergedError, match=words):
+        train(tiny("train.learning_rate=1e30", "train.schedule=constant", *settings), tmp_path / "diverged")
     manifest = json.loads((tmp_path / "diverged" / "run.json").read_text())
     assert manifest["status"] == "failed"
-    assert "NaN or infinite at step" in manifest["reason"]
+    assert "NaN or infinite" in manifest["reason"]
     assert not (tmp_path / "diverged" / "features" / "test-final.npz").exists()
 
 
@@ -203,6 +223,19 @@ def test_ctrl_c_finishes_the_step_saves_and_marks_the_run(tmp_path: Path) -> Non
     assert json.loads((tmp_path / "stopped" / "run.json").read_text())["status"] == "interrupted"
     assert (tmp_path / "stopped" / "checkpoints" / "step-00000004.npz").is_file()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_signal_acts_at_once_and_loses_nothing_saved(tmp_path: Path) -> None:
+    def insist(progress: Progress) -> None:
+        if progress.step == 4:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(InterruptedRunError, match="at once by a second signal") as caught:
+        train(tiny("train.checkpoint_every=3"), tmp_path / "stopped", show=insist)
+    assert caught.value.exit_code == 143
+    assert json.loads((tmp_path / "stopped" / "run.json").read_text())["status"] == "interrupted"
+    assert files(tmp_path / "stopped" / "checkpoints") == {"step-00000003.npz"}
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

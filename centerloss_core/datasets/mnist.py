@@ -82,7 +82,13 @@ def locate_mnist(
 
 def default_cache() -> Path:
     """The user's cache folder, where the platform keeps such things."""
-    return platformdirs.user_cache_path("centerloss")
+    try:
+        return platformdirs.user_cache_path("centerloss")
+    except RuntimeError as error:  # an account without a home directory
+        raise DataError(
+            f"there is no place for a cache ({error}): say where MNIST is with data.dir or {DATA_DIR_VARIABLE}, "
+            "or use data.name: mnist5k"
+        ) from error
 
 
 def _named_folder(directory: Path | None) -> tuple[Path, str] | None:
