@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -91,7 +91,18 @@ def prepare(device: Device, train: Train) -> None:
     keras.config.set_dtype_policy("mixed_bfloat16" if device.precision == "bfloat16" else "float32")
     keras.utils.set_random_seed(train.seed)
     if train.deterministic:
-        tf.config.experimental.enable_op_determinism()
+        _make_deterministic()
+
+
+def _make_deterministic() -> None:
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+    # TensorFlow adds the gradients that meet at one tensor in an order that depends on which operation ends first.
+    # One operation at a time, each on all cores, costs nothing here: no two are worth running side by side.
+    # A process that has used TensorFlow before keeps its threads, hence the suppression.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def usable_cores() -> int:
@@ -109,7 +120,7 @@ def thread_limits(jobs: int) -> dict[str, str]:
     return {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads}
 
 
-@contextmanager
+@contextlib.contextmanager
 def chatter_to(log: IO[bytes]) -> Iterator[None]:
     """Send what native code writes to the standard error, TensorFlow's above all, to an open file.
 

@@ -273,7 +273,7 @@ def _print(table: Table) -> None:
     console = Console(width=max(Console(width=10_000).measure(table).maximum, Console().width))
     with console.capture() as text:
         console.print(table)
-    say(text.get())
+    say(text.get().rstrip("\n"))
 
 
 def _percent(fraction: object) -> str:

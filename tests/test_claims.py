@@ -37,3 +37,18 @@ def test_the_mnist_recipe_reaches_its_claim(tmp_path: Path) -> None:
         if lambda_ > 0:
             assert row["nearest_center_accuracy"] >= 0.983, row
             assert row["separation_ratio"] >= 2.2 * rows[0.0]["separation_ratio"], row
+
+
+@pytest.mark.parametrize("batch_size", [100, 1000])
+def test_processes_of_the_same_seed_give_the_same_bits(batch_size: int, tmp_path: Path) -> None:
+    """At large batches TensorFlow's own op determinism is not enough; see docs/experiments.md."""
+    dumps = set()
+    for name in ("one", "two", "three", "four"):
+        settings = [f"train.batch_size={batch_size}", f"train.iterations={4000 // batch_size}"]
+        flags = [word for setting in settings for word in ("--set", setting)]
+        done = cl(
+            "train", "--config", ROOT / "configs" / "quickstart.yaml", *flags, "--name", name, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        dumps.add((tmp_path / "runs" / name / "features" / "train-final.npz").read_bytes())
+    assert len(dumps) == 1
