@@ -236,9 +236,12 @@ def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def show_figures(written: Sequence[Path]) -> None:
-    """Print the names of the figures, the one that shows most last, where the eye is."""
-    for path in reversed(written):
-        say(f"figure: {path}")
+    """Print the folders of the figures, and the one that shows most by name, last, where the eye is."""
+    main, *others = written
+    for folder in dict.fromkeys(path.parent for path in others):
+        names = ", ".join(path.name for path in others if path.parent == folder)
+        say(f"also:   {folder}/ ({names})")
+    say(f"figure: {main}")
 
 
 def _say_next(path: Path) -> None:
