@@ -92,7 +92,7 @@ def test_prelu_starts_where_it_is_told_everywhere(start: float) -> None:
 
 def test_features_are_the_prelu_of_the_feature_layer() -> None:
     network = build(prelu_start=0.25)
-    inner = keras.Model(network.inputs, network.get_layer("feature_layer").output)
+    inner = keras.Model(network.inputs[0], network.get_layer("feature_layer").output)
     images = np.random.default_rng(0).integers(0, 256, (50, 28, 28)).astype(np.uint8)
     before, (features, _) = np.asarray(inner(images)), network(images)
     assert (before < 0).any()
