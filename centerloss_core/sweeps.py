@@ -4,7 +4,7 @@ A process each, because TensorFlow gives neither memory nor threads back, and so
 memory, say) leaves the others alone. The run directories are the only thing that points and sweep share:
 
     sweep.yaml       the config file as it was given
-    summary.json     a row per point; replaced whole whenever a point ends
+    summary.json     the command, and a row per point; replaced whole whenever a point starts or ends
     summary.csv      the same for a spreadsheet
     logs/            what each point's process printed
     <point>/         the run directories
@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from centerloss_core.atomic import atomic_write
 from centerloss_core.config import Config, Document, resolve_sweep
 from centerloss_core.devices import thread_limits
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
+from centerloss_core.provenance import provenance
 from centerloss_core.runs import (
     FORMAT,
     RunError,
@@ -156,12 +157,13 @@ def run_sweep(
     with atomic_write(directory / "sweep.yaml") as file:
         file.write(document_text.encode())
     states = [PointState(point, directory / point.name) for point in points]
-    write_summary(directory, states)
+    origin = provenance()
+    write_summary(directory, states, origin)
     with StopRequest() as stop:
         try:
-            _run_all(states, directory, max(1, min(jobs, len(states))), show, stop)
+            _run_all(states, directory, max(1, min(jobs, len(states))), show, stop, origin)
         finally:
-            _end_children(states, directory)
+            _end_children(states, directory, origin)
     if stop.signal_number is not None:
         done = sum(state.status == "completed" for state in states)
         raise InterruptedRunError(
@@ -171,7 +173,12 @@ def run_sweep(
 
 
 def _run_all(
-    states: Sequence[PointState], directory: Path, jobs: int, show: ShowStates, stop: StopRequest
+    states: Sequence[PointState],
+    directory: Path,
+    jobs: int,
+    show: ShowStates,
+    stop: StopRequest,
+    origin: Mapping[str, Any],
 ) -> None:
     """Start, watch and collect until nothing waits or runs."""
     forwarded = False
@@ -179,7 +186,7 @@ def _run_all(
         running = [state for state in states if state.process is not None]
         for state in running:
             if _collect(state, directory, stopping=forwarded):
-                write_summary(directory, states)
+                write_summary(directory, states, origin)
         if stop.signal_number is not None and not forwarded:
             _forward(states, stop.signal_number)
             forwarded = True
@@ -187,7 +194,7 @@ def _run_all(
         waiting = [state for state in states if state.status == "waiting"] if not forwarded else []
         for state in waiting[: jobs - len(running)]:
             _start(state, directory, jobs)
-            write_summary(directory, states)
+            write_summary(directory, states, origin)
         show(states)
         if not running and not waiting:
             return
@@ -262,20 +269,20 @@ def _forward(states: Sequence[PointState], number: int) -> None:
             state.process.send_signal(number)
 
 
-def _end_children(states: Sequence[PointState], directory: Path) -> None:
+def _end_children(states: Sequence[PointState], directory: Path, origin: Mapping[str, Any]) -> None:
     """Leave no process behind, also when the sweep itself fails or is stopped a second time."""
     for state in states:
         if state.process is not None:
             state.process.kill()
             state.process.wait()
             _collect(state, directory, stopping=True)
-    write_summary(directory, states)
+    write_summary(directory, states, origin)
 
 
-def write_summary(directory: Path, states: Sequence[PointState]) -> None:
-    """Replace `summary.json` and `summary.csv`."""
+def write_summary(directory: Path, states: Sequence[PointState], origin: Mapping[str, Any]) -> None:
+    """Replace `summary.json` (with `origin`, where it came from) and `summary.csv`."""
     rows = [state.summary() for state in states]
-    write_json(directory / SUMMARY, {"format": FORMAT, "runs": rows})
+    write_json(directory / SUMMARY, {"format": FORMAT, **origin, "runs": rows})
     table = io.StringIO()
     writer = csv.DictWriter(table, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

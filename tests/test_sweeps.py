@@ -49,7 +49,9 @@ def test_every_point_is_a_run_directory(sweep: Path) -> None:
 
 
 def test_the_summaries_hold_every_point_and_the_figures_of_its_run(sweep: Path) -> None:
-    rows = json.loads((sweep / "summary.json").read_text())["runs"]
+    summary = json.loads((sweep / "summary.json").read_text())
+    assert summary["command"] == "cl sweep --config tiny.yaml --jobs 2"
+    rows = summary["runs"]
     assert [row["directory"] for row in rows] == POINTS
     for row in rows:
         manifest = json.loads((sweep / row["directory"] / "run.json").read_text())
@@ -88,7 +90,7 @@ def test_the_command_of_a_point_repeats_it_alone_from_anywhere(sweep: Path, tmp_
     assert command[:3] == ["cl", "train", "--config"]
     done = cl(*command[1:], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    (again,) = (tmp_path / "runs").iterdir()
+    again = tmp_path / "runs" / f"{point}-repeat"
     with (
         np.load(again / "features" / "test-final.npz") as alone,
         np.load(sweep / point / "features" / "test-final.npz") as together,

@@ -94,8 +94,8 @@ def _uncover(axes: Axes, points: NDArray[np.float64], legend: Legend) -> None:
 
 
 def _box_in_axes(axes: Axes, legend: Legend) -> Bbox:
-    """Return the legend's box as fractions of the axes, with half a dot around it."""
-    return legend.get_window_extent().padded(4).transformed(axes.transAxes.inverted())
+    """Return the legend's box as fractions of the axes, with a dot's width around it."""
+    return legend.get_window_extent().padded(8).transformed(axes.transAxes.inverted())
 
 
 def _join(*parts: str) -> str:
