@@ -1,5 +1,12 @@
 """The loss and the center update, against the dumbest independent references that can be written."""
 
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +68,20 @@ def centers_by_equation_4(
                 numerator += centers[j].astype(np.float64) - feature
                 count += 1
         moved[j] = centers[j] - alpha * numerator / (1 + count)
+    return moved
+
+
+def centers_by_collecting_samples(
+    features: np.ndarray, labels: np.ndarray, centers: np.ndarray, alpha: float
+) -> np.ndarray:
+    """Eq. 4 once more, for classes so many that a loop over all of them would take minutes."""
+    samples = defaultdict(list)
+    for feature, label in zip(features.astype(np.float64), labels, strict=True):
+        samples[int(label)].append(feature)
+    moved = centers.astype(np.float64)
+    for label, members in samples.items():
+        pull = sum(member - centers[label].astype(np.float64) for member in members)
+        moved[label] = centers[label] + alpha * pull / (1 + len(members))
     return moved
 
 
@@ -195,16 +216,6 @@ def test_no_gradient_and_no_optimizer_reaches_the_centers() -> None:
     assert (len(layer.trainable_weights), len(layer.non_trainable_weights)) == (0, 1)
 
 
-def test_the_same_batches_give_the_same_bits() -> None:
-    def run() -> bytes:
-        layer = make_layer(random_centers())
-        compiled = tf.function(lambda x, y: layer(x, y, training=True))
-        losses = [compiled(*make_batch(1000, seed=seed)).numpy().tobytes() for seed in range(5)]
-        return b"".join(losses) + layer.centers.numpy().tobytes()
-
-    assert run() == run()
-
-
 def test_labels_may_be_a_column_or_of_any_integer_type() -> None:
     features, labels = make_batch(20)
     centers = random_centers()
@@ -217,14 +228,206 @@ def test_labels_may_be_a_column_or_of_any_integer_type() -> None:
         )
 
 
-def test_it_works_beyond_two_dimensions_and_ten_classes() -> None:
-    features, labels = make_batch(64, classes=37, dimensions=16)
+@pytest.mark.parametrize("kind", ["eager", "graph", "xla"])
+def test_one_traced_step_serves_every_batch_size(kind: str) -> None:
     centers = random_centers(37, 16)
     layer = make_layer(centers)
-    loss = layer(features, labels, training=True)
-    assert float(loss) == pytest.approx(loss_by_class_masks(features, labels, centers), rel=1e-5)
-    expected = centers_by_equation_4(features, labels, centers, 0.5)
+
+    def step(x: Any, y: Any) -> Any:
+        return layer(x, y, training=True)
+
+    if kind != "eager":
+        step = tf.function(
+            step,
+            input_signature=[tf.TensorSpec((None, 16)), tf.TensorSpec((None,), tf.int32)],
+            jit_compile=kind == "xla",
+        )
+    expected = centers.astype(np.float64)
+    for size in (64, 1, 0, 7, 500):
+        features, labels = make_batch(size, classes=37, dimensions=16, seed=size)
+        loss = float(step(tf.constant(features), tf.constant(labels)))
+        assert loss == pytest.approx(loss_by_class_masks(features, labels, expected), rel=1e-4)
+        expected = centers_by_equation_4(features, labels, expected, 0.5)
     np.testing.assert_allclose(layer.centers.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+# ---- The order of addition ----------------------------------------------------------------------------------
+
+SIZES = [(10, 2, 100), (10, 2, 10_000), (1, 3, 4096), (5000, 64, 4096)]  # classes, dimensions, batch
+
+
+@pytest.mark.parametrize(("classes", "dimensions", "size"), SIZES)
+def test_the_same_batches_give_the_same_bits(classes: int, dimensions: int, size: int) -> None:
+    def run() -> bytes:
+        layer = make_layer(random_centers(classes, dimensions))
+        compiled = tf.function(lambda x, y: layer(x, y, training=True))
+        batches = (make_batch(size, classes=classes, dimensions=dimensions, seed=seed) for seed in range(5))
+        losses = [compiled(*batch).numpy().tobytes() for batch in batches]
+        return b"".join(losses) + layer.centers.numpy().tobytes()
+
+    first = run()
+    assert all(run() == first for _ in range(3))
+
+
+@pytest.mark.parametrize(("classes", "dimensions", "size"), SIZES)
+def test_the_order_of_the_samples_matters_to_rounding_only(classes: int, dimensions: int, size: int) -> None:
+    features, labels = make_batch(size, classes=classes, dimensions=dimensions)
+    centers = random_centers(classes, dimensions)
+
+    def moved(order: np.ndarray) -> np.ndarray:
+        layer = make_layer(centers)
+        layer(features[order], labels[order], training=True)
+        return layer.centers.numpy()
+
+    kept = moved(np.arange(size))
+    expected = centers_by_collecting_samples(features, labels, centers, 0.5)
+    np.testing.assert_allclose(kept, expected, rtol=1e-5, atol=1e-5)
+    shuffled = moved(np.random.default_rng(1).permutation(size))
+    np.testing.assert_allclose(shuffled, expected, rtol=1e-5, atol=1e-5)
+    # Within a class the order is that of the batch, whatever stands between its samples.
+    assert np.array_equal(moved(np.argsort(labels, kind="stable")), kept)
+
+
+def test_the_numbers_that_classes_bear_do_not_matter_to_the_bit() -> None:
+    features, labels = make_batch(1000, classes=37, dimensions=16)
+    centers = random_centers(37, 16)
+    names = np.random.default_rng(1).permutation(37).astype(np.int32)
+    layer, renamed = make_layer(centers), make_layer(centers[np.argsort(names)])
+    layer(features, labels, training=True)
+    renamed(features, names[labels], training=True)
+    assert np.array_equal(renamed.centers.numpy()[names], layer.centers.numpy())
+
+
+# ---- Many classes -------------------------------------------------------------------------------------------
+
+MANY, WIDE, BATCH = 100_000, 8, 1024  # one-hot labels would take 410 MB
+
+
+def many_classes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    features, labels = make_batch(BATCH, classes=MANY, dimensions=WIDE)
+    labels[::3] = labels[0]  # one class with a third of the batch, most with one sample
+    return features, labels, random_centers(MANY, WIDE)
+
+
+def check_many_classes(moved: np.ndarray) -> None:
+    features, labels, centers = many_classes()
+    expected = centers_by_collecting_samples(features, labels, centers, 0.5)
+    np.testing.assert_allclose(moved, expected, rtol=1e-5, atol=1e-5)
+    absent = np.setdiff1d(np.arange(MANY), labels)
+    assert np.array_equal(moved[absent], centers[absent])
+
+
+def graphs_within(function: Any) -> Iterator[Any]:
+    """The graph of a concrete function and those of the functions that it calls."""
+    yield function.graph
+    for inner in function.graph._functions.values():
+        yield from graphs_within(inner) if hasattr(inner, "graph") else ()
+
+
+def test_with_many_classes_no_tensor_is_as_large_as_the_centers() -> None:
+    features, labels, centers = many_classes()
+    layer = make_layer(centers)
+
+    @tf.function
+    def step(x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = layer(x, y, training=True)
+        return loss, tape.gradient(loss, x)
+
+    traced = step.get_concrete_function(tf.constant(features), tf.constant(labels))
+    outputs = [
+        output
+        for graph in graphs_within(traced)
+        for each in graph.get_operations()
+        for output in each.outputs
+    ]
+    assert len(outputs) > 10
+    assert all(output.shape.is_fully_defined() for output in outputs if output.dtype != tf.resource)
+    # In TensorFlow the centers are written in place: the largest is one integer per class.
+    assert max(output.shape.num_elements() for output in outputs if output.dtype != tf.resource) <= MANY
+    loss, gradient = step(tf.constant(features), tf.constant(labels))
+    assert float(loss) == pytest.approx(loss_by_gather(features, labels, centers), rel=1e-5)
+    np.testing.assert_allclose(gradient, features - centers[labels], rtol=1e-5)
+    check_many_classes(layer.centers.numpy())
+
+
+# ---- As a function: Keras' stateless calls, and JAX, which knows no others ----------------------------------
+
+
+def test_a_stateless_call_returns_the_centers_and_leaves_the_layers_own_alone() -> None:
+    features, labels = make_batch(100)
+    centers = random_centers()
+    layer, twin = make_layer(centers), make_layer(centers)
+    loss, (moved,) = layer.stateless_call([], [centers], features, labels, training=True)
+    assert float(loss) == float(twin(features, labels, training=True))
+    assert np.array_equal(moved, twin.centers.numpy())
+    assert np.array_equal(layer.centers.numpy(), centers)
+
+
+IN_JAX = """
+import json, math, sys
+import jax, keras, numpy as np
+from centerloss_core.center_loss import CenterLoss
+
+def step(centers, features, labels):
+    def loss(x):
+        value, (moved,) = layer.stateless_call([], [centers], x, labels, training=True)
+        return value, moved
+    (value, moved), gradient = jax.value_and_grad(loss, has_aux=True)(features)
+    return value, gradient, moved
+
+def sizes(jaxpr):
+    for equation in jaxpr.eqns:
+        yield from (math.prod(out.aval.shape) for out in equation.outvars)
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns")):
+            inner = getattr(inner, "jaxpr", inner)
+            if hasattr(inner, "eqns"):
+                yield from sizes(inner)
+
+given = np.load(sys.argv[1])
+arguments = [given[name] for name in ("centers", "features", "labels")]
+layer = CenterLoss(len(given["centers"]))
+layer.build((None, given["centers"].shape[1]))
+compiled = jax.jit(step)
+value, gradient, moved = compiled(*arguments)
+again = compiled(*arguments)[2]
+
+any_size = jax.export.symbolic_shape("m")[0]
+spec = jax.ShapeDtypeStruct
+jax.export.export(compiled)(
+    spec(given["centers"].shape, "float32"),
+    spec((any_size, given["features"].shape[1]), "float32"),
+    spec((any_size,), "int32"),
+)
+np.savez(sys.argv[2], gradient=gradient, moved=moved)
+print(json.dumps({
+    "backend": keras.backend.backend(),
+    "loss": float(value),
+    "repeats": moved.tobytes() == again.tobytes(),
+    "largest": max(sizes(jax.make_jaxpr(step)(*arguments).jaxpr)),
+}))
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
+def test_with_many_classes_jax_needs_no_array_larger_than_the_centers(tmp_path: Path) -> None:
+    features, labels, centers = many_classes()
+    np.savez(tmp_path / "in.npz", features=features, labels=labels, centers=centers)
+    ended = subprocess.run(  # Keras fixes its backend when it is imported
+        [sys.executable, "-c", IN_JAX, str(tmp_path / "in.npz"), str(tmp_path / "out.npz")],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    report, out = json.loads(ended.stdout), np.load(tmp_path / "out.npz")
+    assert report["loss"] == pytest.approx(loss_by_gather(features, labels, centers), rel=1e-5)
+    assert (report["backend"], report["repeats"], report["largest"]) == ("jax", True, MANY * WIDE)
+    np.testing.assert_allclose(out["gradient"], features - centers[labels], rtol=1e-5)
+    check_many_classes(out["moved"])
 
 
 # ---- As a Keras layer ---------------------------------------------------------------------------------------
@@ -245,6 +448,17 @@ def test_under_mixed_precision_loss_and_centers_stay_float32() -> None:
     assert float(loss) == pytest.approx(loss_by_gather(rounded, labels, centers), rel=1e-5)
     expected = centers_by_equation_4(rounded, labels, centers, 0.5)
     np.testing.assert_allclose(layer.centers.numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_layer_of_mixed_precision_itself_leaves_absent_centers_alone() -> None:
+    features, labels = make_batch(100, classes=4)
+    centers = random_centers()
+    layer = make_layer(centers, dtype="mixed_bfloat16")
+    assert layer(features, labels, training=True).dtype == tf.bfloat16
+    rounded = tf.cast(tf.cast(features, tf.bfloat16), tf.float32).numpy()
+    expected = centers_by_equation_4(rounded, labels, centers, 0.5)
+    np.testing.assert_allclose(layer.centers.numpy(), expected, rtol=1e-5, atol=1e-6)
+    assert np.array_equal(layer.centers.numpy()[4:], centers[4:])
 
 
 def test_a_saved_model_comes_back_with_its_centers(tmp_path: Path) -> None:
