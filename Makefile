@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help quickstart test slow lint format clean
+.PHONY: help quickstart test slow bench lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make quickstart   train λ = 0, 0.01, 0.1, 1.0 on packaged digits and draw the figures (minutes)"
 	@echo "make test         tests, lint and types"
 	@echo "make slow         the long tests"
+	@echo "make bench        measure speed beside what we compare with (an hour; make bench BENCH=--list names its parts)"
 	@echo "make lint         lint and types only        make format   put the code in order"
 	@echo "make clean        remove the environment and caches; runs/ is left alone"
 
@@ -24,6 +25,9 @@ test: $(VENV)/.installed-dev lint
 
 slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -q -m slow
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -51,3 +55,8 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing centerloss and its test tools into $(VENV) (this takes a minute or two) …"
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing centerloss, and PyTorch to compare with, into $(VENV) (PyTorch is large: this takes minutes) …"
+	@$(PIP_INSTALL) --editable '.[bench]'
+	@touch $@

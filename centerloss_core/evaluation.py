@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from centerloss_core.datasets import Split
 from centerloss_core.errors import DivergedError
@@ -14,23 +15,27 @@ from centerloss_core.features import FeatureDump
 _BATCH = 500
 
 
-def extract(network: keras.Model, centers: NDArray[np.float32], split: Split) -> FeatureDump:
+def extract(network: keras.Model, centers: Any, split: Split) -> FeatureDump:
     """Run the network over a whole split, also when the batch size does not divide it.
 
     Args:
         network: from uint8 images to (features, logits).
-        centers: (k, d) float32.
+        centers: (k, d) float32; a Keras variable or an array.
         split: the images and labels.
 
     Raises:
         DivergedError: a feature is NaN or infinite.
     """
-    features, logits = network.predict(split.images, batch_size=_BATCH, verbose=0)
+    count = len(split.images)
+    # Batches of one size only: JAX compiles the network anew for every other one.
+    padding = np.zeros((-count % _BATCH, *split.images.shape[1:]), split.images.dtype)
+    predicted = network.predict(np.concatenate([split.images, padding]), batch_size=_BATCH, verbose=0)
+    features, logits = (each[:count] for each in predicted)
     if not np.isfinite(features).all():
         raise DivergedError("the features")
     return FeatureDump(
         features=np.asarray(features, dtype=np.float32),
         labels=split.labels,
         predictions=np.argmax(logits, axis=1).astype(split.labels.dtype),
-        centers=np.asarray(centers, dtype=np.float32),
+        centers=np.array(keras.ops.convert_to_numpy(centers), dtype=np.float32),
     )

@@ -1,15 +1,14 @@
-"""From arrays to a trained network: build, train step by step, evaluate. Whoever imports this imports TensorFlow."""
+"""From arrays to a trained network: build, train step by step, evaluate. Whoever imports this imports Keras."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from centerloss_core.callbacks import IntervalLog, ShowProgress, Stopwatch
 from centerloss_core.center_loss import CenterLoss
 from centerloss_core.checkpoints import save_checkpoint
-from centerloss_core.config import Config, Train
+from centerloss_core.class_order import order_by_likeness
+from centerloss_core.config import Config, Model, Train
 from centerloss_core.datasets import BatchStream, Dataset, Split
 from centerloss_core.evaluation import extract
 from centerloss_core.features import FeatureDump, write_features
@@ -33,7 +32,9 @@ def fit(config: Config, dataset: Dataset, run: Run, show: ShowProgress, stop: St
         InterruptedRunError: `stop` was set; the state after the step that was under way is saved.
     """
     # ---- Build ----------------------------------------------------------------------------------------------
-    network = lenets_plus_plus(config.model, num_classes=NUM_CLASSES)
+    network = lenets_plus_plus(
+        config.model, num_classes=NUM_CLASSES, class_order=_class_order(config.model, dataset.train)
+    )
     center_loss = CenterLoss(
         NUM_CLASSES,
         alpha=config.loss.alpha,
@@ -48,8 +49,9 @@ def fit(config: Config, dataset: Dataset, run: Run, show: ShowProgress, stop: St
     clock = Stopwatch()
 
     def dump(split: Split, step: int) -> FeatureDump:
-        log.check(step)  # it can name the step; the features that follow cannot
-        return extract(network, keras.ops.convert_to_numpy(center_loss.centers), split)
+        with clock:  # a GPU may still be busy with the last steps
+            log.check(step)  # it can name the step; the features that follow cannot
+        return extract(train_step.network, train_step.center_loss.centers, split)
 
     def save(step: int) -> None:
         save_checkpoint(run.checkpoint_path(step), train_step, step)
@@ -79,7 +81,8 @@ def fit(config: Config, dataset: Dataset, run: Run, show: ShowProgress, stop: St
     stop.obey(f"stopped after step {total_steps}, the last, and before the final evaluation")
 
     # ---- Sum up ---------------------------------------------------------------------------------------------
-    final = {"test": test, "train": dump(dataset.train, total_steps)}
+    shown = dataset.train.thinned(config.train.dump_train)
+    final = {"test": test, "train": dump(shown, total_steps)}
     for name, features in final.items():
         write_features(run.features_path(f"{name}-final"), features)
     if validation is not None:
@@ -92,6 +95,12 @@ def fit(config: Config, dataset: Dataset, run: Run, show: ShowProgress, stop: St
         "training_seconds": clock.seconds,
         "lambda_eq": config.lambda_eq,
     }
+
+
+def _class_order(model: Model, split: Split) -> list[int] | None:
+    if model.head_start == "random" or model.feature_dim != 2:
+        return None  # only the plane has so little room that the order matters
+    return order_by_likeness(split.images, split.labels, NUM_CLASSES)
 
 
 def _record_epoch(

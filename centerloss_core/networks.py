@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from centerloss_core.config import Model
+from centerloss_core.layers import BatchNorm, PReLU
 
 HEAD = "head"
 FEATURES = "features"
@@ -17,7 +20,11 @@ _BATCH_NORM_MOMENTUM = 0.9
 
 
 def lenets_plus_plus(
-    model: Model, *, num_classes: int, image_shape: tuple[int, int] = (28, 28)
+    model: Model,
+    *,
+    num_classes: int,
+    image_shape: tuple[int, int] = (28, 28),
+    class_order: Sequence[int] | None = None,
 ) -> keras.Model:
     """Build LeNets++: (conv 5×5, 32)×2, pool, (conv, 64)×2, pool, (conv, 128)×2, pool, features, head.
 
@@ -29,6 +36,8 @@ def lenets_plus_plus(
         model: the `model` section of a config.
         num_classes: number of classes k.
         image_shape: height and width of the images.
+        class_order: begin with the classes around a circle in this order (`model.head_start: circle`, d = 2);
+            None: with random directions.
 
     Returns:
         A model from uint8 images (m, height, width) to `(features, logits)`, float32 (m, d) and (m, k).
@@ -44,11 +53,11 @@ def lenets_plus_plus(
     x = layers.Dense(
         model.feature_dim, kernel_initializer=_initializer(model), dtype="float32", name="feature_layer"
     )(x)
-    features = _prelu(model, FEATURES, dtype="float32")(x)
+    features = layers.PReLU(alpha_initializer=_slopes(model), name=FEATURES, dtype="float32")(x)
     logits = layers.Dense(
         num_classes,
         use_bias=model.head_bias,
-        kernel_initializer=_initializer(model),
+        kernel_initializer=_initializer(model) if class_order is None else _directions(class_order),
         dtype="float32",
         name=HEAD,
     )(features)
@@ -72,13 +81,12 @@ def _convolution(x: Any, channels: int, model: Model, *, name: str) -> Any:
         name=name,
     )(x)
     if model.batch_norm:
-        x = layers.BatchNormalization(momentum=_BATCH_NORM_MOMENTUM, name=f"{name}_norm")(x)
-    return _prelu(model, f"{name}_prelu", shared_axes=[1, 2])(x)
+        x = BatchNorm(momentum=_BATCH_NORM_MOMENTUM, name=f"{name}_norm")(x)
+    return PReLU(alpha_initializer=_slopes(model), name=f"{name}_prelu")(x)
 
 
-def _prelu(model: Model, name: str, **kwargs: Any) -> keras.layers.Layer:
-    start = keras.initializers.Constant(model.prelu_start)
-    return layers.PReLU(alpha_initializer=start, name=name, **kwargs)
+def _slopes(model: Model) -> keras.initializers.Initializer:
+    return keras.initializers.Constant(model.prelu_start)
 
 
 def _initializer(model: Model) -> keras.initializers.Initializer:
@@ -88,3 +96,14 @@ def _initializer(model: Model) -> keras.initializers.Initializer:
     if model.initializer == "xavier":
         return keras.initializers.GlorotUniform()
     return keras.initializers.TruncatedNormal(stddev=0.1)
+
+
+def _directions(class_order: Sequence[int]) -> Callable[..., Any]:
+    """The head's kernel (2, k) with the classes at equal angles around the unit circle, in this order."""
+
+    def initializer(shape: tuple[int, int], dtype: Any = None) -> Any:
+        angles = np.empty(len(class_order))
+        angles[list(class_order)] = 2 * np.pi * (np.arange(len(class_order)) + 0.5) / len(class_order)
+        return keras.ops.convert_to_tensor(np.stack([np.cos(angles), np.sin(angles)]), dtype)
+
+    return initializer

@@ -7,25 +7,33 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("centerloss", "tensorflow", "keras", "numpy", "mlxtend")
+_PACKAGES = ("centerloss", "keras", "numpy", "mlxtend")
+_BACKENDS = {"tensorflow": ("tensorflow",), "jax": ("jax", "jaxlib")}  # by Keras' names
 
 
-def provenance() -> dict[str, Any]:
-    """The fields of `run.json` that do not depend on the config."""
+def provenance(backend: str | None = None) -> dict[str, Any]:
+    """The fields of `run.json` that do not depend on the config.
+
+    Args:
+        backend: the backend of Keras whose versions count; without it those of all that are installed.
+    """
+    backends = _BACKENDS if backend is None else (backend,)
+    packages = [*_PACKAGES, *(package for each in backends for package in _BACKENDS[each])]
     return {
         "command": shlex.join(["cl", *sys.argv[1:]]),
-        "versions": {"python": platform.python_version(), **_installed_versions()},
+        "versions": {"python": platform.python_version(), **_installed_versions(packages)},
         "platform": platform.platform(),
         "git_revision": git_revision(Path(__file__).parent),
     }
 
 
-def _installed_versions() -> dict[str, str]:
+def _installed_versions(packages: Sequence[str]) -> dict[str, str]:
     versions = {}
-    for package in _PACKAGES:
+    for package in packages:
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:  # tensorflow-cpu and the like go by other names

@@ -7,7 +7,7 @@ import math
 from centerloss_core.config import Loss, Milestones, Train
 
 # One-cycle (Smith and Topin, 2017): up for this share of the run from peak/25, then down to peak/1000.
-_WARM_UP = 0.3
+_WARM_UP = 0.1
 _START_DIVISOR = 25.0
 _END_DIVISOR = 1000.0
 

@@ -43,19 +43,20 @@ def train(config: Config, path: Path, *, show: ShowProgress = ignore_progress) -
         InterruptedRunError: Ctrl-C or SIGTERM; the state is saved and the run marked interrupted.
     """
     began = time.perf_counter()
-    refuse_existing(path)  # Run.create would, but only after TensorFlow has taken its seconds
+    refuse_existing(path)  # Run.create would, but only after the framework has taken its seconds
     dataset = load_dataset(config.data.name, dir=config.data.dir, validation=config.data.validation)
     with tempfile.TemporaryFile() as chatter:
         with devices.chatter_to(chatter):
-            from centerloss_core.fitting import fit
-
             device = devices.find_device(config.train)
+
+            from centerloss_core.fitting import fit
         run = Run.create(
             path,
             config,
             {
-                **provenance(),
+                **provenance(device.backend),
                 "repeat": f"cl train --config {shlex.quote(str(path.absolute() / 'config.yaml'))}",
+                "backend": device.backend,
                 "device": device.label,
                 "precision": device.precision,
                 "data": _describe(dataset),

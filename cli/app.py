@@ -16,10 +16,12 @@ app = typer.Typer(
     epilog="Begin with: cl sweep --config configs/quickstart.yaml",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # the frames around the help took longer to import than everything else together
 )
-app.command()(train)
-app.command()(sweep)
-app.command()(plot)
+# Short enough for a line of 80 characters each in `cl --help`; their own help says more.
+app.command(short_help="Train one run into a new directory.")(train)
+app.command(short_help="Train every combination of λ, α and seed.")(sweep)
+app.command(short_help="Draw the figures of a run or a sweep.")(plot)
 
 
 def _print_version(wanted: bool) -> None:

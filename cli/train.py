@@ -25,6 +25,7 @@ def train(
 ) -> None:
     """Train one run: checkpoints, metrics and feature dumps go into a new directory."""
     from centerloss_core.config import load_config
+    from centerloss_core.imports import unused_imports_skipped
     from cli import console, places
 
     resolved = load_config(
@@ -34,7 +35,7 @@ def train(
     if dry_run:
         console.show_plan([(path, resolved)])
         return
-    with console.training_progress(resolved, path, quiet=quiet) as show:
+    with console.training_progress(resolved, path, quiet=quiet) as show, unused_imports_skipped():
         from centerloss_core.training import train as train_run
 
         result = train_run(resolved, path, show=show)

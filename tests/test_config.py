@@ -203,7 +203,7 @@ def test_all_problems_at_once_from_top_to_bottom(write):
     )
     keys_of_train = (
         "epochs, iterations, batch_size, optimizer, learning_rate, schedule, momentum, weight_decay, head_rate, "
-        "precision, deterministic, seed, device, log_every, checkpoint_every, dump_every_epoch"
+        "precision, deterministic, seed, device, log_every, checkpoint_every, dump_every_epoch, dump_train"
     )
     assert complaints(path) == [
         "x.yaml:2: data.name: expected one of mnist, mnist5k; received 'mnst'; did you mean 'mnist'?",
@@ -214,7 +214,7 @@ def test_all_problems_at_once_from_top_to_bottom(write):
         "Allowed here: lambda, alpha, reduction, centers_start, ramp",
         "x.yaml:10: train.epochs: expected null or an integer ≥ 1; received 0",
         f"x.yaml:12: train.batchsize: unknown key; did you mean 'batch_size'? Allowed here: {keys_of_train}",
-        "x.yaml:13: train.optimizer: expected one of adam, sgd; received 'Adam'; did you mean 'adam'?",
+        "x.yaml:13: train.optimizer: expected one of adam, sgd, muon; received 'Adam'; did you mean 'adam'?",
         "x.yaml:14: train.momentum: expected a number ≥ 0 and < 1; received 1",
         "x.yaml:15: train.device: expected auto, cpu, gpu or gpu:N; received 'gpus'",
         "x.yaml:16: epochs: unknown key; did you mean 'train.epochs'? "
@@ -705,6 +705,7 @@ def test_the_text_of_a_dumped_config(write):
           prelu_start: 0.25
           initializer: he_normal
           head_bias: true
+          head_start: random
           input_scaling: unit
         loss:
           lambda: 1.0
@@ -729,6 +730,7 @@ def test_the_text_of_a_dumped_config(write):
           log_every: 50
           checkpoint_every: null
           dump_every_epoch: true
+          dump_train: 10000
         """
     )
 

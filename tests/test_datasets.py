@@ -566,3 +566,11 @@ def test_the_full_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
     # The packaged digits are all from the training set, so training on them leaves MNIST's test set unseen.
     seen = {image.tobytes() for part in (packaged.train, packaged.test) for image in part.images}
     assert not seen & {image.tobytes() for image in data.test.images}
+
+
+def test_a_thinned_split_is_spread_over_the_whole():
+    images = np.arange(10, dtype=np.uint8).repeat(28 * 28).reshape(10, 28, 28)
+    split = Split(images, np.arange(10, dtype=np.uint8))
+    assert split.thinned(4).labels.tolist() == [0, 2, 5, 7]
+    assert split.thinned(4).images[:, 0, 0].tolist() == [0, 2, 5, 7]
+    assert split.thinned(10) is split.thinned(11) is split.thinned(None) is split

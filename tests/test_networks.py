@@ -116,3 +116,11 @@ def test_no_two_layers_start_alike() -> None:
     network = build()
     second, first = (network.get_layer(name).get_weights()[0] for name in ("conv2_2", "conv1_2"))
     assert not np.allclose(second[:, :, :32, :32].ravel()[:100], first.ravel()[:100])
+
+
+def test_classes_begin_around_a_circle_in_the_order_given() -> None:
+    order = [0, 2, 6, 4, 9, 7, 1, 8, 3, 5]
+    kernel, _ = lenets_plus_plus(Model(), num_classes=10, class_order=order).get_layer("head").get_weights()
+    np.testing.assert_allclose(np.linalg.norm(kernel, axis=0), 1, rtol=1e-6)
+    angles = np.degrees(np.arctan2(kernel[1], kernel[0]))[order]
+    np.testing.assert_allclose(np.diff(angles, append=angles[0]) % 360, 36, rtol=1e-4)

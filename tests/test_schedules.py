@@ -28,27 +28,27 @@ def test_milestones_are_the_authors_steps() -> None:
     assert rates == pytest.approx([0.01, 0.01, 0.008, 0.008, 0.0064, 0.0064])
 
 
-def test_one_cycle_rises_to_its_peak_at_30_percent_and_falls_to_almost_nothing() -> None:
+def test_one_cycle_rises_to_its_peak_at_10_percent_and_falls_to_almost_nothing() -> None:
     train = make_train(schedule="one_cycle")
     rates = [learning_rate(train, step, 1000) for step in range(1000)]
     top = rates.index(max(rates))
-    assert rates[0] == pytest.approx(0.01 / 25, rel=0.01)
+    assert rates[0] == pytest.approx(0.01 / 25, rel=0.02)
     assert max(rates) == pytest.approx(0.01, rel=1e-3)
-    assert top == pytest.approx(300, abs=1)
+    assert top == pytest.approx(100, abs=1)
     assert rates[:top] == sorted(rates[:top])
     assert rates[top:] == sorted(rates[top:], reverse=True)
     assert rates[-1] == pytest.approx(0.01 / 1000, rel=0.01)
     # Half-way up and half-way down a half cosine stands half-way between its ends.
-    assert rates[150] == pytest.approx(0.01 * (1 + 1 / 25) / 2, rel=0.01)
-    assert rates[650] == pytest.approx(0.01 * (1 + 1 / 1000) / 2, rel=0.01)
+    assert rates[50] == pytest.approx(0.01 * (1 + 1 / 25) / 2, rel=0.02)
+    assert rates[550] == pytest.approx(0.01 * (1 + 1 / 1000) / 2, rel=0.01)
 
 
 def test_one_cycle_in_ten_steps_by_hand() -> None:
     train = make_train(schedule="one_cycle")
-    # The middle of step 0 is at 5 % of the run, a sixth of the way up: half a cosine is (1 − cos 30°)/2 = 0.0669873.
-    assert learning_rate(train, 0, 10) == pytest.approx(0.01 * (0.04 + 0.96 * 0.0669873), rel=1e-6)
-    # The middle of step 6 is at 65 %, half of the way down.
-    assert learning_rate(train, 6, 10) == pytest.approx(0.01 * (0.001 + 0.999 * 0.5), rel=1e-6)
+    # The middle of step 0 is at 5 % of the run, half of the way up.
+    assert learning_rate(train, 0, 10) == pytest.approx(0.01 * (0.04 + 0.96 * 0.5), rel=1e-6)
+    # The middle of step 6 is at 65 %, 35/90 of the way from the end: half a cosine is (1 − cos 70°)/2 = 0.3289899.
+    assert learning_rate(train, 6, 10) == pytest.approx(0.01 * (0.001 + 0.999 * 0.3289899), rel=1e-6)
 
 
 def test_without_a_ramp_lambda_is_whole_from_the_first_step() -> None:

@@ -1,4 +1,7 @@
-"""The training step and the checkpoint of its state, on random images: exactness, not accuracy."""
+"""The training step and the checkpoint of its state, on random images: exactness, not accuracy.
+
+True on every backend: `test_jax_backend.py` runs this file once more, under JAX.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from centerloss_core.center_loss import CenterLoss
 from centerloss_core.checkpoints import CheckpointError, restore_checkpoint, save_checkpoint
@@ -17,10 +19,15 @@ from centerloss_core.networks import lenets_plus_plus
 from centerloss_core.train_step import TrainStep
 
 IMAGES = 40
+ON_JAX = keras.backend.backend() == "jax"
 
 
 @pytest.fixture(scope="module")
 def split() -> Split:
+    return random_split()
+
+
+def random_split() -> Split:
     random = np.random.default_rng(0)
     return Split(
         random.integers(0, 256, (IMAGES, 28, 28)).astype(np.uint8),
@@ -48,7 +55,7 @@ def state_of(step: TrainStep) -> list[bytes]:
 def test_the_figures_are_those_of_the_batch_before_the_step(split: Split) -> None:
     step = make_step(split, model={"batch_norm": False})
     step.center_loss.centers.assign(np.random.default_rng(1).normal(size=(10, 2)))
-    centers, indices = step.center_loss.centers.numpy(), batch(0)
+    centers, indices = np.array(step.center_loss.centers), batch(0)
     features, logits = (np.asarray(each, np.float64) for each in step.network(split.images[indices]))
     labels = split.labels[indices].astype(int)
     figures = step(indices, 1e-3, 0.5)
@@ -78,12 +85,12 @@ def test_sgd_descends_softmax_plus_lambda_center_loss(split: Split) -> None:
     by_feature *= np.where(features > 0, 1.0, 0.25)  # through the PReLU
     step(indices, rate, lambda_)
 
-    np.testing.assert_allclose(
-        head.get_weights()[0], kernel - rate * features.T @ error, rtol=1e-4, atol=1e-6
-    )
-    np.testing.assert_allclose(head.get_weights()[1], bias - rate * error.sum(axis=0), rtol=1e-4, atol=1e-6)
+    new_kernel, new_bias = step.network.get_layer("head").get_weights()
+    np.testing.assert_allclose(new_kernel, kernel - rate * features.T @ error, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(new_bias, bias - rate * error.sum(axis=0), rtol=1e-4, atol=1e-6)
     expected = feature_bias - rate * by_feature.sum(axis=0)
-    np.testing.assert_allclose(layer.get_weights()[1], expected, rtol=1e-4, atol=1e-5)
+    new_feature_bias = step.network.get_layer("feature_layer").get_weights()[1]
+    np.testing.assert_allclose(new_feature_bias, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_center_step_is_equation_4_whatever_lambda_rate_and_optimizer(split: Split) -> None:
@@ -100,7 +107,7 @@ def test_the_center_step_is_equation_4_whatever_lambda_rate_and_optimizer(split:
     ):
         step = make_step(split, model={"batch_norm": False}, **settings)
         step(indices, rate, lambda_)
-        np.testing.assert_allclose(step.center_loss.centers.numpy(), expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(np.asarray(step.center_loss.centers), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_head_has_a_rate_of_its_own(split: Split) -> None:
@@ -117,9 +124,9 @@ def test_the_head_has_a_rate_of_its_own(split: Split) -> None:
 def test_weight_decay_is_l2_on_kernels_alone(split: Split) -> None:
     def change(decay: float) -> dict[str, np.ndarray]:
         step = make_step(split, optimizer="sgd", momentum=0.0, weight_decay=decay)
-        before = {variable.path: variable.numpy() for variable in step.network.trainable_variables}
+        before = {variable.path: np.array(variable) for variable in step.network.trainable_variables}
         step(batch(0), 0.1, 0.0)
-        return {v.path: (before[v.path], v.numpy()) for v in step.network.trainable_variables}
+        return {v.path: (before[v.path], np.array(v)) for v in step.network.trainable_variables}
 
     plain, decayed = change(0.0), change(0.5)
     assert any(path.endswith("kernel") for path in plain)
@@ -134,12 +141,26 @@ def test_weight_decay_is_l2_on_kernels_alone(split: Split) -> None:
 def test_momentum_is_caffes(split: Split) -> None:
     """V ← μV − rate·g, w ← w + V: after two steps of the same gradient the head has moved 1 + (1 + μ) rates."""
     step = make_step(split, model={"batch_norm": False}, optimizer="sgd", momentum=0.9)
-    head = step.network.get_layer("head")
-    start = head.get_weights()[1]
+
+    def head_bias() -> np.ndarray:
+        bias: np.ndarray = np.array(step.network.get_layer("head").bias)
+        return bias
+
+    start = head_bias()
     step(batch(0), 1e-6, 0.0)  # so small that the gradient stays the same
-    first = head.get_weights()[1] - start
+    first = head_bias() - start
     step(batch(0), 1e-6, 0.0)
-    np.testing.assert_allclose(head.get_weights()[1] - start, 2.9 * first, rtol=2e-2, atol=1e-10)
+    np.testing.assert_allclose(head_bias() - start, 2.9 * first, rtol=2e-2, atol=1e-10)
+
+
+def test_equal_seeds_give_equal_bits(split: Split) -> None:
+    states = []
+    for _ in range(2):
+        step = make_step(split)
+        for number in range(2):
+            step(batch(number), 1e-3, 0.01)
+        states.append(state_of(step))
+    assert states[0] == states[1]
 
 
 def test_a_restored_state_goes_on_to_the_same_bits(split: Split, tmp_path: Path) -> None:
@@ -166,7 +187,7 @@ def test_a_checkpoint_holds_centers_and_both_optimizers_and_no_pickle(split: Spl
     with np.load(tmp_path / "state.npz", allow_pickle=False) as archive:
         names = archive.files
         centers = next(name for name in names if name.startswith("center_loss/"))
-        assert np.array_equal(archive[centers], step.center_loss.centers.numpy())
+        assert np.array_equal(archive[centers], step.center_loss.centers)
         assert archive["step"] == 1
     for group in ("network/", "body_optimizer/", "head_optimizer/"):
         assert any(name.startswith(group) for name in names)
@@ -202,20 +223,54 @@ def test_looking_at_images_between_steps_changes_nothing(split: Split) -> None:
     step = make_step(split)
     step(batch(0), 1e-3, 0.01)
     before = state_of(step)
-    dump = extract(step.network, step.center_loss.centers.numpy(), split)
+    dump = extract(step.network, step.center_loss.centers, split)
     assert state_of(step) == before
     # 40 images, and batches of whatever size: each image once, in its own order.
     features, logits = step.network(split.images, training=False)
     np.testing.assert_allclose(dump.features, features, rtol=1e-4, atol=1e-5)
     assert np.array_equal(dump.predictions, np.argmax(logits, axis=1))
     assert np.array_equal(dump.labels, split.labels)
+    # What was seen stays what it was when training goes on in the same memory.
+    centers = dump.centers.copy()
+    step(batch(1), 1e-3, 0.01)
+    assert np.array_equal(dump.centers, centers)
+    assert not np.array_equal(dump.centers, step.center_loss.centers)
+
+
+def test_the_step_is_compiled_once(split: Split, tmp_path: Path) -> None:
+    step = make_step(split)
+    step(batch(0), 1e-3, 0.01)
+    step(batch(1), 1e-2, 0.0)
+    extract(step.network, step.center_loss.centers, split)
+    save_checkpoint(tmp_path / "two.npz", step, 2)
+    step(batch(2), 1e-2, 1.0)
+    restore_checkpoint(tmp_path / "two.npz", step)
+    step(batch(3), 1e-2, 1.0)
+    compiled = step._engine._compiled
+    count = compiled._cache_size() if ON_JAX else compiled.experimental_get_tracing_count()
+    assert count == 1
+
+
+@pytest.mark.skipif(not ON_JAX, reason="TensorFlow changes variables in place")
+def test_a_variable_kept_over_a_step_is_an_error_and_no_old_value(split: Split) -> None:
+    step = make_step(split)
+    kept = step.center_loss.centers
+    step(batch(0), 1e-3, 0.01)
+    with pytest.raises(RuntimeError, match="deleted"):
+        np.array(kept)
+    assert np.array(step.center_loss.centers).any()
+    assert np.array(kept).any()
 
 
 def test_no_python_runs_inside_the_step(split: Split) -> None:
-    """The post's `py_func` made every step wait for NumPy; ours must be one graph."""
+    """The post's `py_func` made every step wait for NumPy; ours must be one compiled whole."""
     step = make_step(split)
     step(batch(0), 1e-3, 0.01)
-    graph = step._compiled.get_concrete_function(
-        tf.constant(batch(0)), tf.constant(0.1), tf.constant(0.1)
-    ).graph
-    assert not [node.type for node in graph.get_operations() if "PyFunc" in node.type]
+    engine = step._engine
+    if ON_JAX:
+        lowered = engine._compiled.lower(engine._state, engine._data, batch(0), np.float32(0), np.float32(0))
+        assert "callback" not in lowered.as_text()
+    else:
+        arguments = map(keras.ops.convert_to_tensor, (batch(0), np.float32(0.1), np.float32(0.1)))
+        graph = engine._compiled.get_concrete_function(*arguments).graph
+        assert not [node.type for node in graph.get_operations() if "PyFunc" in node.type]

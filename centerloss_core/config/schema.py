@@ -80,6 +80,11 @@ class Model(Section):
     head_bias: bool = Field(
         default=True, description="bias in the softmax head; without it the classes lie in a circle"
     )
+    head_start: Literal["random", "circle"] = Field(
+        default="random",
+        description="weights of the softmax head; circle: classes at equal angles, those that look alike side by side "
+        "(in the plane; with another feature_dim it is the same as random)",
+    )
     input_scaling: Literal["unit", "symmetric"] = Field(
         default="unit", description="unit: pixel / 255; symmetric: (pixel - 127.5) / 128"
     )
@@ -151,8 +156,9 @@ class Train(Section):
     epochs: Count | None = Field(default=None, description="passes over the training set; or give iterations")
     iterations: Count | None = Field(default=None, description="steps of one batch; or give epochs")
     batch_size: Count = Field(default=100, description="images in a step")
-    optimizer: Literal["adam", "sgd"] = Field(
-        default="adam", description="for the network; centers have their own rule"
+    optimizer: Literal["adam", "sgd", "muon"] = Field(
+        default="adam",
+        description="for the network; centers have their own rule; muon: for convolutions, Adam for the rest",
     )
     learning_rate: Positive = Field(
         default=1e-3, description="the rate at the start, or the peak of one_cycle"
@@ -174,6 +180,9 @@ class Train(Section):
     log_every: Count = Field(default=50, description="steps between rows of metrics.jsonl")
     checkpoint_every: Count | None = Field(default=None, description="steps; null: at the end of every epoch")
     dump_every_epoch: bool = Field(default=True, description="write the test features after every epoch")
+    dump_train: Count | None = Field(
+        default=10_000, description="training images in the final dump, evenly spread; null: all of them"
+    )
 
     @model_validator(mode="after")
     def _has_one_length(self) -> Self:

@@ -35,6 +35,12 @@ class Split:
         """Return the images and labels at `indices`, in that order."""
         return Split(self.images[indices], self.labels[indices])
 
+    def thinned(self, size: int | None) -> "Split":
+        """Return `size` of the images, evenly spread and in their order; all of them for None or if there are fewer."""
+        if size is None or size >= len(self):
+            return self
+        return self.take(np.arange(size) * len(self) // size)
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:

@@ -1,0 +1,17 @@
+"""The machine a run lands on: device, precision, threads, and a terminal without the framework's start-up chatter."""
+
+from centerloss_core.devices.chatter import chatter_to
+from centerloss_core.devices.choice import Device, DeviceError
+from centerloss_core.devices.processor import processor_has_bfloat16, thread_limits, usable_cores
+from centerloss_core.devices.selection import find_device, prepare
+
+__all__ = [
+    "Device",
+    "DeviceError",
+    "chatter_to",
+    "find_device",
+    "prepare",
+    "processor_has_bfloat16",
+    "thread_limits",
+    "usable_cores",
+]

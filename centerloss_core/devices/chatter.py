@@ -1,0 +1,31 @@
+"""A terminal without what frameworks print when they start."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import IO
+
+
+@contextlib.contextmanager
+def chatter_to(log: IO[bytes]) -> Iterator[None]:
+    """Send what native code writes to the standard error, TensorFlow's and XLA's above all, to an open file.
+
+    They write to file descriptor 2 from C++, so `sys.stderr` cannot catch it. Python's own `sys.stderr` goes on to
+    the terminal.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    python_stderr = sys.stderr
+    try:
+        os.dup2(log.fileno(), 2)
+        encoding, errors = getattr(python_stderr, "encoding", None), getattr(python_stderr, "errors", None)
+        with os.fdopen(os.dup(terminal), "w", 1, encoding=encoding, errors=errors) as sys.stderr:
+            yield
+    finally:
+        sys.stderr = python_stderr
+        os.dup2(terminal, 2)
+        os.close(terminal)

@@ -1,0 +1,64 @@
+"""JAX's devices. JAX is imported when something is called, not before."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any
+
+import numpy as np
+
+from centerloss_core.config import Train
+from centerloss_core.devices.choice import Backend, Device, DeviceError, Gpu, choose
+
+# XLA multiplies no bfloat16 on a processor: it converts, and a step takes as long as in float32 or longer.
+_BACKEND = Backend("jax", "JAX", "jax-cuda", cpu_bfloat16=False)
+_AMPERE = 8  # the first (major) compute capability with bfloat16
+_DETERMINISTIC = "--xla_gpu_deterministic_ops"
+
+
+def find(train: Train) -> Device:
+    """See `centerloss_core.devices.find_device`."""
+    # JAX reads these when it first looks for devices, which is below.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # GPU memory grows on demand
+    flags = os.environ.get("XLA_FLAGS", "")
+    if train.deterministic and _DETERMINISTIC not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC}=true".strip()
+    if train.device == "cpu":
+        import jax
+
+        jax.config.update("jax_platforms", "cpu")  # else it takes memory on every GPU there is
+        return choose(train, _BACKEND, [])
+    return choose(train, _BACKEND, [Gpu(gpu.device_kind, _has_bfloat16(gpu)) for gpu in _gpus()])
+
+
+def prepare(device: Device, train: Train) -> None:
+    """See `centerloss_core.devices.prepare`."""
+    import jax
+
+    try:
+        chosen = jax.devices("cpu")[0] if device.gpu is None else _gpus()[device.gpu]
+    except (RuntimeError, IndexError) as error:
+        raise DeviceError(f"{device.label} cannot be chosen in this process: {error}") from error
+    jax.config.update("jax_default_device", chosen)
+    # float32 means float32: TF32 would round the products of the center update to ten bits. Products of bfloat16
+    # are none of its business: they stay on the tensor cores.
+    jax.config.update("jax_default_matmul_precision", "highest")
+    # Keras draws the seeds of its initializers from Python's generator. Its own `set_random_seed` would import
+    # TensorFlow, where there is one, to seed it as well.
+    random.seed(train.seed)
+    np.random.seed(train.seed)
+
+
+def _gpus() -> list[Any]:
+    import jax
+
+    try:
+        return list(jax.devices("gpu"))
+    except RuntimeError:  # how JAX says that there are none
+        return []
+
+
+def _has_bfloat16(gpu: Any) -> bool:
+    major = str(getattr(gpu, "compute_capability", "")).partition(".")[0]
+    return major.isdigit() and int(major) >= _AMPERE

@@ -1,0 +1,47 @@
+"""The processor: its name, the cores that may be used, and what it does in hardware."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+def processor() -> str:
+    """Model and usable cores, such as "AMD EPYC 9B14, 2 cores"."""
+    model = platform.processor() or platform.machine()
+    for line in _cpuinfo().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return f"{model}, {usable_cores()} cores"
+
+
+def usable_cores() -> int:
+    """The cores that this process may use; in a container or under a scheduler fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def thread_limits(jobs: int) -> dict[str, str]:
+    """Environment variables that share the cores between `jobs` processes; a single one may have them all."""
+    if jobs == 1:
+        return {}
+    threads = str(max(1, usable_cores() // jobs))
+    # Of TensorFlow, of OpenMP, and of XLA's client under JAX. Each ignores the others'.
+    return dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "PJRT_NPROC"), threads)
+
+
+def processor_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware; without that, bfloat16 is slower than float32."""
+    return any(flag in _cpuinfo().split() for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def _cpuinfo() -> str:
+    try:
+        return _CPUINFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # not Linux: nothing is known, so nothing is promised
+        return ""

@@ -1,0 +1,58 @@
+"""Device and precision of a run, on whichever backend Keras computes with."""
+
+from __future__ import annotations
+
+import os
+
+from centerloss_core.config import Train
+from centerloss_core.devices import on_jax, on_tensorflow
+from centerloss_core.devices.choice import Device, DeviceError
+
+_BACKENDS = {"tensorflow": on_tensorflow, "jax": on_jax}
+
+
+def find_device(train: Train) -> Device:
+    """Decide device and precision from `train.device` and `train.precision`. Imports Keras and its backend.
+
+    Raises:
+        DeviceError: a GPU was asked for and the backend sees none, or not that one; or Keras runs on a backend that
+            cannot train here, or that is not installed.
+    """
+    device: Device = _BACKENDS[_backend()].find(train)
+    return device
+
+
+def prepare(device: Device, train: Train) -> None:
+    """Point Keras and its backend at the device, with the run's precision, determinism and seed.
+
+    Must come before the first tensor is made: TensorFlow fixes its devices then.
+
+    Raises:
+        DeviceError: the device cannot be chosen any more in this process.
+    """
+    import keras
+
+    _BACKENDS[device.backend].prepare(device, train)
+    keras.config.set_dtype_policy("mixed_bfloat16" if device.precision == "bfloat16" else "float32")
+
+
+def _backend() -> str:
+    """The name of Keras' backend, which is one of ours and installed."""
+    name = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if name in _BACKENDS:
+        try:
+            import keras
+        except ImportError as error:
+            raise DeviceError(f"{error}: {_install(name)}, or choose another with KERAS_BACKEND") from error
+        name = keras.backend.backend()  # ~/.keras/keras.json may name one too
+    if name not in _BACKENDS:
+        raise DeviceError(
+            f"Keras is set to the backend {name!r}, but training needs TensorFlow or JAX: "
+            "call with KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax"
+        )
+    return str(name)
+
+
+def _install(backend: str) -> str:
+    extra = "" if backend == "tensorflow" else f"[{backend}]"
+    return f"install it with `pip install 'centerloss{extra}'`"

@@ -1,0 +1,46 @@
+"""Keras' batch norm and PReLU, computed by our `kernels` where there are some for the backend.
+
+Weights, names, settings and results (to rounding) are those of the Keras layers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+_HAS_KERNELS = keras.backend.backend() == "tensorflow"
+
+
+class BatchNorm(keras.layers.BatchNormalization):
+    """Batch norm over the last axis of images (m, h, w, c), statistics in float32."""
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalise; with `training`, by the batch's own statistics, which then move the running ones."""
+        if not _HAS_KERNELS:
+            return super().call(inputs, training=training, mask=mask)
+        from centerloss_core import kernels
+
+        gamma, beta = self.gamma.value, self.beta.value
+        if not training:
+            running = self.moving_mean.value, self.moving_variance.value
+            return kernels.batch_norm_inference(inputs, gamma, beta, *running, self.epsilon)
+        outputs, *statistics = kernels.batch_norm(inputs, gamma, beta, self.epsilon)
+        for running, batch in zip((self.moving_mean, self.moving_variance), statistics, strict=True):
+            running.assign(running.value * self.momentum + batch * (1 - self.momentum))
+        return outputs
+
+
+class PReLU(keras.layers.PReLU):
+    """PReLU with one slope per channel, the last axis of images (m, h, w, c)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(shared_axes=[1, 2], **kwargs)
+
+    def call(self, inputs: Any) -> Any:
+        """Inputs where positive, slope · inputs elsewhere."""
+        if not _HAS_KERNELS:
+            return super().call(inputs)
+        from centerloss_core import kernels
+
+        return kernels.prelu(inputs, keras.ops.reshape(self.alpha.value, (-1,)))

@@ -1,0 +1,71 @@
+"""Which device and precision a run gets, and what it is told when there is none: the rule, with pretended GPUs."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from centerloss_core.config import Train
+from centerloss_core.devices import DeviceError, on_jax, thread_limits, usable_cores
+from centerloss_core.devices.choice import Backend, Gpu, choose
+
+BACKEND = Backend("jax", "JAX", "jax-cuda", cpu_bfloat16=False)
+HOPPER, TURING = Gpu("NVIDIA H200", has_bfloat16=True), Gpu("Tesla T4", has_bfloat16=False)
+
+
+def train(**settings: str) -> Train:
+    return Train.model_validate({"epochs": 1, **settings})
+
+
+@pytest.mark.parametrize(
+    ("settings", "gpus", "label", "precision"),
+    [
+        ({}, [], "CPU (", "float32"),
+        ({"precision": "bfloat16"}, [], "CPU (", "bfloat16"),
+        ({"device": "cpu"}, [HOPPER], "CPU (", "float32"),
+        ({}, [HOPPER], "GPU 0 (NVIDIA H200)", "bfloat16"),
+        ({}, [TURING], "GPU 0 (Tesla T4)", "float32"),
+        ({"device": "gpu", "precision": "float32"}, [HOPPER], "GPU 0 (NVIDIA H200)", "float32"),
+        ({"device": "gpu:1"}, [TURING, HOPPER], "GPU 1 (NVIDIA H200)", "bfloat16"),
+    ],
+)
+def test_auto_takes_what_is_there_and_bfloat16_where_it_pays(
+    settings: dict[str, str], gpus: list[Gpu], label: str, precision: str
+) -> None:
+    device = choose(train(**settings), BACKEND, gpus)
+    assert device.label.startswith(label)
+    assert (device.kind, device.precision) == (label[:3].lower(), precision)
+    assert (device.gpu is None) == (device.kind == "cpu")
+
+
+def test_bfloat16_on_a_processor_is_for_backends_that_use_it() -> None:
+    assert choose(train(), BACKEND._replace(cpu_bfloat16=True), []).precision == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "words"),
+    [
+        ("gpu", [], "JAX sees no GPU"),
+        ("gpu:1", [HOPPER], "JAX sees 1 GPU, numbered from 0"),
+        ("gpu:2", [HOPPER, HOPPER], "JAX sees 2 GPUs, numbered from 0"),
+    ],
+)
+def test_a_gpu_that_is_not_there_is_an_error_with_ways_on(device: str, gpus: list[Gpu], words: str) -> None:
+    with pytest.raises(DeviceError, match=words) as caught:
+        choose(train(device=device), BACKEND, gpus)
+    for way in ("--device cpu", "centerloss[jax-cuda]", "nvidia-smi"):
+        assert way in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [("9.0", True), ("8.0", True), ("12.0", True), ("7.5", False), ("gfx90a", False), (None, False)],
+)
+def test_jax_tells_bfloat16_by_the_compute_capability(capability: str | None, expected: bool) -> None:
+    gpu = SimpleNamespace() if capability is None else SimpleNamespace(compute_capability=capability)
+    assert on_jax._has_bfloat16(gpu) is expected
+
+
+def test_jobs_share_the_cores_of_every_backend() -> None:
+    assert thread_limits(1) == {}
+    limits = thread_limits(2 * usable_cores())
+    assert limits == {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1", "PJRT_NPROC": "1"}

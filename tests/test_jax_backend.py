@@ -1,0 +1,176 @@
+"""The same program under KERAS_BACKEND=jax, in processes of their own: Keras' backend is for the life of a process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_cli import QUICKSTART, ROOT, TINY, cl, environment
+from test_train_step import batch, make_step, random_split
+
+from centerloss_core.checkpoints import save_checkpoint
+
+pytest.importorskip("jax", reason="needs the extra `jax`")
+
+TESTS = ROOT / "tests"
+
+
+def on_jax(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python with these arguments; what XLA compiled for one call, later calls of the same test session reuse."""
+    variables = {
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": str(cwd.parent / "compiled"),
+        "JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(TESTS)]),
+    }
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env={**environment(), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# ---- The command line ---------------------------------------------------------------------------------------
+
+_CL_AND_WHAT_IT_LOADED = """
+import sys
+from cli.app import main
+try:
+    main()
+finally:
+    print("LOADED", *sorted({"jax", "keras", "tensorflow", "torch"} & sys.modules.keys()))
+"""
+
+
+def test_a_run_is_an_ordinary_run_and_knows_no_tensorflow(tmp_path: Path) -> None:
+    arguments = ["train", "--config", QUICKSTART, *TINY, "--run-dir", "run", "--lambda", "0.1"]
+    done = on_jax("-c", _CL_AND_WHAT_IT_LOADED, *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "LOADED jax keras"
+    run = tmp_path / "run"
+    assert {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()} == {
+        "config.yaml",
+        "run.json",
+        "metrics.jsonl",
+        "log.txt",
+        "features/test-final.npz",
+        "features/train-final.npz",
+        "checkpoints/step-00000003.npz",
+    }
+    manifest = json.loads((run / "run.json").read_text())
+    assert (manifest["status"], manifest["backend"]) == ("completed", "jax")
+    assert (manifest["device"][:3], manifest["precision"]) == ("CPU", "float32")
+    assert {"jax", "jaxlib", "keras"} <= manifest["versions"].keys()
+    assert "tensorflow" not in manifest["versions"]
+    with np.load(run / "features" / "test-final.npz", allow_pickle=False) as dump:
+        assert (dump["features"].shape, dump["centers"].shape) == ((1000, 2), (10, 2))
+        assert np.abs(dump["centers"]).sum() > 0
+
+
+def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    done = cl(
+        *("train", "--config", QUICKSTART, "--device", "gpu:7"),
+        cwd=tmp_path,
+        KERAS_BACKEND="jax",
+        JAX_PLATFORMS="cpu",
+    )
+    assert done.returncode == 1
+    assert "device 'gpu:7' was asked for, but JAX sees no GPU" in done.stderr
+    assert "centerloss[jax-cuda]" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("backend", ["torch", "theano"])
+def test_other_backends_are_refused_in_a_line(backend: str, tmp_path: Path) -> None:
+    done = cl("train", "--config", QUICKSTART, cwd=tmp_path, KERAS_BACKEND=backend)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: Keras is set to the backend {backend!r}, but training needs TensorFlow or JAX: "
+        "call with KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- The step -----------------------------------------------------------------------------------------------
+
+_ONE_STEP = """
+from pathlib import Path
+from centerloss_core.checkpoints import restore_checkpoint, save_checkpoint
+from test_train_step import batch, make_step, random_split
+
+step = make_step(random_split(), weight_decay=0.1, head_rate=20.0)
+assert restore_checkpoint(Path("start.npz"), step) == 0
+print(*(float(figure) for figure in step(batch(0), 1e-3, 0.1)))
+save_checkpoint(Path("jax.npz"), step, 1)
+"""
+
+
+def test_a_step_is_that_of_tensorflow(tmp_path: Path) -> None:
+    """From one checkpoint: figures, weights, running means, centers and Adam's moments after a step."""
+    step = make_step(random_split(), weight_decay=0.1, head_rate=20.0)
+    step.center_loss.centers.assign(np.random.default_rng(1).normal(size=(10, 2)))
+    save_checkpoint(tmp_path / "start.npz", step, 0)
+    done = on_jax("-c", _ONE_STEP, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    figures = [float(figure) for figure in step(batch(0), 1e-3, 0.1)]
+    assert [float(word) for word in done.stdout.split()] == pytest.approx(figures, rel=1e-4)
+    save_checkpoint(tmp_path / "tensorflow.npz", step, 1)
+
+    states = []
+    for name in ("start", "tensorflow", "jax"):
+        with np.load(tmp_path / f"{name}.npz", allow_pickle=False) as archive:
+            states.append({key: archive[key] for key in archive.files})
+    start, expected, found = states
+    assert found.keys() == expected.keys()
+    # Both round, and where two values of a max pooling or the sides of a PReLU are all but equal, a gradient goes
+    # another way: single elements may differ, norms agree.
+    for name in expected.keys() - {"step"}:
+        tolerance = 3e-2 if name.endswith(("_momentum", "_velocity")) else 1e-4
+        if not name.startswith("network/") or "moving" in name:
+            error = np.linalg.norm(found[name].astype(np.float64) - expected[name])
+            assert error <= tolerance * np.linalg.norm(expected[name]), name
+    # Adam's first step is the sign of a gradient, and so is rounding next to zero: weights are held to the moments.
+    for name, group in (("network/conv2_1/kernel", "body"), ("network/head/kernel", "head")):
+        moments = f"{group}_optimizer/{group}_optimizer/{name.removeprefix('network/').replace('/', '_')}"
+        momentum, velocity = (
+            found[f"{moments}_{each}"].astype(np.float64) for each in ("momentum", "velocity")
+        )
+        rate = 1e-3 * (20 if group == "head" else 1)
+        change = -rate * np.sqrt(1 - 0.999) / (1 - 0.9) * momentum / (np.sqrt(velocity) + 1e-8)
+        np.testing.assert_allclose(found[name] - start[name], change, rtol=1e-3, atol=1e-7, err_msg=name)
+
+
+def test_it_is_compiled_once_and_repeats_and_resumes_to_the_bit(tmp_path: Path) -> None:
+    _test_train_step(tmp_path, "compiled_once or no_python or bits or kept")
+
+
+@pytest.mark.slow
+def test_all_that_is_true_of_the_step_is_true_under_jax(tmp_path: Path) -> None:
+    _test_train_step(tmp_path, "")
+
+
+def _test_train_step(home: Path, selected: str) -> None:
+    program = ("-m", "pytest", "-q", "-p", "no:cacheprovider", TESTS / "test_train_step.py", "-k", selected)
+    done = on_jax(*program, cwd=home)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_quickstart_reaches_its_claim(tmp_path: Path) -> None:
+    """One λ of four: XLA takes four times as long as TensorFlow on a processor."""
+    command = ("sweep", "--config", QUICKSTART, "--lambda", "0.1", "--run-dir", "sweep")
+    done = cl(*command, cwd=tmp_path, timeout=3600, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
+    assert row["accuracy"] >= 0.95, row
+    assert row["nearest_center_accuracy"] >= 0.945, row
+    assert cl("plot", "sweep", cwd=tmp_path).returncode == 0

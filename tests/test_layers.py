@@ -1,0 +1,106 @@
+"""The layers that we compute ourselves, against their formulas written out in NumPy (float64)."""
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from centerloss_core.layers import BatchNorm, PReLU
+
+tf = pytest.importorskip("tensorflow")
+
+# bfloat16 keeps 8 bits: results are right to about 2⁻⁸ of the largest.
+TOLERANCE = {"float32": 2e-5, "bfloat16": 8e-3}
+dtypes = pytest.mark.parametrize("dtype", TOLERANCE)
+
+
+def images(dtype: str, seed: int = 0) -> tuple["tf.Tensor", NDArray[np.float64]]:
+    """Values that bfloat16 holds exactly, so that only the arithmetic is compared."""
+    values = np.random.default_rng(seed).normal(0.5, 2.0, (20, 7, 7, 12))
+    rounded = tf.cast(tf.cast(values, "bfloat16"), dtype)
+    return rounded, tf.cast(rounded, "float64").numpy()
+
+
+def policy(dtype: str) -> str:
+    return "mixed_bfloat16" if dtype == "bfloat16" else dtype
+
+
+def close(found: object, expected: NDArray[np.float64], dtype: str) -> None:
+    found = tf.cast(found, "float64").numpy()
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE[dtype] * np.abs(expected).max(), rtol=0)
+
+
+def gradients(layer: keras.Layer, x: "tf.Tensor", dy: "tf.Tensor", **call: bool) -> tuple[object, ...]:
+    @tf.function
+    def run(x: object, dy: object) -> tuple[object, ...]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, **call)
+        weights = [weight.value for weight in layer.trainable_variables]
+        return y, *tape.gradient(y, [x, *weights], dy)
+
+    return tuple(run(x, dy))
+
+
+@dtypes
+def test_batch_norm_in_training(dtype: str) -> None:
+    (x, x64), (dy, dy64) = images(dtype), images(dtype, seed=1)
+    layer = BatchNorm(momentum=0.9, epsilon=1e-3, dtype=policy(dtype))
+    layer.build(x.shape)
+    gamma, beta = np.linspace(0.5, 2, 12), np.linspace(-1, 1, 12)
+    layer.set_weights([gamma, beta, np.full(12, 3.0), np.full(12, 5.0)])
+    y, dx, dgamma, dbeta = gradients(layer, x, dy, training=True)
+
+    axes = (0, 1, 2)
+    mean, variance = x64.mean(axes), x64.var(axes)
+    root = np.sqrt(variance + 1e-3)
+    normal = (x64 - mean) / root
+    close(y, gamma * normal + beta, dtype)
+    close(dbeta, dy64.sum(axes), dtype)
+    close(dgamma, (dy64 * normal).sum(axes), dtype)
+    close(dx, gamma / root * (dy64 - dy64.mean(axes) - normal * (dy64 * normal).mean(axes)), dtype)
+    close(layer.moving_mean.value, 0.9 * 3.0 + 0.1 * mean, "float32")
+    close(layer.moving_variance.value, 0.9 * 5.0 + 0.1 * variance, "float32")
+
+
+@dtypes
+def test_batch_norm_in_evaluation_uses_and_keeps_the_running_statistics(dtype: str) -> None:
+    x, x64 = images(dtype)
+    layer = BatchNorm(epsilon=1e-3, dtype=policy(dtype))
+    layer.build(x.shape)
+    weights = [np.linspace(low, high, 12) for low, high in ((0.5, 2), (-1, 1), (-2, 2), (0.1, 9))]
+    layer.set_weights(weights)
+    gamma, beta, mean, variance = weights
+    close(layer(x, training=False), gamma * (x64 - mean) / np.sqrt(variance + 1e-3) + beta, dtype)
+    for found, expected in zip(layer.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(found, expected.astype("float32"))
+
+
+@dtypes
+@pytest.mark.parametrize("lowest", [-0.5, 0.0, 0.25])
+def test_prelu_with_slopes_of_either_sign_and_above_one(dtype: str, lowest: float) -> None:
+    (x, x64), (dy, dy64) = images(dtype), images(dtype, seed=1)
+    slope = np.linspace(lowest, 1.5, 12).astype("float32")
+    layer = PReLU(dtype=policy(dtype))
+    layer.build(x.shape)
+    layer.set_weights([slope.reshape(1, 1, 12)])
+    y, dx, dslope = gradients(layer, x, dy)
+    close(y, np.where(x64 > 0, x64, slope * x64), dtype)
+    close(dx, np.where(x64 > 0, dy64, slope * dy64), dtype)
+    close(dslope, (np.minimum(x64, 0) * dy64).sum((0, 1, 2)).reshape(1, 1, 12), dtype)
+
+
+@pytest.mark.parametrize("ours", [BatchNorm, PReLU])
+def test_weights_are_those_of_the_keras_layer(ours: type[keras.Layer]) -> None:
+    theirs = ours.__base__
+    assert theirs is not None
+    layers = ours(), theirs(shared_axes=[1, 2]) if ours is PReLU else theirs()
+    for layer in layers:
+        layer.build((None, 7, 7, 12))
+    names, shapes = zip(
+        *([[w.name for w in layer.weights], [w.shape for w in layer.weights]] for layer in layers),
+        strict=True,
+    )
+    assert names[0] == names[1]
+    assert shapes[0] == shapes[1]
