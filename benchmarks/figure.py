@@ -1,0 +1,60 @@
+"""`figure`: from pressing Enter to the figure on disk, beside what the public recipe would take on this machine."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from benchmarks.processes import CL, run
+from benchmarks.pytorch_loop import BATCH_SIZE
+from benchmarks.sections import CONFIG, Options, Outcome, require_full_mnist, require_torch
+from benchmarks.step import images_per_second
+from benchmarks.workers import worker
+
+_EPOCHS, _IMAGES = (
+    30,
+    60_000,
+)  # the public recipe: PyTorch, no batch norm, batch 128, SGD 1e-3, 98.5 % at epoch 30
+
+
+def measure(options: Options) -> Outcome:
+    """A run per seed, `cl train` and `cl plot`, between two looks at the PyTorch loop's rate."""
+    require_full_mnist()
+    require_torch()
+    steps = 3 if options.quick else 100
+    seconds: list[float] = []
+    tests: list[dict[str, float]] = []
+    with (
+        tempfile.TemporaryDirectory() as name,
+        worker("pytorch_loop", precision="float32", device=options.device) as pytorch,
+    ):
+        images_per_second(pytorch, steps, BATCH_SIZE)  # warm up
+        rates = [images_per_second(pytorch, steps, BATCH_SIZE)]
+        for seed in options.seeds:
+            directory = Path(name) / f"seed{seed}"
+            seconds.append(_to_the_figure(directory, seed, options))
+            tests.append(json.loads((directory / "run.json").read_text("utf-8"))["metrics"]["test"])
+            rates.append(images_per_second(pytorch, steps, BATCH_SIZE))
+    outcome = Outcome()
+    recipe = f"public recipe, {_EPOCHS} epochs: an estimate"
+    outcome.add("PyTorch, float32", "images/s", rates)
+    outcome.add(recipe, "s", [_EPOCHS * _IMAGES / rate for rate in rates])
+    outcome.add("cl train + cl plot, λ = 0.01", "s", seconds, reference=recipe)
+    outcome.add("softmax accuracy", "%", [100 * test["accuracy"] for test in tests])
+    outcome.add("nearest-center accuracy", "%", [100 * test["nearest_center_accuracy"] for test in tests])
+    outcome.add("inter/intra", "", [test["separation_ratio"] for test in tests])
+    outcome.notes.append(
+        f"the estimate is {_EPOCHS} × {_IMAGES:,} images at the rate measured here, without start-up and evaluation; "
+        f"ours is wall time with both; seeds {', '.join(map(str, options.seeds))}"
+    )
+    return outcome
+
+
+def _to_the_figure(directory: Path, seed: int, options: Options) -> float:
+    train = [*CL, "train", "--config", str(CONFIG), "--lambda", "0.01", "--seed", str(seed)]
+    train += ["--device", options.device, "--run-dir", str(directory)]
+    if options.quick:
+        train += ["--set", "train.epochs=null", "--set", "train.iterations=20"]
+    home = directory.parent
+    return run(train, home).seconds + run([*CL, "plot", str(directory)], home).seconds
