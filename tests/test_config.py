@@ -730,7 +730,7 @@ def test_the_text_of_a_dumped_config(write):
           log_every: 50
           checkpoint_every: null
           dump_every_epoch: true
-          dump_train: 10000
+          dump_train: 2000
         """
     )
 

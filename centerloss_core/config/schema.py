@@ -181,7 +181,7 @@ class Train(Section):
     checkpoint_every: Count | None = Field(default=None, description="steps; null: at the end of every epoch")
     dump_every_epoch: bool = Field(default=True, description="write the test features after every epoch")
     dump_train: Count | None = Field(
-        default=10_000, description="training images in the final dump, evenly spread; null: all of them"
+        default=2000, description="training images in the final dump, evenly spread; null: all of them"
     )
 
     @model_validator(mode="after")
