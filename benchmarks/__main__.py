@@ -56,9 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in names:
         print(f"\n== {name}: {SECTIONS[name]}", flush=True)
         content["sections"][name] = _measure(name, options)
-        _write(
-            out, content
-        )  # after each: an hour of measuring must not be lost to what fails in its last minute
+        _write(out, content)  # after each: what fails in the last minute must not cost an hour of measuring
     print(f"\nall figures: {out}")
     return 1 if any("failed" in section for section in content["sections"].values()) else 0
 
@@ -108,14 +106,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
-    unknown = ", ".join(name for name in names if name not in SECTIONS)
+    unknown = [name for name in names if name not in SECTIONS]
     if unknown:
-        raise argparse.ArgumentTypeError(f"no such section: {unknown}; there are {', '.join(SECTIONS)}")
+        raise argparse.ArgumentTypeError(f"no such section: {unknown[0]!r}; there are {', '.join(SECTIONS)}")
     return names
 
 
 def _seeds(text: str) -> list[int]:
-    return [int(seed) for seed in text.split(",")]
+    try:
+        return [int(seed) for seed in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected integers such as 0,1,2; received {text!r}") from error
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from centerloss_core.metrics import separation
 from centerloss_core.runs import Run
 from centerloss_core.sweeps import PointState, plan, write_summary
 
-_STEPS, _LOG_EVERY, _EPOCH = 1200, 50, 600  # of configs/mnist.yaml
+_STEPS, _LOG_EVERY, _EPOCH = 600, 50, 600  # of configs/mnist.yaml
 
 
 def write_sweep(directory: Path, *, images: int = 10_000) -> None:

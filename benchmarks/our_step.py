@@ -1,4 +1,4 @@
-"""Our training step as a contestant: configs/mnist.yaml to the letter, with real digits."""
+"""Our training step as a contestant: that of configs/mnist.yaml, with real digits."""
 
 from __future__ import annotations
 

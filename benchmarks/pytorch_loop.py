@@ -46,9 +46,10 @@ def build(precision: str = "float32", device: str = "cpu", images: int = 60_000)
     split = digits(images)
     pixels = torch.tensor(split.images, dtype=torch.float32, device=place).div_(255).unsqueeze_(1)
     labels = torch.tensor(split.labels, dtype=torch.int64, device=place)
-    if bfloat16:
-        body = body.to(memory_format=torch.channels_last)
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
+    # The faster layout for both precisions.
+    body = body.to(memory_format=torch.channels_last)
+    pixels = pixels.contiguous(memory_format=torch.channels_last)
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32, as in ours
 
     optimizer = torch.optim.SGD([*body.parameters(), *head.parameters()], lr=1e-3, momentum=0.9)
     center_optimizer = torch.optim.SGD([centers], lr=_CENTER_RATE)

@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# XLA turns an element-wise formula into one loop on all cores. TensorFlow for Windows comes without it; there the same
-# formulas run operation by operation.
-_XLA = sys.platform != "win32"
+# XLA turns an element-wise formula into one loop on all cores. TensorFlow for Windows comes without it, and on a Mac's
+# GPU it does not work; there the same formulas run operation by operation.
+_XLA = sys.platform == "linux"
 
 
 def batch_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
@@ -48,7 +48,7 @@ def prelu(x: Any, slope: Any) -> tuple[Any, Any]:
 
     Args:
         x: (…, c), float32 or bfloat16.
-        slope: (c,) float32, one per channel.
+        slope: (c,), one per channel; float32 or bfloat16, as Keras' autocast hands it over.
     """
 
     def gradient(upstream: Any) -> tuple[Any, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -57,7 +57,7 @@ def lenets_plus_plus(
     logits = layers.Dense(
         num_classes,
         use_bias=model.head_bias,
-        kernel_initializer=_initializer(model) if class_order is None else _directions(class_order),
+        kernel_initializer=_initializer(model) if class_order is None else Circle(class_order),
         dtype="float32",
         name=HEAD,
     )(features)
@@ -98,12 +98,25 @@ def _initializer(model: Model) -> keras.initializers.Initializer:
     return keras.initializers.TruncatedNormal(stddev=0.1)
 
 
-def _directions(class_order: Sequence[int]) -> Callable[..., Any]:
-    """The head's kernel (2, k) with the classes at equal angles around the unit circle, in this order."""
+@keras.saving.register_keras_serializable(package="centerloss")
+class Circle(keras.initializers.Initializer):
+    """A head's kernel (2, k) with the classes at equal angles around the unit circle, in a given order."""
 
-    def initializer(shape: tuple[int, int], dtype: Any = None) -> Any:
-        angles = np.empty(len(class_order))
-        angles[list(class_order)] = 2 * np.pi * (np.arange(len(class_order)) + 0.5) / len(class_order)
+    def __init__(self, class_order: Sequence[int]) -> None:
+        self.class_order = list(class_order)
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        """Return the kernel; `shape` must be (2, number of classes)."""
+        if tuple(shape) != (2, len(self.class_order)):
+            raise ValueError(
+                f"A circle of {len(self.class_order)} classes lies in the plane, received shape {shape}."
+            )
+        angles = np.empty(len(self.class_order))
+        angles[self.class_order] = (
+            2 * np.pi * (np.arange(len(self.class_order)) + 0.5) / len(self.class_order)
+        )
         return keras.ops.convert_to_tensor(np.stack([np.cos(angles), np.sin(angles)]), dtype)
 
-    return initializer
+    def get_config(self) -> dict[str, Any]:
+        """For Keras' own saving."""
+        return {"class_order": self.class_order}

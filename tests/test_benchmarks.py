@@ -51,7 +51,7 @@ def test_list_names_every_section_and_each_can_be_measured(capsys: pytest.Captur
 def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["--only", "peek"])
-    assert "no such section: peek" in capsys.readouterr().err
+    assert "no such section: 'peek'" in capsys.readouterr().err
 
 
 def test_figures_are_kept_as_json_and_what_is_missing_is_said(

@@ -692,6 +692,14 @@ def test_a_dumped_config_is_complete_and_loads_as_itself(write):
     assert dump_yaml(load_config(write(text))) == text
 
 
+def test_muon_has_no_l2(write):
+    path = write("data: {name: mnist}\ntrain: {epochs: 1, optimizer: muon, weight_decay: 5e-4}\n")
+    assert complaint(path) == (
+        "x.yaml:2: train.weight_decay: muon takes only the direction of a gradient, so L2 added to it has no strength: "
+        "set it to 0, or take adam or sgd"
+    )
+
+
 def test_the_text_of_a_dumped_config(write):
     assert dump_yaml(load_config(write(THE_POST), lambda_=1.0)) == textwrap.dedent(
         """\

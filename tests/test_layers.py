@@ -77,6 +77,22 @@ def test_batch_norm_in_evaluation_uses_and_keeps_the_running_statistics(dtype: s
         np.testing.assert_array_equal(found, expected.astype("float32"))
 
 
+def test_a_frozen_batch_norm_stands_still_in_training_too() -> None:
+    x, _ = images("float32")
+    layer = BatchNorm()
+    layer.build(x.shape)
+    layer.trainable = False
+    np.testing.assert_array_equal(layer(x, training=True), layer(x, training=False))
+    np.testing.assert_array_equal(layer.moving_mean.value, np.zeros(12))
+
+
+def test_what_the_kernels_cannot_do_is_refused() -> None:
+    with pytest.raises(ValueError, match="scale and center"):
+        BatchNorm(scale=False)
+    with pytest.raises(ValueError, match="shared_axes"):
+        PReLU(shared_axes=[1])
+
+
 @dtypes
 @pytest.mark.parametrize("lowest", [-0.5, 0.0, 0.25])
 def test_prelu_with_slopes_of_either_sign_and_above_one(dtype: str, lowest: float) -> None:

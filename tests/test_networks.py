@@ -1,6 +1,7 @@
 """LeNets++ as the paper's Table 1 has it, and each option in which its users differ."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -116,6 +117,22 @@ def test_no_two_layers_start_alike() -> None:
     network = build()
     second, first = (network.get_layer(name).get_weights()[0] for name in ("conv2_2", "conv1_2"))
     assert not np.allclose(second[:, :, :32, :32].ravel()[:100], first.ravel()[:100])
+
+
+@pytest.mark.parametrize("class_order", [None, range(10)])
+def test_a_network_is_saved_and_loaded_by_keras(class_order: range | None, tmp_path: Path) -> None:
+    network = lenets_plus_plus(Model(), num_classes=10, class_order=class_order)
+    network.save(tmp_path / "network.keras")
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28)).astype(np.uint8)
+    for copy in (keras.saving.load_model(tmp_path / "network.keras"), keras.models.clone_model(network)):
+        copy.set_weights(network.get_weights())
+        for found, expected in zip(copy(images), network(images), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_a_circle_needs_a_plane() -> None:
+    with pytest.raises(ValueError, match="in the plane"):
+        lenets_plus_plus(Model(feature_dim=3), num_classes=10, class_order=range(10))
 
 
 def test_classes_begin_around_a_circle_in_the_order_given() -> None:

@@ -163,15 +163,16 @@ def test_equal_seeds_give_equal_bits(split: Split) -> None:
     assert states[0] == states[1]
 
 
-def test_a_restored_state_goes_on_to_the_same_bits(split: Split, tmp_path: Path) -> None:
-    straight = make_step(split)
+@pytest.mark.parametrize("optimizer", ["adam", "muon", "sgd"])
+def test_a_restored_state_goes_on_to_the_same_bits(split: Split, tmp_path: Path, optimizer: str) -> None:
+    straight = make_step(split, optimizer=optimizer)
     for number in range(6):
         straight(batch(number), 1e-3, 0.01)
         if number == 2:
             save_checkpoint(tmp_path / "three.npz", straight, 3)
 
     keras.utils.set_random_seed(77)
-    resumed = make_step(split)
+    resumed = make_step(split, optimizer=optimizer)
     resumed(batch(50), 1e-2, 1.0)  # whatever it was before must not matter
     begin = restore_checkpoint(tmp_path / "three.npz", resumed)
     assert begin == 3

@@ -192,6 +192,16 @@ class Train(Section):
             raise rule("give either epochs or iterations, not both", "epochs", "iterations")
         return self
 
+    @model_validator(mode="after")
+    def _decays_where_that_means_something(self) -> Self:
+        if self.optimizer == "muon" and self.weight_decay:
+            raise rule(
+                "muon takes only the direction of a gradient, so L2 added to it has no strength: "
+                "set it to 0, or take adam or sgd",
+                "weight_decay",
+            )
+        return self
+
     def total_steps(self, train_size: int) -> int:
         """Steps of the whole run on `train_size` images: iterations, or epochs·n / batch_size rounded up."""
         if train_size < 1:

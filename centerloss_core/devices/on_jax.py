@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from centerloss_core.devices.choice import Backend, Device, DeviceError, Gpu, ch
 # XLA multiplies no bfloat16 on a processor: it converts, and a step takes as long as in float32 or longer.
 _BACKEND = Backend("jax", "JAX", "jax-cuda", cpu_bfloat16=False)
 _AMPERE = 8  # the first (major) compute capability with bfloat16
+_NVIDIA = Path("/proc/driver/nvidia")
 _DETERMINISTIC = "--xla_gpu_deterministic_ops"
 
 
@@ -22,7 +24,8 @@ def find(train: Train) -> Device:
     # JAX reads these when it first looks for devices, which is below.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # GPU memory grows on demand
     flags = os.environ.get("XLA_FLAGS", "")
-    if train.deterministic and _DETERMINISTIC not in flags:
+    # Not on a processor, which needs it not: a flag that XLA does not know ends the process without a word.
+    if train.deterministic and train.device != "cpu" and _NVIDIA.exists() and _DETERMINISTIC not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC}=true".strip()
     if train.device == "cpu":
         import jax
