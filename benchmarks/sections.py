@@ -11,7 +11,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "configs" / "mnist.yaml"
-QUICKSTART = ROOT / "configs" / "quickstart.yaml"
 
 
 class MissingError(Exception):
