@@ -18,7 +18,7 @@ _STEPS, _LOG_EVERY, _EPOCH = 600, 50, 600  # of configs/mnist.yaml
 
 def write_sweep(directory: Path, *, images: int = 10_000) -> None:
     """Write the sweep directory of configs/mnist.yaml, `images` points a run."""
-    points = plan(load_document(CONFIG), directory)
+    points = plan(load_document(CONFIG))
     states = [PointState(point, directory / point.name, "completed") for point in points]
     for state in states:
         config = state.point.config

@@ -1,11 +1,16 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+_SUFFIX = ".tmp"
 
 
 @contextmanager
@@ -22,17 +27,70 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the folder does not exist or cannot be written, or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = _sibling(path)
     try:
-        with errors_name(path), temporary.open("xb") as file:
+        with errors_name(path), new_file(temporary) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new binary file that is on disk when the block ends; for a name that nobody reads yet."""
+    with errors_name(path), path.open("xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Make a folder that takes the name `path` only once it is complete; the block fills it with `new_file`.
+
+    Yields:
+        A hidden sibling to put the files into.
+
+    Raises:
+        FileExistsError: something that is not an empty folder has the name by then.
+        OSError: the parent does not exist or cannot be written, or the disk is full.
+    """
+    temporary = _sibling(path)
+    try:
+        temporary.mkdir()
+        yield temporary
+        sync_directory(temporary)
+        try:
+            os.rename(temporary, path)
+        except OSError as error:
+            if (
+                path.exists()
+            ):  # the system says "Directory not empty", which sounds like a fault of the sibling
+                raise FileExistsError(error.errno, "exists already", str(path)) from error
+            raise
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_directory(path.parent)
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a folder so that its name never stands for a part of it."""
+    temporary = _sibling(path)
+    os.rename(path, temporary)
+    shutil.rmtree(temporary, ignore_errors=True)  # what a kill leaves is cleared like any other temporary
+
+
+def clear_temporaries(directory: Path) -> None:
+    """Remove what killed processes left behind; for a directory that nobody else writes to at the time."""
+    for path in directory.glob(f".*{_SUFFIX}"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -46,8 +104,8 @@ def errors_name(path: Path) -> Iterator[None]:
         raise
 
 
-def _sync_directory(directory: Path) -> None:
-    """Make the new name itself survive a power cut: renaming changes the folder, not the file."""
+def sync_directory(directory: Path) -> None:
+    """Make the names in a folder survive a power cut: renaming changes the folder, not the file."""
     if os.name == "nt":  # Windows cannot open a folder
         return
     descriptor = os.open(directory, os.O_RDONLY)
@@ -55,3 +113,7 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sibling(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{_SUFFIX}")

@@ -18,3 +18,22 @@ class DivergedError(ExpectedError):
         super().__init__(
             f"{what} became NaN or infinite: lower train.learning_rate, or let λ grow slowly with loss.ramp"
         )
+
+
+class OutOfMemoryError(ExpectedError):
+    """The machine or its accelerator had no memory left."""
+
+    def __init__(self, batch_size: int) -> None:
+        super().__init__(
+            f"out of memory at batches of {batch_size} images: lower train.batch_size, close other programs, "
+            "or run fewer at a time (--jobs)"
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether Python, TensorFlow or XLA says so; the frameworks are not imported to find out."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return True
+    return type(error).__name__ in ("XlaRuntimeError", "JaxRuntimeError") and "RESOURCE_EXHAUSTED" in str(
+        error
+    )

@@ -3,15 +3,15 @@
 It is an ordinary `.npz`, so `numpy.load` opens it too. Training writes it; metrics and figures read it.
 """
 
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from centerloss_core.array_files import Header, read_arrays, write_arrays
 from centerloss_core.atomic import atomic_write
 from centerloss_core.errors import ExpectedError
 
@@ -19,8 +19,6 @@ from centerloss_core.errors import ExpectedError
 MAX_BYTES = 1 << 30
 
 _LABEL_DTYPES = (np.dtype(np.uint8), np.dtype(np.int64))
-# A zip entry carries a date. A fixed one (the earliest that zip can hold) keeps equal arrays equal on disk.
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 class FeatureFileError(ExpectedError):
@@ -100,11 +98,8 @@ def write_features(path: Path, dump: FeatureDump) -> None:
     Raises:
         OSError: the folder is missing or the disk is full; nothing is left under `path` then.
     """
-    with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name in _ARRAY_NAMES:
-            entry = zipfile.ZipInfo(f"{name}.npy", _ZIP_DATE)
-            with archive.open(entry, "w", force_zip64=True) as member:
-                npy.write_array(member, np.ascontiguousarray(getattr(dump, name)), allow_pickle=False)
+    with atomic_write(path) as file:
+        write_arrays(file, {name: getattr(dump, name) for name in _ARRAY_NAMES})
 
 
 def read_features(path: Path) -> FeatureDump:
@@ -114,54 +109,17 @@ def read_features(path: Path) -> FeatureDump:
         FeatureFileError: the file is missing, damaged, too large, or does not hold a consistent dump.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            _check_names(archive)
-            _check_sizes(archive)
-            return FeatureDump(**{name: _read_array(archive, name) for name in _ARRAY_NAMES})
+        return FeatureDump(**read_arrays(path, _check_headers))
     except FileNotFoundError as error:
         raise FeatureFileError(f"{path}: no such feature dump") from error
-    except zipfile.BadZipFile as error:
-        raise FeatureFileError(f"{path}: damaged or not an .npz file ({error})") from error
-    # NotImplementedError, RuntimeError: zip entries compressed or encrypted in ways that nobody here writes.
-    except (ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except ValueError as error:
         raise FeatureFileError(f"{path}: {error}") from error
 
 
-def _check_names(archive: zipfile.ZipFile) -> None:
-    found, expected = sorted(archive.namelist()), sorted(f"{name}.npy" for name in _ARRAY_NAMES)
+def _check_headers(headers: Mapping[str, Header]) -> None:
+    found, expected = sorted(headers), sorted(_ARRAY_NAMES)
     if found != expected:
         raise ValueError(f"holds {found}, expected {expected}")
-
-
-def _check_sizes(archive: zipfile.ZipFile) -> None:
-    """Compare what the array headers announce with what the archive holds, and with `MAX_BYTES`."""
-    total = 0
-    for entry in archive.infolist():
-        with archive.open(entry) as member:
-            size = _announced_bytes(member)
-            if member.tell() + size != entry.file_size:
-                raise ValueError(
-                    f"{entry.filename} announces {size} bytes of numbers but holds another amount"
-                )
-        total += size
+    total = sum(header.nbytes for header in headers.values())
     if total > MAX_BYTES:
         raise ValueError(f"holds {total} bytes of numbers, the limit is {MAX_BYTES}")
-
-
-def _announced_bytes(member: IO[bytes]) -> int:
-    """Read the header of a `.npy` file: the size in bytes of the array that follows."""
-    if (version := npy.read_magic(member)) != (1, 0):
-        raise ValueError(f"unknown .npy version {version}")
-    shape, _, dtype = npy.read_array_header_1_0(member)
-    if dtype.hasobject:
-        raise ValueError("holds Python objects, which are never loaded")
-    size = dtype.itemsize
-    for length in shape:  # Python integers: a forged shape cannot overflow
-        size *= length
-    return size
-
-
-def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    with archive.open(f"{name}.npy") as member:
-        array: NDArray[Any] = npy.read_array(member, allow_pickle=False)
-        return array

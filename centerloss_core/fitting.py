@@ -6,34 +6,112 @@ from typing import Any
 
 from centerloss_core.callbacks import IntervalLog, ShowProgress, Stopwatch
 from centerloss_core.center_loss import CenterLoss
-from centerloss_core.checkpoints import save_checkpoint
 from centerloss_core.class_order import order_by_likeness
-from centerloss_core.config import Config, Model, Train
+from centerloss_core.config import Config, Model
 from centerloss_core.datasets import BatchStream, Dataset, Split
+from centerloss_core.diagnosis import Warn, look_at_end, look_at_epoch
 from centerloss_core.evaluation import extract
 from centerloss_core.features import FeatureDump, write_features
 from centerloss_core.interrupts import StopRequest
-from centerloss_core.metrics import separation
+from centerloss_core.metrics import SeparationMetrics, separation
 from centerloss_core.networks import lenets_plus_plus
 from centerloss_core.runs import Run
+from centerloss_core.saving import CheckpointSchedule, SavedState, restore, save
 from centerloss_core.schedules import lambda_in_force, learning_rate
 from centerloss_core.train_step import TrainStep
 
 NUM_CLASSES = 10
-_CHECKPOINTS_KEPT = 2  # the newest, and one more in case that one turns out damaged
 _CENTERS_START = {"zeros": "zeros", "xavier": "glorot_uniform"}
 
 
-def fit(config: Config, dataset: Dataset, run: Run, show: ShowProgress, stop: StopRequest) -> dict[str, Any]:
-    """Build, train, evaluate; return the `metrics` of `run.json`.
+def fit(
+    config: Config,
+    dataset: Dataset,
+    run: Run,
+    saved: SavedState | None,
+    show: ShowProgress,
+    warn: Warn,
+    stop: StopRequest,
+) -> dict[str, Any]:
+    """Build, train from the start or from `saved`, evaluate; return the `metrics` of `run.json`.
 
     Raises:
-        DivergedError: the loss became NaN or infinite.
+        CheckpointError: `saved` is of another network.
+        DivergedError: the loss, the weights or the features became NaN or infinite.
         InterruptedRunError: `stop` was set; the state after the step that was under way is saved.
     """
     # ---- Build ----------------------------------------------------------------------------------------------
+    train_step = _build(config, dataset.train)
+    train_size = len(dataset.train.labels)
+    total_steps = config.train.total_steps(train_size)
+    stream = BatchStream(train_size, config.train.batch_size, config.train.seed)
+    schedule = CheckpointSchedule(config.train)
+    clock = Stopwatch() if saved is None else saved.position.stopwatch()
+    log = IntervalLog(run, config, train_size, total_steps, show, warn)
+    begin = 0
+    if saved is not None:
+        restore(saved, run, train_step, log)
+        begin = saved.position.step
+
+    def epoch_ends(step: int) -> bool:
+        return stream.completed_epochs(step) > stream.completed_epochs(step - 1)
+
+    def dump(split: Split, step: int) -> FeatureDump:
+        with clock:  # a GPU may still be busy with the last steps
+            log.check(step)  # it can name the step; the features that follow cannot
+        return extract(train_step.network, train_step.center_loss.centers, split)
+
+    def evaluate(step: int) -> dict[str, FeatureDump]:
+        """What belongs to the end of an epoch. It follows from the state, so it is done again after a resume."""
+        dumps = {"test": dump(dataset.test, step)}
+        if dataset.validation is not None:
+            dumps["validation"] = dump(dataset.validation, step)
+        figures = {name: separation(features) for name, features in dumps.items()}
+        if epoch_ends(step):
+            epoch = stream.completed_epochs(step)
+            if config.train.dump_every_epoch:
+                write_features(run.features_path(f"test-epoch-{epoch:04d}"), dumps["test"])
+            _record_epoch(run, epoch, step, figures, warn)
+        return dumps
+
+    # ---- Train ----------------------------------------------------------------------------------------------
+    # A checkpoint is saved before the evaluation that belongs to its step.
+    if begin and (epoch_ends(begin) or begin == total_steps):
+        dumps = evaluate(begin)
+    for step in range(begin + 1, total_steps + 1):
+        with clock:
+            rate = learning_rate(config.train, step - 1, total_steps)
+            lambda_ = lambda_in_force(config.loss, step - 1, total_steps)
+            figures = train_step(stream.batch(step - 1), rate, lambda_)
+            log.after_step(step, figures, lambda_, rate, clock.seconds)
+        run_ends = step == total_steps
+        stopping = stop.signal_number is not None
+        if schedule.is_due(step, epoch_ends=epoch_ends(step), run_ends=run_ends) or stopping:
+            save(run, train_step, step, dataset.fingerprint, log, clock)
+        stop.obey(f"stopped after step {step} of {total_steps}")
+        if epoch_ends(step) or run_ends:
+            dumps = evaluate(step)
+    stop.obey(f"stopped after step {total_steps}, the last, and before the final evaluation")
+
+    # ---- Sum up ---------------------------------------------------------------------------------------------
+    dumps["train"] = dump(dataset.train.thinned(config.train.dump_train), total_steps)
+    for name in ("test", "train"):
+        write_features(run.features_path(f"{name}-final"), dumps[name])
+    final = {name: separation(features) for name, features in dumps.items()}
+    if stream.completed_epochs(total_steps):  # a shorter run has not got far enough to be judged
+        for message in look_at_end(config, final["test"]):
+            warn(message)
+    return {
+        **{name: figures.as_dict() for name, figures in final.items()},
+        "images_per_second": clock.steps_per_second(total_steps) * config.train.batch_size,
+        "training_seconds": clock.seconds,
+        "lambda_eq": config.lambda_eq,
+    }
+
+
+def _build(config: Config, split: Split) -> TrainStep:
     network = lenets_plus_plus(
-        config.model, num_classes=NUM_CLASSES, class_order=_class_order(config.model, dataset.train)
+        config.model, num_classes=NUM_CLASSES, class_order=_class_order(config.model, split)
     )
     center_loss = CenterLoss(
         NUM_CLASSES,
@@ -41,60 +119,7 @@ def fit(config: Config, dataset: Dataset, run: Run, show: ShowProgress, stop: St
         reduction=config.loss.reduction,
         centers_initializer=_CENTERS_START[config.loss.centers_start],
     )
-    train_step = TrainStep(network, center_loss, config.train, dataset.train)
-    train_size = len(dataset.train.labels)
-    total_steps = config.train.total_steps(train_size)
-    stream = BatchStream(train_size, config.train.batch_size, config.train.seed)
-    log = IntervalLog(run, config.train, train_size, total_steps, show)
-    clock = Stopwatch()
-
-    def dump(split: Split, step: int) -> FeatureDump:
-        with clock:  # a GPU may still be busy with the last steps
-            log.check(step)  # it can name the step; the features that follow cannot
-        return extract(train_step.network, train_step.center_loss.centers, split)
-
-    def save(step: int) -> None:
-        save_checkpoint(run.checkpoint_path(step), train_step, step)
-        for outdated in run.checkpoints()[:-_CHECKPOINTS_KEPT]:
-            outdated.unlink()
-
-    # ---- Train ----------------------------------------------------------------------------------------------
-    for step in range(1, total_steps + 1):
-        with clock:
-            rate = learning_rate(config.train, step - 1, total_steps)
-            lambda_ = lambda_in_force(config.loss, step - 1, total_steps)
-            figures = train_step(stream.batch(step - 1), rate, lambda_)
-            log.after_step(step, figures, lambda_, rate, clock.seconds)
-        if stop.signal_number is not None:
-            save(step)
-            stop.obey(f"stopped after step {step} of {total_steps}")
-        epoch = stream.completed_epochs(step)
-        epoch_ends, run_ends = epoch > stream.completed_epochs(step - 1), step == total_steps
-        if epoch_ends or run_ends:
-            test = dump(dataset.test, step)
-            validation = None if dataset.validation is None else dump(dataset.validation, step)
-        if epoch_ends:
-            _record_epoch(run, epoch, step, test, validation, keep_dump=config.train.dump_every_epoch)
-        if run_ends or _checkpoint_is_due(config.train, step, epoch_ends):
-            save(step)
-
-    stop.obey(f"stopped after step {total_steps}, the last, and before the final evaluation")
-
-    # ---- Sum up ---------------------------------------------------------------------------------------------
-    shown = dataset.train.thinned(config.train.dump_train)
-    final = {"test": test, "train": dump(shown, total_steps)}
-    for name, features in final.items():
-        write_features(run.features_path(f"{name}-final"), features)
-    if validation is not None:
-        final["validation"] = validation
-    return {
-        **{name: separation(features).as_dict() for name, features in final.items()},
-        "images_per_second": (total_steps - 1)
-        * config.train.batch_size
-        / max(clock.seconds_after_first, 1e-9),
-        "training_seconds": clock.seconds,
-        "lambda_eq": config.lambda_eq,
-    }
+    return TrainStep(network, center_loss, config.train, split)
 
 
 def _class_order(model: Model, split: Split) -> list[int] | None:
@@ -103,18 +128,8 @@ def _class_order(model: Model, split: Split) -> list[int] | None:
     return order_by_likeness(split.images, split.labels, NUM_CLASSES)
 
 
-def _record_epoch(
-    run: Run, epoch: int, step: int, test: FeatureDump, validation: FeatureDump | None, *, keep_dump: bool
-) -> None:
-    if keep_dump:
-        write_features(run.features_path(f"test-epoch-{epoch:04d}"), test)
-    row = {"kind": "epoch", "epoch": epoch, "step": step, "test": separation(test).as_dict()}
-    if validation is not None:
-        row["validation"] = separation(validation).as_dict()
-    run.log_row(row)
-
-
-def _checkpoint_is_due(train: Train, step: int, epoch_ends: bool) -> bool:
-    if train.checkpoint_every is None:
-        return epoch_ends
-    return step % train.checkpoint_every == 0
+def _record_epoch(run: Run, epoch: int, step: int, figures: dict[str, SeparationMetrics], warn: Warn) -> None:
+    rows = {name: each.as_dict() for name, each in figures.items()}
+    run.log_row({"kind": "epoch", "epoch": epoch, "step": step, **rows})
+    for message in look_at_epoch(epoch, figures["test"], NUM_CLASSES):
+        warn(message)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 
 from centerloss_core.errors import ExpectedError
+
+# Set for a process whose standard input ends when the process that started it does.
+LEASH = "CENTERLOSS_LEASH"
 
 
 class InterruptedRunError(ExpectedError):
@@ -57,6 +61,18 @@ class StopRequest:
         if self.signal_number is not None:
             raise InterruptedRunError(number, "stopped at once by a second signal")
         self.signal_number = number
+
+
+def stop_with_parent() -> None:
+    """Under a sweep, take its death for a SIGTERM: even a sweep that is killed leaves no run behind that goes on."""
+    if os.environ.pop(LEASH, None) is not None:
+        threading.Thread(target=_await_end_of_input, daemon=True).start()
+
+
+def _await_end_of_input() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _signals() -> Iterator[int]:

@@ -4,7 +4,8 @@ config.yaml      resolved and complete: `cl train --config <run>/config.yaml` re
 run.json         status, provenance, final metrics; replaced whole at each change
 metrics.jsonl    a row per interval and per epoch; only ever appended to
 log.txt          what TensorFlow had to say
-checkpoints/     whole training states
+checkpoints/     whole training states, the last two
+lock             held by the process that works here; see `locks`
 features/        feature dumps
 plots/           figures, made by `cl plot`
 """
@@ -12,14 +13,20 @@ plots/           figures, made by `cl plot`
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import IO, Any, Literal
 
-from centerloss_core.atomic import atomic_write, errors_name
-from centerloss_core.config import Config, dump_yaml
+from centerloss_core.atomic import atomic_directory, atomic_write, clear_temporaries, errors_name, new_file
+from centerloss_core.changes import refuse_changes
+from centerloss_core.config import Config, dump_yaml, load_config
 from centerloss_core.errors import ExpectedError
+from centerloss_core.locks import DirectoryLock, InUseError, holder
 
 Status = Literal["running", "completed", "failed", "interrupted"]
 
@@ -31,50 +38,109 @@ class RunError(ExpectedError):
     """A run directory that cannot be made or read; the message names it and the mend."""
 
 
-class Run:
-    """One run directory. Made by `create`; `path` and its parts are all that others need to know."""
+_PARTS = ("checkpoints", "features", "plots")
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+
+class Run:
+    """One run directory, and the exclusive right to write into it. Made by `create` or `open`; `close` gives it back.
+
+    Used as a context, it is closed at the end.
+    """
+
+    def __init__(self, path: Path, manifest: dict[str, Any], lock: DirectoryLock) -> None:
         self.path = path
         self.manifest = manifest
+        self._lock = lock
 
     @classmethod
     def create(cls, path: Path, config: Config, provenance: Mapping[str, Any]) -> Run:
-        """Make the directory and write what is known before the first step.
+        """Make the directory with what is known before the first step: all of that, or nothing.
 
         Raises:
             RunError: the directory exists already (nothing is ever overwritten) or cannot be made.
         """
-        make_directory(path)
-        for part in ("checkpoints", "features", "plots"):
-            (path / part).mkdir()
-        with atomic_write(path / "config.yaml") as file:
-            file.write(dump_yaml(config).encode())
-        run = cls(
-            path,
-            {
-                "format": FORMAT,
-                "name": path.name,
-                "status": "running",
-                "reason": None,
-                "created": _now(),
-                "finished": None,
-                "lambda": config.loss.lambda_,
-                "alpha": config.loss.alpha,
-                "reduction": config.loss.reduction,
-                "lambda_eq": config.lambda_eq,
-                "seed": config.train.seed,
-                **provenance,
-                "metrics": {},
-            },
-        )
-        run._write_manifest()
-        return run
+        refuse_existing(path)
+        manifest = {
+            "format": FORMAT,
+            "name": path.name,
+            "status": "running",
+            "reason": None,
+            "created": _now(),
+            "finished": None,
+            "resumed": [],
+            "warnings": [],
+            "lambda": config.loss.lambda_,
+            "alpha": config.loss.alpha,
+            "reduction": config.loss.reduction,
+            "lambda_eq": config.lambda_eq,
+            "seed": config.train.seed,
+            **provenance,
+            "metrics": {},
+        }
+        with new_directory(path) as folder:
+            for part in _PARTS:
+                (folder / part).mkdir()
+            with new_file(folder / "config.yaml") as file:
+                file.write(dump_yaml(config).encode())
+            write_json(folder / MANIFEST, manifest)
+            lock = DirectoryLock(folder)  # nobody can have it yet, and it goes with the folder to its name
+        return cls(path, manifest, lock.moved_to(path))
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """Take over the directory of a run whose process has ended.
+
+        Raises:
+            RunError: it is not a run directory, or cannot be written.
+            InUseError: its process has not ended.
+        """
+        read_manifest(path)
+        lock = take_over(path)
+        try:
+            manifest = read_manifest(path)  # again, now that nobody changes it
+            for part in _PARTS:
+                (path / part).mkdir(exist_ok=True)
+                clear_temporaries(path / part)
+            clear_temporaries(path)
+        except BaseException:
+            lock.release()
+            raise
+        return cls(path, manifest, lock)
+
+    def close(self) -> None:
+        """Let others write here."""
+        self._lock.release()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def update(self, **fields: Any) -> None:
         """Change fields of `run.json`."""
         self.manifest.update(fields)
         self._write_manifest()
+
+    def resume(self, step: int, provenance: Mapping[str, Any]) -> None:
+        """Note that the run goes on from `step`, and on what."""
+        earlier = self.manifest.get("resumed")
+        row = {"at": _now(), "step": step, **provenance}
+        self.update(
+            status="running",
+            reason=None,
+            finished=None,
+            resumed=[*(earlier if isinstance(earlier, list) else []), row],
+        )
+
+    def warn(self, message: str) -> None:
+        """Keep a warning in `run.json`, once."""
+        earlier = self.manifest.get("warnings")
+        warnings = earlier if isinstance(earlier, list) else []
+        if message not in warnings:
+            self.update(warnings=[*warnings, message])
 
     def finish(self, status: Status, reason: str | None = None, **fields: Any) -> None:
         """Write the final word on this run."""
@@ -83,9 +149,24 @@ class Run:
     def log_row(self, row: Mapping[str, Any]) -> None:
         """Append one row to `metrics.jsonl`; it is in the file, not in a buffer, when this returns."""
         line = json.dumps(row, allow_nan=False) + "\n"
-        path = self.path / "metrics.jsonl"
-        with errors_name(path), path.open("ab", buffering=0) as file:
+        path = self._metrics_path
+        with errors_name(path), path.open("ab") as file:
             file.write(line.encode())
+
+    def metrics_bytes(self) -> int:
+        """Length of `metrics.jsonl`, all of it on disk when this returns."""
+        with self._metrics_path.open("ab") as file:
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def forget_rows_after(self, length: int) -> None:
+        """Cut `metrics.jsonl` back to its first `length` bytes: the rows of steps that will be taken again."""
+        with self._metrics_path.open("ab") as file:
+            if file.tell() < length:
+                raise RunError(
+                    f"{self._metrics_path}: rows are missing at its end; restore the file to resume this run"
+                )
+            file.truncate(length)
 
     def open_log(self) -> IO[bytes]:
         """Open `log.txt` for appending."""
@@ -97,11 +178,15 @@ class Run:
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint taken after `step` steps lives."""
-        return self.path / "checkpoints" / f"step-{step:08d}.npz"
+        return self.path / "checkpoints" / f"step-{step:08d}"
 
     def checkpoints(self) -> list[Path]:
         """All checkpoints that are there, oldest first."""
-        return sorted((self.path / "checkpoints").glob("step-*.npz"))
+        return sorted((self.path / "checkpoints").glob("step-????????"))
+
+    @property
+    def _metrics_path(self) -> Path:
+        return self.path / "metrics.jsonl"
 
     def _write_manifest(self) -> None:
         write_json(self.path / MANIFEST, self.manifest)
@@ -139,11 +224,26 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return read_json(path / MANIFEST)
 
 
-def update_manifest(path: Path, **fields: Any) -> dict[str, Any]:
-    """Change fields in the `run.json` of a run whose process is gone; return the whole of it."""
-    manifest = read_manifest(path) | fields
-    write_json(path / MANIFEST, manifest)
-    return manifest
+def begun_config(path: Path) -> Config:
+    """The config that the run in `path` was begun with.
+
+    Raises:
+        RunError: it is not a run directory.
+        ConfigError: its `config.yaml` is missing or wrong.
+    """
+    read_manifest(path)
+    return load_config(path / "config.yaml")
+
+
+def refuse_another_config(path: Path, begun: Config, asked: Config) -> None:
+    """Raise ChangedError, with the difference, unless the run in `path` was begun with the config asked for."""
+    complaint = f"{path} was begun with another config, and a run goes on as it was begun"
+    refuse_changes(dump_yaml(begun), dump_yaml(asked), complaint)
+
+
+def is_completed(path: Path) -> bool:
+    """Whether the run in `path` has reached its end."""
+    return (path / MANIFEST).is_file() and read_manifest(path).get("status") == "completed"
 
 
 def last_row(path: Path, *, kind: str) -> dict[str, Any] | None:
@@ -192,25 +292,56 @@ def free_path(directory: Path, name: str) -> Path:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise RunError if there is anything under this name: nothing is ever overwritten."""
-    if path.exists() or path.is_symlink():
-        raise RunError(
-            f"{path} exists already and nothing is overwritten: choose another --run-dir or --name, or remove it"
-        )
+    """Raise an error if there is anything under this name: nothing is ever overwritten.
+
+    Raises:
+        InUseError: a process works there.
+        RunError: there is something else.
+    """
+    if not path.exists() and not path.is_symlink():
+        return
+    if words := holder(path):
+        raise InUseError(f"{path} is in use by {words}: choose another --run-dir or --name")
+    others = "choose another --run-dir or --name, or remove it"
+    if (path / MANIFEST).is_file():
+        others = f"continue it with --resume {shlex.quote(str(path))}, choose another --run-dir or --name, or remove it"
+    raise RunError(f"{path} exists already and nothing is overwritten: {others}")
 
 
-def make_directory(path: Path) -> None:
-    """Make a new directory, and its parents.
+@contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """Make a directory, and its parents, that is there with all that the block puts into it, or not at all.
 
     Raises:
         RunError: it exists, or cannot be made.
+        InUseError: it exists, and a process works there.
     """
     refuse_existing(path)
     try:
-        path.mkdir(parents=True)
-    except OSError as error:  # somebody else's, made between the two lines, included
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_directory(path) as folder:
+            yield folder
+    except OSError as error:
+        if isinstance(error, FileExistsError):
+            refuse_existing(path)  # somebody else's, made in the meantime
         raise RunError(
             f"{path} cannot be made ({error.strerror}): choose a --run-dir that can be written"
+        ) from error
+
+
+def take_over(path: Path) -> DirectoryLock:
+    """Take the lock of a directory whose process has ended.
+
+    Raises:
+        InUseError: its process has not ended.
+        RunError: it cannot be written.
+    """
+    try:
+        return DirectoryLock(path)
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be written ({error.strerror}): make it writable, or copy it and resume the copy"
         ) from error
 
 

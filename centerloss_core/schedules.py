@@ -35,8 +35,8 @@ def lambda_in_force(loss: Loss, step: int, total_steps: int) -> float:
     """The λ that weighs the center loss at training step `step` (counted from 0) in a run of `total_steps`.
 
     Without a ramp it is λ from the first step. A large λ before softmax has spread the features flattens them for
-    good, so a ramp holds it at 0 until `start` and lets it grow to λ at `end`, linearly in log λ: features shrink
-    as λ grows, and a constant factor per step lets the softmax head follow at a constant relative pace.
+    good, so a ramp holds it at 0 until `start` and lets it grow from `from` to λ at `end`, linearly in log λ: features
+    shrink as λ grows, and a constant factor per step lets the softmax head follow at a constant relative pace.
     """
     if loss.ramp is None:
         return loss.lambda_
@@ -44,4 +44,4 @@ def lambda_in_force(loss: Loss, step: int, total_steps: int) -> float:
     if position < loss.ramp.start:
         return 0.0
     remaining = max(0.0, (loss.ramp.end - position) / (loss.ramp.end - loss.ramp.start))
-    return float(loss.lambda_ * 10.0 ** (-loss.ramp.decades * remaining))
+    return min(loss.lambda_, float(loss.lambda_ ** (1 - remaining) * loss.ramp.from_**remaining))

@@ -24,6 +24,7 @@ class StepFigures(NamedTuple):
     softmax_loss: Any  # mean cross-entropy of the batch
     center_loss: Any  # mean over the batch of ½‖x − c‖², whatever the reduction, so that runs compare
     accuracy: Any
+    center_shift: Any  # ‖Δc‖: how far this step moved the centers, all taken as one vector
 
 
 class TrainStep:
@@ -98,9 +99,11 @@ class TrainStep:
     def _forward(self, images: Any, labels: Any, lambda_: Any) -> tuple[Any, StepFigures]:
         features, logits = self._network(images, training=True)
         softmax_loss = ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+        centers = ops.copy(self._center_loss.centers)  # TensorFlow moves them in place
         center_loss = self._center_loss(features, labels, training=True)
         accuracy = ops.mean(ops.cast(ops.equal(ops.argmax(logits, axis=1), labels), "float32"))
-        figures = StepFigures(softmax_loss, self._per_image(center_loss, labels), accuracy)
+        center_shift = ops.norm(self._center_loss.centers - centers)
+        figures = StepFigures(softmax_loss, self._per_image(center_loss, labels), accuracy, center_shift)
         return softmax_loss + lambda_ * center_loss, figures
 
     def _update(self, gradients: Sequence[Any], learning_rate: Any) -> None:

@@ -1,22 +1,30 @@
-"""One run, from a config to a finished run directory, as one story."""
+"""One run, from a config to a finished run directory, as one story; and the same story taken up again."""
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 from centerloss_core import devices
 from centerloss_core.callbacks import ShowProgress, ignore_progress
-from centerloss_core.config import Config
+from centerloss_core.config import Config, load_config
 from centerloss_core.datasets import Dataset, load_dataset
+from centerloss_core.devices import Device
+from centerloss_core.diagnosis import Warn
+from centerloss_core.errors import DivergedError, OutOfMemoryError, is_out_of_memory
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
 from centerloss_core.provenance import provenance
 from centerloss_core.runs import Run, refuse_existing
+
+if TYPE_CHECKING:
+    from centerloss_core.saving import SavedState
 
 
 @dataclass(frozen=True)
@@ -27,57 +35,163 @@ class Result:
     metrics: dict[str, Any]
 
 
-def train(config: Config, path: Path, *, show: ShowProgress = ignore_progress) -> Result:
+def _ignore(_: str) -> None:
+    """Say nothing; `run.json` keeps every warning anyway."""
+
+
+def train(
+    config: Config, path: Path, *, show: ShowProgress = ignore_progress, warn: Warn = _ignore
+) -> Result:
     """Train one run into the new directory `path`.
 
     Args:
         config: resolved; see `centerloss_core.config`.
         path: the run directory, which must not exist yet.
         show: called with a `Progress` once per logging interval.
+        warn: called with each warning; `run.json` keeps them too.
 
     Raises:
         DataError: the data is not to be had, or is not what it should be.
         DeviceError: the device asked for is not there.
         RunError: the run directory exists or cannot be made.
+        InUseError: another process trains there.
         DivergedError: the loss became NaN; the run is marked failed.
+        OutOfMemoryError: likewise.
         InterruptedRunError: Ctrl-C or SIGTERM; the state is saved and the run marked interrupted.
     """
     began = time.perf_counter()
     refuse_existing(path)  # Run.create would, but only after the framework has taken its seconds
-    dataset = load_dataset(config.data.name, dir=config.data.dir, validation=config.data.validation)
+    dataset = _load(config)
     with tempfile.TemporaryFile() as chatter:
-        with devices.chatter_to(chatter):
-            device = devices.find_device(config.train)
+        device = _find_device(config, chatter)
+        repeat = f"cl train --config {shlex.quote(str(path.absolute() / 'config.yaml'))}"
+        origin = {**_origin(device), "repeat": repeat, "data": _describe(dataset)}
+        with Run.create(path, config, origin) as run:
+            _keep(chatter, run)
+            return _finish(run, config, dataset, device, None, began, show, warn)
 
-            from centerloss_core.fitting import fit
-        run = Run.create(
-            path,
-            config,
-            {
-                **provenance(device.backend),
-                "repeat": f"cl train --config {shlex.quote(str(path.absolute() / 'config.yaml'))}",
-                "backend": device.backend,
-                "device": device.label,
-                "precision": device.precision,
-                "data": _describe(dataset),
-            },
-        )
-        with run.open_log() as log:
-            chatter.seek(0)
-            shutil.copyfileobj(chatter, log)
+
+def resume(path: Path, *, show: ShowProgress = ignore_progress, warn: Warn = _ignore) -> Result:
+    """Go on with the run in `path` from its newest whole checkpoint, or from its start where it has none.
+
+    A completed run is left as it is. On the CPU with as many threads as before, the end is that of a run that was
+    never stopped, bit for bit.
+
+    Args:
+        path: the run directory.
+        show, warn: as for `train`.
+
+    Raises:
+        RunError: it is not a run directory, or cannot be written.
+        InUseError: its process has not ended.
+        ConfigError, ChangedError: its `config.yaml` or the data is not what the run was begun with.
+        CheckpointError: its newest checkpoint is none of this program.
+        Exception: whatever `train` raises.
+    """
+    began = time.perf_counter()
+    with Run.open(path) as run:
+        if run.manifest.get("status") == "completed":
+            return Result(path, _as_dict(run.manifest.get("metrics")))
+        config = load_config(path / "config.yaml")
+        dataset = _load(config)
+        with tempfile.TemporaryFile() as chatter:
+            device = _find_device(config, chatter)
+            _keep(chatter, run)
+
+        from centerloss_core.saving import find_saved_state
+
+        tell = _telling(run, warn)
+        saved = find_saved_state(run, dataset.fingerprint, tell)
+        origin = _origin(device)
+        _say_what_differs(run, origin, tell)
+        run.resume(0 if saved is None else saved.position.step, origin)
+        return _finish(run, config, dataset, device, saved, began, show, warn)
+
+
+def _finish(
+    run: Run,
+    config: Config,
+    dataset: Dataset,
+    device: Device,
+    saved: SavedState | None,
+    began: float,
+    show: ShowProgress,
+    warn: Warn,
+) -> Result:
+    """Train to the end and write the final word, whatever it is."""
+    from centerloss_core.fitting import fit
+
     try:
         with run.open_log() as log, devices.chatter_to(log), StopRequest() as stop:
             devices.prepare(device, config.train)
-            metrics = fit(config, dataset, run, show, stop)
+            metrics = fit(config, dataset, run, saved, show, _telling(run, warn), stop)
+        metrics["seconds"] = time.perf_counter() - began
+        run.finish("completed", metrics=metrics)
     except (KeyboardInterrupt, InterruptedRunError) as error:
-        run.finish("interrupted", reason=str(error) or "Ctrl-C")
+        _give_up(run, "interrupted", str(error) or "Ctrl-C", error)
         raise
     except BaseException as error:
-        run.finish("failed", reason=f"{type(error).__name__}: {error}")
+        cause = OutOfMemoryError(config.train.batch_size) if is_out_of_memory(error) else error
+        _give_up(run, "failed", f"{type(cause).__name__}: {cause}", cause)
+        if cause is not error:
+            raise cause from error
         raise
-    metrics["seconds"] = time.perf_counter() - began
-    run.finish("completed", metrics=metrics)
     return Result(run.path, metrics)
+
+
+def _give_up(run: Run, status: Any, reason: str, error: BaseException) -> None:
+    """Mark the run, if the disk allows it, and tell whoever reads the error how to go on."""
+    # A run on a full disk stays marked as running; whether its process lives is what its lock tells.
+    with contextlib.suppress(OSError):
+        run.finish(status, reason=reason)
+    if not isinstance(error, DivergedError):  # it would diverge again
+        error.add_note(f"go on with it: cl train --resume {shlex.quote(str(run.path))}")
+
+
+def _load(config: Config) -> Dataset:
+    return load_dataset(config.data.name, dir=config.data.dir, validation=config.data.validation)
+
+
+def _find_device(config: Config, chatter: IO[bytes]) -> Device:
+    """Find the device and import what trains on it; what the framework prints meanwhile goes to `chatter`."""
+    with devices.chatter_to(chatter):
+        device = devices.find_device(config.train)
+        import centerloss_core.fitting  # noqa: F401
+    return device
+
+
+def _keep(chatter: IO[bytes], run: Run) -> None:
+    with run.open_log() as log:
+        chatter.seek(0)
+        shutil.copyfileobj(chatter, log)
+
+
+def _telling(run: Run, warn: Warn) -> Callable[[str], None]:
+    def tell(message: str) -> None:
+        run.warn(message)
+        warn(message)
+
+    return tell
+
+
+def _origin(device: Device) -> dict[str, Any]:
+    return {
+        **provenance(device.backend),
+        "backend": device.backend,
+        "device": device.label,
+        "threads": devices.threads_of_this_process(),
+        "precision": device.precision,
+    }
+
+
+def _say_what_differs(run: Run, origin: dict[str, Any], tell: Warn) -> None:
+    """Name what makes a resumed run end in other bits than one that was never stopped."""
+    for key in ("backend", "device", "threads", "precision", "versions"):
+        earlier, now = run.manifest.get(key), origin[key]
+        if earlier is not None and earlier != now:
+            tell(
+                f"resumed with {key} {now}, begun with {earlier}: the last bits of the result may differ for that"
+            )
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:
@@ -91,3 +205,7 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
         "validation": 0 if validation is None else len(validation.labels),
         "test": len(dataset.test.labels),
     }
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -43,24 +43,34 @@ def errors_as_messages() -> Iterator[None]:
     try:
         yield
     except ExpectedError as problem:
-        error(str(problem))
+        error(str(problem), problem)
         raise SystemExit(problem.exit_code) from None
     except SystemExit as stop:
         if stop.code == 130:  # Typer's own answer to Ctrl-C, given without a word
             error("stopped")
         raise
-    except KeyboardInterrupt:
-        error("stopped")
+    except KeyboardInterrupt as stop:
+        error("stopped", stop)
         raise SystemExit(130) from None
     except OSError as problem:
         where = f"{problem.filename}: " if problem.filename else ""
-        error(f"{where}{problem.strerror or problem}")
+        error(f"{where}{problem.strerror or problem}", problem)
         raise SystemExit(1) from None
 
 
-def error(message: str) -> None:
-    """Print an error to the standard error."""
-    print(f"error: {message}", file=sys.stderr)
+def error(message: str, cause: BaseException | None = None) -> None:
+    """Print an error to the standard error, and below it the advice that was noted on its cause."""
+    for line in (f"error: {message}", *getattr(cause, "__notes__", ())):
+        print(line, file=sys.stderr)
+
+
+def warn(message: str) -> None:
+    """Print a warning to the standard error."""
+    print(f"warning: {message}", file=sys.stderr, flush=True)
+
+
+def say_nothing(_: object) -> None:
+    """Show nothing: what --quiet puts in the place of progress and warnings, which the run directory keeps."""
 
 
 def say(message: str) -> None:
@@ -106,7 +116,7 @@ def show_plan(runs: Sequence[tuple[Path, Config]]) -> None:
 def training_progress(config: Config, path: Path, *, quiet: bool) -> Iterator[Callable[[Progress], None]]:
     """Show one run: a line that renews itself in a terminal, a line now and then elsewhere."""
     if quiet:
-        yield lambda _: None
+        yield say_nothing
         return
     loss = config.loss
     say(
@@ -148,7 +158,7 @@ def _progress_line(progress: Progress) -> str:
 def sweep_progress(directory: Path, *, quiet: bool) -> Iterator[Callable[[Sequence[PointState]], None]]:
     """Show all points of a sweep: a live table in a terminal, a line per start and end elsewhere."""
     if quiet:
-        yield lambda _: None
+        yield say_nothing
         return
     say(f"sweep → {directory}")
     if not sys.stdout.isatty():
@@ -209,6 +219,12 @@ def show_result(path: Path, metrics: dict[str, Any]) -> None:
     _say_next(path)
 
 
+def show_completed(path: Path) -> None:
+    """Say that there is nothing left to do for a run."""
+    say(f"{path} is completed: there is nothing to resume")
+    _say_next(path)
+
+
 def show_sweep_result(directory: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Print the results of a sweep, where they are, and what to do next."""
     show_sweep_table(rows)
@@ -234,6 +250,9 @@ def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
         table.add_row(*cells)
     say("\nOn the test images:")
     _print(table)
+    for row in rows:
+        if row.get("warnings"):
+            say(f"warning: {row.get('directory')}: {row['warnings']}")
 
 
 def show_figures(written: Sequence[Path]) -> None:

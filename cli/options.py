@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 ConfigFile = Annotated[
-    Path, typer.Option("--config", help="YAML config, such as configs/mnist.yaml.", show_default=False)
+    Path | None, typer.Option("--config", help="YAML config, such as configs/mnist.yaml.", show_default=False)
 ]
 Settings = Annotated[
     list[str] | None,

@@ -15,6 +15,26 @@ class UsageError(ExpectedError):
     exit_code = 2
 
 
+def required(config_file: Path | None) -> Path:
+    """The config file of a new run.
+
+    Raises:
+        UsageError: none was given.
+    """
+    if config_file is None:
+        raise UsageError(
+            "give --config FILE to begin something new, or --resume DIR to go on with what was begun"
+        )
+    return config_file
+
+
+def refuse_a_new_place(*, run_dir: Path | None, name: str | None = None, dry_run: bool) -> None:
+    """Raise UsageError for an option that --resume leaves no meaning."""
+    for option, given in (("--run-dir", run_dir), ("--name", name), ("--dry-run", dry_run or None)):
+        if given is not None:
+            raise UsageError(f"{option} and --resume exclude each other: what is resumed stays where it is")
+
+
 def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, name: str | None) -> Path:
     """The directory of one run: as given, else `runs/<name>`, else a free name that says what the run is.
 

@@ -1,6 +1,8 @@
 """`cl sweep`: every λ × α × seed."""
 
-from typing import Annotated
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -8,7 +10,7 @@ from cli.options import ConfigFile, Device, DryRun, Quiet, RunDir, Settings
 
 
 def sweep(
-    config: ConfigFile,
+    config: ConfigFile = None,
     lambda_: Annotated[
         str | None,
         typer.Option("--lambda", metavar="0,0.01,0.1,1.0", help="Values of λ. Default: sweep.lambda."),
@@ -21,28 +23,46 @@ def sweep(
     ] = None,
     settings: Settings = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at a time; they share the cores.")] = 1,
+    retries: Annotated[
+        int, typer.Option("--retries", min=0, help="Times that a point is taken up again after it failed.")
+    ] = 0,
     run_dir: RunDir = None,
     device: Device = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", metavar="SWEEP", help="Train what is missing, interrupted or failed in this sweep."
+        ),
+    ] = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
     """Train every combination of λ, α and seed, each an ordinary run in one sweep directory."""
     from centerloss_core.config import load_document, parse_list
     from centerloss_core.datasets import load_dataset
-    from centerloss_core.sweeps import plan, run_sweep
+    from centerloss_core.sweeps import plan, read_points, resume_sweep, run_sweep
     from cli import console, places
 
-    document = load_document(config)
-    directory = places.sweep_directory(config, run_dir=run_dir)
-    points = plan(
-        document,
-        directory,
-        lambdas=None if lambda_ is None else parse_list(lambda_, "lambda"),
-        alphas=None if alpha is None else parse_list(alpha, "alpha"),
-        seeds=None if seed is None else parse_list(seed, "seed"),
-        device=device,
-        settings=settings or (),
-    )
+    given: dict[str, Any] = {
+        "lambdas": None if lambda_ is None else parse_list(lambda_, "lambda"),
+        "alphas": None if alpha is None else parse_list(alpha, "alpha"),
+        "seeds": None if seed is None else parse_list(seed, "seed"),
+        "device": device,
+        "settings": settings,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    if resume is not None:
+        places.refuse_a_new_place(run_dir=run_dir, dry_run=dry_run)
+        directory = resume
+        points = read_points(directory)
+        asked = None
+        if config is not None or given:
+            asked = plan(load_document(config or directory / "sweep.yaml"), **given)
+    else:
+        config = places.required(config)
+        document = load_document(config)
+        directory = places.sweep_directory(config, run_dir=run_dir)
+        points = plan(document, **given)
     if dry_run:
         console.show_plan([(directory / point.name, point.config) for point in points])
         return
@@ -50,7 +70,10 @@ def sweep(
     # Once before all: a missing data set is one clear error here, and a download happens once.
     load_dataset(data.name, dir=data.dir, validation=data.validation)
     with console.sweep_progress(directory, quiet=quiet) as show:
-        states = run_sweep(points, directory, document.text, jobs=jobs, show=show)
+        if resume is not None:
+            states = resume_sweep(directory, asked=asked, jobs=jobs, retries=retries, show=show)
+        else:
+            states = run_sweep(points, directory, document.text, jobs=jobs, retries=retries, show=show)
     if not quiet:
         console.show_sweep_result(directory, [state.summary() for state in states])
     failed = [state for state in states if state.status != "completed"]
@@ -58,5 +81,6 @@ def sweep(
         console.error(
             f"{len(failed)} of {len(states)} points did not complete: "
             + "; ".join(f"{state.point.name}: {state.reason}" for state in failed)
+            + f"\ngo on with them: cl sweep --resume {shlex.quote(str(directory))}"
         )
         raise typer.Exit(1)

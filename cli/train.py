@@ -1,6 +1,7 @@
 """`cl train`: one run."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -8,7 +9,7 @@ from cli.options import ConfigFile, Device, DryRun, Quiet, RunDir, Settings
 
 
 def train(
-    config: ConfigFile,
+    config: ConfigFile = None,
     lambda_: Annotated[
         float | None, typer.Option("--lambda", help="Weight λ of the center loss. Default: loss.lambda.")
     ] = None,
@@ -20,24 +21,54 @@ def train(
     run_dir: RunDir = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the run's directory in runs/.")] = None,
     device: Device = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="Go on with the run in this directory where it stopped."
+        ),
+    ] = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
     """Train one run: checkpoints, metrics and feature dumps go into a new directory."""
     from centerloss_core.config import load_config
     from centerloss_core.imports import unused_imports_skipped
+    from centerloss_core.interrupts import stop_with_parent
+    from centerloss_core.runs import begun_config, is_completed, refuse_another_config
     from cli import console, places
 
-    resolved = load_config(
-        config, lambda_=lambda_, alpha=alpha, seed=seed, device=device, settings=settings or ()
-    )
-    path = places.run_directory(config, resolved, run_dir=run_dir, name=name)
+    stop_with_parent()
+    given: dict[str, Any] = {
+        "lambda_": lambda_,
+        "alpha": alpha,
+        "seed": seed,
+        "device": device,
+        "settings": settings,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    if resume is not None:
+        places.refuse_a_new_place(run_dir=run_dir, name=name, dry_run=dry_run)
+        path, resolved = resume, begun_config(resume)
+        if config is not None or given:
+            refuse_another_config(resume, resolved, load_config(config or resume / "config.yaml", **given))
+        if is_completed(resume):
+            if not quiet:
+                console.show_completed(resume)
+            return
+    else:
+        config = places.required(config)
+        resolved = load_config(config, **given)
+        path = places.run_directory(config, resolved, run_dir=run_dir, name=name)
     if dry_run:
         console.show_plan([(path, resolved)])
         return
     with console.training_progress(resolved, path, quiet=quiet) as show, unused_imports_skipped():
-        from centerloss_core.training import train as train_run
+        from centerloss_core import training
 
-        result = train_run(resolved, path, show=show)
+        warn = console.say_nothing if quiet else console.warn
+        if resume is not None:
+            result = training.resume(path, show=show, warn=warn)
+        else:
+            result = training.train(resolved, path, show=show, warn=warn)
     if not quiet:
         console.show_result(result.path, result.metrics)

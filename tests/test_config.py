@@ -92,7 +92,7 @@ def test_an_empty_section_has_its_defaults(write):
 def test_the_two_forms_of_ramp_and_schedule(write):
     text = MINIMAL + "loss: {ramp: {end: 0.5}}\n"
     config = load_config(write(text), settings=["train.schedule={milestones: [5000, 8000]}"])
-    assert config.loss.ramp == Ramp(start=0.1, end=0.5, decades=3.0)
+    assert config.loss.ramp == Ramp.model_validate({"start": 0.1, "end": 0.5, "from": 1e-5})
     assert config.train.schedule == Milestones(milestones=(5000, 8000), factor=0.8)
     assert load_config(write(text), settings=["loss.ramp=null"]).loss.ramp is None
 
@@ -203,7 +203,8 @@ def test_all_problems_at_once_from_top_to_bottom(write):
     )
     keys_of_train = (
         "epochs, iterations, batch_size, optimizer, learning_rate, schedule, momentum, weight_decay, head_rate, "
-        "precision, deterministic, seed, device, log_every, checkpoint_every, dump_every_epoch, dump_train"
+        "precision, deterministic, seed, device, log_every, checkpoint_every, checkpoint_seconds, dump_every_epoch, "
+        "dump_train"
     )
     assert complaints(path) == [
         "x.yaml:2: data.name: expected one of mnist, mnist5k; received 'mnst'; did you mean 'mnist'?",
@@ -231,7 +232,7 @@ def test_rules_between_values_are_found_beside_wrong_values(write):
           ramp:
             start: 0.9
             end: 0.2
-            decades: 0
+            from: 0
         train:
           batch_size: 0
           epochs: 3
@@ -242,7 +243,7 @@ def test_rules_between_values_are_found_beside_wrong_values(write):
         "x.yaml:1: data.validation: expected an integer ≥ 0; received -1",
         "x.yaml:2: data.dir: only for the data set mnist; mnist5k comes from a package",
         "x.yaml:6: loss.ramp.end: start must be below end; received start 0.9, end 0.2",
-        "x.yaml:7: loss.ramp.decades: expected a number > 0 and ≤ 12; received 0",
+        "x.yaml:7: loss.ramp.from: expected a number > 0; received 0",
         "x.yaml:9: train.batch_size: expected an integer ≥ 1; received 0",
         "x.yaml:11: train.iterations: give either epochs or iterations, not both",
     ]
@@ -485,8 +486,8 @@ def test_epochs_take_the_place_of_iterations(write):
 
 
 def test_settings_reach_into_what_is_not_there_yet(write):
-    ramp = load_config(write(MINIMAL), settings=["loss.ramp.start=0.2", "loss.ramp.decades=1e0"]).loss.ramp
-    assert ramp == Ramp(start=0.2, end=0.7, decades=1.0)
+    ramp = load_config(write(MINIMAL), settings=["loss.ramp.start=0.2", "loss.ramp.from=1e0"]).loss.ramp
+    assert ramp == Ramp.model_validate({"start": 0.2, "end": 0.7, "from": 1.0})
 
 
 @pytest.mark.parametrize(
@@ -497,7 +498,7 @@ def test_settings_reach_into_what_is_not_there_yet(write):
         ("trian.epochs=1", "trian: unknown key; did you mean 'train'? Allowed here: "),
         (
             "loss.ramp.strat=1",
-            "loss.ramp.strat: unknown key; did you mean 'start'? Allowed here: start, end, decades",
+            "loss.ramp.strat: unknown key; did you mean 'start'? Allowed here: start, end, from",
         ),
         ("loss.ramp.start=0.8", "loss.ramp.start: start must be below end; received start 0.8, end 0.7"),
         ("train.epochs=null", "train.epochs: give either epochs or iterations (an integer ≥ 1)"),
@@ -737,6 +738,7 @@ def test_the_text_of_a_dumped_config(write):
           device: auto
           log_every: 50
           checkpoint_every: null
+          checkpoint_seconds: 10.0
           dump_every_epoch: true
           dump_train: 2000
         """

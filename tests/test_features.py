@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from centerloss_core import features
+from centerloss_core import array_files, features
 from centerloss_core.features import FeatureDump, FeatureFileError, read_features, write_features
 
 ARRAYS = ("features", "labels", "predictions", "centers")
@@ -56,7 +56,7 @@ def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def full(*_: Any, **__: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(features.npy, "write_array", full)
+    monkeypatch.setattr(array_files.npy, "write_array", full)
     with pytest.raises(OSError, match="disk full"):
         write_features(tmp_path / "a.npz", FeatureDump(**arrays()))
     assert os.listdir(tmp_path) == []
@@ -117,7 +117,7 @@ def test_size_is_known_before_reading(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "a.npz"
     write_features(path, FeatureDump(**arrays()))
     monkeypatch.setattr(features, "MAX_BYTES", 100)
-    monkeypatch.setattr(features, "_read_array", lambda *_: pytest.fail("read an array"))
+    monkeypatch.setattr(array_files, "_read_array", lambda *_: pytest.fail("read an array"))
     with pytest.raises(FeatureFileError, match="the limit is 100"):
         read_features(path)
 

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_cli import QUICKSTART, ROOT, TINY, cl, environment
-from test_train_step import batch, make_step, random_split
-
-from centerloss_core.checkpoints import save_checkpoint
+from test_train_step import batch, make_step, random_split, save_arrays
 
 pytest.importorskip("jax", reason="needs the extra `jax`")
 
 TESTS = ROOT / "tests"
+CHECKPOINT = ("SHA256SUMS", "config.yaml", "position.json", "state.npz")
 
 
 def on_jax(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -63,7 +62,7 @@ def test_a_run_is_an_ordinary_run_and_knows_no_tensorflow(tmp_path: Path) -> Non
         "log.txt",
         "features/test-final.npz",
         "features/train-final.npz",
-        "checkpoints/step-00000003.npz",
+        *(f"checkpoints/step-00000003/{name}" for name in CHECKPOINT),
     }
     manifest = json.loads((run / "run.json").read_text())
     assert (manifest["status"], manifest["backend"]) == ("completed", "jax")
@@ -104,13 +103,13 @@ def test_other_backends_are_refused_in_a_line(backend: str, tmp_path: Path) -> N
 
 _ONE_STEP = """
 from pathlib import Path
-from centerloss_core.checkpoints import restore_checkpoint, save_checkpoint
-from test_train_step import batch, make_step, random_split
+from centerloss_core.checkpoints import restore_state
+from test_train_step import batch, make_step, random_split, save_arrays
 
 step = make_step(random_split(), weight_decay=0.1, head_rate=20.0)
-assert restore_checkpoint(Path("start.npz"), step) == 0
+restore_state(Path("start"), step)
 print(*(float(figure) for figure in step(batch(0), 1e-3, 0.1)))
-save_checkpoint(Path("jax.npz"), step, 1)
+save_arrays(Path("jax"), step)
 """
 
 
@@ -118,22 +117,22 @@ def test_a_step_is_that_of_tensorflow(tmp_path: Path) -> None:
     """From one checkpoint: figures, weights, running means, centers and Adam's moments after a step."""
     step = make_step(random_split(), weight_decay=0.1, head_rate=20.0)
     step.center_loss.centers.assign(np.random.default_rng(1).normal(size=(10, 2)))
-    save_checkpoint(tmp_path / "start.npz", step, 0)
+    save_arrays(tmp_path / "start", step)
     done = on_jax("-c", _ONE_STEP, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     figures = [float(figure) for figure in step(batch(0), 1e-3, 0.1)]
     assert [float(word) for word in done.stdout.split()] == pytest.approx(figures, rel=1e-4)
-    save_checkpoint(tmp_path / "tensorflow.npz", step, 1)
+    save_arrays(tmp_path / "tensorflow", step)
 
     states = []
     for name in ("start", "tensorflow", "jax"):
-        with np.load(tmp_path / f"{name}.npz", allow_pickle=False) as archive:
+        with np.load(tmp_path / name / "state.npz", allow_pickle=False) as archive:
             states.append({key: archive[key] for key in archive.files})
     start, expected, found = states
     assert found.keys() == expected.keys()
     # Both round, and where two values of a max pooling or the sides of a PReLU are all but equal, a gradient goes
     # another way: single elements may differ, norms agree.
-    for name in expected.keys() - {"step"}:
+    for name in expected:
         tolerance = 3e-2 if name.endswith(("_momentum", "_velocity")) else 1e-4
         if not name.startswith("network/") or "moving" in name:
             error = np.linalg.norm(found[name].astype(np.float64) - expected[name])

@@ -1,11 +1,13 @@
 """The run directory, without TensorFlow."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from centerloss_core.config import Config, load_config
+from centerloss_core.locks import InUseError
 from centerloss_core.runs import (
     Run,
     RunError,
@@ -13,7 +15,6 @@ from centerloss_core.runs import (
     last_row,
     point_name,
     read_manifest,
-    update_manifest,
 )
 
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
@@ -30,6 +31,7 @@ def test_a_new_run_is_complete_before_the_first_step(tmp_path: Path, config: Con
         "checkpoints",
         "config.yaml",
         "features",
+        "lock",
         "plots",
         "run.json",
     }
@@ -68,8 +70,15 @@ def test_nan_never_reaches_a_json_file(tmp_path: Path, config: Config) -> None:
 
 
 def test_two_runs_cannot_have_one_directory(tmp_path: Path, config: Config) -> None:
-    Run.create(tmp_path / "run", config, {})
-    with pytest.raises(RunError, match=r"run exists already .* choose another --run-dir or --name"):
+    run = Run.create(tmp_path / "run", config, {})
+    with pytest.raises(
+        InUseError, match=rf"run is in use by process {os.getpid()} on .* choose another --run-dir"
+    ):
+        Run.create(tmp_path / "run", config, {})
+    run.close()
+    with pytest.raises(
+        RunError, match=r"run exists already .* continue it with --resume .* choose another --run-dir"
+    ):
         Run.create(tmp_path / "run", config, {})
 
 
@@ -97,11 +106,16 @@ def test_a_bad_manifest_is_named(tmp_path: Path, content: str | bytes | None, wo
     assert str(tmp_path) in str(caught.value)
 
 
-def test_a_dead_runs_manifest_can_be_completed(tmp_path: Path, config: Config) -> None:
-    run = Run.create(tmp_path / "run", config, {})
-    update_manifest(run.path, status="failed", reason="killed")
-    manifest = read_manifest(run.path)
+def test_a_dead_runs_directory_can_be_taken_over_and_its_manifest_completed(
+    tmp_path: Path, config: Config
+) -> None:
+    Run.create(tmp_path / "run", config, {}).close()
+    (tmp_path / "run" / "features" / ".test-final.npz.0123abcd.tmp").write_text("half of it")
+    with Run.open(tmp_path / "run") as run:
+        run.finish("failed", reason="killed")
+    manifest = read_manifest(tmp_path / "run")
     assert (manifest["status"], manifest["reason"], manifest["lambda"]) == ("failed", "killed", 0.1)
+    assert list((tmp_path / "run" / "features").iterdir()) == []
 
 
 def test_free_names_count_up(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_without_a_ramp_lambda_is_whole_from_the_first_step() -> None:
 
 
 def test_a_ramp_waits_then_grows_by_a_constant_factor_then_holds() -> None:
-    loss = make_loss(1.0, {"start": 0.1, "end": 0.7, "decades": 3})
+    loss = make_loss(1.0, {"start": 0.1, "end": 0.7, "from": 1e-3})
     values = [lambda_in_force(loss, step, 1000) for step in range(1000)]
     assert values[:100] == [0.0] * 100
     assert values[100] == pytest.approx(1e-3)
@@ -66,14 +66,23 @@ def test_a_ramp_waits_then_grows_by_a_constant_factor_then_holds() -> None:
     assert factors == {round(10 ** (3 / 600), 9)}
 
 
+def test_every_lambda_rises_from_the_same_value_and_a_smaller_one_not_at_all() -> None:
+    ramp = {"start": 0.1, "end": 0.7, "from": 1e-4}
+    assert [lambda_in_force(make_loss(value, ramp), 100, 1000) for value in (0.01, 10.0)] == pytest.approx(
+        [1e-4] * 2
+    )
+    small = [lambda_in_force(make_loss(1e-5, ramp), step, 1000) for step in range(1000)]
+    assert small == [0.0] * 100 + [1e-5] * 900
+
+
 def test_lambda_zero_stays_zero() -> None:
-    loss = make_loss(0.0, {"start": 0.1, "end": 0.7, "decades": 3})
+    loss = make_loss(0.0, {"start": 0.1, "end": 0.7, "from": 1e-5})
     assert {lambda_in_force(loss, step, 100) for step in range(100)} == {0.0}
 
 
 @pytest.mark.parametrize("total", [1, 2, 7])
 def test_the_shortest_runs_have_finite_schedules(total: int) -> None:
-    train, loss = make_train(schedule="one_cycle"), make_loss(1.0, {"start": 0.0, "end": 1.0, "decades": 3})
+    train, loss = make_train(schedule="one_cycle"), make_loss(1.0, {"start": 0.0, "end": 1.0, "from": 1e-5})
     for step in range(total):
         assert math.isfinite(learning_rate(train, step, total))
         assert 0 < lambda_in_force(loss, step, total) <= 1

@@ -41,7 +41,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_point_is_a_run_directory(sweep: Path) -> None:
     assert sorted(path.name for path in sweep.iterdir()) == sorted(
-        ["sweep.yaml", "summary.json", "summary.csv", "logs", *POINTS]
+        ["sweep.yaml", "points", "summary.json", "summary.csv", "logs", *POINTS]
     )
     assert (sweep / "sweep.yaml").read_text() == SWEEP
     statuses = {name: json.loads((sweep / name / "run.json").read_text())["status"] for name in POINTS}

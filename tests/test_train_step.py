@@ -3,6 +3,7 @@
 True on every backend: `test_jax_backend.py` runs this file once more, under JAX.
 """
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import keras
 import numpy as np
 import pytest
 
+from centerloss_core.array_files import write_arrays
 from centerloss_core.center_loss import CenterLoss
-from centerloss_core.checkpoints import CheckpointError, restore_checkpoint, save_checkpoint
+from centerloss_core.checkpoint_files import CheckpointError
+from centerloss_core.checkpoints import restore_state
+from centerloss_core.checkpoints import state_of as arrays_of
 from centerloss_core.config import Model, Train
 from centerloss_core.datasets import Split
+from centerloss_core.errors import DivergedError
 from centerloss_core.evaluation import extract
 from centerloss_core.networks import lenets_plus_plus
 from centerloss_core.train_step import TrainStep
@@ -67,6 +72,9 @@ def test_the_figures_are_those_of_the_batch_before_the_step(split: Split) -> Non
     assert float(figures.softmax_loss) == pytest.approx(softmax_loss, rel=1e-4)
     assert float(figures.center_loss) == pytest.approx(center_loss, rel=1e-4)
     assert float(figures.accuracy) == pytest.approx((logits.argmax(axis=1) == labels).mean())
+    moved = np.linalg.norm(np.array(step.center_loss.centers) - centers)
+    assert float(figures.center_shift) == pytest.approx(moved, rel=1e-4)
+    assert moved > 0
 
 
 def test_sgd_descends_softmax_plus_lambda_center_loss(split: Split) -> None:
@@ -163,20 +171,26 @@ def test_equal_seeds_give_equal_bits(split: Split) -> None:
     assert states[0] == states[1]
 
 
+def save_arrays(folder: Path, step: TrainStep) -> None:
+    """The part of a checkpoint that the training step is restored from."""
+    folder.mkdir()
+    with (folder / "state.npz").open("wb") as file:
+        write_arrays(file, arrays_of(step, 1))
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "muon", "sgd"])
 def test_a_restored_state_goes_on_to_the_same_bits(split: Split, tmp_path: Path, optimizer: str) -> None:
     straight = make_step(split, optimizer=optimizer)
     for number in range(6):
         straight(batch(number), 1e-3, 0.01)
         if number == 2:
-            save_checkpoint(tmp_path / "three.npz", straight, 3)
+            save_arrays(tmp_path / "three", straight)
 
     keras.utils.set_random_seed(77)
     resumed = make_step(split, optimizer=optimizer)
     resumed(batch(50), 1e-2, 1.0)  # whatever it was before must not matter
-    begin = restore_checkpoint(tmp_path / "three.npz", resumed)
-    assert begin == 3
-    for number in range(begin, 6):
+    restore_state(tmp_path / "three", resumed)
+    for number in range(3, 6):
         resumed(batch(number), 1e-3, 0.01)
     assert state_of(resumed) == state_of(straight)
 
@@ -184,39 +198,55 @@ def test_a_restored_state_goes_on_to_the_same_bits(split: Split, tmp_path: Path,
 def test_a_checkpoint_holds_centers_and_both_optimizers_and_no_pickle(split: Split, tmp_path: Path) -> None:
     step = make_step(split)
     step(batch(0), 1e-3, 0.01)
-    save_checkpoint(tmp_path / "state.npz", step, 1)
-    with np.load(tmp_path / "state.npz", allow_pickle=False) as archive:
+    save_arrays(tmp_path / "saved", step)
+    with np.load(tmp_path / "saved" / "state.npz", allow_pickle=False) as archive:
         names = archive.files
-        centers = next(name for name in names if name.startswith("center_loss/"))
-        assert np.array_equal(archive[centers], step.center_loss.centers)
-        assert archive["step"] == 1
+        assert np.array_equal(archive["center_loss/centers"], step.center_loss.centers)
     for group in ("network/", "body_optimizer/", "head_optimizer/"):
         assert any(name.startswith(group) for name in names)
-    assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
 
 
-def test_checkpoints_of_other_networks_are_refused_and_change_nothing(split: Split, tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "three.npz", make_step(split, model={"feature_dim": 3}), 1)
-    save_checkpoint(tmp_path / "plain.npz", make_step(split, model={"batch_norm": False}), 1)
-    (tmp_path / "cut.npz").write_bytes((tmp_path / "three.npz").read_bytes()[:5000])
-    (tmp_path / "text.npz").write_text("hello")
-    np.savez(tmp_path / "pickle.npz", step=np.array([{}], dtype=object))
-    np.savez(tmp_path / "other.npz", weights=np.zeros(3))
+def test_states_of_other_networks_are_refused_and_change_nothing(split: Split, tmp_path: Path) -> None:
+    save_arrays(tmp_path / "three", make_step(split, model={"feature_dim": 3}))
+    save_arrays(tmp_path / "plain", make_step(split, model={"batch_norm": False}))
+    save_arrays(tmp_path / "whole", make_step(split))
+    contents = {
+        "cut": (tmp_path / "three" / "state.npz").read_bytes()[:5000],
+        "text": b"hello",
+        "pickle": npz(step=np.array([{}], dtype=object)),
+        "other": npz(weights=np.zeros(3)),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "state.npz").write_bytes(content)
     step = make_step(split)
     before = state_of(step)
     for name, words in (
         ("three", "is float32"),
         ("plain", "another network or optimizer"),
-        ("cut", "cannot be read"),
-        ("text", "cannot be read"),
-        ("pickle", "cannot be read"),
-        ("other", "not a checkpoint of this program"),
-        ("absent", "cannot be read"),
+        ("cut", "damaged or not an .npz file"),
+        ("text", "damaged or not an .npz file"),
+        ("pickle", "holds Python objects, which are never loaded"),
+        ("other", "another network or optimizer"),
+        ("absent", "No such file"),
     ):
         with pytest.raises(CheckpointError, match=words) as caught:
-            restore_checkpoint(tmp_path / f"{name}.npz", step)
-        assert f"{name}.npz" in str(caught.value)
+            restore_state(tmp_path / name, step)
+        assert f"{name}/state.npz" in str(caught.value)
     assert state_of(step) == before
+
+
+def npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def test_a_state_that_is_not_finite_is_not_saved(split: Split) -> None:
+    step = make_step(split)
+    step.center_loss.centers.assign(np.full((10, 2), np.inf))
+    with pytest.raises(DivergedError, match="after step 7 center_loss/centers became NaN or infinite"):
+        arrays_of(step, 7)
 
 
 def test_looking_at_images_between_steps_changes_nothing(split: Split) -> None:
@@ -243,9 +273,9 @@ def test_the_step_is_compiled_once(split: Split, tmp_path: Path) -> None:
     step(batch(0), 1e-3, 0.01)
     step(batch(1), 1e-2, 0.0)
     extract(step.network, step.center_loss.centers, split)
-    save_checkpoint(tmp_path / "two.npz", step, 2)
+    save_arrays(tmp_path / "two", step)
     step(batch(2), 1e-2, 1.0)
-    restore_checkpoint(tmp_path / "two.npz", step)
+    restore_state(tmp_path / "two", step)
     step(batch(3), 1e-2, 1.0)
     compiled = step._engine._compiled
     count = compiled._cache_size() if ON_JAX else compiled.experimental_get_tracing_count()

@@ -1,6 +1,7 @@
 """A real, small training run through the `train()` that the command line calls; asserts what a user sees."""
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.runs import RunError
 from centerloss_core.training import Result, train
 
+CHECKPOINT = ("SHA256SUMS", "config.yaml", "position.json", "state.npz")
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 TINY = ("train.batch_size=20", "train.log_every=4", "model.batch_norm=false", "train.learning_rate=1e-3")
 
@@ -42,7 +44,14 @@ def shown() -> list[Progress]:
 def run(tmp_path_factory: pytest.TempPathFactory, shown: list[Progress]) -> Result:
     """Three epochs of the quickstart recipe, with validation images and a batch size that divides nothing."""
     config = load_config(
-        QUICKSTART, lambda_=0.01, settings=["train.epochs=3", "data.validation=300", "train.batch_size=96"]
+        QUICKSTART,
+        lambda_=0.01,
+        settings=[
+            "train.epochs=3",
+            "data.validation=300",
+            "train.batch_size=96",
+            "train.checkpoint_seconds=null",
+        ],
     )
     return train(config, tmp_path_factory.mktemp("runs") / "real", show=shown.append)
 
@@ -64,8 +73,8 @@ def test_it_leaves_exactly_these_files(run: Result) -> None:
         "features/test-epoch-0003.npz",
         "features/test-final.npz",
         "features/train-final.npz",
-        "checkpoints/step-00000078.npz",
-        "checkpoints/step-00000116.npz",
+        *(f"checkpoints/step-00000078/{name}" for name in CHECKPOINT),
+        *(f"checkpoints/step-00000116/{name}" for name in CHECKPOINT),
     }
 
 
@@ -122,7 +131,7 @@ def test_the_final_dump_holds_its_images_and_gives_the_reported_figures(
 
 
 def test_train_and_test_dumps_stand_on_the_same_centers_as_the_last_checkpoint(run: Result) -> None:
-    with np.load(run.path / "checkpoints" / "step-00000116.npz", allow_pickle=False) as checkpoint:
+    with np.load(run.path / "checkpoints" / "step-00000116" / "state.npz", allow_pickle=False) as checkpoint:
         centers = checkpoint["center_loss/centers"]
     for split in ("test", "train"):
         with np.load(run.path / "features" / f"{split}-final.npz", allow_pickle=False) as dump:
@@ -223,7 +232,8 @@ def test_ctrl_c_finishes_the_step_saves_and_marks_the_run(tmp_path: Path) -> Non
         train(tiny(), tmp_path / "stopped", show=interrupt)
     assert caught.value.exit_code == 130
     assert json.loads((tmp_path / "stopped" / "run.json").read_text())["status"] == "interrupted"
-    assert (tmp_path / "stopped" / "checkpoints" / "step-00000004.npz").is_file()
+    assert caught.value.__notes__ == [f"go on with it: cl train --resume {tmp_path / 'stopped'}"]
+    assert (tmp_path / "stopped" / "checkpoints" / "step-00000004").is_dir()
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -237,7 +247,7 @@ def test_a_second_signal_acts_at_once_and_loses_nothing_saved(tmp_path: Path) ->
         train(tiny("train.checkpoint_every=3"), tmp_path / "stopped", show=insist)
     assert caught.value.exit_code == 143
     assert json.loads((tmp_path / "stopped" / "run.json").read_text())["status"] == "interrupted"
-    assert files(tmp_path / "stopped" / "checkpoints") == {"step-00000003.npz"}
+    assert os.listdir(tmp_path / "stopped" / "checkpoints") == ["step-00000003"]
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -91,11 +91,16 @@ class Model(Section):
 
 
 class Ramp(Section):
-    """λ through a run: 0 until `start`, then rising linearly in log λ, the whole λ from `end` on."""
+    """λ through a run: 0 until `start`, then rising linearly in log λ, the whole λ from `end` on.
+
+    Every λ rises from the same value: features shrink along the way, and a larger λ goes the same way further.
+    """
 
     start: Fraction = Field(default=0.1, description="fraction of the run at which λ leaves 0")
     end: Fraction = Field(default=0.7, description="fraction of the run from which λ is whole")
-    decades: float = Field(default=3.0, gt=0, le=12, description="λ rises from λ·10^-decades")
+    from_: Positive = Field(
+        default=1e-5, alias="from", description="λ rises from this value; one that is smaller does not rise"
+    )
 
     @model_validator(mode="after")
     def _starts_before_it_ends(self) -> Self:
@@ -179,6 +184,9 @@ class Train(Section):
     device: Device = Field(default="auto", description="auto, cpu, gpu or gpu:N")
     log_every: Count = Field(default=50, description="steps between rows of metrics.jsonl")
     checkpoint_every: Count | None = Field(default=None, description="steps; null: at the end of every epoch")
+    checkpoint_seconds: Positive | None = Field(
+        default=10.0, description="and whenever this time has passed; null: never for that reason"
+    )
     dump_every_epoch: bool = Field(default=True, description="write the test features after every epoch")
     dump_train: Count | None = Field(
         default=2000, description="training images in the final dump, evenly spread; null: all of them"

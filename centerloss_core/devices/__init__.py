@@ -2,7 +2,12 @@
 
 from centerloss_core.devices.chatter import chatter_to
 from centerloss_core.devices.choice import Device, DeviceError
-from centerloss_core.devices.processor import processor_has_bfloat16, thread_limits, usable_cores
+from centerloss_core.devices.processor import (
+    processor_has_bfloat16,
+    thread_limits,
+    threads_of_this_process,
+    usable_cores,
+)
 from centerloss_core.devices.selection import find_device, prepare
 
 __all__ = [
@@ -13,5 +18,6 @@ __all__ = [
     "prepare",
     "processor_has_bfloat16",
     "thread_limits",
+    "threads_of_this_process",
     "usable_cores",
 ]

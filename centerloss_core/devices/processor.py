@@ -26,6 +26,12 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def threads_of_this_process() -> int:
+    """The threads that one operation may use here. The last bits of a sum depend on their number."""
+    asked = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else usable_cores()
+
+
 def thread_limits(jobs: int) -> dict[str, str]:
     """Environment variables that share the cores between `jobs` processes; a single one may have them all."""
     if jobs == 1:

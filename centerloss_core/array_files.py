@@ -1,0 +1,116 @@
+"""Named arrays in an `.npz` file, written so that equal arrays give equal bytes, and read as if a stranger wrote it."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+# A zip entry carries a date. A fixed one (the earliest that zip can hold) keeps equal arrays equal on disk.
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+class ArrayFileError(ValueError):
+    """A file of arrays that cannot be read, or holds other arrays than expected; the message lacks the file's name."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file announces of an array: enough to refuse it before its numbers are read."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the numbers; Python integers, so that a forged shape cannot overflow."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def write_arrays(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays, which `numpy.load` opens too. Objects are refused, because they would be pickled."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            entry = zipfile.ZipInfo(f"{name}.npy", _ZIP_DATE)
+            with archive.open(entry, "w", force_zip64=True) as member:
+                npy.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
+
+
+def read_arrays(path: Path, check: Callable[[Mapping[str, Header]], None]) -> dict[str, NDArray[Any]]:
+    """Read the arrays at `path`, after `check` has seen their headers. Nothing is ever unpickled.
+
+    Args:
+        path: the file.
+        check: raises ValueError unless names, shapes and dtypes are those expected; no array is allocated before.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ArrayFileError: the file is damaged, or `check` refused it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            headers = {
+                _array_name(entry): _read_header(archive, entry) for entry in _distinct(archive.infolist())
+            }
+            check(headers)
+            return {name: _read_array(archive, name) for name in headers}
+    except FileNotFoundError:
+        raise
+    except zipfile.BadZipFile as error:
+        raise ArrayFileError(f"damaged or not an .npz file ({error})") from error
+    # NotImplementedError, RuntimeError: zip entries compressed or encrypted in ways that nobody here writes.
+    except (ValueError, EOFError, OSError, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise ArrayFileError(str(error)) from error
+
+
+def _distinct(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    names = [entry.filename for entry in entries]
+    if len(set(names)) != len(names):
+        raise ValueError("holds two entries of one name")
+    return entries
+
+
+def _array_name(entry: zipfile.ZipInfo) -> str:
+    # zipfile cannot bound what other kinds unpack to, and NumPy writes none of them.
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{entry.filename} is neither stored nor deflated")
+    return entry.filename.removesuffix(".npy")
+
+
+def _read_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Header:
+    with archive.open(entry) as member:
+        header = _parse_header(member, entry.filename)
+        if header.dtype.hasobject:
+            raise ValueError(f"{entry.filename} holds Python objects, which are never loaded")
+        if member.tell() + header.nbytes != entry.file_size:
+            raise ValueError(
+                f"{entry.filename} announces {header.nbytes} bytes of numbers but holds another amount"
+            )
+    return header
+
+
+def _parse_header(member: IO[bytes], name: str) -> Header:
+    try:
+        version = npy.read_magic(member)
+        # Later versions are for headers over 64 KiB, which nothing here has.
+        if version == (1, 0):
+            shape, _, dtype = npy.read_array_header_1_0(member)
+            return Header(shape, dtype)
+    # The header is a Python literal: a damaged one fails in whatever way its parsers fail.
+    except Exception as error:
+        raise ValueError(f"{name} is not in .npy format ({error})") from error
+    raise ValueError(f"{name} is in .npy format {version}, expected (1, 0)")
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with archive.open(f"{name}.npy") as member:
+        array: NDArray[Any] = npy.read_array(member, allow_pickle=False)
+        return array

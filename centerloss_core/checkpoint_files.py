@@ -1,0 +1,190 @@
+"""A checkpoint on disk: a folder that is complete or absent, and whose every bit is vouched for.
+
+    step-00000600/
+        state.npz        the arrays
+        position.json    where the run stands beside its arrays
+        config.yaml      the config that all this belongs to
+        SHA256SUMS       a line per file, as `sha256sum -c` reads it
+
+The sums follow from the other files, so that a checkpoint is whole exactly if its SHA256SUMS is, byte for byte, what
+would be written now. No framework is needed to find out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from centerloss_core.array_files import Header, read_arrays, write_arrays
+from centerloss_core.atomic import atomic_directory, new_file
+from centerloss_core.callbacks import Stopwatch
+from centerloss_core.errors import ExpectedError
+
+_ARRAYS, _POSITION, _CONFIG, _SUMS = "state.npz", "position.json", "config.yaml", "SHA256SUMS"
+_HASHED = (_ARRAYS, _CONFIG, _POSITION)
+_LONGEST_TEXT = 1 << 20  # bytes
+
+
+class CheckpointError(ExpectedError):
+    """A checkpoint that cannot be used; the message names the file."""
+
+
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint that is not, bit for bit, what was written."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands beside its variables.
+
+    Attributes:
+        step: steps taken.
+        data: fingerprint of the data.
+        metrics_bytes: length of `metrics.jsonl`; rows after it are of steps that will be taken again.
+        pending: the four figures of each step since its last row.
+        seconds, warm_up_seconds, sessions, interval_began: readings of the clock.
+    """
+
+    step: int
+    data: str
+    metrics_bytes: int
+    pending: list[list[float]]
+    seconds: float
+    warm_up_seconds: float
+    sessions: int
+    interval_began: float
+
+    def stopwatch(self) -> Stopwatch:
+        """The clock, to go on from these readings."""
+        return Stopwatch(self.seconds, self.warm_up_seconds, self.sessions)
+
+
+def write_checkpoint(
+    path: Path, arrays: Mapping[str, NDArray[Any]], position: Position, config_text: str
+) -> None:
+    """Write the folder `path`, which must not exist.
+
+    Raises:
+        OSError: it could not be written; nothing is left under `path` then.
+    """
+    with atomic_directory(path) as folder:
+        with new_file(folder / _ARRAYS) as file:
+            write_arrays(file, arrays)
+        texts = {
+            _POSITION: json.dumps(asdict(position), allow_nan=False) + "\n",
+            _CONFIG: config_text,
+        }
+        for name, text in texts.items():
+            with new_file(folder / name) as file:
+                file.write(text.encode())
+        with new_file(folder / _SUMS) as file:
+            file.write(_sums(folder))
+
+
+def verify_checkpoint(path: Path) -> None:
+    """Compare every file with its sum.
+
+    Raises:
+        DamagedCheckpointError: a file is missing, or one bit differs.
+    """
+    try:
+        announced = (path / _SUMS).read_bytes() if _size(path / _SUMS) <= _LONGEST_TEXT else b""
+        whole = announced == _sums(path)
+    except OSError as error:
+        raise DamagedCheckpointError(f"{error.filename or path}: {error.strerror or error}") from error
+    if not whole:
+        raise DamagedCheckpointError(f"{path}: damaged (a file differs from its sum in {_SUMS})")
+
+
+def read_position(path: Path) -> Position:
+    """The position in the checkpoint `path`.
+
+    Raises:
+        CheckpointError: it is not one.
+    """
+    file = path / _POSITION
+    try:
+        found = json.loads(_read_text(file), parse_constant=_refuse_constant)
+        return _checked(found)
+    # RecursionError: thousands of brackets.
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file}: is not the position of a run ({error})") from error
+
+
+def read_config_text(path: Path) -> str:
+    """The config that the checkpoint `path` belongs to.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    try:
+        return _read_text(path / _CONFIG)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path / _CONFIG}: cannot be read ({error})") from error
+
+
+def read_state(path: Path, check: Callable[[Mapping[str, Header]], None]) -> dict[str, NDArray[Any]]:
+    """The arrays in the checkpoint `path`; `check` sees their headers before a number is read.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or refused by `check` (with a ValueError).
+    """
+    file = path / _ARRAYS
+    try:
+        return read_arrays(file, check)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file}: {error}") from error
+
+
+def _sums(folder: Path) -> bytes:
+    lines = []
+    for name in _HASHED:
+        with (folder / name).open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
+    return "".join(lines).encode()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _read_text(path: Path) -> str:
+    if _size(path) > _LONGEST_TEXT:
+        raise ValueError(f"is longer than {_LONGEST_TEXT} bytes")
+    return path.read_text(encoding="utf-8")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _checked(found: Any) -> Position:
+    if not isinstance(found, dict) or found.keys() != {field.name for field in fields(Position)}:
+        raise ValueError("other keys than expected")
+    position = Position(**found)
+    for name in ("step", "metrics_bytes", "sessions"):
+        value = getattr(position, name)
+        if type(value) is not int or value < 0:
+            raise ValueError(f"{name} must be an integer ≥ 0")
+    for name in ("seconds", "warm_up_seconds", "interval_began"):
+        if not _is_number(getattr(position, name)):
+            raise ValueError(f"{name} must be a number")
+    if not isinstance(position.data, str):
+        raise ValueError("data must be a fingerprint")
+    pending = position.pending
+    if not isinstance(pending, list) or not all(
+        isinstance(row, list) and len(row) == 4 and all(map(_is_number, row)) for row in pending
+    ):
+        raise ValueError("pending must be rows of four numbers")
+    return position
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)

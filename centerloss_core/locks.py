@@ -1,0 +1,137 @@
+"""One process at a time in a run directory; the operating system frees the lock of a process that dies."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import socket
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from centerloss_core.errors import ExpectedError
+
+_FILE = "lock"
+_LONGEST = 4096  # bytes; whoever wrote more is not this program
+
+
+class InUseError(ExpectedError):
+    """Another process works in this directory; the message names it."""
+
+
+class DirectoryLock:
+    """The exclusive right to write into `directory`, until released or until this process ends, however it ends.
+
+    The file `lock` in it says who holds the right. That it exists means nothing: after a kill it stays, and the next
+    process takes it over. A lock taken in a folder stays held when that folder is renamed.
+
+    Raises:
+        InUseError: another process has it.
+        OSError: the file cannot be made.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / _FILE
+        self._descriptor = _open_and_lock(self._path)
+        if self._descriptor is None:
+            raise InUseError(
+                f"{directory} is in use by {holder(directory) or 'another process'}: wait for it, or stop it"
+            )
+        signature = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": shlex.join(["cl", *sys.argv[1:]]),
+        }
+        with contextlib.suppress(OSError):  # a full disk: the right is what counts, not the signature
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, json.dumps(signature).encode())
+
+    def moved_to(self, directory: Path) -> DirectoryLock:
+        """Note that the folder has another name now."""
+        self._path = directory / _FILE
+        return self
+
+    def release(self) -> None:
+        """Give the right back; a second call does nothing."""
+        if self._descriptor is None:
+            return
+        # While it is held, so that nobody else's is removed. Windows removes no open file, a read-only disk none at
+        # all: a lock that nobody holds may stay.
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def __enter__(self) -> DirectoryLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def holder(directory: Path) -> str | None:
+    """Who holds the lock of `directory`, in words; None where nobody does."""
+    path = directory / _FILE
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        for _ in range(20):  # it may have the lock and not yet have signed
+            if _try_lock(descriptor):
+                return None
+            if words := _read_words(descriptor):
+                return words
+            time.sleep(0.01)
+        return "another process"
+    finally:
+        os.close(descriptor)
+
+
+def _read_words(descriptor: int) -> str | None:
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        found = json.loads(os.read(descriptor, _LONGEST))
+        return f"process {found['pid']} on {found['host']} ({found['command']}, since {found['since']})"
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _open_and_lock(path: Path) -> int | None:
+    """The descriptor of the locked file, or None where another process has it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if not _try_lock(descriptor):
+            os.close(descriptor)
+            return None
+        try:
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)  # it was released and removed between the two lines: take the new one
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            # Far behind the words, which others must be able to read.
+            os.lseek(descriptor, _LONGEST, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True

@@ -1,0 +1,136 @@
+"""When a run's state is saved, and which saved state a run goes on from."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from centerloss_core.atomic import remove_directory
+from centerloss_core.callbacks import IntervalLog, Stopwatch
+from centerloss_core.changes import ChangedError, refuse_changes
+from centerloss_core.checkpoint_files import (
+    DamagedCheckpointError,
+    Position,
+    read_config_text,
+    read_position,
+    verify_checkpoint,
+    write_checkpoint,
+)
+from centerloss_core.checkpoints import restore_state, state_of
+from centerloss_core.config import Train
+from centerloss_core.diagnosis import Warn
+from centerloss_core.runs import Run
+from centerloss_core.train_step import TrainStep
+
+_KEPT = 2  # the newest, and one more in case that one turns out damaged
+
+
+class CheckpointSchedule:
+    """Says after which steps a checkpoint is due: by count or by epoch, and by the clock."""
+
+    def __init__(self, train: Train) -> None:
+        self._every = train.checkpoint_every
+        self._seconds = train.checkpoint_seconds
+        self._last = time.monotonic()
+
+    def is_due(self, step: int, *, epoch_ends: bool, run_ends: bool) -> bool:
+        """Whether to save after step number `step`."""
+        by_count = epoch_ends if self._every is None else step % self._every == 0
+        by_clock = self._seconds is not None and time.monotonic() - self._last >= self._seconds
+        due = by_count or by_clock or run_ends
+        if due:
+            self._last = time.monotonic()
+        return due
+
+
+def save(run: Run, train_step: TrainStep, step: int, data: str, log: IntervalLog, clock: Stopwatch) -> None:
+    """Write a checkpoint of the state after `step` steps, and remove the one before the one before.
+
+    Raises:
+        DivergedError: there is a NaN or infinity in it; earlier checkpoints stay.
+        OSError: it could not be written; earlier checkpoints stay.
+    """
+    path = run.checkpoint_path(step)
+    if path.exists():  # a run stopped after the step from which it was resumed
+        return
+    log.check(step)
+    position = Position(
+        step=step,
+        data=data,
+        metrics_bytes=run.metrics_bytes(),
+        pending=log.pending(),
+        seconds=clock.seconds,
+        warm_up_seconds=clock.warm_up_seconds,
+        sessions=clock.sessions,
+        interval_began=log.interval_began,
+    )
+    write_checkpoint(path, state_of(train_step, step), position, config_text(run))
+    for outdated in run.checkpoints()[:-_KEPT]:
+        remove_directory(outdated)
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """A checkpoint that is whole and belongs to its run."""
+
+    path: Path
+    position: Position
+
+
+def find_saved_state(run: Run, data: str, warn: Warn) -> SavedState | None:
+    """The newest whole checkpoint, or None where there is none. A damaged one is put aside, with a warning.
+
+    Args:
+        run: the run to go on with.
+        data: fingerprint of the data as it is now.
+        warn: called with each warning.
+
+    Raises:
+        CheckpointError: it is whole, but no checkpoint of this program.
+        ChangedError: the config or the data is not the one that the checkpoint was saved with.
+    """
+    path = _newest_whole(run, warn)
+    if path is None:
+        return None
+    position = read_position(path)
+    refuse_changes(
+        read_config_text(path),
+        config_text(run),
+        f"{run.path / 'config.yaml'} was changed after {path.name} was saved; a run goes on as it was begun",
+    )
+    if position.data != data:
+        raise ChangedError(
+            f"{run.path}: the data is not what the run was begun with (fingerprint {data}, then {position.data}): "
+            "put the same data back, or begin a new run"
+        )
+    return SavedState(path, position)
+
+
+def _newest_whole(run: Run, warn: Warn) -> Path | None:
+    for path in reversed(run.checkpoints()):
+        try:
+            verify_checkpoint(path)
+        except DamagedCheckpointError as error:
+            aside = path.with_name(f"damaged-{path.name}-{time.time_ns()}")
+            path.rename(aside)  # not removed: it may be the disk that misreads it
+            warn(f"{error}; it is called {aside.name} now and left alone, and the one before it is used")
+            continue
+        return path
+    return None
+
+
+def restore(saved: SavedState, run: Run, train_step: TrainStep, log: IntervalLog) -> None:
+    """Put everything back to where it was when the checkpoint was saved.
+
+    Raises:
+        CheckpointError: its arrays are not those of this network; nothing is changed then.
+    """
+    restore_state(saved.path, train_step)
+    run.forget_rows_after(saved.position.metrics_bytes)
+    log.go_on_from(saved.position.pending, saved.position.interval_began)
+
+
+def config_text(run: Run) -> str:
+    """The `config.yaml` of a run."""
+    return (run.path / "config.yaml").read_text(encoding="utf-8")

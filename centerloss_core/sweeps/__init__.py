@@ -1,0 +1,28 @@
+"""A sweep: every λ × α × seed, each point an ordinary `cl train` in a process of its own.
+
+A process each, because TensorFlow gives neither memory nor threads back, and so that one point that dies (out of
+memory, say) leaves the others alone. The directory is the only thing that points and sweep share, and the only state:
+
+    sweep.yaml       the config file as it was given
+    points/          the resolved config of each point
+    summary.json     the command, and a row per point; replaced whole whenever a point starts or ends
+    summary.csv      the same for a spreadsheet
+    logs/            what each point's process printed
+    <point>/         the run directories
+"""
+
+from centerloss_core.sweeps.conductor import resume_sweep, run_sweep
+from centerloss_core.sweeps.grid import Point, plan, read_points
+from centerloss_core.sweeps.states import PointState
+from centerloss_core.sweeps.summary import read_summary, write_summary
+
+__all__ = [
+    "Point",
+    "PointState",
+    "plan",
+    "read_points",
+    "read_summary",
+    "resume_sweep",
+    "run_sweep",
+    "write_summary",
+]

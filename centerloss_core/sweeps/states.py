@@ -1,0 +1,68 @@
+"""How a point of a sweep is doing, as its run directory tells."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from centerloss_core.runs import RunError, last_row, read_manifest
+from centerloss_core.sweeps.grid import Point
+
+_FIGURES = (
+    "accuracy",
+    "nearest_center_accuracy",
+    "intra_class_distance",
+    "inter_class_distance",
+    "inter_class_distance_min",
+    "separation_ratio",
+)
+
+
+@dataclass
+class PointState:
+    """What the live table shows and `summary.json` keeps."""
+
+    point: Point
+    path: Path
+    status: str = "waiting"
+    reason: str | None = None
+    starts: int = 0
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def latest(self) -> dict[str, Any] | None:
+        """The newest row of its metrics log, if it has one."""
+        return last_row(self.path, kind="steps")
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in `summary.json`: the grid, the status, and the figures on the test set where there are any."""
+        loss = self.point.config.loss
+        manifest = _manifest(self.path)
+        metrics = _dict(manifest.get("metrics"))
+        test = _dict(metrics.get("test"))
+        warnings = manifest.get("warnings")
+        return {
+            "directory": self.path.name,
+            "lambda": loss.lambda_,
+            "alpha": loss.alpha,
+            "seed": self.point.config.train.seed,
+            "lambda_eq": self.point.config.lambda_eq,
+            "status": self.status,
+            "reason": self.reason,
+            **{figure: test.get(figure) for figure in _FIGURES},
+            **{key: metrics.get(key) for key in ("images_per_second", "seconds")},
+            "warnings": "; ".join(map(str, warnings)) if isinstance(warnings, list) and warnings else None,
+        }
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        return read_manifest(path)
+    except RunError:
+        return {}
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,44 @@
+"""`summary.json` and `summary.csv`: a row per point."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from centerloss_core.atomic import atomic_write
+from centerloss_core.runs import FORMAT, RunError, read_json, write_json
+
+if TYPE_CHECKING:
+    from centerloss_core.sweeps.states import PointState
+
+SUMMARY = "summary.json"
+
+
+def write_summary(directory: Path, states: Sequence[PointState], origin: Mapping[str, Any]) -> None:
+    """Replace `summary.json` (with `origin`, where it came from) and `summary.csv`."""
+    rows = [state.summary() for state in states]
+    write_json(directory / SUMMARY, {"format": FORMAT, **origin, "runs": rows})
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_write(directory / "summary.csv") as file:
+        file.write(table.getvalue().encode())
+
+
+def read_summary(directory: Path) -> list[dict[str, Any]] | None:
+    """The rows of a sweep's `summary.json`; None where there is no sweep.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    path = directory / SUMMARY
+    if not path.exists():
+        return None
+    rows = read_json(path).get("runs")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise RunError(f"{path}: has no list of runs")
+    return rows
