@@ -48,8 +48,10 @@ def fit(
     schedule = CheckpointSchedule(config.train)
     clock = Stopwatch() if saved is None else saved.position.stopwatch()
     log = IntervalLog(run, config, train_size, total_steps, show, warn)
-    begin = 0
-    if saved is not None:
+    if saved is None:
+        run.forget_rows_after(0)  # of a run that was killed before its first checkpoint
+        begin = 0
+    else:
         restore(saved, run, train_step, log)
         begin = saved.position.step
 

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,11 @@ TINY = [
 
 
 def cl(
-    *arguments: str | Path, cwd: Path, timeout: float = 300, **variables: str
+    *arguments: str | Path,
+    cwd: Path,
+    timeout: float = 300,
+    preexec_fn: Callable[[], None] | None = None,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run the command as a process, as a user does, in a directory of its own."""
     return subprocess.run(
@@ -31,6 +36,7 @@ def cl(
         text=True,
         errors="replace",
         timeout=timeout,
+        preexec_fn=preexec_fn,
         check=False,
     )
 

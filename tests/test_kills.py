@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from comparing import without_clocks
 from test_cli import cl, environment
-from test_resume import without_clocks
 
 TINY = """
 data: {name: mnist5k, validation: 3900}

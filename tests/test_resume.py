@@ -3,89 +3,18 @@
 import json
 import random
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from comparing import LAST_STEP, STEPS_PER_EPOCH, config, outcome, stop_at, stopped_run
 
 from centerloss_core.changes import ChangedError
 from centerloss_core.checkpoint_files import CheckpointError
-from centerloss_core.config import Config, load_config
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.runs import Run, RunError
-from centerloss_core.train_step import TrainStep
 from centerloss_core.training import resume, train
-
-QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
-STEPS_PER_EPOCH = 10
-LAST_STEP = 20
-CLOCKS = ("images_per_second", "seconds", "training_seconds")
-
-
-def config(*settings: str) -> Config:
-    """Two epochs of ten steps with all that a run can have: batch norm, Muon, validation images, rows every 4 steps."""
-    own = ["train.epochs=2", "train.batch_size=20", "train.log_every=4", "data.validation=3800"]
-    return load_config(QUICKSTART, lambda_=0.1, settings=[*own, "train.checkpoint_seconds=null", *settings])
-
-
-def without_clocks(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in CLOCKS}
-
-
-def outcome(path: Path) -> dict[str, Any]:
-    """All that must be equal: each dump and each array of the last checkpoint byte for byte, rows and final figures."""
-    files = [*(path / "features").iterdir(), path / "checkpoints" / f"step-{LAST_STEP:08d}" / "state.npz"]
-    rows = [without_clocks(json.loads(line)) for line in (path / "metrics.jsonl").read_text().splitlines()]
-    manifest = json.loads((path / "run.json").read_text())
-    return {
-        **{file.name: file.read_bytes() for file in files},
-        "rows": rows,
-        "metrics": without_clocks(manifest["metrics"]),
-        "status": manifest["status"],
-        "warnings": set(manifest["warnings"]),
-    }
-
-
-def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a SIGTERM come while step number `step` is under way."""
-    taken = 0
-    take = TrainStep.__call__
-
-    def step_and_signal(self: TrainStep, *arguments: Any) -> Any:
-        nonlocal taken
-        taken += 1
-        if taken == step:
-            signal.raise_signal(signal.SIGTERM)
-        return take(self, *arguments)
-
-    monkeypatch.setattr(TrainStep, "__call__", step_and_signal)
-
-
-def stopped_run(path: Path, step: int, *settings: str) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        stop_at(step, patch)
-        with pytest.raises(InterruptedRunError, match=f"stopped after step {step} of") as caught:
-            train(config(*settings), path)
-    assert caught.value.exit_code == 143
-    assert caught.value.__notes__ == [f"go on with it: cl train --resume {path}"]
-
-
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    path = tmp_path_factory.mktemp("straight") / "run"
-    train(config(), path)
-    return outcome(path)
-
-
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run stopped after step 13, with a checkpoint at step 10 before that; to be copied, not changed."""
-    path = tmp_path_factory.mktemp("stopped") / "run"
-    stopped_run(path, 13)
-    return path
-
 
 WITHIN_EPOCHS = random.Random(0).sample(sorted(set(range(1, LAST_STEP)) - {STEPS_PER_EPOCH}), 3)
 
@@ -130,8 +59,8 @@ def test_rows_and_dumps_after_the_checkpoint_are_of_steps_taken_again(
 
 def test_a_run_without_a_checkpoint_begins_anew(straight: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "run"
-    stopped_run(path, 2)
-    shutil.rmtree(path / "checkpoints" / "step-00000002")
+    stopped_run(path, 5)
+    shutil.rmtree(path / "checkpoints" / "step-00000005")
     resume(path)
     assert outcome(path) == straight
 

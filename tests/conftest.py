@@ -1,0 +1,27 @@
+"""Runs that several files of tests look at; trained once."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    from comparing import config, outcome  # imports Keras, which most tests do without
+
+    from centerloss_core.training import train
+
+    path = tmp_path_factory.mktemp("straight") / "run"
+    train(config(), path)
+    return outcome(path)
+
+
+@pytest.fixture(scope="session")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run stopped after step 13, with a checkpoint at step 10 before that; to be copied, not changed."""
+    from comparing import stopped_run
+
+    path = tmp_path_factory.mktemp("stopped") / "run"
+    stopped_run(path, 13)
+    return path
