@@ -96,12 +96,27 @@ def holder(directory: Path) -> str | None:
 
 
 def _read_words(descriptor: int) -> str | None:
+    """The signature of a process that lives; a dead one's stays until the next has signed."""
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)
         found = json.loads(os.read(descriptor, _LONGEST))
+        if found["host"] == socket.gethostname() and not _lives(found["pid"]):
+            return None
         return f"process {found['pid']} on {found['host']} ({found['command']}, since {found['since']})"
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def _lives(pid: int) -> bool:
+    if sys.platform == "win32":  # no way to ask that does not end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _open_and_lock(path: Path) -> int | None:

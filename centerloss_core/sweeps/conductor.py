@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-import time
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,8 +129,7 @@ class _Conductor:
                             state.process.send_signal(stop.signal_number)
                     self._start()
                     self._show(self._states)
-                    if self._running():
-                        time.sleep(_POLL_SECONDS)
+                    self._wait_a_moment()
             finally:
                 self._end_children()
                 self._write_summary()
@@ -141,6 +141,13 @@ class _Conductor:
             error.add_note(f"go on with it: cl sweep --resume {shlex.quote(str(self._directory))}")
             raise error
         return list(self._states)
+
+    def _wait_a_moment(self) -> None:
+        """Until the first process ends, or it is time to show how things stand."""
+        for state in self._running()[:1]:
+            assert state.process is not None
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                state.process.wait(_POLL_SECONDS)
 
     def _running(self) -> list[PointState]:
         return [state for state in self._states if state.process is not None]

@@ -1,0 +1,101 @@
+"""Warnings name the figure and a remedy, and reach the terminal, `run.json` and the table of a sweep."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_cli import QUICKSTART, cl
+
+from centerloss_core.config import load_config
+from centerloss_core.diagnosis import look_at_end, look_at_epoch, look_at_interval
+from centerloss_core.features import FeatureDump
+from centerloss_core.metrics import SeparationMetrics, separation
+
+CONFIG = load_config(QUICKSTART, lambda_=0.1)
+
+
+def dump(features: np.ndarray, predictions: np.ndarray | None = None) -> SeparationMetrics:
+    labels = (np.arange(len(features)) % 10).astype(np.uint8)
+    centers = np.stack([features[labels == label].mean(axis=0) for label in range(10)])
+    predictions = labels if predictions is None else predictions.astype(np.uint8)
+    return separation(
+        FeatureDump(features.astype(np.float32), labels, predictions, centers.astype(np.float32))
+    )
+
+
+def clusters(spread: float = 0.1) -> np.ndarray:
+    angles = 2 * np.pi * (np.arange(1000) % 10) / 10
+    noise = np.random.default_rng(0).normal(0, spread, (1000, 2))
+    return 10 * np.stack([np.cos(angles), np.sin(angles)], axis=1) + noise
+
+
+def test_a_healthy_run_gives_none() -> None:
+    healthy = dump(clusters())
+    assert list(look_at_epoch(1, healthy, 10)) == []
+    assert list(look_at_end(CONFIG, healthy)) == []
+    assert list(look_at_interval(0.5, {"step": 50, "center_shift": 1e-9})) == []
+    assert list(look_at_interval(0.0, {"step": 50, "center_shift": 0.0})) == []
+
+
+def test_softmax_that_is_stuck() -> None:
+    (warning,) = look_at_epoch(2, dump(clusters(), np.zeros(1000)), 10)
+    assert warning.startswith(
+        "epoch 2: softmax accuracy is 10.0%, hardly better than guessing: lower train.learning_rate"
+    )
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_features_in_one_place(spread: float) -> None:
+    noise = np.random.default_rng(0).normal(0, spread, (1000, 2))
+    (warning,) = look_at_epoch(1, dump(3 + noise), 10)
+    assert "the features of all classes lie in one place (inter/intra is 0" in warning
+    assert "lower λ, or let it grow slowly with loss.ramp" in warning
+
+
+def test_a_head_that_was_left_behind() -> None:
+    predictions = np.arange(1000) % 10
+    predictions[:100] = (predictions[:100] + 1) % 10
+    (warning,) = look_at_end(CONFIG, dump(clusters(), predictions))
+    assert "the softmax head was left behind (accuracy 90.0%, nearest center 100.0%)" in warning
+    assert "train.head_rate" in warning
+
+
+def test_two_classes_in_one_cluster() -> None:
+    features = clusters()
+    labels = np.arange(1000) % 10
+    features[labels == 4] = features[labels == 9]
+    merged = dump(features)
+    (warning,) = [each for each in look_at_end(CONFIG, merged) if "cluster" in each]
+    assert "two classes share one cluster (their means are 0 apart" in warning
+    zero = load_config(QUICKSTART, lambda_=0.0)
+    assert not any("cluster" in each for each in look_at_end(zero, merged))  # rays touch without center loss
+
+
+def test_centers_that_do_not_move() -> None:
+    (warning,) = look_at_interval(0.5, {"step": 50, "center_shift": 0.0})
+    assert warning.startswith("the centers did not move in the steps up to 50 (‖Δc‖ = 0) although α = 0.5")
+
+
+def test_a_collapsed_sweep_says_so_everywhere(tmp_path: Path) -> None:
+    """Half an hour of λ = 10,000 without a ramp, in a few steps: everything is pulled onto one point."""
+    settings = [
+        "train.batch_size=400",
+        "train.epochs=1",
+        "loss.ramp=null",
+        "train.learning_rate=1e-9",
+        "train.log_every=5",
+    ]
+    flags = [word for setting in settings for word in ("--set", setting)]
+    done = cl(
+        "sweep", "--config", QUICKSTART, "--lambda", "10000", *flags, "--run-dir", "sweep", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
+    manifest = json.loads((tmp_path / "sweep" / row["directory"] / "run.json").read_text())
+    assert any("hardly better than guessing" in warning for warning in manifest["warnings"])
+    assert row["warnings"] == "; ".join(manifest["warnings"])
+    assert f"warning: {row['directory']}: {row['warnings']}" in done.stdout
+    assert "hardly better than guessing" in (tmp_path / "sweep" / "summary.csv").read_text()
+    run = cl("train", "--config", QUICKSTART, "--lambda", "10000", *flags, "--run-dir", "run", cwd=tmp_path)
+    assert any(line.startswith("warning: epoch 1: softmax accuracy is") for line in run.stderr.splitlines())

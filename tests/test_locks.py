@@ -1,0 +1,152 @@
+"""One process at a time in a run directory, and whoever comes second is told who has it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_cli import QUICKSTART, cl, environment
+
+from centerloss_core.locks import DirectoryLock, InUseError, holder
+
+# Sixteen processes want the same run directory at the same moment: a new one, or one whose process was killed.
+_ROUNDS = """
+import os, sys
+from pathlib import Path
+from centerloss_core.config import load_config
+from centerloss_core.runs import Run
+from centerloss_core.errors import ExpectedError
+
+config = load_config(Path(sys.argv[1]))
+for number in range(int(sys.argv[2])):
+    stale = number % 2 == 1
+    path = Path(f"run{number}")
+    if stale:  # begun by a process that died without giving the lock back
+        child = os.fork()
+        if child == 0:
+            Run.create(path, config, {})
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert (path / "lock").exists()
+    start, go = os.pipe()
+    done, tell = os.pipe()
+    end, finish = os.pipe()
+    children = []
+    for _ in range(16):
+        child = os.fork()
+        if child == 0:
+            for descriptor in (go, done, finish):
+                os.close(descriptor)
+            os.read(start, 1)  # all at once: the pipe is closed for everyone
+            try:
+                run = Run.open(path) if stale else Run.create(path, config, {})
+                words = f"got it {os.getpid()}"
+            except ExpectedError as error:
+                words = f"refused {error}"
+            os.write(tell, (words + "\\n").encode())
+            if words.startswith("got"):
+                os.read(end, 1)  # keeps the lock until the round is over
+            os._exit(0)
+        children.append(child)
+    os.close(start)
+    os.close(tell)
+    os.close(go)
+    lines = b""
+    while lines.count(b"\\n") < 16:
+        lines += os.read(done, 65536)
+    print(lines.decode(), end="", flush=True)
+    print("END", flush=True)
+    sys.stdin.readline()
+    os.close(finish)
+    for child in children:
+        os.waitpid(child, 0)
+"""
+
+
+def test_of_sixteen_processes_one_gets_the_directory_and_the_others_learn_who(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="forks")
+    rounds = 20
+    with subprocess.Popen(
+        [sys.executable, "-c", _ROUNDS, str(QUICKSTART), str(rounds)],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for _ in range(rounds):
+            lines = list(iter(process.stdout.readline, "END\n"))
+            winners = [line.split()[-1] for line in lines if line.startswith("got it")]
+            losers = [line for line in lines if line.startswith("refused")]
+            assert (len(winners), len(losers)) == (1, 15), lines
+            for line in losers:
+                assert f"is in use by process {winners[0]} on " in line
+            process.stdin.write("\n")
+            process.stdin.flush()
+    assert process.returncode == 0
+
+
+def test_a_lock_is_given_back_and_leaves_no_file(tmp_path: Path) -> None:
+    with DirectoryLock(tmp_path):
+        assert holder(tmp_path) is not None
+        with pytest.raises(
+            InUseError, match=rf"in use by process {os.getpid()} on .*: wait for it, or stop it"
+        ):
+            DirectoryLock(tmp_path)
+    assert holder(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_dead_process_left_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text('{"pid": 1, "host": "elsewhere", "since": "long ago", "command": "cl"}')
+    assert holder(tmp_path) is None
+    with DirectoryLock(tmp_path):
+        assert f"process {os.getpid()} on " in str(holder(tmp_path))
+
+
+def test_a_lock_goes_with_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    lock = DirectoryLock(tmp_path / "before")
+    (tmp_path / "before").rename(tmp_path / "after")
+    with pytest.raises(InUseError):
+        DirectoryLock(tmp_path / "after")
+    lock.moved_to(tmp_path / "after").release()
+    assert list((tmp_path / "after").iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["--resume", "run"], ["--config", QUICKSTART, "--run-dir", "run"]])
+def test_the_command_names_who_has_the_directory(arguments: list[str | Path], tmp_path: Path) -> None:
+    from centerloss_core.config import load_config
+    from centerloss_core.runs import Run
+
+    with Run.create(tmp_path / "run", load_config(QUICKSTART), {}):
+        done = cl("train", *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: run is in use by process {os.getpid()} on ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_sixteen_commands_at_once(tmp_path: Path) -> None:
+    """The whole program, TensorFlow included; two rounds of what takes the machine a minute each."""
+    settings = ("--set", "train.epochs=null", "--set", "train.iterations=200", "--run-dir", "run", "--quiet")
+    for round_ in range(2):
+        home = tmp_path / str(round_)
+        home.mkdir()
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-P", "-m", "cli", "train", "--config", str(QUICKSTART), *settings],
+                cwd=home,
+                env=environment(),
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(16)
+        ]
+        errors = [process.communicate()[1] for process in processes]
+        assert sorted(process.returncode for process in processes) == [0] + [1] * 15
+        assert sum("is in use by process" in error or "exists already" in error for error in errors) == 15
+        assert not any("Traceback" in error for error in errors)

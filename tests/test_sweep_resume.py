@@ -1,0 +1,139 @@
+"""A sweep that lost a worker, or was stopped: exactly what is missing is done, the rest is left untouched."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_cli import ROOT, cl
+
+SWEEP = """
+data: {name: mnist5k, validation: 3800}
+model: {batch_norm: false}
+train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 1}
+sweep: {lambda: [0, 0.1, 1.0]}
+"""
+LOST = "lambda0.1-alpha0.5-seed0"
+OTHERS = ["lambda0-alpha0.5-seed0", "lambda1-alpha0.5-seed0"]
+
+# Python reads this file when it starts. The process that trains the point is killed, as by the system when memory is
+# short, in the moment in which it begins its final dump; the flag sees to it that this happens once.
+_KILLER = f"""
+import os, signal, sys
+FLAG = os.path.join(os.path.dirname(__file__), "killed")
+def kill(event, arguments):
+    if event == "open" and "test-final" in str(arguments[0]) and not os.path.exists(FLAG):
+        open(FLAG, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+if any("{LOST}" in word for word in sys.orig_argv):
+    sys.addaudithook(kill)
+"""
+
+
+def home_with_killer(home: Path) -> dict[str, str]:
+    (home / "tiny.yaml").write_text(SWEEP)
+    (home / "killer").mkdir()
+    (home / "killer" / "sitecustomize.py").write_text(_KILLER)
+    return {"PYTHONPATH": f"{ROOT}:{home / 'killer'}"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sweep `sweep`, one of whose three points was killed."""
+    home = tmp_path_factory.mktemp("lost")
+    variables = home_with_killer(home)
+    done = cl("sweep", "--config", "tiny.yaml", "--run-dir", "sweep", cwd=home, **variables)
+    assert done.returncode == 1
+    assert (
+        f"1 of 3 points did not complete: {LOST}: its process ended with SIGKILL (out of memory?)"
+        in done.stderr
+    )
+    assert done.stderr.splitlines()[-1] == "go on with them: cl sweep --resume sweep"
+    assert "Traceback" not in done.stderr
+    return home
+
+
+def rows(sweep: Path) -> dict[str, dict[str, Any]]:
+    return {row["directory"]: row for row in json.loads((sweep / "summary.json").read_text())["runs"]}
+
+
+def times(*folders: Path) -> dict[Path, int]:
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_a_worker_that_is_killed_is_marked_and_the_others_go_on(home: Path) -> None:
+    found = rows(home / "sweep")
+    assert {name: row["status"] for name, row in found.items()} == {
+        LOST: "failed",
+        **dict.fromkeys(OTHERS, "completed"),
+    }
+    assert json.loads((home / "sweep" / LOST / "run.json").read_text())["status"] == "failed"
+
+
+def test_resume_does_exactly_what_is_missing_and_then_nothing(home: Path, tmp_path: Path) -> None:
+    sweep = shutil.copytree(home / "sweep", tmp_path / "sweep")
+    shutil.rmtree(sweep / OTHERS[1])  # never begun, as far as anyone can see
+    untouched = times(sweep / OTHERS[0])
+    done = cl("sweep", "--resume", "sweep", "--jobs", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {row["status"] for row in rows(sweep).values()} == {"completed"}
+    assert times(sweep / OTHERS[0]) == untouched
+    resumed = json.loads((sweep / LOST / "run.json").read_text())["resumed"]
+    assert [row["step"] for row in resumed] == [3]  # it had lost nothing but its evaluation
+    assert json.loads((sweep / OTHERS[1] / "run.json").read_text())["resumed"] == []
+    for name in ("features/test-final.npz", "features/train-final.npz"):
+        assert (sweep / OTHERS[1] / name).read_bytes() == (home / "sweep" / OTHERS[1] / name).read_bytes()
+    assert rows(sweep)[LOST]["accuracy"] is not None
+
+    runs = times(*(sweep / name for name in (LOST, *OTHERS)))
+    again = cl("sweep", "--resume", "sweep", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "On the test images" in again.stdout
+    assert times(*(sweep / name for name in (LOST, *OTHERS))) == runs
+    alone = cl("train", "--resume", f"sweep/{LOST}", cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    assert alone.stdout.splitlines()[0] == f"sweep/{LOST} is completed: there is nothing to resume"
+
+
+def test_a_changed_sweep_is_refused_with_the_difference(home: Path) -> None:
+    before = times(home / "sweep")
+    done = cl("sweep", "--resume", "sweep", "--set", "train.learning_rate=0.01", cwd=home)
+    assert done.returncode == 2
+    assert "error: sweep was begun with another config, and a sweep goes on as it was begun:" in done.stderr
+    assert "-  learning_rate: 0.001" in done.stderr
+    assert "+  learning_rate: 0.01" in done.stderr
+    assert "Traceback" not in done.stderr
+    other = cl("train", "--resume", f"sweep/{LOST}", "--lambda", "0", cwd=home)
+    assert other.returncode == 2
+    assert "-  lambda: 0.1" in other.stderr
+    assert "+  lambda: 0.0" in other.stderr
+    assert times(home / "sweep") == before
+
+
+def test_a_point_that_failed_is_taken_up_again_when_asked(tmp_path: Path) -> None:
+    variables = home_with_killer(tmp_path)
+    command = ("sweep", "--config", "tiny.yaml", "--lambda", "0.1", "--run-dir", "sweep", "--retries", "1")
+    done = cl(*command, cwd=tmp_path, **variables)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "killer" / "killed").exists()
+    manifest = json.loads((tmp_path / "sweep" / LOST / "run.json").read_text())
+    assert (manifest["status"], len(manifest["resumed"])) == ("completed", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--resume", "nowhere"], "nowhere is not a run directory"),
+        (["sweep", "--resume", "nowhere"], "nowhere is not a sweep: it has no summary.json"),
+        (["sweep", "--resume", "sweep", "--run-dir", "x"], "--run-dir and --resume exclude each other"),
+        (["train", "--resume", "sweep", "--name", "x"], "--name and --resume exclude each other"),
+        (["sweep"], "give --config FILE to begin something new, or --resume DIR"),
+    ],
+)
+def test_what_cannot_be_resumed_is_named(arguments: list[str], words: str, home: Path) -> None:
+    done = cl(*arguments, cwd=home)
+    assert done.returncode in (1, 2)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
