@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help quickstart test slow bench lint format clean
+.PHONY: help quickstart test slow bench audit lint format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test         tests, lint and types"
 	@echo "make slow         the long tests"
 	@echo "make bench        measure speed beside what we compare with (an hour; make bench BENCH=--list names its parts)"
+	@echo "make audit        look the pinned packages up among known vulnerabilities (needs pypi.org or osv.dev)"
 	@echo "make lint         lint and types only        make format   put the code in order"
 	@echo "make clean        remove the environment and caches; runs/ is left alone"
 
@@ -29,6 +30,12 @@ slow: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks $(BENCH)
 
+# In an environment of its own: what it needs must not mix with what is audited.
+audit:
+	@test -d $(VENV)-audit || $(PYTHON) -m venv $(VENV)-audit
+	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
+	$(VENV)-audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,7 +46,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(VENV)-audit build *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

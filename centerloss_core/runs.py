@@ -182,7 +182,7 @@ class Run:
 
     def checkpoints(self) -> list[Path]:
         """All checkpoints that are there, oldest first."""
-        return sorted((self.path / "checkpoints").glob("step-????????"))
+        return _checkpoints(self.path)
 
     @property
     def _metrics_path(self) -> Path:
@@ -244,6 +244,17 @@ def refuse_another_config(path: Path, begun: Config, asked: Config) -> None:
 def is_completed(path: Path) -> bool:
     """Whether the run in `path` has reached its end."""
     return (path / MANIFEST).is_file() and read_manifest(path).get("status") == "completed"
+
+
+def last_saved_step(path: Path) -> int:
+    """The step of the newest checkpoint of the run in `path`, whole or not; 0 where there is none."""
+    names = (each.name for each in _checkpoints(path))
+    return max((int(name.removeprefix("step-")) for name in names), default=0)
+
+
+def _checkpoints(path: Path) -> list[Path]:
+    found = (path / "checkpoints").glob("step-????????")
+    return sorted(each for each in found if each.name.removeprefix("step-").isdecimal())
 
 
 def last_row(path: Path, *, kind: str) -> dict[str, Any] | None:

@@ -34,7 +34,7 @@ def train(
     from centerloss_core.config import load_config
     from centerloss_core.imports import unused_imports_skipped
     from centerloss_core.interrupts import stop_with_parent
-    from centerloss_core.runs import begun_config, is_completed, refuse_another_config
+    from centerloss_core.runs import begun_config, is_completed, last_saved_step, refuse_another_config
     from cli import console, places
 
     stop_with_parent()
@@ -46,6 +46,7 @@ def train(
         "settings": settings,
     }
     given = {key: value for key, value in given.items() if value is not None}
+    resumed_after = None
     if resume is not None:
         places.refuse_a_new_place(run_dir=run_dir, name=name, dry_run=dry_run)
         path, resolved = resume, begun_config(resume)
@@ -55,6 +56,7 @@ def train(
             if not quiet:
                 console.show_completed(resume)
             return
+        resumed_after = last_saved_step(resume)
     else:
         config = places.required(config)
         resolved = load_config(config, **given)
@@ -62,7 +64,8 @@ def train(
     if dry_run:
         console.show_plan([(path, resolved)])
         return
-    with console.training_progress(resolved, path, quiet=quiet) as show, unused_imports_skipped():
+    progress = console.training_progress(resolved, path, resumed_after=resumed_after, quiet=quiet)
+    with progress as show, unused_imports_skipped():
         from centerloss_core import training
 
         warn = console.say_nothing if quiet else console.warn

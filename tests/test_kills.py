@@ -11,7 +11,7 @@ from comparing import without_clocks
 from test_cli import cl, environment
 
 TINY = """
-data: {name: mnist5k, validation: 3900}
+data: {name: mnist5k}
 model: {batch_norm: false}
 loss: {lambda: 0.1}
 train: {iterations: %d, batch_size: 10, learning_rate: 1e-3, log_every: 7, checkpoint_every: 1,

@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 from comparing import LAST_STEP, STEPS_PER_EPOCH, config, outcome, stop_at, stopped_run
 
+from centerloss_core import saving
 from centerloss_core.changes import ChangedError
 from centerloss_core.checkpoint_files import CheckpointError
+from centerloss_core.config import Train
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.runs import Run, RunError
 from centerloss_core.training import resume, train
@@ -176,3 +179,26 @@ def test_the_sums_are_those_of_sha256sum(stopped: Path) -> None:
         assert hashlib.sha256((checkpoint / name).read_bytes()).hexdigest() == digest
     with np.load(checkpoint / "state.npz", allow_pickle=False) as arrays:
         assert "center_loss/centers" in arrays.files
+
+
+def test_a_checkpoint_is_due_by_count_by_epoch_and_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(saving.time, "monotonic", lambda: now)
+
+    def schedule(**settings: Any) -> Callable[..., bool]:
+        return saving.CheckpointSchedule(Train(epochs=1, **settings)).is_due
+
+    by_count = schedule(checkpoint_every=3, checkpoint_seconds=None)
+    due = [by_count(step, epoch_ends=step == 5, run_ends=step == 7) for step in range(1, 8)]
+    assert due == [False, False, True, False, False, True, True]
+    by_epoch = schedule(checkpoint_seconds=None)
+    assert [by_epoch(step, epoch_ends=step == 5, run_ends=False) for step in (4, 5, 6)] == [
+        False,
+        True,
+        False,
+    ]
+    by_clock = schedule(checkpoint_every=1000, checkpoint_seconds=10.0)
+    due = []
+    for now in (105.0, 110.0, 115.0, 121.0):  # noqa: B007, read by the clock above
+        due.append(by_clock(1, epoch_ends=False, run_ends=False))
+    assert due == [False, True, False, True]
