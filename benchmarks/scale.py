@@ -13,7 +13,7 @@ from benchmarks.step import OUR_BATCH, images_per_second
 from benchmarks.workers import workers
 
 _SIZES = (60_000, 20_000, 6_000)  # the first is what the others are compared with
-_EPOCHS = 4
+_EPOCHS = 10
 _FLAT = 0.05
 
 
@@ -28,7 +28,7 @@ def measure(options: Options) -> Outcome:
         measured[f"{smallest}, {_EPOCHS} epochs in one go"] = partial(
             images_per_second, running[smallest], _EPOCHS * epoch, OUR_BATCH
         )
-        rates = in_turns(measured, rounds=2 if options.quick else 7)
+        rates = in_turns(measured, rounds=2 if options.quick else 5)
     first = next(iter(contestants))
     rows = [outcome.add(first, "images/s", rates[first])]
     rows += [outcome.add(name, "images/s", rates[name], reference=first) for name in list(rates)[1:]]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 # A zip entry carries a date. A fixed one (the earliest that zip can hold) keeps equal arrays equal on disk.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+_LONGEST_REASON = 500
 
 
 class ArrayFileError(ValueError):
@@ -56,33 +58,51 @@ def read_arrays(path: Path, check: Callable[[Mapping[str, Header]], None]) -> di
         ArrayFileError: the file is damaged, or `check` refused it.
     """
     try:
+        found = path.stat()
+        # A link to a device or a pipe may never end, and zipfile looks for an end.
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("is not a file")
         with zipfile.ZipFile(path) as archive:
-            headers = {
-                _array_name(entry): _read_header(archive, entry) for entry in _distinct(archive.infolist())
-            }
+            entries = _distinct(archive.infolist())
+            _refuse_more_than_there_is(entries, found.st_size)
+            headers = {_array_name(entry): _read_header(archive, entry) for entry in entries}
             check(headers)
             return {name: _read_array(archive, name) for name in headers}
     except FileNotFoundError:
         raise
     except zipfile.BadZipFile as error:
         raise ArrayFileError(f"damaged or not an .npz file ({error})") from error
-    # NotImplementedError, RuntimeError: zip entries compressed or encrypted in ways that nobody here writes.
-    except (ValueError, EOFError, OSError, NotImplementedError, RuntimeError, zlib.error) as error:
-        raise ArrayFileError(str(error)) from error
+    # RuntimeError: zip entries encrypted, or (NotImplementedError) patched, as nobody here writes them.
+    except (ValueError, EOFError, OSError, RuntimeError) as error:
+        # NumPy's parser repeats the whole of a header that it cannot read.
+        raise ArrayFileError(str(error)[:_LONGEST_REASON]) from error
 
 
 def _distinct(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     names = [entry.filename for entry in entries]
     if len(set(names)) != len(names):
         raise ValueError("holds two entries of one name")
+    # Names are shown to a person, whose terminal they must not steer.
+    if not all(name.isprintable() for name in names):
+        raise ValueError("holds an entry with a name that cannot be printed")
     return entries
 
 
+def _refuse_more_than_there_is(entries: list[zipfile.ZipInfo], available: int) -> None:
+    """Nothing is written compressed here, so what a file asks for it must bring: a small one stays small."""
+    for entry in entries:
+        if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
+            raise ValueError(f"{entry.filename} is compressed; expected arrays as numpy.savez writes them")
+    announced = sum(entry.file_size for entry in entries)
+    if announced > available:
+        raise ValueError(f"announces {announced} bytes but has {available}")
+
+
 def _array_name(entry: zipfile.ZipInfo) -> str:
-    # zipfile cannot bound what other kinds unpack to, and NumPy writes none of them.
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{entry.filename} is neither stored nor deflated")
-    return entry.filename.removesuffix(".npy")
+    name = entry.filename.removesuffix(".npy")
+    if name == entry.filename:
+        raise ValueError(f"{name} is no array in .npy format")
+    return name
 
 
 def _read_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Header:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import stat
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -99,6 +100,8 @@ def verify_checkpoint(path: Path) -> None:
         whole = announced == _sums(path)
     except OSError as error:
         raise DamagedCheckpointError(f"{error.filename or path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DamagedCheckpointError(f"{path}: damaged ({error})") from error
     if not whole:
         raise DamagedCheckpointError(f"{path}: damaged (a file differs from its sum in {_SUMS})")
 
@@ -146,13 +149,18 @@ def read_state(path: Path, check: Callable[[Mapping[str, Header]], None]) -> dic
 def _sums(folder: Path) -> bytes:
     lines = []
     for name in _HASHED:
+        _size(folder / name)
         with (folder / name).open("rb") as file:
             lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
     return "".join(lines).encode()
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size
+    """Of a file; a ValueError for anything else, because a link to a device or a pipe may never end."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError(f"{path.name} is not a file")
+    return found.st_size
 
 
 def _read_text(path: Path) -> str:
@@ -171,12 +179,13 @@ def _checked(found: Any) -> Position:
     position = Position(**found)
     for name in ("step", "metrics_bytes", "sessions"):
         value = getattr(position, name)
-        if type(value) is not int or value < 0:
+        if type(value) is not int or not 0 <= value <= sys.maxsize:
             raise ValueError(f"{name} must be an integer ≥ 0")
     for name in ("seconds", "warm_up_seconds", "interval_began"):
         if not _is_number(getattr(position, name)):
             raise ValueError(f"{name} must be a number")
-    if not isinstance(position.data, str):
+    # It is shown to a person, whose terminal it must not reach unescaped.
+    if not isinstance(position.data, str) or not position.data.isprintable():
         raise ValueError("data must be a fingerprint")
     pending = position.pending
     if not isinstance(pending, list) or not all(
@@ -187,4 +196,5 @@ def _checked(found: Any) -> Position:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    # False for infinity and NaN, and for an integer that no float can hold.
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max

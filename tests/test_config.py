@@ -204,7 +204,7 @@ def test_all_problems_at_once_from_top_to_bottom(write):
     keys_of_train = (
         "epochs, iterations, batch_size, optimizer, learning_rate, schedule, momentum, weight_decay, head_rate, "
         "precision, deterministic, seed, device, log_every, checkpoint_every, checkpoint_seconds, dump_every_epoch, "
-        "dump_train"
+        "dump_train, tensorboard"
     )
     assert complaints(path) == [
         "x.yaml:2: data.name: expected one of mnist, mnist5k; received 'mnst'; did you mean 'mnist'?",
@@ -364,7 +364,7 @@ def test_received_values_cannot_disturb_the_terminal(write):
             "x.yaml:1: the YAML tag '!!python/object/apply:os.system' is not supported; write a plain value",
         ),
         (b"data: {name: mnist}\n# \xe9\n", "x.yaml: not UTF-8 text (byte 0xe9 on line 2)"),
-        (b"#" * 100_000, "x.yaml: larger than 64 KiB: this is no config"),
+        (b"#" * 100_000, "x.yaml: larger than 32 KiB: this is no config"),
     ],
 )
 def test_files_that_are_no_config(write, text, message):
@@ -387,7 +387,7 @@ def test_keys_that_are_no_names(write):
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 60_000, "{a: " * 15_000, "\n".join(" " * i + "a:" for i in range(300))]
+    "text", ["[" * 30_000, "{a: " * 7_500, "\n".join(" " * i + "a:" for i in range(200))]
 )
 def test_deep_nesting_is_refused_at_once(write, text):
     start = time.monotonic()
@@ -741,6 +741,7 @@ def test_the_text_of_a_dumped_config(write):
           checkpoint_seconds: 10.0
           dump_every_epoch: true
           dump_train: 2000
+          tensorboard: false
         """
     )
 

@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import http.server
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,26 +27,40 @@ class Answer(NamedTuple):
     status: int = 200
     announced: int | None = None  # Content-Length, where it is not that of the body
     encoding: str | None = None
+    stalls_after: int | None = None  # bytes of the body; -1: before anything is sent
 
 
 class Mirror:
-    """A web server for four files; `answers` says what it sends, `requests` what it was asked for."""
+    """A web server for four files; `answers` says what it sends, `requests` what it was asked for.
+
+    What stalls does so until `released`; `meeting` lets several clients wait for one another at the first file.
+    """
 
     def __init__(self, answers: dict[str, Answer]) -> None:
         self.answers = answers
         self.requests: list[str] = []
+        self.released = threading.Event()
+        self.meeting: threading.Barrier | None = None
         mirror = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 mirror.requests.append(self.path)
                 answer = mirror.answers.get(self.path.lstrip("/"), Answer(b"no such file", status=404))
+                if mirror.meeting is not None and self.path == f"/{FIRST}":
+                    mirror.meeting.wait()
+                if answer.stalls_after == -1:
+                    mirror.released.wait()
                 self.send_response(answer.status)
                 length = len(answer.body) if answer.announced is None else answer.announced
                 self.send_header("Content-Length", str(length))
                 if answer.encoding:
                     self.send_header("Content-Encoding", answer.encoding)
                 self.end_headers()
+                if answer.stalls_after is not None:
+                    self.wfile.write(answer.body[: answer.stalls_after])
+                    mirror.released.wait()
+                    return
                 self.wfile.write(answer.body)
 
             def log_message(self, *_: object) -> None:
@@ -57,6 +73,7 @@ class Mirror:
         ).start()
 
     def close(self) -> None:
+        self.released.set()
         self.server.shutdown()
         self.server.server_close()
 
@@ -157,7 +174,11 @@ def test_the_second_mirror_delivers_what_the_first_does_not_have(
         (Answer(STORED[FIRST][:-100], announced=len(STORED[FIRST])), "no complete answer"),
         (Answer(STORED["t10k-images-idx3-ubyte.gz"]), "announces 10 × 28 × 28"),
         (Answer(gzip.compress(gzip.decompress(STORED[FIRST])[:-1] + b"\xff")), "its SHA-256 differs"),
+        (Answer(b""), "only 0 bytes"),
         (Answer(bytes(1 << 20)), "sends more than"),
+        (Answer(gzip.compress(bytes(4 << 20))), "IDX of type 0x00"),
+        (Answer(gzip.compress(bytes(64 << 20))), "sends more than"),
+        (Answer(gzip.compress(bytes(64 << 20)), encoding="gzip"), "sends more than"),
         (Answer(b"not gzip at all", encoding="gzip"), "no complete answer"),
     ],
 )
@@ -174,6 +195,22 @@ def test_a_bad_answer_is_refused_and_leaves_nothing(
     assert not cache.exists()
 
     load(cache, first, start_mirror(GOOD))
+
+
+@pytest.mark.parametrize("sent", [-1, 0, 100])
+def test_a_server_that_stalls_is_given_up(
+    sent: int, start_mirror: StartMirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its answer, before the first byte and in the middle; each mirror costs its timeout once."""
+    monkeypatch.setattr("centerloss_core.datasets.download._TIMEOUT", (5, 0.5))
+    stalled = {name: answer._replace(stalls_after=sent) for name, answer in GOOD.items()}
+    mirror = start_mirror(stalled)
+    assert f"{mirror.url}{FIRST}: no complete answer (" in refusal(cache, mirror)
+    assert mirror.requests == [f"/{FIRST}"]
+    assert not cache.exists()
+
+    assert load(cache, mirror, start_mirror(GOOD)) == f"a download, kept in the cache {cache}"
+    assert mirror.requests == [f"/{FIRST}"] * 2
 
 
 def test_no_server_at_all(start_mirror: StartMirror, cache: Path) -> None:
@@ -215,6 +252,49 @@ def test_two_at_once_leave_one_good_copy(start_mirror: StartMirror, cache: Path)
         sources = list(pool.map(lambda _: load(cache, mirror), range(4)))
     assert len(sources) == 4
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == STORED
+
+
+EIGHTH = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+from test_download import FILES, STORED
+from centerloss_core.datasets.mnist import load_mnist
+from gzip import decompress
+
+train, test, source = load_mnist(files=FILES, cache=Path(sys.argv[2]), mirrors=[sys.argv[3]])
+arrays = (train.images, train.labels, test.images, test.labels)
+assert [decompress(stored)[-array.nbytes :] for stored, array in zip(STORED.values(), arrays)] == [
+    array.tobytes() for array in arrays
+]
+print(source)
+"""
+
+
+def test_eight_processes_at_once_leave_one_good_copy(start_mirror: StartMirror, cache: Path) -> None:
+    """None is answered before all have asked, so that each finds the damaged file and replaces it."""
+    cache.mkdir(parents=True)
+    (cache / FIRST).write_bytes(b"damaged")
+    mirror = start_mirror(GOOD)
+    mirror.meeting = threading.Barrier(8, timeout=120)
+    tests = Path(__file__).parent
+    arguments = [sys.executable, "-c", EIGHTH, str(tests), str(cache), mirror.url]
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen(arguments, cwd=tests.parent, stdout=pipe, stderr=pipe, text=True) for _ in range(8)
+    ]
+    try:
+        for process in processes:
+            output, errors = process.communicate(timeout=180)
+            assert process.returncode == 0, errors
+            assert output == f"a download, kept in the cache {cache}\n"
+    finally:
+        for process in processes:
+            process.kill()
+    assert mirror.requests.count(f"/{FIRST}") == 8
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == STORED
+    assert load(cache) == f"the cache {cache}"
 
 
 def test_a_cache_that_cannot_be_written(start_mirror: StartMirror, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from centerloss_core.config.schema import Config, ConfigFile
 from centerloss_core.config.tree import KeyPath, Origin, Source, Tree
 
 # A config has about 2 kB; PyYAML reads about 100 kB a second.
-MOST_BYTES = 64 * 1024
+MOST_BYTES = 32 * 1024
 MOST_NESTING = 50
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})\Z")

@@ -16,7 +16,7 @@ from typing import Any, Literal, overload
 from pydantic import ValidationError
 
 from centerloss_core.config.checking import check, check_part, default_at
-from centerloss_core.config.documents import Document, load_document, parse
+from centerloss_core.config.documents import MOST_NESTING, Document, load_document, parse
 from centerloss_core.config.problems import ConfigError, Problem, shortened
 from centerloss_core.config.schema import Config, Sweep, When
 from centerloss_core.config.tree import Edit, Origin, Source, Tree, dotted
@@ -30,6 +30,13 @@ _DEVICE = ("train", "device")
 _SWEPT = {"lambda": _LAMBDA, "alpha": _ALPHA, "seed": _SEED}
 
 _LONGEST_FLAG = 100
+_TOO_DEEP = f"nested more than {MOST_NESTING} levels deep"
+
+# Each is read anew for each of up to a thousand runs.
+_MOST_OVERRIDDEN = 100
+
+# Where every run of a sweep has as many, a person needs no more of them.
+_ENOUGH_PROBLEMS = 100
 
 
 def load_config(
@@ -96,7 +103,9 @@ def resolve_sweep(
         sweep.lambda_, sweep.alpha or (None,), sweep.seed or (None,)
     ):
         config, found = _resolve(document, [*lists, *_flags(lambda_, alpha, seed, device)], edits)
-        problems += found
+        problems = list(dict.fromkeys([*problems, *found]))
+        if len(problems) > _ENOUGH_PROBLEMS:
+            break
         configs += [] if config is None else [config]
     if problems:
         raise ConfigError(problems)
@@ -158,6 +167,8 @@ def _parse_setting(text: str) -> Edit:
         raise ConfigError(
             [origin.problem((), "overrides belong in the file; --set wins over them for any key")]
         )
+    if len(path) > MOST_NESTING:
+        raise ConfigError([origin.problem(path, _TOO_DEEP)])
     if not value.strip():
         raise ConfigError([origin.problem(path, "no value after '='; write null for none")])
     parsed = parse(value, lambda _: origin)
@@ -214,13 +225,19 @@ def _read_overrides(tree: Tree) -> tuple[list[_Override], list[Problem]]:
     """
     overrides: list[_Override] = []
     problems: list[Problem] = []
+    overridden = 0
     items = tree.values.get("overrides")
     for index, item in enumerate(items if isinstance(items, list) else ()):
         settings = item.get("set") if isinstance(item, dict) else None
         if not isinstance(settings, dict):
             continue
+        overridden += len(settings)
+        if overridden > _MOST_OVERRIDDEN:
+            message = f"more than {_MOST_OVERRIDDEN} values are set by overrides"
+            return [], [*problems, tree.origin(("overrides", index, "set")).problem(("overrides",), message)]
         edits = [_override_edit(tree, index, key, value) for key, value in settings.items()]
-        overrides.append(_Override(_when(item), edits))
+        # A key of thousands of parts would become a mapping too deep to walk.
+        overrides.append(_Override(_when(item), [edit for edit in edits if len(edit.path) <= MOST_NESTING]))
         problems += _problems_of_override(edits)
     return overrides, problems
 
@@ -263,6 +280,8 @@ def _cannot_be_set(edit: Edit) -> str | None:
     """Why an override may not set this key."""
     if len(edit.path) == 1:
         return "expected a dotted key such as train.iterations"
+    if len(edit.path) > MOST_NESTING:
+        return _TOO_DEEP
     if edit.path[0] in {"sweep", "overrides"}:
         return f"an override cannot set the section {edit.path[0]}"
     if edit.path in _SWEPT.values():

@@ -191,6 +191,9 @@ class Train(Section):
     dump_train: Count | None = Field(
         default=2000, description="training images in the final dump, evenly spread; null: all of them"
     )
+    tensorboard: bool = Field(
+        default=False, description="write the run for TensorBoard too; needs the extra `tensorboard`"
+    )
 
     @model_validator(mode="after")
     def _has_one_length(self) -> Self:

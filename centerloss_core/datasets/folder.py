@@ -37,14 +37,18 @@ def find_in_folder(folder: Path, files: tuple[KnownFile, ...]) -> list[Path]:
     Raises:
         DataError: there is no such folder or it lacks a file.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
-    found = {known.name: _find_idx(folder, known) for known in files}
-    paths = [path for path in found.values() if path is not None]
-    if len(paths) == len(files):
-        return paths
-    if (folder / NPZ_NAME).is_file():
-        return [folder / NPZ_NAME]
+    try:
+        if not folder.is_dir():
+            raise DataError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
+        found = {known.name: _find_idx(folder, known) for known in files}
+        paths = [path for path in found.values() if path is not None]
+        if len(paths) == len(files):
+            return paths
+        if (folder / NPZ_NAME).is_file():
+            return [folder / NPZ_NAME]
+    # A name longer than a name may be, a folder that may not be entered.
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror or error})") from error
     missing = ", ".join(name for name, path in found.items() if path is None)
     raise DataError(f"{folder}: lacks {missing} (with or without .gz) and has no {NPZ_NAME}")
 

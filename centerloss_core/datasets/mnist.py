@@ -93,11 +93,12 @@ def default_cache() -> Path:
 
 def _named_folder(directory: Path | None) -> tuple[Path, str] | None:
     """The folder somebody named, and how; None if nobody did."""
+    # os.path's expanduser leaves a user whom nobody knows as text; that of Path fails.
     if directory is not None:
-        return directory.expanduser(), "data.dir"
+        return Path(os.path.expanduser(directory)), "data.dir"
     from_environment = os.environ.get(DATA_DIR_VARIABLE)
     if from_environment:
-        return Path(from_environment).expanduser(), DATA_DIR_VARIABLE
+        return Path(os.path.expanduser(from_environment)), DATA_DIR_VARIABLE
     return None
 
 

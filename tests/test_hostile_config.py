@@ -1,0 +1,454 @@
+"""Config files that a stranger wrote: there is a config or a ConfigError, and nothing else happens.
+
+Documents are drawn from a config's own words, with mistakes: a text of random characters would never get past the
+parser. `make slow` draws a hundred thousand, each within a second.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from centerloss_core.config import (
+    Config,
+    ConfigError,
+    ConfigFile,
+    Data,
+    Document,
+    Loss,
+    Milestones,
+    Model,
+    Override,
+    Ramp,
+    Sweep,
+    Train,
+    When,
+    load_config,
+    load_document,
+    resolve_sweep,
+)
+from centerloss_core.runs import point_name
+
+VALID = "data: {name: mnist5k}\ntrain: {epochs: 1}\n"
+MODELS = (ConfigFile, Data, Loss, Milestones, Model, Override, Ramp, Sweep, Train, When)
+
+# ---- what documents are made of
+
+NAMES = sorted({field.alias or name for model in MODELS for name, field in model.model_fields.items()})
+SECTIONS = list(ConfigFile.model_fields)
+DOTTED = [
+    f"{section}.{field.alias or name}"
+    for section, model in (("data", Data), ("model", Model), ("loss", Loss), ("train", Train))
+    for name, field in model.model_fields.items()
+]
+PLAIN_WORDS = r"""
+mnist mnist5k adam muon one_cycle sum mean circle auto cpu gpu:0 float32 true False yes null ~ none .nan .inf -.INF
+1e400 -1e-400 0 1 -1 007 0x10 1_000 1:30 0.5 1e-4 '1' "4" 2026-11-23 /etc/passwd ../../x ~root ~nobody-knows/x $HOME
+`id` $(id) λ = [ ] { } , : # % @ ` ' " --- ... << \ *a "\x1b[2J" "\uD800" "\U0010FFFF" "\UFFFFFFFF" "\0"
+"""
+SENTENCES = """
+&a 1
+&a [*a]
+!!python/object/apply:os.system ['touch marker']
+!!python/name:os.system
+!!binary aGk=
+!!int 1
+!!set {a}
+!!timestamp 2026-11-23
+!foo 1
+!<tag:yaml.org,2002:float> 1
+! 1
+- 1
+? a
+"""
+ODD_TEXTS = (
+    "",
+    "\t1",
+    "\x07",
+    "'\x1b[2J'",
+    "\ufeff",
+    "\x85",
+    "\r",
+    "\u202e",
+    "\u2028",
+    "\U0001f600",
+    "|\n  a",
+    ">-\n  b",
+)
+LONG_TEXTS = ("9" * 19, "9" * 5000, "1" * 400 + ".5", "x" * 3000)
+WORDS = (*PLAIN_WORDS.split(), *SENTENCES.splitlines(), *ODD_TEXTS, *LONG_TEXTS)
+ODD_KEYS = r"""<<
+? [a]
+? {a: b}
+1
+null
+true
+.nan
+"\uD800"
+"train.\uDFFF"
+"train.\a"
+""".splitlines()
+
+
+@st.composite
+def near_misses(draw: st.DrawFn) -> str:
+    """A known key with one letter gone, or two of them run together."""
+    name = draw(st.sampled_from(NAMES))
+    cut = draw(st.integers(0, len(name)))
+    return name[:cut] + draw(st.sampled_from(["", "_", "-", ".", " ", "\\", *NAMES[:5]])) + name[cut + 1 :]
+
+
+KEYS = st.one_of(
+    st.sampled_from(NAMES),
+    st.sampled_from(DOTTED),
+    near_misses(),
+    st.sampled_from(ODD_KEYS),
+    st.integers(1, 2000).map(lambda depth: "train" + ".a" * depth),
+)
+SCALARS = st.one_of(
+    st.sampled_from(WORDS),
+    st.integers().map(str),
+    st.floats().map(repr),
+    st.text(max_size=12).map(repr),
+    st.text(st.characters(), max_size=8),
+)
+
+
+def flow_mapping(items: list[tuple[str, str]]) -> str:
+    return "{" + ", ".join(f"{key}: {value}" for key, value in items) + "}"
+
+
+def containers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.lists(inner, max_size=6).map(lambda items: "[" + ", ".join(items) + "]"),
+        st.lists(st.tuples(KEYS, inner), max_size=6).map(flow_mapping),
+    )
+
+
+VALUES = st.recursive(SCALARS, containers, max_leaves=10)
+SECTION_LINES = st.tuples(KEYS, VALUES).map(lambda item: f"  {item[0]}: {item[1]}\n")
+OVERRIDES = st.tuples(
+    st.lists(st.tuples(st.sampled_from(["loss.lambda", "loss.alpha", "train.seed"]), SCALARS), max_size=2),
+    st.lists(st.tuples(st.one_of(st.sampled_from(DOTTED), KEYS), VALUES), max_size=4),
+).map(lambda parts: f"  - when: {flow_mapping(parts[0])}\n    set: {flow_mapping(parts[1])}\n")
+SECTIONS_OF_A_FILE = st.one_of(
+    st.tuples(st.sampled_from(SECTIONS), st.lists(SECTION_LINES, max_size=5)).map(
+        lambda parts: f"{parts[0]}:\n{''.join(parts[1])}"
+    ),
+    st.tuples(KEYS, VALUES).map(lambda item: f"{item[0]}: {item[1]}\n"),
+    st.lists(OVERRIDES, min_size=1, max_size=3).map(lambda items: f"overrides:\n{''.join(items)}"),
+    st.lists(st.sampled_from(["0", "1e-3", "0.1", "1", "1.0", ".inf", "x"]), max_size=5).map(
+        lambda items: f"sweep: {{lambda: [{', '.join(items)}]}}\n"
+    ),
+    st.just("sweep: {lambda: [0], seed: [" + ", ".join(map(str, range(8))) + "]}\n"),
+)
+EXTRAS = st.sampled_from(
+    [
+        "---\n",
+        "...\n",
+        "--- a\n--- b\n",
+        "%YAML 1.1\n---\n",
+        "%YAML 99999999999999999999.1\n---\n",
+        "%TAG ! tag:yaml.org,2002:python/\n---\n",
+        "base: &base {epochs: 1}\ntrain: {<<: *base}\n",
+        "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n",
+        "\tepochs: 1\n",
+        "# only words\n",
+        "train: {epochs: 2}\n",
+        "x: " + "[" * 3000 + "\n",
+        "x: " + "{a: " * 60 + "1" + "}" * 60 + "\n",
+        "- " * 2000 + "\n",
+        "? " * 2000 + "\n",
+        "x: " + "[" * 49 + "]" * 49 + "\n",
+        "k: 1\n" * 50,
+    ]
+)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> bytes:
+    """A config file as bytes: a good beginning, sections with mistakes, and now and then bytes that are no text."""
+    parts = draw(st.lists(st.one_of(SECTIONS_OF_A_FILE, SECTIONS_OF_A_FILE, EXTRAS), max_size=5))
+    if draw(st.booleans()):
+        parts.insert(draw(st.integers(0, len(parts))), VALID)
+    content = "".join(parts).encode("utf-8", "surrogatepass")
+    damage = draw(st.integers(0, 11))
+    if damage == 0:
+        place = draw(st.integers(0, len(content)))
+        content = content[:place] + draw(st.binary(min_size=1, max_size=6)) + content[place:]
+    elif damage == 1:
+        content = content[: draw(st.integers(0, len(content)))]
+    elif damage == 2:
+        encoding = draw(st.sampled_from(["utf-16", "utf-16-be", "utf-32", "utf-8-sig"]))
+        content = content.decode("utf-8", "replace").encode(encoding)
+    return content
+
+
+ASSIGNMENTS = st.one_of(
+    st.tuples(st.one_of(st.sampled_from(DOTTED), KEYS), st.sampled_from(["=", "", " = ", "=="]), VALUES).map(
+        "".join
+    ),
+    st.tuples(st.sampled_from(SECTIONS), KEYS, VALUES).map(lambda parts: f"{parts[0]}.{parts[1]}={parts[2]}"),
+    st.integers(1, 3000).map(lambda depth: "loss" + ".ramp" * depth + "=1"),
+    st.text(
+        st.characters(), max_size=30
+    ),  # also lone surrogates: what Python makes of bytes in a command line
+)
+
+# ---- the property
+
+
+def assert_config_or_refusal(call: Callable[[], object]) -> bool:
+    """Whether there was a config; a ConfigError must say something, in characters that a terminal takes."""
+    refused: ConfigError | None = None
+    try:
+        result = call()
+    except ConfigError as error:
+        refused = error
+    if refused is None:
+        for config in result if isinstance(result, list) else [result]:
+            assert isinstance(config, Config)
+        return True
+    lines = str(refused).splitlines()
+    assert all(line.isprintable() for line in lines), lines
+    assert len(lines) == len(refused.problems) > 0
+    return False
+
+
+def check_file(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert_config_or_refusal(lambda: load_config(path))
+    assert_config_or_refusal(lambda: resolve_sweep(load_document(path)))
+
+
+def check_settings(valid: Document, path: Path, texts: list[str]) -> None:
+    assert_config_or_refusal(lambda: load_config(path, settings=texts))
+    assert_config_or_refusal(lambda: resolve_sweep(valid, settings=texts))
+
+
+def quietly(examples: int, deadline: int | None = None) -> Any:
+    """The same documents every time, unless many are asked for; nothing is kept on disk between two runs."""
+    return settings(
+        max_examples=examples,
+        deadline=deadline,
+        derandomize=deadline is None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("hostile") / "x.yaml"
+
+
+@pytest.fixture(scope="module")
+def valid(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    path = tmp_path_factory.mktemp("valid") / "valid.yaml"
+    path.write_text(VALID)
+    return load_document(path)
+
+
+@quietly(250)
+@given(content=documents())
+def test_any_document_is_a_config_or_refused(path: Path, content: bytes) -> None:
+    check_file(path, content)
+
+
+@quietly(150)
+@given(texts=st.lists(ASSIGNMENTS, min_size=1, max_size=3))
+def test_any_setting_is_a_config_or_refused(valid: Document, texts: list[str]) -> None:
+    check_settings(valid, valid.path, texts)
+
+
+@pytest.mark.slow
+@quietly(70_000, deadline=1000)
+@given(content=documents())
+def test_many_documents_each_within_a_second(path: Path, content: bytes) -> None:
+    check_file(path, content)
+
+
+@pytest.mark.slow
+@quietly(30_000, deadline=1000)
+@given(texts=st.lists(ASSIGNMENTS, min_size=1, max_size=3))
+def test_many_settings_each_within_a_second(valid: Document, texts: list[str]) -> None:
+    check_settings(valid, valid.path, texts)
+
+
+def test_what_is_drawn_is_not_all_refused(path: Path) -> None:
+    """Documents that never are a config would prove little."""
+    outcomes: list[bool] = []
+
+    @quietly(60)
+    @given(content=documents())
+    def look(content: bytes) -> None:
+        path.write_bytes(content)
+        outcomes.append(assert_config_or_refusal(lambda: load_config(path)))
+
+    look()
+    assert 1 <= sum(outcomes) < len(outcomes)
+
+
+# ---- found by drawing, kept
+
+
+def refusal(path: Path, text: str, settings: list[str] | None = None) -> str:
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, settings=settings or [])
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("depth", [60, 500, 10_000])
+def test_a_key_of_thousands_of_parts_is_no_deep_mapping(path: Path, depth: int) -> None:
+    key = "train" + ".a" * depth
+    message = refusal(path, VALID, [f"{key}=1"])
+    assert message.startswith("--set train.a.a")
+    assert "nested more than 50 levels deep" in message
+    override = f"overrides:\n- when: {{train.seed: 0}}\n  set: {{? {key} : 1}}\n"
+    assert "nested more than 50 levels deep" in refusal(path, VALID + override)
+    swept = f"sweep:\n  ? {key}\n  : 1\n"
+    assert "unknown key" in refusal(path, VALID + swept)
+
+
+def test_overrides_have_an_end(path: Path) -> None:
+    """Each is looked at for each of up to a thousand runs."""
+    override = "- {when: {train.seed: 0}, set: {train.epochs: 2}}\n"
+    path.write_text(VALID + "overrides:\n" + override * 100)
+    assert load_config(path).train.epochs == 2
+    message = refusal(path, VALID + "overrides:\n" + override * 101)
+    assert message == f"{path}:104: overrides: more than 100 values are set by overrides"
+
+
+def test_a_thousand_runs_of_a_broken_file_do_not_repeat_its_problems(path: Path) -> None:
+    runs = "sweep: {lambda: [0], seed: [" + ", ".join(map(str, range(1000))) + "]}\n"
+    path.write_text(VALID + runs + "".join(f"key{number}: 1\n" for number in range(1500)))
+    with pytest.raises(ConfigError) as caught:
+        resolve_sweep(load_document(path))
+    assert len(caught.value.problems) == 1500
+
+
+# ---- the nastiest, in a process of its own
+
+OVERRIDE = VALID + "overrides:\n- when: {train.seed: 0}\n  set:\n"
+NASTIEST = {
+    "alias bomb": "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+    + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)),
+    "merge bomb": "a0: &a0 {x: 1}\n"
+    + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)),
+    "an alias of itself": "a: &a [*a]\n",
+    "100,000 brackets": "a: " + "[" * 100_000,
+    "30,000 brackets": "a: " + "[" * 30_000,
+    "30,000 braces": "a: " + "{" * 30_000,
+    "15,000 dashes": "- " * 15_000,
+    "15,000 question marks": "? " * 15_000,
+    "deep mappings": "".join(f"{' ' * n}a:\n" for n in range(300)),
+    "a scalar of 10 MB": "a: " + "x" * 10_000_000,
+    "a scalar of 30 kB": "a: " + "x" * 30_000,
+    "a key of 12,000 parts": OVERRIDE + "    ? train" + ".a" * 12_000 + "\n    : 1\n",
+    "6,000 keys": VALID + "a: 1\n" * 6_000,
+    "10,000 empty mappings": VALID + "x: [" + "{}," * 10_000 + "]\n",
+    "a number of 30,000 digits": VALID.replace("1}", "9" * 30_000 + "}"),
+    "a power of 30,000 digits": VALID.replace("1}", "1e" + "9" * 30_000 + "}"),
+    "zeros": "\0" * 30_000,
+}
+
+CHILD = """
+import resource, sys
+from pathlib import Path
+from centerloss_core.config import ConfigError, load_config, load_document, resolve_sweep
+
+resource.setrlimit(resource.RLIMIT_CPU, (120, 120))
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    for call in (load_config, lambda path: resolve_sweep(load_document(path))):
+        try:
+            call(path)
+        except ConfigError as error:
+            assert str(error).startswith(str(path)), error
+        else:
+            raise SystemExit(f"{path} was taken for a config")
+loaded = [name for name in ("tensorflow", "jax", "keras", "numpy", "evil") if name in sys.modules]
+assert not loaded, loaded
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def in_a_child(code: str, folder: Path) -> str:
+    """Run by a shell, because Linux counts the memory of the process that starts another as that one's first."""
+    root = Path(__file__).parent.parent
+    child = subprocess.run(
+        ["/bin/sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", code, str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(root), str(folder.parent)])},
+    )
+    assert child.returncode == 0, child.stderr
+    return child.stdout
+
+
+def test_the_nastiest_documents_stay_small(tmp_path: Path) -> None:
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    for number, text in enumerate(NASTIEST.values()):
+        (folder / f"{number:02}.yaml").write_text(text)
+    assert int(in_a_child(CHILD, folder)) < 300 * 1024  # KiB
+
+
+def test_nothing_in_a_config_is_imported_or_run(tmp_path: Path) -> None:
+    folder, marker = tmp_path / "configs", tmp_path / "marker"
+    folder.mkdir()
+    (tmp_path / "evil.py").write_text(f"open({str(marker)!r}, 'w')\n")
+    tags = (
+        f"!!python/object/apply:os.system ['touch {marker}']",
+        f"!!python/object/apply:subprocess.check_call [[touch, {marker}]]",
+        f"!!python/object/new:os.system ['touch {marker}']",
+        "!!python/module:evil",
+        "!!python/name:evil.x",
+        "!!python/object:evil.X {}",
+        f"!<tag:yaml.org,2002:python/object/apply:os.system> ['touch {marker}']",
+    )
+    texts = [f"{VALID}x: {tag}\n" for tag in tags] + [f"{VALID}? {tag}\n: 1\n" for tag in tags] + [*tags]
+    texts += [f"%TAG !p! tag:yaml.org,2002:python/\n--- !p!object/apply:os.system ['touch {marker}']\n"]
+    for number, text in enumerate(texts):
+        (folder / f"{number:02}.yaml").write_text(text)
+    in_a_child(CHILD, folder)
+    assert not marker.exists()
+
+
+# ---- names and paths
+
+
+@quietly(50)
+@given(
+    lambda_=st.floats(min_value=0, allow_nan=False, allow_infinity=False),
+    alpha=st.floats(0, 1),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_name_of_a_point_is_a_plain_name(
+    valid: Document, lambda_: float, alpha: float, seed: int
+) -> None:
+    (point,) = resolve_sweep(valid, lambdas=[lambda_], alphas=[alpha], seeds=[seed])
+    name = point_name(point)
+    assert name == Path(name).name
+    assert name.isascii()
+    assert name.isprintable()
+    assert not name.startswith((".", "-"))
+    assert len(name) < 200
+
+
+def test_the_only_path_in_a_config_is_the_folder_that_data_is_read_from(path: Path) -> None:
+    """Every other text is one of a few words, so that no config can say where something is written."""
+    path.write_text("data: {name: mnist, dir: ../../x}\ntrain: {epochs: 1}\n")
+    assert load_config(path).data.dir == str((Path.cwd() / "../../x").absolute())
+    for key in DOTTED:
+        if key != "data.dir":
+            message = refusal(path, "data: {name: mnist}\ntrain: {epochs: 1}\n", [f"{key}=../../x"])
+            assert f"--set {key}=../../x: {key}: expected" in message
