@@ -15,9 +15,10 @@ from centerloss_core.features import FeatureDump, write_features
 from centerloss_core.interrupts import StopRequest
 from centerloss_core.metrics import SeparationMetrics, separation
 from centerloss_core.networks import lenets_plus_plus
-from centerloss_core.runs import Run
+from centerloss_core.runs import Run, last_row
 from centerloss_core.saving import CheckpointSchedule, SavedState, restore, save
 from centerloss_core.schedules import lambda_in_force, learning_rate
+from centerloss_core.tensorboard import Board
 from centerloss_core.train_step import TrainStep
 
 NUM_CLASSES = 10
@@ -54,6 +55,7 @@ def fit(
     else:
         restore(saved, run, train_step, log)
         begin = saved.position.step
+    board = _board(config, run, dataset, begin) if config.train.tensorboard else None
 
     def epoch_ends(step: int) -> bool:
         return stream.completed_epochs(step) > stream.completed_epochs(step - 1)
@@ -73,7 +75,7 @@ def fit(
             epoch = stream.completed_epochs(step)
             if config.train.dump_every_epoch:
                 write_features(run.features_path(f"test-epoch-{epoch:04d}"), dumps["test"])
-            _record_epoch(run, epoch, step, figures, warn)
+            _record_epoch(run, epoch, step, figures, warn, board, dumps["test"])
         return dumps
 
     # ---- Train ----------------------------------------------------------------------------------------------
@@ -97,8 +99,7 @@ def fit(
 
     # ---- Sum up ---------------------------------------------------------------------------------------------
     dumps["train"] = dump(dataset.train.thinned(config.train.dump_train), total_steps)
-    for name in ("test", "train"):
-        write_features(run.features_path(f"{name}-final"), dumps[name])
+    _write_final_features(run, dumps, board, dataset.test)
     final = {name: separation(features) for name, features in dumps.items()}
     if stream.completed_epochs(total_steps):  # a shorter run has not got far enough to be judged
         for message in look_at_end(config, final["test"]):
@@ -130,8 +131,36 @@ def _class_order(model: Model, split: Split) -> list[int] | None:
     return order_by_likeness(split.images, split.labels, NUM_CLASSES)
 
 
-def _record_epoch(run: Run, epoch: int, step: int, figures: dict[str, SeparationMetrics], warn: Warn) -> None:
+def _record_epoch(
+    run: Run,
+    epoch: int,
+    step: int,
+    figures: dict[str, SeparationMetrics],
+    warn: Warn,
+    board: Board | None,
+    test: FeatureDump,
+) -> None:
     rows = {name: each.as_dict() for name, each in figures.items()}
     run.log_row({"kind": "epoch", "epoch": epoch, "step": step, **rows})
     for message in look_at_epoch(epoch, figures["test"], NUM_CLASSES):
         warn(message)
+    if board is not None:
+        board.add_scatter(epoch, step, test)
+
+
+def _write_final_features(run: Run, dumps: dict[str, FeatureDump], board: Board | None, test: Split) -> None:
+    for name in ("test", "train"):
+        write_features(run.features_path(f"{name}-final"), dumps[name])
+    if board is not None:
+        board.write_projector(dumps["test"], test.images)
+
+
+def _board(config: Config, run: Run, dataset: Dataset, begin: int) -> Board:
+    """A new session for TensorBoard, told each row of the log. It forgets step `begin` too, whose rows may be kept."""
+    board = Board(run.path, config, dataset.title, begin)
+    for kind in ("steps", "epoch"):
+        row = last_row(run.path, kind=kind)
+        if row is not None and row["step"] == begin:
+            board.add_row(row)
+    run.watch_rows(board.add_row)
+    return board

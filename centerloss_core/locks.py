@@ -16,6 +16,7 @@ from types import TracebackType
 from centerloss_core.errors import ExpectedError
 
 _FILE = "lock"
+_LOOKS, _MOMENT = 20, 0.01  # seconds
 _LONGEST = 4096  # bytes; whoever wrote more is not this program
 
 
@@ -84,13 +85,25 @@ def holder(directory: Path) -> str | None:
     except OSError:
         return None
     try:
-        for _ in range(20):  # it may have the lock and not yet have signed
+        for _ in range(_LOOKS):  # it may have the lock and not yet have signed
             if _try_lock(descriptor):
                 return None
             if words := _read_words(descriptor):
                 return words
-            time.sleep(0.01)
+            time.sleep(_MOMENT)
         return "another process"
+    finally:
+        os.close(descriptor)
+
+
+def _signed(path: Path) -> bool:
+    """Whether the lock bears the signature of a process that lives."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return _read_words(descriptor) is not None
     finally:
         os.close(descriptor)
 

@@ -7,6 +7,7 @@ log.txt          what TensorFlow had to say
 checkpoints/     whole training states, the last two
 lock             held by the process that works here; see `locks`
 features/        feature dumps
+tensorboard/     the same for TensorBoard, if `train.tensorboard` asks for it
 plots/           figures, made by `cl plot`
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +52,7 @@ class Run:
         self.path = path
         self.manifest = manifest
         self._lock = lock
+        self._watchers: list[Callable[[Mapping[str, Any]], None]] = []
 
     @classmethod
     def create(cls, path: Path, config: Config, provenance: Mapping[str, Any]) -> Run:
@@ -152,6 +154,12 @@ class Run:
         path = self._metrics_path
         with errors_name(path), path.open("ab") as file:
             file.write(line.encode())
+        for watch in self._watchers:
+            watch(row)
+
+    def watch_rows(self, watch: Callable[[Mapping[str, Any]], None]) -> None:
+        """Have `watch` called with each row from now on, once it is in the file."""
+        self._watchers.append(watch)
 
     def metrics_bytes(self) -> int:
         """Length of `metrics.jsonl`, all of it on disk when this returns."""
@@ -206,7 +214,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read ({error})") from error
     if not isinstance(content, dict):
         raise RunError(f"{path}: expected a JSON object, found {type(content).__name__}")

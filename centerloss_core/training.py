@@ -22,6 +22,7 @@ from centerloss_core.errors import DivergedError, OutOfMemoryError, is_out_of_me
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
 from centerloss_core.provenance import provenance
 from centerloss_core.runs import Run, refuse_existing
+from centerloss_core.tensorboard import require_tensorboard
 
 if TYPE_CHECKING:
     from centerloss_core.saving import SavedState
@@ -54,6 +55,7 @@ def train(
         DataError: the data is not to be had, or is not what it should be.
         DeviceError: the device asked for is not there.
         RunError: the run directory exists or cannot be made.
+        TensorBoardError: the config asks for TensorBoard, and it is not installed.
         InUseError: another process trains there.
         DivergedError: the loss became NaN; the run is marked failed.
         OutOfMemoryError: likewise.
@@ -61,6 +63,8 @@ def train(
     """
     began = time.perf_counter()
     refuse_existing(path)  # Run.create would, but only after the framework has taken its seconds
+    if config.train.tensorboard:
+        require_tensorboard()
     dataset = _load(config)
     with tempfile.TemporaryFile() as chatter:
         device = _find_device(config, chatter)

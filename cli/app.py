@@ -5,7 +5,11 @@ from typing import Annotated
 import typer
 
 from cli import console
+from cli.compare import compare
+from cli.evaluate import evaluate
 from cli.plot import plot
+from cli.report import report
+from cli.runs import runs
 from cli.sweep import sweep
 from cli.train import train
 
@@ -22,6 +26,10 @@ app = typer.Typer(
 app.command(short_help="Train one run into a new directory.")(train)
 app.command(short_help="Train every combination of λ, α and seed.")(sweep)
 app.command(short_help="Draw the figures of a run or a sweep.")(plot)
+app.command(short_help="Write a run or a sweep as one HTML file to explore.")(report)
+app.command(short_help="Measure the features of a run or a sweep.")(evaluate)
+app.command(short_help="List runs, with their settings and results.")(runs)
+app.command(short_help="Show what differs between runs, and by how much.")(compare)
 
 
 def _print_version(wanted: bool) -> None:

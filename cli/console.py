@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from centerloss_core.errors import ExpectedError
+from cli.tables import duration, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from centerloss_core.callbacks import Progress
     from centerloss_core.config import Config
+    from centerloss_core.measures import Report, RunEvaluation, Step
     from centerloss_core.sweeps import PointState
 
 _PLAIN_LINES_PER_RUN = 10
@@ -113,7 +115,9 @@ def show_plan(runs: Sequence[tuple[Path, Config]]) -> None:
 
 
 @contextmanager
-def training_progress(config: Config, path: Path, *, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+def training_progress(
+    config: Config, path: Path, *, resumed_after: int | None = None, quiet: bool
+) -> Iterator[Callable[[Progress], None]]:
     """Show one run: a line that renews itself in a terminal, a line now and then elsewhere."""
     if quiet:
         yield say_nothing
@@ -122,6 +126,7 @@ def training_progress(config: Config, path: Path, *, quiet: bool) -> Iterator[Ca
     say(
         f"λ = {loss.lambda_:g} ({loss.reduction}; λ_eq = {config.lambda_eq:g}), α = {loss.alpha:g}, "
         f"seed {config.train.seed} → {path}"
+        + ("" if resumed_after is None else f", going on after step {resumed_after}")
     )
     if not sys.stdout.isatty():
         yield _plain_lines()
@@ -129,7 +134,7 @@ def training_progress(config: Config, path: Path, *, quiet: bool) -> Iterator[Ca
     from rich.console import Console
     from rich.live import Live
 
-    with Live("starting …", console=Console(), refresh_per_second=4, transient=True) as live:
+    with Live("starting …", console=Console(markup=False), refresh_per_second=4, transient=True) as live:
         yield lambda progress: live.update(_progress_line(progress))
 
 
@@ -149,8 +154,8 @@ def _progress_line(progress: Progress) -> str:
     return (
         f"epoch {progress.epoch:.2f}  step {progress.step}/{progress.total_steps}  "
         f"softmax loss {progress.softmax_loss:.4f}  center loss {progress.center_loss:.4g}  "
-        f"accuracy {_percent(progress.accuracy)}  {progress.images_per_second:.0f} images/s  "
-        f"{_duration(progress.seconds_left)} left"
+        f"accuracy {percent(progress.accuracy)}  {progress.images_per_second:.0f} images/s  "
+        f"{duration(progress.seconds_left)} left"
     )
 
 
@@ -167,7 +172,7 @@ def sweep_progress(directory: Path, *, quiet: bool) -> Iterator[Callable[[Sequen
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(), refresh_per_second=4, transient=True) as live:
+    with Live(console=Console(markup=False), refresh_per_second=4, transient=True) as live:
         yield lambda states: live.update(_states_table(states))
 
 
@@ -175,14 +180,14 @@ def _plain_states() -> Callable[[Sequence[PointState]], None]:
     known: dict[str, str] = {}
 
     def show(states: Sequence[PointState]) -> None:
-        for number, state in enumerate(states, start=1):
+        for index, state in enumerate(states, start=1):
             name = state.point.name
             if state.status in ("waiting", known.get(name)):
                 continue
             known[name] = state.status
             row = state.summary()
-            reached = "" if row["accuracy"] is None else f": softmax {_percent(row['accuracy'])}"
-            say(f"[{number}/{len(states)}] {name} {state.status}{reached}")
+            reached = "" if row["accuracy"] is None else f": softmax {percent(row['accuracy'])}"
+            say(f"[{index}/{len(states)}] {name} {state.status}{reached}")
 
     return show
 
@@ -197,7 +202,7 @@ def _states_table(states: Sequence[PointState]) -> Table:
             else (
                 f"{row['epoch']:.2f}",
                 f"{row['softmax_loss']:.4f}",
-                _percent(row["accuracy"]),
+                percent(row["accuracy"]),
                 f"{row['images_per_second']:.0f}",
             )
         )
@@ -215,7 +220,7 @@ def show_result(path: Path, metrics: dict[str, Any]) -> None:
         if split in metrics:
             table.add_row(split, *_separation_cells(metrics[split]))
     _print(table)
-    say(f"{metrics['images_per_second']:.0f} images/s, {_duration(metrics['seconds'])} in all")
+    say(f"{metrics['images_per_second']:.0f} images/s, {duration(metrics['seconds'])} in all")
     _say_next(path)
 
 
@@ -239,12 +244,12 @@ def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
     grid = ("λ", "λ_eq") if one_row_per_lambda else ("λ", "λ_eq", "α", "seed")
     table = _table(*grid, "softmax", "nearest center", "intra", "inter", "inter/intra", "images/s", "time")
     for row in rows:
-        cells = [_number(row.get("lambda"), "g"), _number(row.get("lambda_eq"), "g")]
+        cells = [number(row.get("lambda"), "g"), number(row.get("lambda_eq"), "g")]
         if not one_row_per_lambda:
-            cells += [_number(row.get("alpha"), "g"), _number(row.get("seed"), "g")]
+            cells += [number(row.get("alpha"), "g"), number(row.get("seed"), "g")]
         if row.get("status") == "completed":
             cells += _separation_cells(row)
-            cells += [_number(row.get("images_per_second"), ".0f"), _duration(row.get("seconds"))]
+            cells += [number(row.get("images_per_second"), ".0f"), duration(row.get("seconds"))]
         else:
             cells.append(str(row.get("status")))
         table.add_row(*cells)
@@ -271,11 +276,11 @@ def _say_next(path: Path) -> None:
 
 def _separation_cells(row: dict[str, Any]) -> list[str]:
     return [
-        _percent(row.get("accuracy")),
-        _percent(row.get("nearest_center_accuracy")),
-        _number(row.get("intra_class_distance")),
-        _number(row.get("inter_class_distance")),
-        _number(row.get("separation_ratio")),
+        percent(row.get("accuracy")),
+        percent(row.get("nearest_center_accuracy")),
+        number(row.get("intra_class_distance")),
+        number(row.get("inter_class_distance")),
+        number(row.get("separation_ratio")),
     ]
 
 
@@ -293,22 +298,133 @@ def _print(table: Table) -> None:
     """Print a table as wide as it is: a line that wraps in a narrow terminal beats a number that is cut off."""
     from rich.console import Console
 
-    console = Console(width=max(Console(width=10_000).measure(table).maximum, Console().width))
+    width = max(Console(width=10_000, markup=False).measure(table).maximum, Console().width)
+    console = Console(width=width, markup=False)  # a name such as x[/b] is a name
     with console.capture() as text:
         console.print(table)
     say(text.get().rstrip("\n"))
 
 
-def _percent(fraction: object) -> str:
-    return f"{100 * fraction:.2f} %" if isinstance(fraction, int | float) else "–"
+# ---- `cl evaluate` ------------------------------------------------------------------------------------------
 
 
-def _number(value: object, digits: str = ".3g") -> str:
-    return format(value, digits) if isinstance(value, int | float) else "–"
+@contextmanager
+def evaluation_progress(*, quiet: bool) -> Iterator[Callable[[Step], None]]:
+    """Show what is being measured: a line that renews itself in a terminal, a line per step elsewhere."""
+    if quiet:
+        yield say_nothing
+        return
+    if not sys.stdout.isatty():
+        yield lambda step: say(_evaluation_line(step))
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live("starting …", console=Console(markup=False), refresh_per_second=4, transient=True) as live:
+        yield lambda step: live.update(_evaluation_line(step))
 
 
-def _duration(seconds: object) -> str:
-    if not isinstance(seconds, int | float):
-        return "–"
-    whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+def _evaluation_line(step: Step) -> str:
+    return f"{step.number}/{step.total}  {step.run}  {step.split}: {step.what}"
+
+
+# A figure's name in `evaluation.json`, what the table calls it, and how it is printed.
+_EVALUATION_FIGURES: tuple[tuple[str, str, Callable[[object], str]], ...] = (
+    ("images", "images", lambda value: number(value, ",")),
+    ("accuracy", "softmax", percent),
+    ("nearest_center_accuracy", "nearest trained center", percent),
+    ("nearest_mean_accuracy", "nearest mean of these images", percent),
+    ("nearest_train_mean_accuracy", "nearest mean of training images", percent),
+    ("knn_accuracy", "nearest training images", percent),
+    ("intra_class_distance", "intra", number),
+    ("inter_class_distance", "inter", number),
+    ("inter_class_distance_min", "inter, closest pair", number),
+    ("separation_ratio", "inter/intra", number),
+    ("fisher_ratio", "Fisher ratio", number),
+    ("silhouette", "silhouette", number),
+    ("davies_bouldin", "Davies–Bouldin (small is good)", number),
+    ("cosine_auc", "cosine: AUC", lambda value: number(value, ".5f")),
+    ("cosine_eer", "cosine: EER (small is good)", percent),
+    ("cosine_tar_at_far_1e2", "cosine: TAR at FAR 1e-2", percent),
+    ("cosine_tar_at_far_1e3", "cosine: TAR at FAR 1e-3", percent),
+    ("euclidean_auc", "Euclidean: AUC", lambda value: number(value, ".5f")),
+    ("euclidean_eer", "Euclidean: EER (small is good)", percent),
+    ("euclidean_tar_at_far_1e2", "Euclidean: TAR at FAR 1e-2", percent),
+    ("euclidean_tar_at_far_1e3", "Euclidean: TAR at FAR 1e-3", percent),
+)
+
+
+def show_evaluation(report: Report) -> None:
+    """Print what was measured on each run, and where it was written."""
+    for run in report.runs:
+        _show_run_evaluation(run, classes=len(report.runs) == 1)
+    if len(report.runs) > 1:
+        say("\nSide by side:")
+        _print(_evaluations_table(report.runs))
+    for name, status in report.skipped.items():
+        say(f"left out: {name} ({status})")
+    folder = report.written.parent
+    say(
+        f"figures and classes: {report.written}, {folder / 'evaluation.csv'}, {folder / 'evaluation-classes.csv'}"
+    )
+
+
+def _show_run_evaluation(run: RunEvaluation, *, classes: bool) -> None:
+    say(f"\n{run.path}: λ = {number(run.origin['lambda'], 'g')}, seed {number(run.origin['seed'], 'g')}")
+    table = _table("", *run.splits)
+    for key, title, text in _EVALUATION_FIGURES:
+        table.add_row(title, *(text(split.figures[key]) for split in run.splits.values()))
+    _print(table)
+    for name, split in run.splits.items():
+        figures = split.figures
+        say(
+            f"{name}: verification over all pairs of {figures['verification_images']:,} images, "
+            f"{figures['verification_same_pairs']:,} of one class and {figures['verification_different_pairs']:,} "
+            f"others; silhouette of {figures['silhouette_images']:,} images; "
+            f"{figures['knn_neighbors']} nearest training images vote"
+        )
+        if classes:
+            _print(_classes_table(split.per_class))
+
+
+def _classes_table(rows: Sequence[dict[str, Any]]) -> Table:
+    columns = "images", "softmax", "nearest center", "intra", "nearest class", "intra / its distance"
+    table = _table("class", *columns)
+    for row in rows:
+        table.add_row(
+            str(row["class"]),
+            number(row["images"], ","),
+            percent(row["accuracy"]),
+            percent(row["nearest_center_accuracy"]),
+            number(row["intra_class_distance"]),
+            number(row["nearest_class"], "d"),
+            number(row["relative_intra_class_distance"]),
+        )
+    return table
+
+
+def _evaluations_table(runs: Sequence[RunEvaluation]) -> Table:
+    """The figures that do not depend on the scale of the features, a row per run and split."""
+    table = _table(
+        *("run", "split", "λ", "softmax", "center", "mean", "k-NN", "inter/intra", "Fisher"),
+        *("silhouette", "DB", "EER cos", "EER Eucl."),
+    )
+    for run in runs:
+        for name, split in run.splits.items():
+            figures = split.figures
+            table.add_row(
+                run.path.name,
+                name,
+                number(run.origin["lambda"], "g"),
+                percent(figures["accuracy"]),
+                percent(figures["nearest_center_accuracy"]),
+                percent(figures["nearest_train_mean_accuracy"]),
+                percent(figures["knn_accuracy"]),
+                number(figures["separation_ratio"]),
+                number(figures["fisher_ratio"], ".4g"),
+                number(figures["silhouette"]),
+                number(figures["davies_bouldin"]),
+                percent(figures["cosine_eer"]),
+                percent(figures["euclidean_eer"]),
+            )
+    return table

@@ -29,6 +29,13 @@ class Format(StrEnum):
     PDF = "pdf"
 
 
+class Axes(StrEnum):
+    """The scale of the runs of a sweep, side by side."""
+
+    OWN = "own"
+    SHARED = "shared"
+
+
 def plot(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="A run or a sweep directory.", show_default=False)
@@ -43,11 +50,37 @@ def plot(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write the scatter (of a sweep: the panels) to this file only, replacing it."
+            metavar="FILE",
+            help="Write one figure to this file only, replacing it: the scatter (of a sweep: the panel), or the one "
+            "that --figures names. With --animate: the animation, a .gif or .mp4.",
         ),
     ] = None,
+    figures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="What to draw, with commas between: scatter, curves, regions, distances; of a sweep also panel and "
+            "seeds; or all. Default: all of a run; of a sweep all but its runs' regions and distances.",
+            show_default=False,
+        ),
+    ] = None,
+    axes: Annotated[
+        Axes, typer.Option(help="Of a panel or animation: a scale of its own for each λ, or one for all.")
+    ] = Axes.OWN,
+    animate: Annotated[
+        bool,
+        typer.Option(
+            "--animate",
+            help="Also write the features over the epochs as a GIF, and as MP4 where ffmpeg is found.",
+        ),
+    ] = False,
 ) -> None:
-    """Draw the feature scatter and the training curves; for a sweep also all λ side by side."""
+    """Draw the figures of a run, or of a sweep with all its runs.
+
+    scatter: features and centers. curves: losses, λ, ‖Δc‖, learning rate, accuracy. regions: what the softmax head and
+    the nearest center would call every point of the plane. distances: within and between classes, as histograms.
+    panel: all λ side by side. seeds: accuracy and separation against λ, with the spread over seeds.
+    """
     from centerloss_core.plotting import plot_directory
     from centerloss_core.sweeps import read_summary
     from cli import console
@@ -58,6 +91,10 @@ def plot(
         style=style.value,
         fmt=None if format_ is None else format_.value,
         out=out,
+        figures=None if figures is None else [name.strip() for name in figures.split(",")],
+        axes=axes.value,
+        animate=animate,
+        note=lambda message: console.say(f"note: {message}"),
     )
     rows = read_summary(directory)
     if rows is not None:

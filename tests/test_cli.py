@@ -62,6 +62,11 @@ HEAVY = "tensorflow", "keras"
         (["sweep", "--config", "bad.yaml"], 2),
         (["train", "--config", str(QUICKSTART), "--set", "train.epoch=3"], 2),
         (["plot", "nowhere"], 1),
+        (["evaluate", "nowhere"], 1),
+        (["report", "nowhere"], 1),
+        (["compare", "nowhere", "nowhere"], 1),
+        (["train", "--resume", "nowhere"], 1),
+        (["runs"], 0),
     ],
 )
 def test_help_and_errors_answer_without_tensorflow(arguments: list[str], code: int, tmp_path: Path) -> None:
@@ -89,9 +94,13 @@ def test_help_and_errors_answer_without_tensorflow(arguments: list[str], code: i
 
 def test_help_names_every_flag_of_the_contract(tmp_path: Path) -> None:
     flags = {
-        "train": "--config --lambda --alpha --seed --set --run-dir --name --device --dry-run --quiet",
-        "sweep": "--config --lambda --alpha --seed --set --jobs --run-dir --device --dry-run --quiet",
-        "plot": "--split --style --format --out",
+        "train": "--config --lambda --alpha --seed --set --run-dir --name --device --resume --dry-run --quiet",
+        "sweep": "--config --lambda --alpha --seed --set --jobs --retries --run-dir --device --resume --dry-run",
+        "plot": "--split --style --format --out --figures --axes --animate",
+        "evaluate": "--split --quiet",
+        "report": "--out --open",
+        "runs": "--status --lambda --data --sort --reverse --json",
+        "compare": "--json",
     }
     for command, names in flags.items():
         text = cl(command, "--help", cwd=tmp_path).stdout

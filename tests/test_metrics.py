@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, pairwise_distances
+from sklearn.metrics import accuracy_score, calinski_harabasz_score, pairwise_distances
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from centerloss_core.features import FeatureDump
@@ -45,10 +45,13 @@ def test_by_hand() -> None:
         {
             "accuracy": 5 / 6,
             "nearest_center_accuracy": 5 / 6,
+            "nearest_mean_accuracy": 1.0,
             "intra_class_distance": 1.0,
             "inter_class_distance": (4 + 3 + 5) / 3,
             "inter_class_distance_min": 3.0,
             "separation_ratio": 4.0,
+            # Each image is 1 from its mean; the mean of all is (4/3, 1), from which the means are as far as this.
+            "fisher_ratio": 2 * ((16 / 9 + 1) + (64 / 9 + 1) + (16 / 9 + 4)) / 6,
         }
     )
 
@@ -69,6 +72,29 @@ def test_against_loops(d: int) -> None:
     assert measured.inter_class_distance_min == pytest.approx(min(inter), rel=1e-12)
     assert measured.separation_ratio == pytest.approx(sum(inter) / len(inter) / intra, rel=1e-12)
     assert measured.nearest_center_accuracy == np.mean(nearest == y)
+    nearest_mean = [min(sorted(means), key=lambda j: math.dist(x[i], means[j])) for i in range(len(x))]
+    assert measured.nearest_mean_accuracy == np.mean(nearest_mean == y)
+
+
+@pytest.mark.parametrize("d", [1, 2, 7])
+def test_fisher_ratio_against_scatter_matrices(d: int) -> None:
+    dump = make_dump(n=200, d=d)
+    x, y = dump.features.astype(np.float64), dump.labels
+    total = np.atleast_2d(np.cov(x.T, bias=True)) * len(x)
+    within = sum(np.atleast_2d(np.cov(x[y == c].T, bias=True)) * (y == c).sum() for c in set(y))
+    expected = np.trace(total - within) / np.trace(within)  # the scatters of between and within add up to all
+    assert separation(dump).fisher_ratio == pytest.approx(expected, rel=1e-9)
+
+
+def test_fisher_ratio_is_as_large_as_chance_makes_it_where_labels_mean_nothing() -> None:
+    """A ratio of two χ² with d(k − 1) = 18 and d(n − k) = 180 degrees of freedom: its mean is 18 / (180 − 2)."""
+    rng = np.random.default_rng(5)
+    ratios = []
+    for _ in range(200):
+        labels = np.arange(100) % 10
+        x = rng.normal(size=(100, 2)).astype(np.float32)
+        ratios.append(separation(FeatureDump(x, labels, labels, np.zeros((10, 2), np.float32))).fisher_ratio)
+    assert np.mean([ratio or math.nan for ratio in ratios]) == pytest.approx(18 / 178, rel=0.1)
 
 
 def test_against_scikit_learn() -> None:
@@ -82,11 +108,18 @@ def test_against_scikit_learn() -> None:
     assert measured.nearest_center_accuracy == accuracy_score(dump.labels, trained.predict(x))
     assert measured.inter_class_distance == pytest.approx(between.mean(), rel=1e-9)
     assert measured.inter_class_distance_min == pytest.approx(between.min(), rel=1e-9)
+    own_means = NearestCentroid().fit(x, dump.labels).predict(x)
+    assert measured.nearest_mean_accuracy == accuracy_score(dump.labels, own_means)
+    # Calinski–Harabasz is the same ratio of traces with a factor for n images and k classes.
+    expected = calinski_harabasz_score(x, dump.labels) * (10 - 1) / (3000 - 10)
+    assert measured.fisher_ratio == pytest.approx(expected, rel=1e-9)
 
 
 def test_ratio_and_accuracies_do_not_depend_on_scale() -> None:
     dump = make_dump()
     before, after = separation(dump), separation(scaled(dump, 2.0**-9))
+    assert after.fisher_ratio == pytest.approx(before.fisher_ratio, rel=1e-12)
+    assert after.nearest_mean_accuracy == before.nearest_mean_accuracy
     assert after.separation_ratio == pytest.approx(before.separation_ratio, rel=1e-12)
     assert after.nearest_center_accuracy == before.nearest_center_accuracy
     assert after.intra_class_distance == pytest.approx(before.intra_class_distance / 512, rel=1e-12)
@@ -104,6 +137,7 @@ def test_float64_inside() -> None:
     )
     still = FeatureDump(np.round(dump.features), dump.labels, dump.predictions, dump.centers)
     assert separation(moved).separation_ratio == pytest.approx(separation(still).separation_ratio, rel=1e-9)
+    assert separation(moved).fisher_ratio == pytest.approx(separation(still).fisher_ratio, rel=1e-9)
 
 
 def test_absent_classes_take_no_part_in_distances() -> None:
@@ -115,6 +149,14 @@ def test_absent_classes_take_no_part_in_distances() -> None:
     )
     expected = pairwise_distances(means)[np.triu_indices(3, 1)]
     assert separation(few).inter_class_distance == pytest.approx(expected.mean())
+    # The means of classes 1 and 2 are the first and second there are, and yet they are called 1 and 2.
+    kept &= dump.labels > 0
+    two = FeatureDump(dump.features[kept], dump.labels[kept], dump.predictions[kept], dump.centers)
+    own = [
+        1 + int(np.linalg.norm(x - means[1]) > np.linalg.norm(x - means[2]))
+        for x in two.features.astype(np.float64)
+    ]
+    assert separation(two).nearest_mean_accuracy == np.mean(own == two.labels) > 0
     # … but all centers compete for the nearest.
     stolen = FeatureDump(
         few.features, few.labels, few.predictions, np.vstack([dump.centers[:9] + 100, few.features[:1]])
@@ -128,6 +170,8 @@ def test_one_class_has_no_distance_between_classes() -> None:
     assert measured.inter_class_distance is None
     assert measured.inter_class_distance_min is None
     assert measured.separation_ratio is None
+    assert measured.fisher_ratio is None
+    assert measured.nearest_mean_accuracy == 1
 
 
 def test_collapse_has_no_ratio_and_fits_json() -> None:
@@ -137,6 +181,7 @@ def test_collapse_has_no_ratio_and_fits_json() -> None:
         measured = separation(dump)
         assert measured.intra_class_distance == 0
         assert measured.separation_ratio is None
+        assert measured.fisher_ratio is None
         assert json.loads(json.dumps(measured.as_dict(), allow_nan=False)) == measured.as_dict()
 
 

@@ -83,6 +83,7 @@ def make_run(directory: Path, weight: float = 0.01, status: str = "completed", *
             "center_loss": 1e5 / step,
             "lambda": weight * max(0.0, (step - 100) / 500),
             "accuracy": step / 700,
+            "center_shift": 5 / step,
         }
         for step in range(100, 601, 100)
     ]
@@ -141,8 +142,9 @@ def test_files_of_a_run(tmp_path: Path, fmt: str, style: str, split: str) -> Non
     run = make_run(tmp_path / "run")
     written = plot_directory(run, split=split, style=style, fmt=fmt)
     scatter = f"scatter-{split}{'-post' if style == 'post' else ''}.{fmt}"
-    assert written == [run / "plots" / scatter, run / "plots" / f"curves.{fmt}"]
-    assert plotted(tmp_path) == {"run": sorted([scatter, f"curves.{fmt}"])}
+    names = [scatter, f"curves.{fmt}", f"regions-{split}.{fmt}", f"distances-{split}.{fmt}"]
+    assert written == [run / "plots" / name for name in names]
+    assert plotted(tmp_path) == {"run": sorted(names)}
     opening = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[fmt]
     assert all(path.read_bytes().startswith(opening) for path in written)
 
@@ -178,7 +180,9 @@ def test_unfinished_run_shows_its_newest_epoch(tmp_path: Path) -> None:
     assert snapshot.epoch == 10
     assert "MNIST test · epoch 10" in scatter_figure(snapshot).axes[0].get_title(loc="left")
     plot_directory(run)
-    assert plotted(tmp_path) == {"run": ["curves.png", "scatter-test.png"]}
+    assert plotted(tmp_path) == {
+        "run": ["curves.png", "distances-test.png", "regions-test.png", "scatter-test.png"]
+    }
 
 
 def test_same_files_give_the_same_bytes(tmp_path: Path) -> None:
@@ -306,7 +310,7 @@ def test_panel_has_one_legend_with_all_digits() -> None:
     figure = panel_figure(make_grid())
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [*DIGITS, "trained center"]
     assert all(axes.get_legend() is None for axes in figure.axes)
-    assert "MNIST test · α = 0.5, seed 0" in words(figure)
+    assert "MNIST test · α = 0.5, seed 0 · each at its own scale" in words(figure)
 
 
 @pytest.mark.parametrize("draw", [panel_figure, post_panel])
@@ -353,6 +357,8 @@ def test_one_feature_shows_strips(draw: Any) -> None:
     snapshot = make_snapshot(d=1)
     axes = draw(snapshot).axes[0]
     assert axes.get_ylabel() == "digit"
+    if draw is scatter_figure:
+        assert list(axes.get_yticks()) == list(range(10))
     strips = project(snapshot.dump).points[:, 1]
     np.testing.assert_array_equal(np.round(strips), snapshot.dump.labels)
 
@@ -394,9 +400,13 @@ def _is_drawn(text: Text, figure: Figure) -> bool:
 
 def test_curves(tmp_path: Path) -> None:
     figure = curves_figure(*read_example_history(tmp_path))
-    softmax, center, weight, accuracy = figure.axes
+    softmax, center, weight, shift, rate, accuracy = figure.axes
     assert len(softmax.lines[0].get_xdata()) == len(center.lines[0].get_xdata()) == 6  # type: ignore[arg-type]
     assert weight.get_title(loc="left") == "λ in force"
+    assert shift.get_title(loc="left").startswith("‖Δc‖ of a step")
+    np.testing.assert_allclose(shift.lines[0].get_ydata(), [5 / step for step in range(100, 601, 100)])
+    # The rows of this run have no learning rate, as those of early versions have no ‖Δc‖.
+    assert [text.get_text() for text in rate.texts] == ["not recorded"]
     legend = accuracy.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == [
@@ -548,7 +558,7 @@ def test_plotting_loads_no_framework_and_importing_it_no_matplotlib(tmp_path: Pa
         "from centerloss_core.plotting import plot_directory\n"
         "assert 'matplotlib' not in sys.modules\n"
         f"plot_directory(pathlib.Path({str(run)!r}))\n"
-        "loaded = {'tensorflow', 'keras', 'sklearn', 'matplotlib.pyplot'} & set(sys.modules)\n"
+        "loaded = {'tensorflow', 'keras', 'jax', 'sklearn', 'matplotlib.pyplot'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parent.parent, timeout=60)

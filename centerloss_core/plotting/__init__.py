@@ -1,16 +1,20 @@
 """Figures of a run or a sweep, drawn from the files that training left. Importing this loads no matplotlib.
 
 - `directory`: run or sweep? Here is `plot_directory`.
+- `order`: what a person can ask for, checked.
 - `drawing`: what is drawn for either, and under which names.
-- `records`: what the files say: settings, feature dumps, training history.
-- `plane`: features of any dimension as points of a plane.
+- `records`: what the files say: settings, feature dumps, training history. `head`: the softmax head of a checkpoint.
+- `plane`: features of any dimension as points of a plane; `limits`: how much of it axes show.
 - `scatter`: the figure of one run; `grid` and `panel`: the runs of a sweep side by side.
 - `post`: the same two in the look of the blog post's figures.
-- `curves`: losses, λ and accuracy over the epochs.
-- `style`, `titles`, `save`: colours, words and files, common to all.
+- `animation` and `film`: the features over the epochs, and their frames as GIF or MP4.
+- `regions`: who would be called what; `histogram`: distances within and between classes.
+- `curves`: losses, λ, ‖Δc‖ and accuracy over the epochs; `seeds`: what seeds agree on, over λ.
+- `style`, `titles`, `room`, `save`: colours, words, their place, and files, common to all.
 """
 
-from centerloss_core.plotting.directory import FORMATS, SPLITS, STYLES, plot_directory
+from centerloss_core.plotting.directory import plot_directory
 from centerloss_core.plotting.errors import PlotError
+from centerloss_core.plotting.order import FORMATS, SPLITS, STYLES
 
 __all__ = ["FORMATS", "SPLITS", "STYLES", "PlotError", "plot_directory"]

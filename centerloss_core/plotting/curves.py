@@ -1,4 +1,4 @@
-"""The course of a training run: both losses, λ in force, and accuracy over the epochs."""
+"""The course of a training run over the epochs: losses, λ in force, steps of the centers, rate, accuracy."""
 
 import math
 from collections.abc import Sequence
@@ -10,40 +10,52 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from centerloss_core.plotting.records import History, Row, Run
+from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.style import DIGIT_COLORS, INK
 from centerloss_core.plotting.titles import run_title
 
 _DPI = 110
-_SIZE = (9.0, 6.2)  # inches
+_SIZE = (9.0, 8.2)  # inches
 # Fixed margins: measuring all labels to find the tightest would take as long as the drawing itself.
-_MARGINS = {"left": 0.075, "right": 0.98, "bottom": 0.085, "top": 0.88, "wspace": 0.19, "hspace": 0.2}
+_MARGINS = {"left": 0.075, "right": 0.98, "bottom": 0.065, "top": 0.91, "wspace": 0.19, "hspace": 0.21}
 _TRAIN, _TEST, _CENTER, _VALIDATION = "#8a8a8a", DIGIT_COLORS[6], DIGIT_COLORS[5], DIGIT_COLORS[8]
 
 
 def curves_figure(run: Run, history: History) -> Figure:
-    """Draw the history of one run as four small plots over one axis of epochs."""
+    """Draw the history of one run as six small plots over one axis of epochs."""
     figure = Figure(figsize=_SIZE, dpi=_DPI)
-    axes = figure.subplots(2, 2, sharex=True, gridspec_kw=_MARGINS).ravel()
+    axes = figure.subplots(3, 2, sharex=True, gridspec_kw=_MARGINS).ravel()
     _draw_column(axes[0], history.steps, "softmax_loss", "softmax loss, training batches")
     _draw_column(axes[1], history.steps, "center_loss", "center loss ½‖x − c‖² per image, training batches")
     _draw_column(axes[2], history.steps, "lambda", "λ in force")
-    _draw_accuracy(axes[3], history)
+    _draw_column(axes[3], history.steps, "center_shift", "‖Δc‖ of a step, all centers as one vector")
+    _draw_column(axes[4], history.steps, "learning_rate", "learning rate", linear=True)
+    _draw_accuracy(axes[5], history)
     for plot in axes:
         plot.grid(color="#eeeeee", linewidth=0.8)
         plot.set_axisbelow(True)
         plot.tick_params(labelsize=9, length=0, which="both")
         plot.spines[["top", "right"]].set_visible(False)
-    for plot in axes[2:]:
+    for plot in axes[4:]:
         plot.set_xlabel("epoch")
-    figure.suptitle(run_title(run), fontsize=11)
+    fit(figure.suptitle(run_title(run), fontsize=11), _SIZE[0] - 0.4)
     return figure
 
 
-def _draw_column(axes: Axes, rows: Sequence[Row], key: str, title: str) -> None:
+def _draw_column(axes: Axes, rows: Sequence[Row], key: str, title: str, *, linear: bool = False) -> None:
     values = _column(rows, key)
-    _draw_line(axes, _column(rows, "epoch"), values, color=INK)
     axes.set_title(title, loc="left", fontsize=10)
-    _set_scale(axes, values)
+    if np.isnan(values).all():  # versions before that figure was logged, or a run that has logged no step
+        axes.annotate(
+            "not recorded", (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", fontsize=11
+        )
+        axes.set_yticks([])
+        return
+    _draw_line(axes, _column(rows, "epoch"), values, color=INK)
+    if linear:
+        axes.set_ylim(bottom=0)
+    else:
+        _set_scale(axes, values)
 
 
 def _draw_accuracy(axes: Axes, history: History) -> None:
@@ -54,17 +66,18 @@ def _draw_accuracy(axes: Axes, history: History) -> None:
         color=_TRAIN,
         label="training batches",
     )
-    for split, key, name, color in (
-        ("validation", "accuracy", "validation", _VALIDATION),
-        ("test", "accuracy", "test", _TEST),
-        ("test", "nearest_center_accuracy", "test, nearest center", _CENTER),
+    # Signs of their own, for those who see no colours.
+    for split, key, name, look, color in (
+        ("validation", "accuracy", "validation", "^:", _VALIDATION),
+        ("test", "accuracy", "test", "o-", _TEST),
+        ("test", "nearest_center_accuracy", "test, nearest center", "s--", _CENTER),
     ):
         rows = [row for row in history.epochs if row.get(split)]
         if rows:
             values = _column([row[split] for row in rows], key)
             label = f"{name} ({values[-1]:.2%})".replace("%", " %")
             epochs = _column(rows, "epoch")
-            axes.plot(epochs, values, "o-", color=color, markersize=4, linewidth=1.2, label=label)
+            axes.plot(epochs, values, look, color=color, markersize=4, linewidth=1.2, label=label)
     axes.set_title("accuracy", loc="left", fontsize=10)
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.legend(loc="best", fontsize=8.5, frameon=False)
@@ -91,5 +104,8 @@ def _set_scale(axes: Axes, values: NDArray[np.float64]) -> None:
     elif (values <= 0).any():
         axes.set_yscale("symlog", linthresh=positive.min())
         axes.set_ylim(bottom=0)
+        # matplotlib would name a decade below the smallest value too, on top of the 0.
+        decades = np.arange(math.ceil(np.log10(positive.min())), math.floor(np.log10(positive.max())) + 1)
+        axes.set_yticks([0, *10.0 ** decades[:: 1 + len(decades) // 8]])
     else:
         axes.set_yscale("log")

@@ -1,13 +1,19 @@
 """The question that `cl plot` asks: is this a run or a sweep, and do the settings make sense?"""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from centerloss_core.plotting.errors import PlotError
+from centerloss_core.plotting.order import (
+    AXES,
+    SPLITS,
+    STYLES,
+    Order,
+    check_choice,
+    choose_figures,
+    choose_format,
+)
 from centerloss_core.plotting.records import is_run, is_sweep
-
-FORMATS = ("png", "svg", "pdf")
-SPLITS = ("test", "train")
-STYLES = ("default", "post")
 
 
 def plot_directory(
@@ -17,59 +23,69 @@ def plot_directory(
     style: str = "default",
     fmt: str | None = None,
     out: Path | None = None,
+    figures: Sequence[str] | None = None,
+    axes: str = "own",
+    animate: bool = False,
+    note: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Draw the figures of a run or a sweep from its files, replacing earlier ones of the same name.
 
-    A run gets `plots/scatter-<split>.<fmt>` and `plots/curves.<fmt>`. A sweep gets
-    `plots/panel-<split>.<fmt>` with all its runs, and its completed runs get their own two. In the post's
-    style the names of scatter plots and panel end in `-post`; it has no curves, so these look the same.
+    A run gets `plots/scatter-<split>.<fmt>`, `plots/curves.<fmt>`, `plots/regions-<split>.<fmt>` (with two features)
+    and `plots/distances-<split>.<fmt>`. A sweep gets `plots/panel-<split>.<fmt>` with all its runs and, with several
+    seeds, `plots/seeds-<split>.<fmt>`; its completed runs get their scatter plots and curves, the others when asked
+    for. In the post's style the names of scatter plots and panel end in `-post`; the other figures look the same.
 
     Args:
         directory: a run directory (with `run.json`) or a sweep directory (with `summary.json`).
         split: "test" or "train", the images to show.
         style: "default", or "post" for the look of the blog post's figures.
         fmt: "png", "svg" or "pdf"; None takes the suffix of `out`, or png.
-        out: write the scatter plot of a run, or the panel of a sweep, to this file and nothing else.
+        out: write one figure to this file and nothing else: the one named in `figures`, else the scatter plot of a run
+            or the panel of a sweep; with `animate`, the animation (.gif or .mp4).
+        figures: names out of `order.OF_A_RUN` and `order.OF_A_SWEEP`, or "all"; None for the usual ones.
+        axes: "own" or "shared" scale for the runs of a panel; names of shared ones end in `-shared`.
+        animate: also write `plots/animation-<split>.gif`, and `.mp4` where ffmpeg is found.
+        note: called with what is missing and why, where that is no error.
 
     Returns:
-        The files written, the panel first.
+        The files written, the panel or scatter plot first.
 
     Raises:
         PlotError: no such directory, no features to draw yet, or settings that contradict each other.
         FeatureFileError: a feature dump is damaged.
         OSError: a figure cannot be written.
     """
-    _check_choice("split", split, SPLITS)
-    _check_choice("style", style, STYLES)
-    fmt = _choose_format(fmt, out)
+    check_choice("split", split, SPLITS)
+    check_choice("style", style, STYLES)
+    check_choice("axes", axes, AXES)
+    fmt = choose_format(fmt, out, animate=animate)
     if not is_run(directory) and not is_sweep(directory):
         raise PlotError(_what_is_missing(directory))
+    sweep = not is_run(directory)
+    if animate and out:  # the animation is all there is room for
+        if figures is not None:
+            raise PlotError(f"{out}: one file holds one figure; leave out figures or animate")
+        chosen: tuple[str, ...] = ()
+    else:
+        chosen = choose_figures(None if figures is None else tuple(figures), sweep=sweep, out=out)
+    order = Order(split, style, fmt, out, chosen, axes == "shared", animate, _once(note))
 
     # Loads matplotlib: a wrong directory should be answered before that.
     from centerloss_core.plotting.drawing import plot_run, plot_sweep
 
-    plot = plot_run if is_run(directory) else plot_sweep
-    return plot(directory, split, style, fmt, out)
+    return (plot_sweep if sweep else plot_run)(directory, order)
 
 
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise PlotError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+def _once(note: Callable[[str], None] | None) -> Callable[[str], None]:
+    """Say to a person only once what is true of every run of a sweep."""
+    said: set[str] = set()
 
+    def say(message: str) -> None:
+        if note and message not in said:
+            said.add(message)
+            note(message)
 
-def _choose_format(fmt: str | None, out: Path | None) -> str:
-    if fmt is not None:
-        _check_choice("format", fmt, FORMATS)
-    if out is None:
-        return fmt or "png"
-    suffix = out.suffix.removeprefix(".").lower()
-    if suffix not in FORMATS:
-        raise PlotError(f"{out}: the name must end in one of {', '.join('.' + name for name in FORMATS)}")
-    if fmt not in (None, suffix):
-        raise PlotError(f"{out}: its suffix contradicts format {fmt!r}; leave one of them out")
-    if not out.parent.is_dir():
-        raise PlotError(f"{out}: the folder {out.parent} does not exist; create it first")
-    return suffix
+    return say
 
 
 def _what_is_missing(directory: Path) -> str:

@@ -1,12 +1,18 @@
 """From the files of a run or sweep to its figures on disk."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from centerloss_core.plotting.animation import MAX_FRAMES, read_film
 from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.errors import PlotError
+from centerloss_core.plotting.film import has_ffmpeg, save_film
 from centerloss_core.plotting.grid import Cell, Grid, arrange
+from centerloss_core.plotting.head import HeadError, read_head
+from centerloss_core.plotting.histogram import distances_figure
+from centerloss_core.plotting.order import OF_A_RUN, Order
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.post import post_figure, post_panel
 from centerloss_core.plotting.records import (
@@ -18,51 +24,139 @@ from centerloss_core.plotting.records import (
     read_snapshot,
     read_sweep,
 )
+from centerloss_core.plotting.regions import regions_figure
 from centerloss_core.plotting.save import save_figure
 from centerloss_core.plotting.scatter import scatter_figure
+from centerloss_core.plotting.seeds import has_spread, measure, seeds_figure
 from centerloss_core.plotting.style import house_style
 
 
-def plot_run(directory: Path, split: str, style: str, fmt: str, out: Path | None) -> list[Path]:
-    """Draw one run's figures, or its scatter plot into `out`; return the files."""
+def plot_run(directory: Path, order: Order) -> list[Path]:
+    """Draw the figures of one run that are ordered; return the files."""
     run = read_run(directory)
-    snapshot = read_snapshot(run, split)
+    snapshot = read_snapshot(run, order.split)
     if snapshot is None:
         raise PlotError(
-            f"{directory / 'features' / split}-final.npz: no such feature dump, and the run is {run.status}; "
+            f"{directory / 'features' / order.split}-final.npz: no such feature dump, and the run is {run.status}; "
             "plot when it is completed"
         )
     with house_style():
-        if out:
-            return [save_figure(_scatter(snapshot, style), out, fmt)]
-        return _draw_run(snapshot, style, fmt)
+        written = _draw_run(snapshot, order)
+        if order.animate:
+            written += _animate(_alone(snapshot), directory, order)
+    return _refuse_nothing(directory, written)
 
 
-def plot_sweep(directory: Path, split: str, style: str, fmt: str, out: Path | None) -> list[Path]:
-    """Draw a sweep's panel and its completed runs' figures, or the panel into `out`; return the files."""
-    cells = [_read_cell(point, split) for point in read_sweep(directory)]
+def plot_sweep(directory: Path, order: Order) -> list[Path]:
+    """Draw what is ordered of a sweep and of its completed runs; return the files."""
+    cells = [_read_cell(point, order.split) for point in read_sweep(directory)]
     snapshots = [cell.snapshot for cell in cells if cell.snapshot]
     if not snapshots:
-        raise PlotError(f"{directory}: no run of this sweep has {split} features to draw yet; let one finish")
+        raise PlotError(
+            f"{directory}: no run of this sweep has {order.split} features to draw yet; let one finish"
+        )
     with house_style():
-        path = out or directory / "plots" / f"panel-{_suffix(split, style)}.{fmt}"
-        written = [save_figure(_panel(arrange(cells), style), path, fmt)]
-        if not out:
-            for snapshot in snapshots:
-                if snapshot.run.status == "completed":
-                    written += _draw_run(snapshot, style, fmt)
+        written = _draw_sweep(cells, directory / "plots", order)
+        for snapshot in snapshots:
+            if snapshot.run.status == "completed":
+                written += _draw_run(snapshot, order)
+        if order.animate:
+            written += _animate(arrange(cells), directory, order)
+    return _refuse_nothing(directory, written)
+
+
+def _draw_sweep(cells: list[Cell], plots: Path, order: Order) -> list[Path]:
+    """Draw what shows several runs at once."""
+    written = []
+    if "panel" in order.figures:
+        draw = post_panel if order.style == "post" else panel_figure
+        path = order.out or plots / f"panel-{order.panel_suffix}.{order.fmt}"
+        written.append(save_figure(draw(arrange(cells), shared=order.shared), path, order.fmt))
+    if "seeds" in order.figures and has_spread(cells):
+        data = next(cell.snapshot for cell in cells if cell.snapshot).run.data_title
+        path = order.out or plots / f"seeds-{order.split}.{order.fmt}"
+        figure = seeds_figure(measure(cells), f"{data} {order.split}")
+        written.append(save_figure(figure, path, order.fmt))
+    elif order.figures == ("seeds",):
+        raise PlotError(
+            f"{plots.parent}: no λ and α has completed runs of two seeds, so there is no spread to show"
+        )
     return written
 
 
-def _draw_run(snapshot: Snapshot, style: str, fmt: str) -> list[Path]:
-    """Draw scatter plot and curves of one run into its own folder."""
-    run, plots = snapshot.run, snapshot.run.directory / "plots"
-    scatter = plots / f"scatter-{_suffix(snapshot.split, style)}.{fmt}"
-    history = read_history(run)
-    return [
-        save_figure(_scatter(snapshot, style), scatter, fmt),
-        save_figure(curves_figure(run, history), plots / f"curves.{fmt}", fmt),
-    ]
+def _draw_run(snapshot: Snapshot, order: Order) -> list[Path]:
+    """Draw one run into its own folder."""
+    plots = snapshot.run.directory / "plots"
+    # Read first: a damaged file leaves the earlier figures as they are.
+    history = read_history(snapshot.run) if "curves" in order.figures else None
+    drawings: dict[str, tuple[str, Callable[[], Figure | None]]] = {
+        "scatter": (order.suffix, lambda: _scatter(snapshot, order.style)),
+        "curves": ("", lambda: curves_figure(snapshot.run, history) if history else None),
+        "regions": (order.split, lambda: _regions(snapshot, order)),
+        "distances": (order.split, lambda: distances_figure(snapshot)),
+    }
+    written = []
+    for name in OF_A_RUN:
+        if name in order.figures:
+            suffix, draw = drawings[name]
+            figure = draw()
+            if figure:
+                path = order.out or plots / f"{name}{suffix and '-' + suffix}.{order.fmt}"
+                written.append(save_figure(figure, path, order.fmt))
+    return written
+
+
+def _scatter(snapshot: Snapshot, style: str) -> Figure:
+    return post_figure(snapshot) if style == "post" else scatter_figure(snapshot)
+
+
+def _regions(snapshot: Snapshot, order: Order) -> Figure | None:
+    """Draw the regions, without those of the softmax head where it cannot be had; none without a plane to cut."""
+    features = snapshot.dump.features.shape[1]
+    if features != 2:
+        order.note(f"no regions: they need two features, and these runs have {features}")
+        return None
+    try:
+        head = read_head(snapshot.run.directory, snapshot.dump)
+    except HeadError as error:
+        order.note(f"no regions of the softmax head, only of the nearest center: {error}")
+        head = None
+    return regions_figure(snapshot, head)
+
+
+def _animate(grid: Grid, directory: Path, order: Order) -> list[Path]:
+    """Write the animation as GIF, and as MP4 where that can be done; or the one that `out` names."""
+    film = read_film(grid, order.split, shared=order.shared)
+    if film is None:
+        why = (
+            f"no animation: {directory} has features of fewer than two epochs of the {order.split} images; "
+            "train with train.epochs: 2 or more and train.dump_every_epoch: true"
+        )
+        if order.out:
+            raise PlotError(why)
+        order.note(why)
+        return []
+    if film.skipped:
+        order.note(f"the animation shows {MAX_FRAMES} of {MAX_FRAMES + film.skipped} epochs")
+    if order.out:
+        return [save_film(film, order.out, order.fmt)]
+    path = directory / "plots" / f"animation-{order.split}{'-shared' * order.shared}.gif"
+    written = [save_film(film, path, "gif")]
+    if has_ffmpeg():
+        try:
+            written.append(save_film(film, path.with_suffix(".mp4"), "mp4"))
+        except PlotError as error:  # there is a GIF already
+            order.note(str(error))
+    else:
+        order.note("no MP4 beside the GIF: the program ffmpeg is not found")
+    return written
+
+
+def _alone(snapshot: Snapshot) -> Grid:
+    """Put a run where the runs of a sweep would stand."""
+    run = snapshot.run
+    point = SweepPoint(run.directory, run.status, run.weight, run.alpha, run.seed)
+    return arrange([Cell(point, snapshot)])
 
 
 def _read_cell(point: SweepPoint, split: str) -> Cell:
@@ -72,13 +166,7 @@ def _read_cell(point: SweepPoint, split: str) -> Cell:
     return Cell(point, read_snapshot(read_run(point.directory), split))
 
 
-def _scatter(snapshot: Snapshot, style: str) -> Figure:
-    return post_figure(snapshot) if style == "post" else scatter_figure(snapshot)
-
-
-def _panel(grid: Grid, style: str) -> Figure:
-    return post_panel(grid) if style == "post" else panel_figure(grid)
-
-
-def _suffix(split: str, style: str) -> str:
-    return split if style == "default" else f"{split}-{style}"
+def _refuse_nothing(directory: Path, written: list[Path]) -> list[Path]:
+    if not written:
+        raise PlotError(f"{directory}: nothing of what was asked for can be drawn")
+    return written

@@ -58,6 +58,12 @@ class Grid:
             parts.append(_setting(self.places[0][2].point))
         return " · ".join([*parts, self.note] if self.note else parts)
 
+    def scale_note(self, *, shared: bool) -> str:
+        """Return what a title adds on the axes, so that nobody compares lengths that cannot be compared."""
+        if sum(1 for _, _, cell in self.places if cell.snapshot) < 2:
+            return ""
+        return " · all at one scale" if shared else " · each at its own scale"
+
     def cell_title(self, cell: Cell) -> str:
         """Return what tells a cell from the others, like `λ = 0.01 (λ_eq = 1)`."""
         snapshot = cell.snapshot

@@ -5,17 +5,28 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from centerloss_core.plotting.grid import Cell, Grid
+from centerloss_core.plotting.limits import Limits, limits_of
 from centerloss_core.plotting.plane import project
+from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.scatter import DPI, draw_features, legend_handles
-from centerloss_core.plotting.style import FAINT
+from centerloss_core.plotting.style import DIGIT_COLORS, FAINT
 from centerloss_core.plotting.titles import numbers_title
 
 _CELL = (4.5, 4.75)  # inches
 _PADDING = 0.08  # inches
+_ROOM = 3.9  # inches, about the width of a box: a longer title would run into the next
 
 
-def panel_figure(grid: Grid) -> Figure:
-    """Draw all runs in boxes of one size, each at its own scale: center loss shrinks the plane."""
+def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
+    """Draw all runs in boxes of one size.
+
+    Args:
+        grid: the runs.
+        shared: whether all have the same axes. Center loss shrinks the plane, so most λ are dots then; that is
+            what can be seen of it. Else each has a scale of its own, which its ticks and the title tell.
+    """
+    planes = [project(cell.snapshot.dump) for _, _, cell in grid.places if cell.snapshot]
+    limits = limits_of(planes) if shared else None
     rows, columns = grid.shape
     figure = Figure(
         figsize=(_CELL[0] * columns, _CELL[1] * rows + 0.8),
@@ -24,12 +35,13 @@ def panel_figure(grid: Grid) -> Figure:
     )
     for row, column, cell in grid.places:
         axes = figure.add_subplot(rows, columns, row * columns + column + 1)
-        _draw_cell(axes, grid, cell)
-    figure.suptitle(grid.title(), fontsize=13)
+        _draw_cell(axes, grid, cell, limits)
+    title = figure.suptitle(f"{grid.title()}{grid.scale_note(shared=shared)}", fontsize=13)
+    fit(title, figure.get_figwidth() - 2 * _PADDING)
     figure.legend(
         handles=legend_handles(grid.classes),
         loc="outside lower center",
-        ncols=grid.classes + 1 if columns > 1 else 4,
+        ncols=legend_columns(grid),
         columnspacing=1.2,
         handletextpad=0.2,
         frameon=False,
@@ -38,16 +50,24 @@ def panel_figure(grid: Grid) -> Figure:
     return figure
 
 
-def _draw_cell(axes: Axes, grid: Grid, cell: Cell) -> None:
+def _draw_cell(axes: Axes, grid: Grid, cell: Cell, limits: Limits | None) -> None:
     lines = [grid.cell_title(cell)]
     if cell.snapshot:
         plane = project(cell.snapshot.dump)
-        draw_features(axes, plane, cell.snapshot.dump.labels)
-        lines += [numbers_title(cell.snapshot), plane.note]
+        draw_features(axes, plane, cell.snapshot.dump.labels, limits)
+        lines += [numbers_title(cell.snapshot.dump), plane.note]
     else:
         write_status(axes, cell)
         axes.set_box_aspect(1)
-    axes.set_title("\n".join(line for line in lines if line), loc="left", fontsize=9, linespacing=1.5)
+    title = axes.set_title("\n".join(line for line in lines if line), loc="left", fontsize=9, linespacing=1.5)
+    fit(title, _ROOM)
+
+
+def legend_columns(grid: Grid) -> int:
+    """Return how many names fit side by side under a panel; those of several digits to a colour are long."""
+    if grid.shape[1] == 1:
+        return 4
+    return grid.classes + 1 if grid.classes <= len(DIGIT_COLORS) else 6
 
 
 def write_status(axes: Axes, cell: Cell) -> None:

@@ -27,15 +27,20 @@ class Plane:
     isometric: bool = True
 
 
-def project(dump: FeatureDump) -> Plane:
-    """Show two features as they are, one as a strip per class, more by two principal components."""
+def project(dump: FeatureDump, reference: FeatureDump | None = None) -> Plane:
+    """Show two features as they are, one as a strip per class, more by two principal components.
+
+    Args:
+        dump: what to show.
+        reference: whose principal components to take, so that several dumps share a plane; None for its own.
+    """
     features, centers = dump.features.astype(np.float64), dump.centers.astype(np.float64)
     dimensions = features.shape[1]
     if dimensions == 1:
         return _strips(dump)
     if dimensions == 2:
         return Plane(features, centers)
-    mean, axes = _principal_axes(features)
+    mean, axes = _principal_axes(features if reference is None else reference.features.astype(np.float64))
     return Plane(
         (features - mean) @ axes,
         (centers - mean) @ axes,

@@ -14,9 +14,11 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from centerloss_core.plotting.grid import Cell, Grid
+from centerloss_core.plotting.limits import Limits, union
 from centerloss_core.plotting.panel import write_status
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.records import Snapshot
+from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.style import rainbow
 from centerloss_core.plotting.titles import settings_title
 
@@ -35,12 +37,17 @@ def post_figure(snapshot: Snapshot) -> Figure:
     axes = figure.add_axes(_RECTANGLE)
     plane = project(snapshot.dump)
     _draw_features(axes, plane, snapshot.dump.labels, font_size=6)
-    axes.set_title(_join(settings_title(snapshot), plane.note), fontsize=8)
+    fit(axes.set_title(_join(settings_title(snapshot), plane.note), fontsize=8), _SIZE[0] * 0.96)
     return figure
 
 
-def post_panel(grid: Grid) -> Figure:
-    """Draw all runs, each as large as a figure of the post, with letters that can be read at half size."""
+def post_panel(grid: Grid, *, shared: bool = False) -> Figure:
+    """Draw all runs, each as large as a figure of the post, with letters that can be read at half size.
+
+    Args:
+        grid: the runs.
+        shared: whether all have the same axes.
+    """
     rows, columns = grid.shape
     figure = Figure(figsize=(_SIZE[0] * columns, _SIZE[1] * rows), dpi=DPI)
     for row, column, cell in grid.places:
@@ -48,11 +55,32 @@ def post_panel(grid: Grid) -> Figure:
         axes = figure.add_axes(
             ((column + left) / columns, (rows - 1 - row + bottom) / rows, width / columns, height / rows)
         )
-        _draw_cell(axes, grid, cell)
+        _draw_cell(axes, grid, cell, grid.scale_note(shared=shared))
+    if shared:
+        _share_limits(figure, grid)
     return figure
 
 
-def _draw_cell(axes: Axes, grid: Grid, cell: Cell) -> None:
+def _share_limits(figure: Figure, grid: Grid) -> None:
+    """Give all runs the axes that show every point and in which no legend hides one."""
+    drawn = [
+        (axes, project(cell.snapshot.dump).points)
+        for axes, (_, _, cell) in zip(figure.axes, grid.places, strict=True)
+        if cell.snapshot
+    ]
+    # From axes that all have in common, a legend is uncovered by moving the right end or the upper one outwards.
+    # Moving either further, for another run's sake, uncovers no less.
+    for uncovered in (False, True):
+        for axes, points in drawn:
+            legend = axes.get_legend()
+            if uncovered and legend is not None:
+                _uncover(axes, points, legend)
+        common = union([Limits(*axes.get_xlim(), *axes.get_ylim()) for axes, _ in drawn])
+        for axes, _ in drawn:
+            common.apply(axes)
+
+
+def _draw_cell(axes: Axes, grid: Grid, cell: Cell, scale_note: str) -> None:
     note = ""
     if cell.snapshot:
         plane = project(cell.snapshot.dump)
@@ -60,7 +88,8 @@ def _draw_cell(axes: Axes, grid: Grid, cell: Cell) -> None:
         note = plane.note
     else:
         write_status(axes, cell)
-    axes.set_title(_join(grid.cell_title(cell), grid.title(), note), fontsize=12)
+    title = _join(grid.cell_title(cell), grid.title() + scale_note, note)
+    fit(axes.set_title(title, fontsize=12), _SIZE[0] * 0.96)
 
 
 def _draw_features(axes: Axes, plane: Plane, labels: NDArray[np.integer], font_size: float) -> None:

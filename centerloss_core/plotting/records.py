@@ -21,6 +21,7 @@ class Run:
     weight_eq: float  # λ_eq: the weight that the paper's reduction, a mean over the batch, would need
     alpha: float
     data_title: str
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def read_run(directory: Path) -> Run:
             weight_eq=float(content["lambda_eq"]),
             alpha=float(content["alpha"]),
             data_title=str(content["data"]["title"]),
+            seed=int(content["seed"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PlotError(f"{path}: cannot be drawn, because of {_reason(error)}") from error
@@ -109,11 +111,18 @@ def read_snapshot(run: Run, split: str) -> Snapshot | None:
     final = folder / f"{split}-final.npz"
     if final.is_file():
         return Snapshot(run, split, read_features(final))
-    by_epoch = {int(path.stem.rsplit("-", 1)[1]): path for path in folder.glob(f"{split}-epoch-[0-9]*.npz")}
+    by_epoch = epoch_dumps(run, split)
     if run.status == "completed" or not by_epoch:
         return None
     newest = max(by_epoch)
     return Snapshot(run, split, read_features(by_epoch[newest]), epoch=newest)
+
+
+def epoch_dumps(run: Run, split: str) -> dict[int, Path]:
+    """Return the feature dumps that a run kept of its epochs."""
+    names = f"{split}-epoch-[0-9]*.npz"
+    found = [(path.stem.rsplit("-", 1)[1], path) for path in (run.directory / "features").glob(names)]
+    return {int(epoch): path for epoch, path in found if epoch.isdecimal()}
 
 
 def read_history(run: Run) -> History:

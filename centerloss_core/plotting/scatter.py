@@ -8,11 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
+from centerloss_core.plotting.limits import Limits, limits_of
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.records import Snapshot
-from centerloss_core.plotting.style import class_colors
+from centerloss_core.plotting.room import fit
+from centerloss_core.plotting.style import DIGIT_COLORS, class_colors
 from centerloss_core.plotting.titles import numbers_title, settings_title
 
 DPI = 110
@@ -22,6 +25,11 @@ _LEFT, _BOTTOM, _BOX, _RIGHT, _TOP = 0.75, 0.5, 5.4, 1.55, 0.75
 _SIZE = (_LEFT + _BOX + _RIGHT, _BOTTOM + _BOX + _TOP)
 _OUTLINE = [matplotlib.patheffects.withStroke(linewidth=2.6, foreground="white")]
 _DOT: dict[str, Any] = {"marker": "o", "markersize": 7, "markeredgewidth": 0, "linestyle": "none"}
+# Points. Marks and digits have their full size if half of the centers have this much room around them, and shrink
+# with it; a digit needs some room of its own.
+_ROOM, _ROOM_FOR_A_DIGIT, _SMALLEST_DIGIT = 24, 9, 8
+_SMALLEST_MARK = 0.4
+_MOST_STRIPS = 20  # that have a tick each
 _CENTER: dict[str, Any] = {
     "marker": "X",
     "markersize": 9,
@@ -37,8 +45,11 @@ def scatter_figure(snapshot: Snapshot) -> Figure:
     figure = Figure(figsize=_SIZE, dpi=DPI)
     axes = figure.add_axes((_LEFT / _SIZE[0], _BOTTOM / _SIZE[1], _BOX / _SIZE[0], _BOX / _SIZE[1]))
     draw_features(axes, plane, snapshot.dump.labels)
-    lines = [settings_title(snapshot), numbers_title(snapshot), plane.note]
-    axes.set_title("\n".join(line for line in lines if line), loc="left", fontsize=10, linespacing=1.5)
+    lines = [settings_title(snapshot), numbers_title(snapshot.dump), plane.note]
+    title = axes.set_title(
+        "\n".join(line for line in lines if line), loc="left", fontsize=10, linespacing=1.5
+    )
+    fit(title, _BOX + _RIGHT - 0.1)
     axes.legend(
         handles=legend_handles(len(plane.centers)),
         loc="upper left",
@@ -49,8 +60,13 @@ def scatter_figure(snapshot: Snapshot) -> Figure:
     return figure
 
 
-def draw_features(axes: Axes, plane: Plane, labels: NDArray[np.integer]) -> None:
-    """Draw points and centers in a square box, one unit as long on both axes if distances mean something."""
+def draw_features(
+    axes: Axes, plane: Plane, labels: NDArray[np.integer], limits: Limits | None = None
+) -> None:
+    """Draw points and centers in a square box, one unit as long on both axes if distances mean something.
+
+    Without limits, the axes reach to the outermost point or center.
+    """
     # In a fixed random order: drawn class by class, the last class would hide the others.
     order = np.random.default_rng(0).permutation(len(labels))
     colors = np.array([to_rgb(color) for color in class_colors(len(plane.centers))])
@@ -63,9 +79,14 @@ def draw_features(axes: Axes, plane: Plane, labels: NDArray[np.integer]) -> None
         linewidths=0,
         rasterized=True,  # 10,000 circles make an SVG or PDF that no viewer scrolls
     )
-    _mark_centers(axes, plane)
     axes.set_box_aspect(1)
-    _set_limits(axes, plane)
+    (limits or limits_of([plane])).apply(axes)
+    if not plane.isometric:  # a height per digit
+        classes = len(plane.centers)
+        axes.yaxis.set_major_locator(
+            FixedLocator(range(classes)) if classes <= _MOST_STRIPS else MaxNLocator(integer=True)
+        )
+    mark_centers(axes, plane)
     axes.set_axisbelow(True)
     axes.grid(color="#eeeeee", linewidth=0.8)
     axes.tick_params(labelsize=9, length=0)
@@ -74,40 +95,51 @@ def draw_features(axes: Axes, plane: Plane, labels: NDArray[np.integer]) -> None
 
 
 def legend_handles(classes: int) -> list[Line2D]:
-    """Return a dot per digit and the sign of a trained center."""
+    """Return a dot per colour, with the digits that have it, and the sign of a trained center."""
     dots = [
-        Line2D([], [], **_DOT, color=color, label=str(digit))
-        for digit, color in enumerate(class_colors(classes))
+        Line2D([], [], **_DOT, color=color, label=_digits_of(place, classes))
+        for place, color in enumerate(class_colors(min(classes, len(DIGIT_COLORS))))
     ]
     return [*dots, Line2D([], [], **_CENTER, label="trained center")]
 
 
-def _mark_centers(axes: Axes, plane: Plane) -> None:
-    axes.plot(plane.centers[:, 0], plane.centers[:, 1], **_CENTER, zorder=3)
+def _digits_of(place: int, classes: int) -> str:
+    """Return `3`, `3, 13` or `3, 13 …`: colours repeat beyond ten classes, and a legend must fit beside the points."""
+    digits = [str(digit) for digit in range(place, classes, len(DIGIT_COLORS))]
+    return ", ".join(digits[:2]) + (" …" if len(digits) > 2 else "")
+
+
+def mark_centers(axes: Axes, plane: Plane) -> None:
+    """Mark the trained centers, each with its digit beside it; where they are crowded, smaller, or without.
+
+    The limits of the axes must be set: they decide how near two marks come.
+    """
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "marks are sized where they stand"
+    spots = axes.transData.transform(plane.centers) * 72 / figure.dpi  # in points
+    apart = np.linalg.norm(spots[:, None] - spots, axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    nearest, room = apart.argmin(axis=1), apart.min(axis=1)
+    size = float(np.clip(np.median(room) / _ROOM, _SMALLEST_MARK, 1))
+    mark = _CENTER | {"markersize": _CENTER["markersize"] * size, "markeredgewidth": size}
+    axes.plot(plane.centers[:, 0], plane.centers[:, 1], **mark, zorder=3)
     for digit, position in enumerate(plane.centers):
+        if room[digit] < _ROOM_FOR_A_DIGIT:
+            continue  # it would lie on another center; colours still tell which is which
+        # Above on the right, but not where the nearest other center is.
+        away = spots[digit] - spots[nearest[digit]]
+        close = room[digit] < _ROOM and (away < 0).all()
+        side = -1 if close else 1
         axes.annotate(
             str(digit),
             position,
-            xytext=(6, 4),
+            xytext=(6 * size * side, 4 * size * side),
             textcoords="offset points",
-            fontsize=11,
+            ha="right" if close else "left",
+            va="top" if close else "baseline",
+            fontsize=max(_SMALLEST_DIGIT, 11 * size),
             fontweight="bold",
             color="black",
             path_effects=_OUTLINE,
             zorder=4,
         )
-
-
-def _set_limits(axes: Axes, plane: Plane) -> None:
-    """Show every point and center, outliers too, with room for the digits beside the centers."""
-    shown = np.concatenate([plane.points, plane.centers])
-    low, high = shown.min(axis=0), shown.max(axis=0)
-    half = (high - low) / 2
-    if plane.isometric:
-        half[:] = half.max()
-    half = np.where(half > 0, half * 1.1, 1.0)  # a collapsed network puts all points in one place
-    middle = (low + high) / 2
-    axes.set_xlim(middle[0] - half[0], middle[0] + half[0])
-    axes.set_ylim(middle[1] - half[1], middle[1] + half[1])
-    if not plane.isometric:
-        axes.set_yticks(range(len(plane.centers)))

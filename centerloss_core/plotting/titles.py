@@ -1,5 +1,6 @@
 """The words over a figure."""
 
+from centerloss_core.features import FeatureDump
 from centerloss_core.metrics import separation
 from centerloss_core.plotting.records import Run, Snapshot
 
@@ -7,6 +8,11 @@ from centerloss_core.plotting.records import Run, Snapshot
 def number(value: float) -> str:
     """Return a setting without trailing zeros: 0.01, 1, 1e-05."""
     return f"{value:g}"
+
+
+def percent(fraction: float) -> str:
+    """Return a share like `98.88 %`."""
+    return f"{fraction:.2%}".replace("%", " %")
 
 
 def weight_title(run: Run) -> str:
@@ -30,11 +36,11 @@ def epoch_title(snapshot: Snapshot) -> str:
     return "" if snapshot.epoch is None else f" · epoch {snapshot.epoch}"
 
 
-def numbers_title(snapshot: Snapshot) -> str:
+def numbers_title(dump: FeatureDump) -> str:
     """Return accuracies and separation, measured on the very features that are drawn."""
-    measured = separation(snapshot.dump)
+    measured = separation(dump)
     ratio = "–" if measured.separation_ratio is None else f"{measured.separation_ratio:.1f}"
     return (
-        f"softmax {measured.accuracy:.2%}, nearest center {measured.nearest_center_accuracy:.2%}, "
+        f"softmax {percent(measured.accuracy)}, nearest center {percent(measured.nearest_center_accuracy)}, "
         f"inter/intra {ratio}"
-    ).replace("%", " %")
+    )

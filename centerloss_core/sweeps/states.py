@@ -13,10 +13,12 @@ from centerloss_core.sweeps.grid import Point
 _FIGURES = (
     "accuracy",
     "nearest_center_accuracy",
+    "nearest_mean_accuracy",
     "intra_class_distance",
     "inter_class_distance",
     "inter_class_distance_min",
     "separation_ratio",
+    "fisher_ratio",
 )
 
 

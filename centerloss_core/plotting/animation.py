@@ -1,0 +1,178 @@
+"""The features over the epochs: which frames there are, and how one looks. Axes stand still; the points move."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from centerloss_core.features import read_features
+from centerloss_core.plotting.grid import Cell, Grid
+from centerloss_core.plotting.limits import Limits, limits_of, union
+from centerloss_core.plotting.panel import write_status
+from centerloss_core.plotting.plane import Plane, project
+from centerloss_core.plotting.records import epoch_dumps
+from centerloss_core.plotting.room import fit
+from centerloss_core.plotting.scatter import draw_features, legend_handles
+from centerloss_core.plotting.style import DIGIT_COLORS
+from centerloss_core.plotting.titles import numbers_title
+
+MAX_FRAMES = 60
+_DPI = 100
+# Inches, fixed: boxes that move from frame to frame would hide how the points do.
+_LEFT, _BOTTOM, _GAP, _RIGHT, _CELL_TITLE, _TITLE, _LEGEND = 0.6, 0.3, 0.65, 0.2, 0.55, 0.45, 0.5
+_BOX_OF_COLUMNS = {1: 5.2, 2: 4.0, 3: 3.0}
+_SMALLEST_BOX = 2.6
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A run after one epoch, ready to draw."""
+
+    epoch: int
+    plane: Plane
+    labels: NDArray[np.integer]
+    numbers: str  # accuracies and separation in that epoch
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """All runs over all frames.
+
+    Attributes:
+        grid: where the runs stand.
+        epochs: what each frame shows, ascending.
+        moments: by row and column of the grid, a run's epochs, ascending; runs without any are absent.
+        shared: whether all runs have the same axes.
+        skipped: how many epochs were left out because there are too many.
+    """
+
+    grid: Grid
+    epochs: list[int]
+    moments: dict[tuple[int, int], list[Moment]]
+    shared: bool
+    skipped: int = 0
+
+    def limits(self) -> dict[tuple[int, int], Limits]:
+        """Return the axes of each run: every point of every epoch is within."""
+        own = {place: limits_of([moment.plane for moment in run]) for place, run in self.moments.items()}
+        return dict.fromkeys(own, union(list(own.values()))) if self.shared else own
+
+    def moment(self, place: tuple[int, int], epoch: int) -> Moment:
+        """Return what a run shows in a frame: a shorter run stays as its last epoch left it."""
+        run = self.moments[place]
+        return next((moment for moment in reversed(run) if moment.epoch <= epoch), run[0])
+
+
+def read_film(grid: Grid, split: str, *, shared: bool) -> Film | None:
+    """Read the epochs of all runs of a grid; None where no run has kept two.
+
+    Raises:
+        FeatureFileError: a dump is damaged.
+    """
+    dumps = {
+        (row, column): epoch_dumps(cell.snapshot.run, split)
+        for row, column, cell in grid.places
+        if cell.snapshot
+    }
+    if max(map(len, dumps.values()), default=0) < 2:
+        return None
+    epochs = sorted({epoch for run in dumps.values() for epoch in run})
+    kept = _thin_out(epochs)
+    moments = {}
+    for place, run in dumps.items():
+        # A run shorter than the others has its last epoch, even if no frame falls on it.
+        shown = {epoch: path for epoch, path in run.items() if epoch in kept or epoch == max(run)}
+        if shown:
+            moments[place] = _read_run(shown)
+    return Film(grid, kept, moments, shared, len(epochs) - len(kept))
+
+
+def _thin_out(epochs: list[int]) -> list[int]:
+    if len(epochs) <= MAX_FRAMES:
+        return epochs
+    return [epochs[index] for index in np.linspace(0, len(epochs) - 1, MAX_FRAMES).round().astype(int)]
+
+
+def _read_run(dumps: dict[int, Path]) -> list[Moment]:
+    # The principal components of the last epoch serve all: axes that turn would move the points.
+    last = read_features(dumps[max(dumps)])
+    moments = []
+    for epoch, path in sorted(dumps.items()):
+        dump = read_features(path)
+        moments.append(Moment(epoch, project(dump, last), dump.labels, numbers_title(dump)))
+    return moments
+
+
+class Screen:
+    """The figure that shows one frame after the other."""
+
+    def __init__(self, film: Film) -> None:
+        self._film, self._limits = film, film.limits()
+        rows, columns = film.grid.shape
+        box = _BOX_OF_COLUMNS.get(columns, _SMALLEST_BOX)
+        cell_width, cell_height = box + _GAP, _CELL_TITLE + box + _BOTTOM
+        # Whole, even numbers of pixels: what video codecs ask for.
+        width = _even(_LEFT + columns * cell_width - _GAP + _RIGHT)
+        height = _even(_TITLE + rows * cell_height + _LEGEND)
+        self._box = box
+        self.figure = Figure(figsize=(width, height), dpi=_DPI)
+        self._title = self.figure.text(0.1 / width, 1 - 0.25 / height, "", fontsize=12, va="center")
+        self._room = width - 0.2
+        self._axes = {
+            (row, column): self.figure.add_axes(
+                (
+                    (_LEFT + column * cell_width) / width,
+                    (_LEGEND + (rows - 1 - row) * cell_height + _BOTTOM) / height,
+                    box / width,
+                    box / height,
+                )
+            )
+            for row, column, _ in film.grid.places
+        }
+        handles = legend_handles(film.grid.classes)
+        wide = columns > 1 and film.grid.classes <= len(DIGIT_COLORS)  # room for all names in one row
+        self.figure.legend(
+            handles=handles,
+            loc="lower center",
+            ncols=len(handles) if wide else 6,
+            columnspacing=0.9,
+            handletextpad=0.1,
+            frameon=False,
+            fontsize=10 if wide else 8,
+            borderaxespad=0.2,
+        )
+
+    def show(self, epoch: int) -> None:
+        """Draw the frame of an epoch over the one before."""
+        film = self._film
+        for row, column, cell in film.grid.places:
+            axes = self._axes[row, column]
+            axes.clear()
+            self._draw_cell(axes, (row, column), cell, epoch)
+        note = film.grid.scale_note(shared=film.shared)
+        self._title.set_fontsize(12)
+        self._title.set_text(f"epoch {epoch} of {film.epochs[-1]} · {film.grid.title()}{note}")
+        fit(self._title, self._room)
+
+    def _draw_cell(self, axes: Axes, place: tuple[int, int], cell: Cell, epoch: int) -> None:
+        if place not in self._film.moments or cell.snapshot is None:
+            write_status(axes, cell)
+            axes.set_title(self._film.grid.cell_title(cell), loc="left", fontsize=9)
+            return
+        moment = self._film.moment(place, epoch)
+        draw_features(axes, moment.plane, moment.labels, self._limits[place])
+        if self._film.grid.shape[1] > 3:  # no room between the boxes
+            axes.set(xlabel="", ylabel="")
+        # Only a run whose epoch is another than that over the picture says so.
+        other = None if moment.epoch == epoch else moment.epoch
+        shown = replace(cell, snapshot=replace(cell.snapshot, epoch=other))
+        lines = [self._film.grid.cell_title(shown), moment.numbers, moment.plane.note]
+        text = "\n".join(line for line in lines if line)
+        fit(axes.set_title(text, loc="left", fontsize=9, linespacing=1.4), self._box)
+
+
+def _even(inches: float) -> float:
+    return 2 * round(inches * _DPI / 2) / _DPI

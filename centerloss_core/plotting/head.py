@@ -1,0 +1,88 @@
+"""The softmax head of a run, from its newest checkpoint: what decides between the classes, without a framework."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centerloss_core.array_files import Header
+from centerloss_core.checkpoint_files import CheckpointError, read_state
+from centerloss_core.errors import ExpectedError
+from centerloss_core.features import FeatureDump
+
+_KERNEL, _BIAS = "network/head/kernel", "network/head/bias"
+# The state of the network here takes 10 MB; a file that asks for this much is not ours.
+_MAX_BYTES = 1 << 30
+# Training and NumPy round differently, so an image on a border may change sides; more than these few mean that the
+# head is that of another step than the features.
+_BORDER_CASES = 1e-3
+
+
+class HeadError(ExpectedError):
+    """Why a figure has to do without the softmax head; the message names the file."""
+
+
+@dataclass(frozen=True, eq=False)
+class SoftmaxHead:
+    """The last layer: logits = x · kernel + bias.
+
+    Attributes:
+        kernel: (d, k) float32.
+        bias: (k,) float32, zeros for a head without one.
+    """
+
+    kernel: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def logits(self, features: NDArray[Any]) -> NDArray[Any]:
+        """Return (n, k) logits of (n, d) features."""
+        return features @ self.kernel + self.bias
+
+
+def read_head(directory: Path, dump: FeatureDump) -> SoftmaxHead:
+    """Read the head that made the predictions of a dump, from the newest checkpoint of the run in `directory`.
+
+    Raises:
+        HeadError: there is no checkpoint, it cannot be read, or its head predicts something else, as that of a run
+            stopped in the middle of an epoch does.
+    """
+    found = [path for path in (directory / "checkpoints").glob("step-*") if path.name[5:].isdecimal()]
+    if not found:
+        raise HeadError(f"{directory / 'checkpoints'}: no checkpoint")
+    newest = max(found, key=lambda path: int(path.name[5:]))
+    path = newest / "state.npz"
+    features, classes = dump.features.shape[1], len(dump.centers)
+
+    def check(headers: Mapping[str, Header]) -> None:
+        _check_headers(headers, features, classes)
+
+    try:
+        arrays = read_state(newest, check)
+    except CheckpointError as error:
+        raise HeadError(str(error)) from error
+    kernel = arrays[_KERNEL]
+    head = SoftmaxHead(kernel, arrays.get(_BIAS, np.zeros(classes, kernel.dtype)))
+    if not (np.isfinite(head.kernel).all() and np.isfinite(head.bias).all()):
+        raise HeadError(f"{path}: the softmax head holds NaN or infinity")
+    differ = int((head.logits(dump.features).argmax(axis=1) != dump.predictions).sum())
+    if differ > _BORDER_CASES * len(dump.predictions):
+        raise HeadError(
+            f"{path}: is of another step than the features ({differ} of {len(dump.predictions)} predictions differ)"
+        )
+    return head
+
+
+def _check_headers(headers: Mapping[str, Header], features: int, classes: int) -> None:
+    expected = {_KERNEL: (features, classes), _BIAS: (classes,)}
+    if _KERNEL not in headers:
+        raise ValueError(f"holds no {_KERNEL}")
+    for name, shape in expected.items():
+        header = headers.get(name)
+        if header and (header.shape != shape or header.dtype != np.float32):
+            raise ValueError(f"{name} is {header.dtype} {header.shape}, expected float32 {shape}")
+    total = sum(header.nbytes for header in headers.values())
+    if total > _MAX_BYTES:
+        raise ValueError(f"holds {total} bytes of numbers, the limit is {_MAX_BYTES}")

@@ -1,0 +1,126 @@
+"""How far images lie from their own class, and how far from the others, as two histograms over one log scale."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
+
+from centerloss_core.features import FeatureDump
+from centerloss_core.metrics import separation
+from centerloss_core.plotting.records import Snapshot
+from centerloss_core.plotting.room import fit
+from centerloss_core.plotting.style import DIGIT_COLORS, INK
+from centerloss_core.plotting.titles import settings_title
+
+_DPI = 110
+_SIZE = (8.2, 4.3)  # inches
+_MARGINS = (0.1, 0.13, 0.88, 0.64)  # left, bottom, width, height of the box, as parts of the figure
+_BINS = 80
+_MARGIN = 1.06  # beyond the outermost bins
+# One filled and dark, one hatched and light: told apart without colours too.
+_OWN, _OTHER = DIGIT_COLORS[6], DIGIT_COLORS[8]
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """Distances of images to the mean features of classes.
+
+    Attributes:
+        own: (n,) of each image to the mean of its class; their mean is the figure "intra".
+        others: (n · (classes present − 1),) of each image to the means of the other classes.
+    """
+
+    own: NDArray[np.float64]
+    others: NDArray[np.float64]
+
+
+def distances(dump: FeatureDump) -> Distances:
+    """Measure a dump; a class without images has no mean and takes no part."""
+    features = dump.features.astype(np.float64)
+    own, others = [], []
+    for label in np.unique(dump.labels):
+        members = dump.labels == label
+        distance = np.linalg.norm(features - features[members].mean(axis=0), axis=1)
+        own.append(distance[members])
+        others.append(distance[~members])
+    return Distances(np.concatenate(own), np.concatenate(others))
+
+
+def distances_figure(snapshot: Snapshot) -> Figure:
+    """Draw both histograms; the less they overlap, the better the classes are told apart."""
+    measured, metrics = distances(snapshot.dump), separation(snapshot.dump)
+    figure = Figure(figsize=_SIZE, dpi=_DPI)
+    axes = figure.add_axes(_MARGINS)
+    positive = np.concatenate([values[values > 0] for values in (measured.own, measured.others)])
+    if positive.size:
+        bins = _bins(positive)
+        axes.set_xscale("log")
+        axes.set_xlim(bins[0] / _MARGIN, bins[-1] * _MARGIN)
+        _draw(axes, measured.own, bins, "of an image to the mean of its own class", _OWN, hatch="")
+        _draw(axes, measured.others, bins, "… to the mean of each other class", _OTHER, hatch="////")
+        _mark(axes, metrics.intra_class_distance, f"intra {metrics.intra_class_distance:.3g}", "--")
+        if metrics.inter_class_distance:
+            name = f"inter {metrics.inter_class_distance:.3g}, between two means"
+            _mark(axes, metrics.inter_class_distance, name, ":")
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(-0.01, 1.0),
+            ncols=2,
+            fontsize=9.5,
+            frameon=False,
+            columnspacing=2.0,
+        )
+    else:
+        axes.set(xticks=[], yticks=[])
+        axes.text(0.5, 0.5, "all distances are 0", transform=axes.transAxes, ha="center", fontsize=14)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("share of the distances")
+    axes.set_xlabel("distance between features" + _what_is_missing(measured))
+    axes.tick_params(labelsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    ratio = "–" if metrics.separation_ratio is None else f"{metrics.separation_ratio:.1f}"
+    title = f"{settings_title(snapshot)}: inter/intra {ratio}"
+    fit(figure.text(_MARGINS[0], 0.945, title, fontsize=11, va="center"), _MARGINS[2] * _SIZE[0])
+    return figure
+
+
+def _bins(positive: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of bins that are equally wide on a log scale."""
+    low, high = np.log10(positive.min()), np.log10(positive.max())
+    if high - low < 0.1:  # one point, or points in a ring
+        low, high = low - 0.5, high + 0.5
+    edges: NDArray[np.float64] = 10 ** np.linspace(low - 0.02, high + 0.02, _BINS + 1)
+    return edges
+
+
+def _draw(
+    axes: Axes, values: NDArray[np.float64], bins: NDArray[np.float64], name: str, color: str, hatch: str
+) -> None:
+    if not values.size:  # one class has no others
+        return
+    shares = np.histogram(values, bins)[0] / values.size
+    axes.stairs(
+        shares,
+        bins,
+        fill=True,
+        facecolor=(color, 0.75 if not hatch else 0.3),
+        edgecolor=INK,
+        linewidth=0.8,
+        hatch=hatch or None,
+        label=name,
+    )
+
+
+def _mark(axes: Axes, value: float, name: str, style: str) -> None:
+    if value > 0:
+        axes.axvline(value, color="black", linestyle=style, linewidth=1.6, label=name)
+
+
+def _what_is_missing(measured: Distances) -> str:
+    """A log scale has no place for 0."""
+    zeros = int((measured.own == 0).sum() + (measured.others == 0).sum())
+    return f" ({zeros:,} of 0 not shown)" if 0 < zeros < measured.own.size + measured.others.size else ""

@@ -1,0 +1,100 @@
+"""What a person can ask of `cl plot`, checked before anything heavy is loaded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from centerloss_core.plotting.errors import PlotError
+
+FORMATS = ("png", "svg", "pdf")
+FILM_FORMATS = ("gif", "mp4")
+SPLITS = ("test", "train")
+STYLES = ("default", "post")
+AXES = ("own", "shared")
+OF_A_RUN = ("scatter", "curves", "regions", "distances")
+OF_A_SWEEP = ("panel", "seeds")
+# Regions and histograms of every run would make a sweep wait twice as long: they are drawn when asked for.
+DEFAULT_OF_A_SWEEP = (*OF_A_SWEEP, "scatter", "curves")
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Order:
+    """The settings of one call.
+
+    Attributes:
+        split: of `SPLITS`, the images to show.
+        style: of `STYLES`.
+        fmt: of `FORMATS`; or of `FILM_FORMATS`, if the animation is to go into `out`.
+        out: the one file to write, or None for the usual names.
+        figures: what to draw, of `OF_A_RUN` and `OF_A_SWEEP`.
+        shared: whether the runs of a panel have the same axes.
+        animate: whether to write the animation.
+        note: called with what a person should know and that is no error.
+    """
+
+    split: str
+    style: str
+    fmt: str
+    out: Path | None
+    figures: tuple[str, ...]
+    shared: bool
+    animate: bool
+    note: Callable[[str], None]
+
+    @property
+    def suffix(self) -> str:
+        """What a file's name says of the settings: `test`, `train-post`."""
+        return self.split if self.style == "default" else f"{self.split}-{self.style}"
+
+    @property
+    def panel_suffix(self) -> str:
+        """The same for what has several runs in it; the figures with own and with shared axes lie side by side."""
+        return self.suffix + ("-shared" if self.shared else "")
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise PlotError unless a setting is one of its choices."""
+    if value not in choices:
+        raise PlotError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+
+
+def choose_figures(asked: tuple[str, ...] | None, *, sweep: bool, out: Path | None) -> tuple[str, ...]:
+    """Return which figures to draw: the usual ones, or those that were asked for.
+
+    Raises:
+        PlotError: one is unknown or not to be had of a run, or `out` is to hold several.
+    """
+    possible = (*OF_A_SWEEP, *OF_A_RUN) if sweep else OF_A_RUN
+    if asked is None:
+        usual = DEFAULT_OF_A_SWEEP if sweep else OF_A_RUN
+        return usual[:1] if out else usual
+    for name in asked:
+        if name in OF_A_SWEEP and not sweep:
+            raise PlotError(f"figure {name!r} is of a sweep, and this is a run; it has {', '.join(possible)}")
+        check_choice("figure", name, (*possible, ALL))
+    figures = tuple(name for name in possible if ALL in asked or name in asked)
+    if out and (len(figures) != 1 or (sweep and figures[0] in OF_A_RUN)):
+        alone = OF_A_SWEEP if sweep else OF_A_RUN
+        raise PlotError(f"{out}: one file holds one figure; ask for one of {', '.join(alone)}")
+    return figures
+
+
+def choose_format(fmt: str | None, out: Path | None, *, animate: bool) -> str:
+    """Return the format of the files: as asked, or as the name `out` ends.
+
+    Raises:
+        PlotError: there is no such format, the two contradict each other, or the folder of `out` does not exist.
+    """
+    if fmt is not None:
+        check_choice("format", fmt, FORMATS)
+    if out is None:
+        return fmt or "png"
+    suffix, endings = out.suffix.removeprefix(".").lower(), FILM_FORMATS if animate else FORMATS
+    if suffix not in endings:
+        raise PlotError(f"{out}: the name must end in one of {', '.join('.' + name for name in endings)}")
+    if fmt not in (None, suffix):
+        raise PlotError(f"{out}: its suffix contradicts format {fmt!r}; leave one of them out")
+    if not out.parent.is_dir():
+        raise PlotError(f"{out}: the folder {out.parent} does not exist; create it first")
+    return suffix

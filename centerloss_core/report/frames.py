@@ -1,0 +1,248 @@
+"""Which epochs are shown, and their points in as few bytes as will do.
+
+A coordinate is kept as a step out of 65,535 between the smallest and the largest of its axis, which no screen can
+tell from the number itself. All runs of a sweep have seen the same test images, so labels are kept once, and the
+same image has the same index in every panel: that is what links them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centerloss_core.features import FeatureDump, FeatureFileError, read_features
+from centerloss_core.plotting.plane import project
+from centerloss_core.report.reading import Record
+
+# Bytes of base64. With Bokeh's script (1.3 MB), 10,000 digits (1.4 MB) and the tables the file stays below 8 MB.
+BUDGET = 4_400_000
+MAX_PANELS = 24  # each is drawn again at every epoch and every selection
+_STEPS = 65_535
+_END = float("inf")  # where the final features stand if they are not those of a whole epoch
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The features of one run at one time; `at` is its epoch, or infinity for the end."""
+
+    at: float
+    label: str
+    dump: FeatureDump
+
+
+@dataclass
+class Panel:
+    """One run's scatter, earliest frame first."""
+
+    record: Record
+    frames: list[Frame]
+    group: int = 0
+
+
+@dataclass
+class Shown:
+    """What the panels show.
+
+    Attributes:
+        times: the stops of the slider, in words.
+        groups: the labels of each set of test images; there is one, unless somebody has mixed runs by hand.
+        notes: what was left out.
+    """
+
+    panels: list[Panel] = field(default_factory=list)
+    stops: list[float] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
+    groups: list[NDArray[np.integer[Any]]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def choose_frames(records: Sequence[Record], budget: int = BUDGET) -> Shown:
+    """Read the test features of all runs that have some, as many epochs of them as the budget allows.
+
+    Raises:
+        FeatureFileError: the newest dump of the only run is damaged. Of several runs, that one is left out.
+    """
+    shown = Shown()
+    found = []
+    for record in records:
+        try:
+            last = _last_frame(record)
+        except FeatureFileError as error:
+            if len(records) == 1:
+                raise
+            record.problems.append(str(error))
+            continue
+        if last is not None:
+            found.append((record, last))
+    if len(found) > MAX_PANELS:
+        shown.notes.append(
+            f"The first {MAX_PANELS} of {len(found)} runs have a panel; all are in the tables. "
+            "A report of a single run shows its own."
+        )
+    found = _within_budget(found[:MAX_PANELS], budget, shown.notes)
+    if not found:
+        return shown
+    cost = sum(_cost(last.dump) for _, last in found)
+    earlier = {id(record): _epoch_paths(record, last) for record, last in found}
+    stops = sorted({last.at for _, last in found} | {at for paths in earlier.values() for at in paths})
+    shown.stops = _thinned(stops, max(1, budget // cost))
+    if len(shown.stops) < len(stops):
+        shown.notes.append(
+            f"The slider stops at {len(shown.stops)} of {len(stops)} epochs, evenly spread, to keep the file small."
+        )
+    for record, last in found:
+        frames = [*_earlier_frames(record, last, earlier[id(record)], shown.stops), last]
+        shown.panels.append(Panel(record, frames, _group(shown.groups, last.dump.labels)))
+    shown.times = ["the end" if at == _END else f"epoch {at:g}" for at in shown.stops]
+    return shown
+
+
+def as_payload(panel: Panel, stops: Sequence[float]) -> dict[str, Any]:
+    """A panel as JSON; `at` of a frame is the first stop of the slider that shows it."""
+    last = panel.frames[-1].dump
+    plane = project(last)
+    return {
+        "label": panel.record.label,
+        "group": panel.group,
+        "isometric": plane.isometric,
+        "classes": len(last.centers),
+        "frames": [_frame_payload(frame, last, stops) for frame in panel.frames],
+    }
+
+
+def packed(values: NDArray[Any]) -> dict[str, str]:
+    """An array that `report.js` unpacks; numbers are little-endian, as in every browser."""
+    kind = values.dtype.name
+    raw = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()
+    return {"type": kind, "data": base64.b64encode(raw).decode("ascii")}
+
+
+def as_classes(values: NDArray[np.integer[Any]], classes: int) -> NDArray[Any]:
+    """Classes in the smallest type that holds them."""
+    return values.astype(np.uint8 if classes <= 256 else np.uint32)
+
+
+def own_center_distances(dump: FeatureDump) -> NDArray[np.float64]:
+    """The distance of each feature to the trained center of its label, in all dimensions."""
+    difference = dump.features.astype(np.float64) - dump.centers.astype(np.float64)[dump.labels]
+    distances: NDArray[np.float64] = np.linalg.norm(difference, axis=1)
+    return distances
+
+
+def _frame_payload(frame: Frame, last: FeatureDump, stops: Sequence[float]) -> dict[str, Any]:
+    dump = frame.dump
+    # Principal components of each epoch's own would turn the picture from stop to stop.
+    plane = project(dump, reference=last)
+    content: dict[str, Any] = {
+        "at": next((index for index, stop in enumerate(stops) if stop >= frame.at), len(stops) - 1),
+        "label": frame.label,
+        "centers": [[float(x), float(y)] for x, y in plane.centers],
+        "predictions": packed(as_classes(dump.predictions, len(dump.centers))),
+    }
+    for axis, values in zip("xy", plane.points.T, strict=True):
+        content[axis] = _steps(values)
+    if dump.features.shape[1] != 2:  # in the plane itself, the page works it out from the points
+        content["distances"] = _steps(own_center_distances(dump))
+    return content
+
+
+def _steps(values: NDArray[np.float64]) -> dict[str, Any]:
+    low, high = float(values.min()), float(values.max())
+    scale = (high - low) / _STEPS
+    steps = np.rint((values - low) / scale) if scale > 0 else np.zeros(len(values))
+    return {"low": low, "scale": scale, **packed(np.minimum(steps, _STEPS).astype(np.uint16))}
+
+
+def _last_frame(record: Record) -> Frame | None:
+    """The final features, or those of the newest epoch of a run that has not come to its end."""
+    folder, epochs = record.directory / "features", _dumps(record.directory)
+    final = folder / "test-final.npz"
+    newest = max(epochs, default=None)
+    if record.run is None:
+        return None
+    if not final.is_file():
+        return None if newest is None else Frame(newest, f"epoch {newest}", read_features(epochs[newest]))
+    dump = read_features(final)
+    if newest is not None and _same(dump, read_features(epochs[newest])):
+        return Frame(newest, f"epoch {newest}, final", dump)
+    return Frame(_END, "final", dump)
+
+
+def _dumps(directory: Path) -> dict[int, Path]:
+    paths = (directory / "features").glob("test-epoch-*.npz")
+    numbered = ((path.stem.removeprefix("test-epoch-"), path) for path in paths)
+    return {int(number): path for number, path in sorted(numbered) if number.isdecimal()}
+
+
+def _epoch_paths(record: Record, last: Frame) -> dict[float, Path]:
+    return {float(epoch): path for epoch, path in _dumps(record.directory).items() if epoch < last.at}
+
+
+def _earlier_frames(
+    record: Record, last: Frame, paths: dict[float, Path], stops: Sequence[float]
+) -> Iterator[Frame]:
+    """The epochs at the stops of the slider; one that is damaged or of other images is left out, and said so."""
+    for at, path in paths.items():
+        if at not in stops:
+            continue
+        try:
+            dump = read_features(path)
+        except FeatureFileError as error:
+            record.problems.append(str(error))
+            continue
+        if np.array_equal(dump.labels, last.dump.labels):
+            yield Frame(at, f"epoch {at:g}", dump)
+        else:
+            record.problems.append(f"{path}: its labels are not those of the newest features; it is left out")
+
+
+def _same(first: FeatureDump, second: FeatureDump) -> bool:
+    return all(
+        np.array_equal(getattr(first, name), getattr(second, name))
+        for name in ("features", "labels", "predictions", "centers")
+    )
+
+
+def _cost(dump: FeatureDump) -> int:
+    columns = 2 if dump.features.shape[1] == 2 else 3
+    return len(dump.labels) * (2 * columns + 1) * 4 // 3 + 1_000
+
+
+def _within_budget(
+    found: list[tuple[Record, Frame]], budget: int, notes: list[str]
+) -> list[tuple[Record, Frame]]:
+    """As many runs as fit with one frame each; the first always does."""
+    kept: list[tuple[Record, Frame]] = []
+    spent = 0
+    for record, last in found:
+        spent += _cost(last.dump)
+        if kept and spent > budget:
+            break
+        kept.append((record, last))
+    if len(kept) < len(found):
+        notes.append(f"The first {len(kept)} of {len(found)} runs have a panel, to keep the file small.")
+    return kept
+
+
+def _thinned(stops: Sequence[float], most: int) -> list[float]:
+    """At most `most` of the stops, evenly spread; the last is always one, the first wherever there are two."""
+    if len(stops) <= most:
+        return list(stops)
+    if most == 1:
+        return [stops[-1]]
+    chosen = {round(index * (len(stops) - 1) / (most - 1)) for index in range(most)}
+    return [stops[index] for index in sorted(chosen)]
+
+
+def _group(groups: list[NDArray[np.integer[Any]]], labels: NDArray[np.integer[Any]]) -> int:
+    for index, known in enumerate(groups):
+        if np.array_equal(known, labels):
+            return index
+    groups.append(labels)
+    return len(groups) - 1

@@ -1,0 +1,67 @@
+"""From a directory to one file: the order of things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from centerloss_core.atomic import atomic_write
+from centerloss_core.report.charts import draw
+from centerloss_core.report.digits import COLUMNS, Digits, find_digits
+from centerloss_core.report.errors import ReportError
+from centerloss_core.report.frames import Shown, as_classes, as_payload, choose_frames, packed
+from centerloss_core.report.page import page
+from centerloss_core.report.reading import Contents, read_directory
+
+DEFAULT_NAME = "report.html"
+
+
+def write_report(directory: Path, out: Path | None = None) -> Path:
+    """Write the report of a run or a sweep as one HTML file, replacing an earlier one.
+
+    Args:
+        directory: a run directory (with `run.json`) or a sweep directory (with `summary.json`).
+        out: the file; None for `report.html` in the directory.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ReportError: there is nothing to report on, or the file cannot be where it was asked for.
+        ExpectedError: a file of the run is damaged; of a sweep's runs, the report says so instead.
+        OSError: the file cannot be written.
+    """
+    contents = read_directory(directory)
+    target = out or directory / DEFAULT_NAME
+    if target.is_dir():
+        raise ReportError(f"{target} is a directory; name a file: --out {target / DEFAULT_NAME}")
+    if not target.parent.is_dir():
+        raise ReportError(f"{target}: the folder {target.parent} does not exist; create it first")
+    text = _make(contents)
+    with atomic_write(target) as file:
+        file.write(text.encode())
+    return target
+
+
+def _make(contents: Contents) -> str:
+    shown = choose_frames(contents.records)
+    digits, why_not = find_digits(contents.records, shown.groups) if shown.panels else (None, None)
+    charts = draw(shown, contents.records)
+    notes = [*shown.notes, *charts.notes, *([why_not] if why_not else [])]
+    return page(contents, shown, digits, charts, _payload(shown, digits), notes)
+
+
+def _payload(shown: Shown, digits: Digits | None) -> dict[str, Any]:
+    """What `report.js` unpacks."""
+    payload: dict[str, Any] = {
+        "times": shown.times,
+        "groups": [],
+        "panels": [as_payload(panel, shown.stops) for panel in shown.panels],
+        "digits": None
+        if digits is None
+        else {"columns": COLUMNS, "count": digits.count, "group": digits.group},
+    }
+    for index, labels in enumerate(shown.groups):
+        classes = max(panel["classes"] for panel in payload["panels"] if panel["group"] == index)
+        payload["groups"].append({"labels": packed(as_classes(labels, classes))})
+    return payload

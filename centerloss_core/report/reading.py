@@ -1,0 +1,184 @@
+"""What a run or sweep directory says, run by run. One bad run of a sweep becomes a note, not the end of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from centerloss_core.config import Config, load_config
+from centerloss_core.errors import ExpectedError
+from centerloss_core.plotting import PlotError
+from centerloss_core.plotting.records import History, Run, is_run, is_sweep, read_history, read_run
+from centerloss_core.report.errors import ReportError
+from centerloss_core.report.markup import finite, mapping, short
+from centerloss_core.runs import read_json, read_manifest
+from centerloss_core.sweeps import read_summary
+
+
+@dataclass
+class Record:
+    """One run, as far as it has come.
+
+    Attributes:
+        label: what tells it from the others, made of numbers alone: `λ = 0.01`, with α and seed where they vary.
+        run: what figures need of `run.json`; None where there is no run to draw.
+        problems: what could not be read, in words.
+    """
+
+    directory: Path
+    status: str
+    reason: str | None
+    weight: float | None
+    weight_eq: float | None
+    alpha: float | None
+    seed: float | None
+    manifest: dict[str, Any] = field(default_factory=dict)
+    config: Config | None = None
+    history: History | None = None
+    run: Run | None = None
+    problems: list[str] = field(default_factory=list)
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
+    @property
+    def warnings(self) -> list[str]:
+        found = self.manifest.get("warnings")
+        return [str(each) for each in found] if isinstance(found, list) else []
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A run or a sweep. `command` is the one that made the sweep; a run keeps its own."""
+
+    directory: Path
+    records: Sequence[Record]
+    is_sweep: bool
+    command: str | None = None
+
+    @property
+    def title(self) -> str:
+        return self.directory.resolve().name or str(self.directory)
+
+
+def read_directory(directory: Path) -> Contents:
+    """Read everything but the feature dumps.
+
+    Raises:
+        ReportError: it is neither a run nor a sweep, or a sweep without runs.
+        ExpectedError: the run, or the summary of the sweep, is damaged.
+    """
+    if is_run(directory):
+        record = _read_record(directory, read_manifest(directory), directory / "config.yaml")
+        _name_apart([record])
+        return Contents(directory, [record], is_sweep=False)
+    if is_sweep(directory):
+        return _read_sweep(directory)
+    if not directory.is_dir():
+        raise ReportError(
+            f"{directory}: no such directory; name a run or sweep that `cl train` or `cl sweep` has made"
+        )
+    raise ReportError(
+        f"{directory}: neither a run (no run.json) nor a sweep (no summary.json); "
+        "name a directory that `cl train` or `cl sweep` has made"
+    )
+
+
+def _read_sweep(directory: Path) -> Contents:
+    summary = directory / "summary.json"
+    rows = read_summary(directory)
+    if not rows:
+        raise ReportError(f"{summary}: names no run; `cl sweep` adds them as it trains")
+    records = []
+    for row in rows:
+        name = row.get("directory")
+        if not isinstance(name, str) or name != Path(name).name or name in ("", ".", ".."):
+            raise ReportError(
+                f"{summary}: a run's directory is {name!r}, which is not a plain name; mend the file"
+            )
+        records.append(_read_point(directory, name, row))
+    _name_apart(records)
+    command = read_json(summary).get("command")
+    return Contents(directory, records, is_sweep=True, command=command if isinstance(command, str) else None)
+
+
+def _read_point(directory: Path, name: str, row: dict[str, Any]) -> Record:
+    path, config_path = directory / name, directory / "points" / f"{name}.yaml"
+    try:
+        record = _read_record(path, read_manifest(path), path / "config.yaml")
+    except ExpectedError as error:
+        record = _bare(path, row)
+        if is_run(path):
+            record.problems.append(str(error))
+        if config_path.is_file():
+            _read_config(record, config_path)
+    if record.status == "running":
+        # A run that was killed says "running" for ever; the sweep that watched it knows better.
+        record.status = str(row.get("status") or record.status)
+        record.reason = record.reason or _text(row.get("reason"))
+    return record
+
+
+def _bare(path: Path, row: dict[str, Any]) -> Record:
+    status = str(row.get("status") or "missing")
+    if status == "completed":
+        status = "missing"  # completed once, and its directory is gone or damaged since
+    return Record(path, status, _text(row.get("reason")), *_grid(row))
+
+
+def _read_record(path: Path, manifest: dict[str, Any], config_path: Path) -> Record:
+    run = read_run(path)
+    record = Record(
+        path, run.status, _text(manifest.get("reason")), *_grid(manifest), manifest=manifest, run=run
+    )
+    _read_config(record, config_path)
+    try:
+        record.history = read_history(run)
+    except PlotError as error:
+        record.problems.append(str(error))
+    return record
+
+
+def _read_config(record: Record, path: Path) -> None:
+    try:
+        record.config = load_config(path)
+    except ExpectedError as error:
+        record.problems.append(str(error))
+
+
+def _grid(row: dict[str, Any]) -> tuple[float | None, float | None, float | None, float | None]:
+    weight, weight_eq, alpha, seed = (
+        finite(row.get(key)) for key in ("lambda", "lambda_eq", "alpha", "seed")
+    )
+    return weight, weight_eq, alpha, seed
+
+
+def _name_apart(records: Sequence[Record]) -> None:
+    """Give each record its label. Only numbers go in: labels reach the charts, which know more than plain text."""
+    varying = [
+        sign
+        for sign, key in (("α", "alpha"), ("seed", "seed"))
+        if len({getattr(r, key) for r in records}) > 1
+    ]
+    for record in records:
+        parts = [f"λ = {short(record.weight, 'g')}"]
+        if "α" in varying:
+            parts.append(f"α = {short(record.alpha, 'g')}")
+        if "seed" in varying:
+            parts.append(f"seed {short(record.seed, 'g')}")
+        record.label = ", ".join(parts)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def sweep_data(records: Sequence[Record]) -> dict[str, Any]:
+    """The `data` of the first run that has any."""
+    return next(
+        (mapping(record.manifest.get("data")) for record in records if record.manifest.get("data")), {}
+    )

@@ -1,0 +1,534 @@
+"use strict";
+// What the page does once it is open. Text is only ever set as text, never as markup.
+(() => {
+  const byId = (id) => document.getElementById(id);
+  const read = (id) => JSON.parse(byId(id).textContent);
+  const TILE = 28;
+  const GALLERY = 80;
+
+  function make(tag, text, attributes = {}) {
+    const element = document.createElement(tag);
+    if (text !== undefined) element.textContent = text;
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return element;
+  }
+
+  // ---- Tables: they work even where the charts do not ------------------------------------------------------------
+
+  function makeSortable(table) {
+    const body = table.tBodies[0];
+    table.querySelectorAll("thead th").forEach((head, column) => {
+      head.querySelector("button").addEventListener("click", () => {
+        const ascending = head.getAttribute("aria-sort") === "descending";
+        table.querySelectorAll("thead th").forEach((each) => each.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+        const rows = [...body.rows];
+        const key = (row) => row.cells[column].dataset.value ?? "";
+        const numeric = rows.every((row) => key(row) === "" || Number.isFinite(Number(key(row))));
+        rows.sort((a, b) => {
+          if (key(a) === "" || key(b) === "") return (key(a) === "") - (key(b) === ""); // blanks last, always
+          const order = numeric ? key(a) - key(b) : key(a).localeCompare(key(b));
+          return ascending ? order : -order;
+        });
+        body.append(...rows);
+      });
+    });
+  }
+  document.querySelectorAll(".sortable").forEach(makeSortable);
+
+  // ---- Data ------------------------------------------------------------------------------------------------------
+
+  const data = read("report-data");
+  const charts = read("report-charts");
+  const TYPES = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array };
+
+  function unpack({ type, data: text }) {
+    const raw = atob(text);
+    const bytes = new Uint8Array(raw.length);
+    for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+    return new TYPES[type](bytes.buffer);
+  }
+
+  function unpackSteps(packed) {
+    return Float64Array.from(unpack(packed), (step) => packed.low + step * packed.scale);
+  }
+
+  const groups = data.groups.map((group) => ({ labels: unpack(group.labels) }));
+
+  /** The numbers of a frame, unpacked when it is first shown. */
+  function opened(panel, frame) {
+    if (frame.points === undefined) {
+      const labels = groups[panel.group].labels;
+      const [x, y, predictions] = [unpackSteps(frame.x), unpackSteps(frame.y), unpack(frame.predictions)];
+      const distances = frame.distances
+        ? unpackSteps(frame.distances)
+        : Float64Array.from(labels, (label, i) => Math.hypot(x[i] - frame.centers[label][0], y[i] - frame.centers[label][1]));
+      const wrong = Array.from(labels, (label, i) => label !== predictions[i]);
+      frame.points = { x, y, predictions, distances, wrong };
+    }
+    return frame.points;
+  }
+
+  function frameAt(panel, stop) {
+    const shown = panel.frames.filter((frame) => frame.at <= stop);
+    return shown.length ? shown[shown.length - 1] : panel.frames[0];
+  }
+
+  const state = { stop: data.times.length - 1, wrongOnly: false, look: null };
+  const panels = data.panels;
+  const current = (panel) => opened(panel, frameAt(panel, state.stop));
+
+  // ---- One image -------------------------------------------------------------------------------------------------
+
+  const hasDigits = (group) => data.digits !== null && data.digits.group === group;
+
+  function crop(element, index) {
+    const column = index % data.digits.columns;
+    const row = Math.floor(index / data.digits.columns);
+    element.dataset.index = index;
+    element.style.backgroundPosition =
+      `calc(${-TILE * column}px * var(--zoom)) calc(${-TILE * row}px * var(--zoom))`;
+  }
+
+  const figure = (value) => Number(value.toPrecision(3)).toString();
+
+  function judgement(panel, index) {
+    const { predictions, distances, wrong } = current(panel);
+    return { taken: predictions[index], distance: figure(distances[index]), wrong: wrong[index] };
+  }
+
+  /** Show an image in the inspector, and ring it in every panel. */
+  function look(group, index) {
+    state.look = { group, index };
+    const label = groups[group].labels[index];
+    const about = byId("about");
+    about.replaceChildren(make("strong", `a ${label}`), `test image ${index}`);
+    const picture = byId("image");
+    if (picture) {
+      picture.hidden = !hasDigits(group);
+      if (hasDigits(group)) {
+        crop(picture, index);
+        picture.setAttribute("aria-label", `test image ${index}, a ${label}`);
+      }
+    }
+    const table = make("table");
+    const head = table.createTHead().insertRow();
+    for (const title of ["run", "taken for", "to its center"]) head.append(make("th", title, { scope: "col" }));
+    const body = table.createTBody();
+    for (const panel of panels.filter((each) => each.group === group)) {
+      const { taken, distance, wrong } = judgement(panel, index);
+      const row = body.insertRow();
+      row.append(make("th", panel.label, { scope: "row" }));
+      row.append(make("td", wrong ? `${taken} ✗` : `${taken} ✓`, wrong ? { class: "bad" } : {}), make("td", distance));
+    }
+    byId("judgements").replaceChildren(table);
+    panels.forEach(placeRing);
+  }
+
+  function placeRing(panel) {
+    if (!panel.view) return;
+    panel.ring.hidden = true;
+    if (state.look === null || state.look.group !== panel.group) return;
+    if (state.wrongOnly && !current(panel).wrong[state.look.index]) return; // its point is not drawn
+    const spot = spotOf(panel, state.look.index);
+    const { left, right, top, bottom } = panel.view.frame.bbox;
+    if (spot.x < left || spot.x > right || spot.y < top || spot.y > bottom) return;
+    panel.ring.hidden = false;
+    panel.ring.style.left = `${spot.x}px`;
+    panel.ring.style.top = `${spot.y}px`;
+  }
+
+  /** Where an image's point is, in pixels from the corner of its plot. */
+  function spotOf(panel, index) {
+    const { x, y } = current(panel);
+    return { x: panel.view.frame.x_scale.compute(x[index]), y: panel.view.frame.y_scale.compute(y[index]) };
+  }
+
+  const tip = byId("tip");
+
+  function showTip(panel, index, at) {
+    const label = groups[panel.group].labels[index];
+    const { taken, distance, wrong } = judgement(panel, index);
+    const words = make("div");
+    words.append(make("strong", `a ${label}`), make("div", `taken for ${taken}`, wrong ? { class: "bad" } : {}));
+    words.append(make("div", `${distance} from its center`), make("div", `test image ${index}`));
+    const parts = [words];
+    if (hasDigits(panel.group)) {
+      const picture = make("span", "", { class: "digit" });
+      crop(picture, index);
+      parts.unshift(picture);
+    }
+    tip.replaceChildren(...parts);
+    tip.dataset.index = index;
+    tip.hidden = false;
+    const { width, height } = tip.getBoundingClientRect();
+    const left = at.x + 16 + width > innerWidth ? at.x - 16 - width : at.x + 16;
+    const top = at.y + 16 + height > innerHeight ? at.y - 16 - height : at.y + 16;
+    tip.style.left = `${Math.max(4, Math.min(left, innerWidth - width - 4))}px`;
+    tip.style.top = `${Math.max(4, top)}px`;
+  }
+
+  function hideTip() {
+    tip.hidden = true;
+  }
+
+  // ---- Stepping through images -------------------------------------------------------------------------------------
+
+  function listed() {
+    const which = byId("which").value;
+    const all = [];
+    groups.forEach((group, number) => {
+      const members = panels.filter((panel) => panel.group === number);
+      const selected = new Set(which === "selected" ? group.source?.selected.indices : []);
+      const judges = which === "any" ? members : members.filter((panel) => String(panels.indexOf(panel)) === which);
+      const wrongs = judges.map((panel) => current(panel).wrong);
+      for (let i = 0; i < group.labels.length; i++) {
+        const wanted = which === "all" || (which === "selected" ? selected.has(i) : wrongs.some((wrong) => wrong[i]));
+        if (wanted) all.push({ group: number, index: i });
+      }
+    });
+    return all;
+  }
+
+  function step(direction) {
+    const images = listed();
+    if (!images.length) {
+      byId("count").textContent = "none";
+      return;
+    }
+    const key = ({ group, index }) => group * 2 ** 32 + index;
+    let place;
+    if (state.look === null) place = direction > 0 ? 0 : images.length - 1;
+    else if (direction > 0) place = images.findIndex((image) => key(image) > key(state.look));
+    else place = images.findLastIndex((image) => key(image) < key(state.look));
+    if (place < 0) place = direction > 0 ? 0 : images.length - 1; // round and round
+    byId("count").textContent = `${place + 1} of ${images.length}`;
+    look(images[place].group, images[place].index);
+  }
+
+  function countListed() {
+    const images = listed();
+    byId("count").textContent = images.length ? `${images.length} images` : "none";
+  }
+
+  // ---- Selection -----------------------------------------------------------------------------------------------------
+
+  function selectionChanged(number) {
+    const indices = groups[number].source.selected.indices;
+    const total = groups.reduce((sum, group) => sum + (group.source?.selected.indices.length ?? 0), 0);
+    byId("selected").textContent = total ? `${total} selected` : "nothing selected";
+    byId("clear").disabled = total === 0;
+    const gallery = byId("gallery");
+    gallery.replaceChildren();
+    byId("gallery-title").hidden = total === 0;
+    byId("gallery-title").textContent = `Selected: ${total}`;
+    groups.forEach((group, each) => {
+      const members = panels.filter((panel) => panel.group === each);
+      for (const index of (group.source?.selected.indices ?? []).slice(0, GALLERY)) {
+        const label = group.labels[index];
+        const wrong = members.some((panel) => current(panel).wrong[index]);
+        const button = make("button", undefined, {
+          type: "button",
+          "aria-label": `test image ${index}, a ${label}${wrong ? ", misclassified by some run" : ""}`,
+          "data-wrong": wrong ? "1" : "0",
+        });
+        if (hasDigits(each)) {
+          const picture = make("span", "", { class: "digit" });
+          crop(picture, index);
+          button.append(picture);
+        } else {
+          button.className = "text";
+          button.textContent = `${label} (${index})`;
+        }
+        button.addEventListener("click", () => look(each, index));
+        gallery.append(button);
+      }
+    });
+    if (total > GALLERY) gallery.append(make("p", `… the first ${GALLERY} of each set; step through all of them above.`));
+    if (indices.length === 1) {
+      look(number, indices[0]);
+      if (pointer.kind === "touch" && pointer.panel) showTip(pointer.panel, indices[0], pointer);
+    }
+    if (byId("which").value === "selected") countListed();
+  }
+
+  function select(number, indices) {
+    groups[number].source.selected.indices = indices;
+  }
+
+  const pointer = { x: 0, y: 0, kind: "mouse", panel: null };
+
+  // ---- Panels --------------------------------------------------------------------------------------------------------
+
+  function setRange(panel, left, right, bottom, top) {
+    panel.plot.x_range.setv({ start: left, end: right });
+    panel.plot.y_range.setv({ start: bottom, end: top });
+  }
+
+  /** Show every point and center, a unit as long on both axes where distances mean something. */
+  function fit(panel) {
+    const frame = frameAt(panel, state.stop);
+    const { x, y } = opened(panel, frame);
+    const reach = (values, axis) => {
+      let [low, high] = [Infinity, -Infinity];
+      for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+      for (const center of frame.centers) [low, high] = [Math.min(low, center[axis]), Math.max(high, center[axis])];
+      return { middle: (low + high) / 2, half: ((high - low) / 2) * 1.06 };
+    };
+    const [across, along] = [reach(x, 0), reach(y, 1)];
+    const { width, height } = panel.view.frame.bbox;
+    if (panel.isometric) {
+      const unit = Math.max(across.half / width, along.half / height);
+      [across.half, along.half] = [unit * width, unit * height];
+    }
+    across.half ||= 1; // a network that has collapsed puts all points in one place
+    along.half ||= 1;
+    setRange(panel, across.middle - across.half, across.middle + across.half, along.middle - along.half, along.middle + along.half);
+  }
+
+  function zoom(panel, factor) {
+    const { x_range: h, y_range: v } = panel.plot;
+    const grown = ({ start, end }) => [(start + end) / 2 - ((end - start) / 2) * factor, (start + end) / 2 + ((end - start) / 2) * factor];
+    setRange(panel, ...grown(h), ...grown(v));
+  }
+
+  function pan(panel, right, up) {
+    const { x_range: h, y_range: v } = panel.plot;
+    const [dx, dy] = [(h.end - h.start) * right, (v.end - v.start) * up];
+    setRange(panel, h.start + dx, h.end + dx, v.start + dy, v.end + dy);
+  }
+
+  /** Put the points of this time into the panels. */
+  function show() {
+    byId("time-name").textContent = data.times[state.stop];
+    byId("time").value = state.stop;
+    byId("time").setAttribute("aria-valuetext", data.times[state.stop]);
+    groups.forEach((group, number) => {
+      const columns = { label: group.labels };
+      panels.forEach((panel, index) => {
+        if (panel.group !== number) return;
+        const { x, y } = current(panel);
+        columns[`x${index}`] = x;
+        columns[`y${index}`] = y;
+      });
+      group.source.data = columns;
+    });
+    for (const panel of panels) {
+      const frame = frameAt(panel, state.stop);
+      panel.centers.data = {
+        x: frame.centers.map((center) => center[0]),
+        y: frame.centers.map((center) => center[1]),
+        digit: frame.centers.map((_, digit) => String(digit)),
+      };
+      const wrong = current(panel).wrong.filter(Boolean).length;
+      const share = (100 * (1 - wrong / current(panel).wrong.length)).toFixed(2);
+      byId(`facts-${panels.indexOf(panel)}`).textContent = `${frame.label} · ${wrong} wrong, ${share} % right`;
+      if (byId("fit").checked) fit(panel);
+    }
+    filter();
+    if (state.look !== null) look(state.look.group, state.look.index);
+    countListed();
+    hideTip();
+  }
+
+  function filter() {
+    panels.forEach(placeRing);
+    for (const panel of panels) {
+      const booleans = state.wrongOnly ? current(panel).wrong : null;
+      if (panel.points.view.filter.booleans !== booleans) panel.points.view.filter.booleans = booleans;
+    }
+  }
+
+  function nearest(panel, indices, at) {
+    const distance = (index) => {
+      const spot = spotOf(panel, index);
+      return Math.hypot(spot.x - at.sx, spot.y - at.sy);
+    };
+    return indices.reduce((best, each) => (distance(each) < distance(best) ? each : best));
+  }
+
+  /** The image whose point is under the finger or the pointer; null where none is near. */
+  function tapped(panel, at) {
+    const { x, y, wrong } = current(panel);
+    const { x_scale, y_scale } = panel.view.frame;
+    let [best, least] = [null, pointer.kind === "touch" ? 20 : 7];
+    for (let i = 0; i < x.length; i++) {
+      if (state.wrongOnly && !wrong[i]) continue;
+      const away = Math.hypot(x_scale.compute(x[i]) - at.sx, y_scale.compute(y[i]) - at.sy);
+      if (away < least) [best, least] = [i, away];
+    }
+    return best;
+  }
+
+  function connect(panel, index, view) {
+    panel.view = view;
+    panel.plot = view.model;
+    panel.points = panel.plot.renderers.find((each) => each.name === `points-${index}`);
+    panel.centers = panel.plot.renderers.find((each) => each.name === "centers").data_source;
+    groups[panel.group].source = panel.points.data_source;
+    const element = byId(`panel-${index}`);
+    panel.ring = make("span", "", { class: "ring" });
+    panel.ring.hidden = true;
+    element.append(panel.ring);
+    const hover = panel.plot.toolbar.tools.find((tool) => tool.name === `hover-${index}`);
+    hover.callback = {
+      execute(_, { geometry }) {
+        if (pointer.kind === "touch") return; // a finger taps, and hovers only by the way
+        const indices = panel.points.data_source.inspected.indices;
+        if (!indices.length || pointer.panel !== panel) return hideTip();
+        const found = nearest(panel, indices, geometry);
+        showTip(panel, found, pointer);
+        look(panel.group, found);
+      },
+    };
+    const follow = (event) => Object.assign(pointer, { x: event.clientX, y: event.clientY, kind: event.pointerType, panel });
+    element.addEventListener("pointermove", follow, true);
+    element.addEventListener("pointerdown", follow, true);
+    element.addEventListener("pointerleave", () => {
+      pointer.panel = pointer.kind === "touch" ? panel : null;
+      if (pointer.kind !== "touch") hideTip();
+    });
+    for (const range of [panel.plot.x_range, panel.plot.y_range]) range.change.connect(() => placeRing(panel));
+    panel.plot.on_event("reset", () => fit(panel));
+    panel.plot.on_event("tap", (event) => {
+      const found = tapped(panel, event);
+      hideTip();
+      select(panel.group, found === null ? [] : [found]);
+    });
+    element.addEventListener("keydown", (event) => {
+      const acts = {
+        ArrowLeft: () => pan(panel, -0.15, 0),
+        ArrowRight: () => pan(panel, 0.15, 0),
+        ArrowUp: () => pan(panel, 0, 0.15),
+        ArrowDown: () => pan(panel, 0, -0.15),
+        "+": () => zoom(panel, 0.8),
+        "=": () => zoom(panel, 0.8),
+        "-": () => zoom(panel, 1.25),
+        0: () => fit(panel),
+      };
+      if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in acts)) return;
+      event.preventDefault();
+      acts[event.key]();
+    });
+    const acts = { in: () => zoom(panel, 0.7), out: () => zoom(panel, 1 / 0.7), reset: () => fit(panel) };
+    byId(`figure-${index}`).querySelectorAll("[data-act]").forEach((button) => {
+      button.addEventListener("click", acts[button.dataset.act]);
+    });
+    if (matchMedia("(pointer: coarse)").matches) panel.plot.toolbar.active_drag = null; // a finger scrolls the page
+  }
+
+  // ---- Controls ------------------------------------------------------------------------------------------------------
+
+  let playing = null;
+
+  function stopPlaying() {
+    clearInterval(playing);
+    playing = null;
+    byId("play").textContent = "Play";
+  }
+
+  function play() {
+    if (playing !== null) return stopPlaying();
+    if (state.stop === data.times.length - 1) state.stop = -1;
+    byId("play").textContent = "Pause";
+    const next = () => {
+      state.stop += 1;
+      show();
+      if (state.stop === data.times.length - 1) stopPlaying();
+    };
+    playing = setInterval(next, 800);
+    next();
+  }
+
+  function listen() {
+    byId("time").addEventListener("input", (event) => {
+      stopPlaying();
+      state.stop = Number(event.target.value);
+      show();
+    });
+    byId("play").addEventListener("click", play);
+    byId("wrong-only").addEventListener("change", (event) => {
+      state.wrongOnly = event.target.checked;
+      filter();
+    });
+    byId("fit").addEventListener("change", (event) => event.target.checked && panels.forEach(fit));
+    byId("clear").addEventListener("click", () => groups.forEach((_, number) => select(number, [])));
+    byId("previous").addEventListener("click", () => step(-1));
+    byId("next").addEventListener("click", () => step(1));
+    byId("which").addEventListener("change", countListed);
+    byId("inspector").addEventListener("keydown", (event) => {
+      const direction = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (direction === undefined || event.target.tagName === "SELECT") return;
+      event.preventDefault();
+      step(direction);
+    });
+    document.querySelectorAll(".confusion button").forEach((button) => {
+      button.addEventListener("click", () => {
+        const panel = panels[button.dataset.panel];
+        const [label, taken] = [Number(button.dataset.label), Number(button.dataset.taken)];
+        stopPlaying();
+        state.stop = data.times.length - 1;
+        show();
+        const { predictions } = current(panel);
+        const found = [];
+        groups[panel.group].labels.forEach((each, i) => each === label && predictions[i] === taken && found.push(i));
+        select(panel.group, found);
+        byId("which").value = "selected";
+        countListed();
+        if (found.length) look(panel.group, found[0]);
+        byId("features").scrollIntoView();
+        byId("inspector").focus({ preventScroll: true });
+      });
+    });
+    addEventListener("scroll", hideTip, { passive: true });
+    addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
+  }
+
+  // Paper has another width than the window, and nothing is laid out again for it: print pictures of the charts.
+  function listenToPrinter(views) {
+    addEventListener("beforeprint", () => {
+      for (const [element, view] of views) {
+        const { canvas } = view.export("auto", true);
+        canvas.className = "printed";
+        canvas.removeAttribute("style");
+        element.append(canvas);
+      }
+    });
+    addEventListener("afterprint", () => document.querySelectorAll(".printed").forEach((each) => each.remove()));
+  }
+
+  // ---- Beginning -----------------------------------------------------------------------------------------------------
+
+  const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+
+  async function begin() {
+    const roots = charts.roots;
+    const item = { docid: "report", roots, root_ids: Object.keys(roots) };
+    const [manager] = await Bokeh.embed.embed_items({ report: charts.document }, [item]);
+    const drawn = [...manager.roots].filter((view) => view.model.id in roots); // Bokeh adds one for its own messages
+    const views = new Map(drawn.map((view) => [byId(roots[view.model.id]), view]));
+    await painted(); // frames have their size now
+    if (panels.length) {
+      panels.forEach((panel, index) => connect(panel, index, views.get(byId(`panel-${index}`))));
+      groups.forEach((group, number) => {
+        group.source.selected.properties.indices.change.connect(() => selectionChanged(number));
+      });
+      listen();
+      show();
+      let width = innerWidth;
+      addEventListener("resize", async () => {
+        if (innerWidth === width) return; // a phone's address bar comes and goes
+        width = innerWidth;
+        await painted();
+        panels.forEach((panel) => (byId("fit").checked ? fit(panel) : placeRing(panel)));
+      });
+    }
+    listenToPrinter(views);
+    await painted();
+    // For tests, and for whoever wants to ask the page something.
+    window.report = { panels, groups, state, select, look, show, spotOf, readyAfter: performance.now() };
+    document.documentElement.dataset.ready = "yes";
+  }
+
+  begin();
+})();

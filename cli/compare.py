@@ -1,0 +1,122 @@
+"""`cl compare`: runs side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from centerloss_core.comparison import Comparison, Difference, Result, Twins
+
+
+def compare(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="RUN", help="Two or more run directories.", show_default=False)
+    ],
+    json_: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print an object with the keys runs, config, provenance, results, same_config; values are in the "
+            "order of the runs.",
+        ),
+    ] = False,
+) -> None:
+    """Show what differs between runs in config, origin and result; differences in brackets are to the first."""
+    from centerloss_core.comparison import compare_runs
+    from cli import console
+
+    comparison = compare_runs(directories)
+    if json_:
+        console.say(json.dumps(comparison.as_dict(), indent=2))
+    else:
+        console.say("\n".join(_lines(comparison)))
+
+
+def _lines(comparison: Comparison) -> list[str]:
+    from cli.tables import printable, table_lines
+
+    lines: list[str] = []
+    sections: list[tuple[str, list[list[str]]]] = [
+        ("Settings that differ", [_setting_cells(each) for each in comparison.config]),
+        ("Origins that differ", [_origin_cells(each) for each in comparison.provenance]),
+        (
+            "Results",
+            [["status", *comparison.statuses], *(_result_cells(each) for each in comparison.results)],
+        ),
+    ]
+    for title, rows in sections:
+        if rows:
+            lines += [*table_lines([title, *comparison.names], rows), ""]
+    lines += [_sentence(comparison.names, each) for each in comparison.twins]
+    if not comparison.twins:
+        lines.append("No two of them have the same config.")
+    return [printable(line) for line in lines]
+
+
+def _sentence(names: Sequence[str], twins: Twins) -> str:
+    *others, last = (names[index] for index in twins.runs)
+    dumps = {
+        True: "are equal byte for byte",
+        False: "are NOT equal",
+        None: "cannot be compared: not every run has them",
+    }[twins.dumps_equal]
+    return f"{', '.join(others)} and {last} have the same config; their final feature dumps {dumps}."
+
+
+def _setting_cells(difference: Difference) -> list[str]:
+    return [difference.key, *map(_plain, difference.values)]
+
+
+def _origin_cells(difference: Difference) -> list[str]:
+    return [difference.key, *("–" if value is None else _plain(value) for value in difference.values)]
+
+
+def _plain(value: Any) -> str:
+    """A setting as a person writes it in YAML, on one line."""
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(each)}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _result_cells(result: Result) -> list[str]:
+    cells = [result.key]
+    for index, (value, difference) in enumerate(zip(result.values, result.differences, strict=True)):
+        cell = _figure(result.key, value)
+        if index and difference is not None:
+            cell += f" ({_signed(result.key, difference)})"
+        cells.append(cell)
+    return cells
+
+
+def _figure(key: str, value: float | None) -> str:
+    from cli.tables import duration, number, percent
+
+    if key.endswith("accuracy"):
+        return percent(value)
+    if key.endswith("images_per_second"):
+        return number(value, ".0f")
+    if key.endswith("seconds"):
+        return duration(value)
+    return number(value, ".4g")
+
+
+def _signed(key: str, difference: float) -> str:
+    """A difference in the digits of its figure: accuracies in points, the rest to two places that count."""
+    if difference == 0:
+        return "="
+    if key.endswith("accuracy"):
+        return f"{100 * difference:+.2f}"
+    if key.endswith("images_per_second"):
+        return f"{difference:+.0f}"
+    return f"{difference:+.1f} s" if key.endswith("seconds") else f"{difference:+.2g}"

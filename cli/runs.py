@@ -1,0 +1,152 @@
+"""`cl runs`: what has been trained, as a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from centerloss_core.listing import RunRow
+
+
+class Status(StrEnum):
+    """What a run can be; "stopped" is one whose process is gone without a word."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    DAMAGED = "damaged"
+
+
+class SortKey(StrEnum):
+    """What runs can be put in order by."""
+
+    NAME = "name"
+    LAMBDA = "lambda"
+    ACCURACY = "accuracy"
+    NEAREST_CENTER = "nearest-center"
+    RATIO = "ratio"
+    AGE = "age"
+    DURATION = "duration"
+
+
+def runs(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to look: here and one level deeper.")
+    ] = Path("runs"),
+    status: Annotated[
+        list[Status] | None, typer.Option("--status", help="Only runs of this status; may be repeated.")
+    ] = None,
+    lambda_: Annotated[
+        list[float] | None, typer.Option("--lambda", help="Only runs with this λ; may be repeated.")
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", metavar="NAME", help="Only runs on this data set; may be repeated."),
+    ] = None,
+    sort: Annotated[
+        SortKey, typer.Option("--sort", help="Smallest first; runs without the figure come last.")
+    ] = SortKey.NAME,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Largest first.")] = False,
+    json_: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a list of objects with the keys name, path, status, reason, lambda, lambda_eq, alpha, seed, "
+            "data, accuracy, nearest_center_accuracy, separation_ratio, created, age_seconds, duration_seconds, "
+            "warnings; null is what is not known.",
+        ),
+    ] = False,
+) -> None:
+    """List the runs of a directory with their settings, results on the test images, age and duration.
+
+    A run is called stopped if it was never finished and no process works on it: go on with `cl train --resume`.
+    """
+    from centerloss_core.listing import choose_rows, list_runs, sort_rows
+    from cli import console
+
+    # Without a DIR, `runs/` is a place where nothing has been put yet, not a name that was mistyped.
+    found = list_runs(directory) if directory != Path("runs") or directory.exists() else []
+    rows = choose_rows(found, statuses=status or (), lambdas=lambda_ or (), data=data or ())
+    rows = sort_rows(rows, sort.value, reverse=reverse)
+    if json_:
+        import json
+
+        console.say(json.dumps([row.as_dict() for row in rows], indent=2, allow_nan=False))
+    elif rows:
+        console.say("\n".join(_lines(rows)))
+    elif found:
+        console.say(f"none of the {len(found)} runs in {directory} is like that; leave out a filter")
+    else:
+        console.say(f"no runs in {directory} yet; begin with: cl train --config configs/quickstart.yaml")
+
+
+def _lines(rows: Sequence[RunRow]) -> list[str]:
+    from centerloss_core.listing import count_statuses
+    from cli.tables import printable, table_lines
+
+    heads = (
+        "run",
+        "status",
+        "data",
+        "λ",
+        "α",
+        "seed",
+        "softmax",
+        "nearest center",
+        "inter/intra",
+        "age",
+        "time",
+    )
+    lines = table_lines(heads, [_cells(row) for row in rows], left=3)
+    counts = ", ".join(f"{number} {status}" for status, number in count_statuses(rows).items())
+    lines += ["", f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: {counts}"]
+    lines += [printable(f"damaged: {row.reason}") for row in rows if row.status == "damaged"]
+    return lines + _advice(rows)
+
+
+def _cells(row: RunRow) -> list[str]:
+    from cli.tables import duration, number, percent
+
+    return [
+        row.name,
+        row.status,
+        row.data or "–",
+        number(row.lambda_, "g"),
+        number(row.alpha, "g"),
+        "–" if row.seed is None else str(row.seed),
+        percent(row.accuracy),
+        percent(row.nearest_center_accuracy),
+        number(row.separation_ratio),
+        _age(row.age),
+        duration(row.duration),
+    ]
+
+
+def _age(seconds: float | None) -> str:
+    """The largest unit alone: of two runs of last week, nobody asks for the minute."""
+    if seconds is None:
+        return "–"
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{int(seconds // unit)} {name}"
+    return f"{max(int(seconds), 0)} s"  # a clock that was put back must not make a run come from the future
+
+
+def _advice(rows: Sequence[RunRow]) -> list[str]:
+    import shlex
+
+    from cli.tables import printable
+
+    unfinished = [row for row in rows if row.status in ("stopped", "interrupted")]
+    if not unfinished:
+        return []
+    path = printable(shlex.quote(str(unfinished[0].path)))
+    many = "the one" if len(unfinished) == 1 else "the first"
+    return [f"go on with {many} that is unfinished: cl train --resume {path}"]

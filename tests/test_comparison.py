@@ -1,0 +1,205 @@
+"""`cl compare`: what differs between runs."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_cli import QUICKSTART, cl
+
+from centerloss_core.comparison import ComparisonError, Difference, TooFewRunsError, Twins, compare_runs
+from centerloss_core.config import ConfigError, load_config
+from centerloss_core.features import FeatureDump, write_features
+from centerloss_core.runs import Run, RunError
+
+ORIGIN = {
+    "versions": {"python": "3.11.7", "keras": "3.15.1"},
+    "platform": "Linux",
+    "git_revision": "abc",
+    "backend": "tensorflow",
+    "device": "CPU",
+    "threads": 2,
+    "precision": "float32",
+    "data": {"name": "mnist5k", "source": "here", "fingerprint": "f1", "train": 4000, "test": 1000},
+}
+
+
+def make(
+    path: Path,
+    *settings: str,
+    accuracy: float | None = 0.98,
+    shift: float = 0.0,
+    origin: dict[str, Any] = ORIGIN,
+) -> Path:
+    """A run as it is when it is completed; with no accuracy, when it has failed."""
+    with Run.create(path, load_config(QUICKSTART, settings=list(settings)), origin) as run:
+        if accuracy is None:
+            run.finish("failed", reason="a test")
+            return path
+        test = {"accuracy": accuracy, "separation_ratio": 10 * accuracy, "inter_class_distance": None}
+        run.finish("completed", metrics={"test": test, "seconds": 60.0, "lambda_eq": 0.5})
+        features = np.full((20, 2), shift, np.float32)
+        labels = np.zeros(20, np.uint8)
+        for name in ("test-final", "train-final"):
+            write_features(
+                run.features_path(name), FeatureDump(features, labels, labels, np.zeros((10, 2), np.float32))
+            )
+    return path
+
+
+def test_only_the_settings_that_differ_are_shown_by_their_dotted_keys(tmp_path: Path) -> None:
+    plain = make(tmp_path / "a", "loss.ramp=null")
+    other = make(tmp_path / "b", "loss.lambda=1", "train.seed=7", "loss.ramp.start=0.15", "loss.ramp.end=0.5")
+    ramp = {"start": 0.15, "end": 0.5, "from": load_config(other / "config.yaml").loss.ramp.from_}  # type: ignore[union-attr]
+    found = compare_runs([plain, other, plain])
+    assert found.config == (
+        Difference("loss.lambda", (0.01, 1.0, 0.01)),
+        Difference("loss.ramp", (None, ramp, None)),
+        Difference("train.seed", (0, 7, 0)),
+    )
+    two_ramps = compare_runs([other, make(tmp_path / "c", "loss.lambda=1", "train.seed=7")])
+    assert [each.key for each in two_ramps.config if each.key != "loss.ramp.from"] == [
+        "loss.ramp.start",
+        "loss.ramp.end",
+    ]
+
+
+def test_a_key_that_a_run_is_too_old_to_have_is_at_its_default(tmp_path: Path) -> None:
+    new, old = make(tmp_path / "new"), make(tmp_path / "old")
+    text = (old / "config.yaml").read_text()
+    assert "  tensorboard: false\n" in text
+    (old / "config.yaml").write_text(text.replace("  tensorboard: false\n", ""))
+    assert compare_runs([new, old]).config == ()
+
+
+def test_only_the_origins_that_differ_are_shown(tmp_path: Path) -> None:
+    one = make(tmp_path / "one")
+    changed = {
+        "versions": {"python": "3.11.7", "keras": "3.16.0", "jax": "0.10"},
+        "threads": 8,
+        "data": {**ORIGIN["data"], "source": "elsewhere", "fingerprint": "f2"},  # type: ignore[dict-item]
+    }
+    other = make(tmp_path / "other", origin={**ORIGIN, **changed})
+    with Run.open(other) as run:
+        run.update(resumed=[{"step": 13}])
+    assert compare_runs([one, other]).provenance == (
+        Difference("versions.keras", ("3.15.1", "3.16.0")),
+        Difference("versions.jax", (None, "0.10")),
+        Difference("threads", (2, 8)),
+        Difference("data.fingerprint", ("f1", "f2")),
+        Difference("resumed_at", ([], [13])),
+    )
+
+
+def test_results_stand_side_by_side_with_the_difference_to_the_first(tmp_path: Path) -> None:
+    paths = [make(tmp_path / name, accuracy=value) for name, value in (("a", 0.5), ("b", None), ("c", 0.75))]
+    found = compare_runs(paths)
+    assert found.statuses == ("completed", "failed", "completed")
+    assert [each.key for each in found.results] == ["test.accuracy", "test.separation_ratio", "seconds"]
+    accuracy = found.results[0]
+    assert accuracy.values == (0.5, None, 0.75)
+    assert accuracy.differences == (0.0, None, 0.25)
+    assert compare_runs(paths[1:]).results[0].differences == (None, None)
+
+
+def test_equal_configs_are_said_and_whether_their_dumps_are_equal(tmp_path: Path) -> None:
+    a = make(tmp_path / "a")
+    b = make(tmp_path / "b", accuracy=0.9)
+    c = make(tmp_path / "c", shift=1.0)
+    other = make(tmp_path / "other", "train.seed=1")
+    failed = make(tmp_path / "failed", accuracy=None)
+    assert compare_runs([a, b]).twins == (Twins((0, 1), True),)
+    assert compare_runs([a, c]).twins == (Twins((0, 1), False),)
+    assert compare_runs([a, failed]).twins == (Twins((0, 1), None),)
+    assert compare_runs([a, other]).twins == ()
+    others = make(tmp_path / "others", "train.seed=1")
+    assert compare_runs([a, other, b, others]).twins == (Twins((0, 2), True), Twins((1, 3), True))
+    (b / "features" / "train-final.npz").unlink()
+    assert compare_runs([a, b]).twins == (Twins((0, 1), None),)
+
+
+def test_names_are_as_short_as_tells_them_apart(tmp_path: Path) -> None:
+    paths = [make(tmp_path / name) for name in ("x/a", "x/b", "y/a")]
+    assert compare_runs(paths[:2]).names == ("a", "b")
+    assert compare_runs(paths).names == ("x/a", "x/b", "y/a")
+    assert compare_runs([paths[0], paths[0]]).names == (str(paths[0]),) * 2
+
+
+def test_what_cannot_be_compared_is_named(tmp_path: Path) -> None:
+    run = make(tmp_path / "sweep" / "point")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TooFewRunsError, match="two or more"):
+        compare_runs([run])
+    for name, words in (
+        ("nowhere", "no such run directory; cl runs lists"),
+        ("empty", "it has no run.json"),
+        ("sweep", "holds 1 runs and is none itself; name the ones to compare, such as .*sweep/point"),
+    ):
+        with pytest.raises(ComparisonError, match=words) as caught:
+            compare_runs([run, tmp_path / name])
+        assert str(tmp_path / name) in str(caught.value)
+    damaged = Path(shutil.copytree(run, tmp_path / "damaged"))
+    for content in ("{", "[" * 100_000):
+        (damaged / "run.json").write_text(content)
+        with pytest.raises(RunError, match=r"damaged/run\.json: cannot be read"):
+            compare_runs([run, damaged])
+    strange = Path(shutil.copytree(run, tmp_path / "strange"))
+    (strange / "config.yaml").write_text("data: {name: mnist}\ntrain: {epochs: 1, speed: 3}\n")
+    with pytest.raises(ConfigError, match=r"strange/config.yaml:2: train.speed: unknown key"):
+        compare_runs([run, strange])
+
+
+def test_numbers_that_json_has_not_do_no_harm(tmp_path: Path) -> None:
+    a, b = make(tmp_path / "a"), make(tmp_path / "b")
+    content = json.loads((b / "run.json").read_text())
+    content["metrics"] = {
+        "test": {"accuracy": float("nan"), "intra": float("inf"), "huge": 10**400, "on": True}
+    }
+    (b / "run.json").write_text(json.dumps(content))
+    assert [each.values[1] for each in compare_runs([a, b]).results] == [None, None, None]
+
+
+# ---- The command --------------------------------------------------------------------------------------------
+
+
+def test_the_tables_say_it_in_words(tmp_path: Path) -> None:
+    make(tmp_path / "a", accuracy=0.98)
+    make(tmp_path / "b", "loss.lambda=1", accuracy=0.99, origin={**ORIGIN, "threads": None})
+    make(tmp_path / "c", accuracy=0.98)
+    done = cl("compare", "a", "b", "c", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [re.sub(" +", " ", line) for line in done.stdout.splitlines()]
+    for line in (
+        "loss.lambda 0.01 1 0.01",
+        "threads 2 – 2",
+        "test.accuracy 98.00 % 99.00 % (+1.00) 98.00 % (=)",
+        "test.separation_ratio 9.8 9.9 (+0.1) 9.8 (=)",
+        "seconds 1 min 00 s 1 min 00 s (=) 1 min 00 s (=)",
+    ):
+        assert line in lines
+    assert done.stdout.splitlines()[-1] == (
+        "a and c have the same config; their final feature dumps are equal byte for byte."
+    )
+    assert "No two of them have the same config." in cl("compare", "a", "b", cwd=tmp_path).stdout
+
+
+def test_json_has_the_same(tmp_path: Path) -> None:
+    make(tmp_path / "a", accuracy=0.5)
+    make(tmp_path / "b", accuracy=0.25, shift=1.0)
+    found = json.loads(cl("compare", "a", "b", "--json", cwd=tmp_path).stdout)
+    assert list(found) == ["runs", "config", "provenance", "results", "same_config"]
+    assert found["runs"][1] == {"path": "b", "name": "b", "status": "completed"}
+    assert found["results"][0] == {"key": "test.accuracy", "values": [0.5, 0.25], "differences": [0.0, -0.25]}
+    assert found["same_config"] == [{"runs": ["a", "b"], "final_dumps_equal": False}]
+
+
+def test_wrong_calls_end_in_a_message(tmp_path: Path) -> None:
+    make(tmp_path / "a")
+    for arguments, code in ((["a"], 2), ([], 2), (["a", "nowhere"], 1)):
+        done = cl("compare", *arguments, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert done.stderr
+        assert "Traceback" not in done.stderr

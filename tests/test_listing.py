@@ -1,0 +1,337 @@
+"""`cl runs`: what is found, what is said of it, and in which order."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_cli import QUICKSTART, cl, environment
+
+from centerloss_core.config import load_config
+from centerloss_core.listing import (
+    ListingError,
+    RunRow,
+    choose_rows,
+    count_statuses,
+    list_runs,
+    sort_rows,
+)
+from centerloss_core.runs import Run
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+KEYS = [
+    *("name", "path", "status", "reason", "lambda", "lambda_eq", "alpha", "seed", "data", "accuracy"),
+    *(
+        "nearest_center_accuracy",
+        "separation_ratio",
+        "created",
+        "age_seconds",
+        "duration_seconds",
+        "warnings",
+    ),
+]
+
+
+def manifest(**fields: Any) -> dict[str, Any]:
+    """A `run.json` as a completed run has it."""
+    begun = NOW - timedelta(hours=2)
+    return {
+        "format": 1,
+        "status": "completed",
+        "reason": None,
+        "created": begun.isoformat(timespec="seconds"),
+        "finished": (begun + timedelta(seconds=90)).isoformat(timespec="seconds"),
+        "resumed": [],
+        "warnings": [],
+        "lambda": 0.1,
+        "alpha": 0.5,
+        "lambda_eq": 10.0,
+        "seed": 3,
+        "data": {"name": "mnist"},
+        "metrics": {
+            "test": {"accuracy": 0.99, "nearest_center_accuracy": 0.98, "separation_ratio": 30.5},
+            "training_seconds": 60.0,
+            "seconds": 88.5,
+        },
+        **fields,
+    }
+
+
+def put(path: Path, **fields: Any) -> Path:
+    path.mkdir(parents=True)
+    (path / "run.json").write_text(json.dumps(manifest(**fields)))
+    return path
+
+
+def only(directory: Path) -> RunRow:
+    (row,) = list_runs(directory, now=NOW)
+    return row
+
+
+# ---- What is found ------------------------------------------------------------------------------------------
+
+
+def test_runs_are_found_here_and_one_level_deeper(tmp_path: Path) -> None:
+    for name in (
+        *("single", "sweep/lambda1-alpha0.5-seed0", "sweep/lambda0.1-alpha0.5-seed0", "sweep/logs/deeper"),
+        *(".being-made.0123.tmp", "sweep/.being-made.0123.tmp", "single/inside"),
+    ):
+        put(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "endless").symlink_to("endless")
+    rows = list_runs(tmp_path, now=NOW)
+    expected = ["single", "sweep/lambda0.1-alpha0.5-seed0", "sweep/lambda1-alpha0.5-seed0"]
+    assert [row.name for row in rows] == expected
+    assert [row.path for row in rows] == [tmp_path / name for name in expected]
+    points = [name.removeprefix("sweep/") for name in expected[1:]]
+    assert [row.name for row in list_runs(tmp_path / "sweep")] == [*points, "logs/deeper"]
+    assert [row.name for row in list_runs(tmp_path / "single")] == ["single"]
+
+
+def test_a_completed_run_is_a_row(tmp_path: Path) -> None:
+    assert only(put(tmp_path / "run", warnings=["a", "b"])).as_dict() == {
+        "name": "run",
+        "path": str(tmp_path / "run"),
+        "status": "completed",
+        "reason": None,
+        "lambda": 0.1,
+        "lambda_eq": 10.0,
+        "alpha": 0.5,
+        "seed": 3,
+        "data": "mnist",
+        "accuracy": 0.99,
+        "nearest_center_accuracy": 0.98,
+        "separation_ratio": 30.5,
+        "created": "2026-03-01T10:00:00+00:00",
+        "age_seconds": 7200.0,
+        "duration_seconds": 88.5,
+        "warnings": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({}, 88.5),
+        ({"resumed": [{"step": 3}], "metrics": {"training_seconds": 500.0, "seconds": 4.0}}, 500.0),
+        ({"status": "failed", "metrics": {}}, 90.0),
+        ({"status": "interrupted", "resumed": [{"step": 3}]}, None),
+        ({"status": "failed", "finished": None}, None),
+        ({"status": "completed", "metrics": {}}, None),
+        ({"status": "running", "finished": None}, None),  # nobody holds its lock
+    ],
+)
+def test_the_duration_is_what_is_on_record(
+    fields: dict[str, Any], seconds: float | None, tmp_path: Path
+) -> None:
+    assert only(put(tmp_path / "run", **fields)).duration == seconds
+
+
+def test_running_is_who_holds_the_lock(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", load_config(QUICKSTART), {})
+    alive = only(run.path)
+    assert (alive.status, alive.lambda_, alive.accuracy) == ("running", 0.01, None)
+    run.close()
+    gone = only(run.path)
+    assert (gone.status, gone.duration) == ("stopped", None)
+    (run.path / "lock").write_text('{"pid": 1}')  # as a kill leaves it
+    assert only(run.path).status == "stopped"
+
+
+def test_a_run_that_ends_while_it_is_looked_at_is_not_called_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(tmp_path / "run", status="running")
+
+    def end(directory: Path) -> None:
+        (directory / "run.json").write_text(json.dumps(manifest()))
+
+    monkeypatch.setattr("centerloss_core.listing.holder", end)
+    assert only(path).status == "completed"
+
+
+# ---- What is damaged ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "Expecting value"),
+        (b"{", "Expecting property name"),
+        (b"[1]", "expected a JSON object, found list"),
+        (b"\xff\xfe\xfa", "decode"),
+        (b"[" * 100_000, "recursion"),
+        (b'{"status": "done"}', "its status is none of running, completed"),
+        (b'{"status": ["running"]}', "its status is none of"),
+        (b'{"status": "completed", "seed": NaN}', "NaN is not JSON"),
+        (b'{"status": "completed", "seed": ' + b"1" * 5000 + b"}", "limit"),
+    ],
+)
+def test_a_damaged_manifest_is_a_row(content: bytes, reason: str, tmp_path: Path) -> None:
+    put(tmp_path / "good")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "run.json").write_bytes(content)
+    bad, good = list_runs(tmp_path)
+    assert (bad.status, good.status) == ("damaged", "completed")
+    assert bad.reason is not None
+    assert bad.reason.startswith(f"{tmp_path}/bad/run.json: ")
+    assert reason in bad.reason
+
+
+def test_what_is_no_file_is_damaged_and_not_waited_for(tmp_path: Path) -> None:
+    for name in ("directory", "link", "pipe", "device", "big"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "directory" / "run.json").mkdir()
+    (tmp_path / "link" / "run.json").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe" / "run.json")
+    (tmp_path / "device" / "run.json").symlink_to("/dev/zero")
+    with (tmp_path / "big" / "run.json").open("wb") as file:
+        file.truncate(1 << 40)
+    rows = list_runs(tmp_path)
+    assert [row.status for row in rows] == ["damaged"] * 5
+    assert "larger than 16 MiB" in str(next(row.reason for row in rows if row.name == "big"))
+
+
+def test_a_field_that_is_not_what_it_should_be_is_unknown(tmp_path: Path) -> None:
+    row = only(
+        put(
+            tmp_path / "run",
+            **{"lambda": "0.1", "alpha": True, "seed": 1.5, "data": "mnist", "lambda_eq": 10**400},
+            created="yesterday",
+            warnings=None,
+            reason=7,
+            metrics={"test": [], "seconds": "long"},
+        )
+    )
+    assert row == RunRow("run", tmp_path / "run", "completed")
+
+
+def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ListingError, match="nowhere: no such directory"):
+        list_runs(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ListingError, match=r"file: cannot be listed \(Not a directory\)"):
+        list_runs(tmp_path / "file")
+
+
+# ---- Choosing and ordering ----------------------------------------------------------------------------------
+
+
+def row(name: str, **fields: Any) -> RunRow:
+    return RunRow(name, Path(name), fields.pop("status", "completed"), **fields)
+
+
+def names(rows: list[RunRow]) -> str:
+    return " ".join(row.name for row in rows)
+
+
+def test_rows_are_chosen_by_all_that_is_asked_for() -> None:
+    rows = [
+        row("a", lambda_=0.1, data="mnist"),
+        row("b", lambda_=1, data="mnist", status="failed"),
+        row("c", lambda_=1.0, data="mnist5k"),
+        row("d", status="damaged"),
+    ]
+    assert names(choose_rows(rows)) == "a b c d"
+    assert names(choose_rows(rows, lambdas=[1.0])) == "b c"
+    assert names(choose_rows(rows, lambdas=[1.0], statuses=["completed"])) == "c"
+    assert names(choose_rows(rows, statuses=["failed", "damaged"])) == "b d"
+    assert names(choose_rows(rows, data=["mnist"])) == "a b"
+    assert count_statuses(rows) == {"completed": 2, "damaged": 1, "failed": 1}
+
+
+def test_every_key_sorts_and_what_is_unknown_comes_last() -> None:
+    fields = {
+        "lambda": "lambda_",
+        "accuracy": "accuracy",
+        "nearest-center": "nearest_center_accuracy",
+        "ratio": "separation_ratio",
+        "age": "age",
+        "duration": "duration",
+    }
+    for key, field in fields.items():
+        rows = [row(name, **{field: value}) for name, value in zip("abcde", (2, None, 1, 2, 3), strict=True)]
+        assert names(sort_rows(rows, key)) == "c a d e b", key  # type: ignore[arg-type]
+        assert names(sort_rows(rows, key, reverse=True)) == "e a d c b", key  # type: ignore[arg-type]
+
+
+def test_numbers_in_names_count_as_numbers() -> None:
+    ordered = [
+        *("mnist-sweep/lambda0-alpha0.5-seed0", "mnist-sweep/lambda1e-05-alpha0.5-seed0"),
+        *("mnist-sweep/lambda0.01-alpha0.5-seed2", "mnist-sweep/lambda0.01-alpha0.5-seed10"),
+        *("mnist-sweep/lambda0.1-alpha0.5-seed0", "mnist-sweep-2/lambda0-alpha0.5-seed0", "mnist-sweep-10/x"),
+        *("run", "run-2", "run-10", "²"),
+    ]
+    rows = [row(name) for name in sorted(ordered)]
+    assert names(sort_rows(rows, "name")) == " ".join(ordered)
+    assert names(sort_rows(rows, "name", reverse=True)) == " ".join(reversed(ordered))
+
+
+# ---- The command --------------------------------------------------------------------------------------------
+
+
+def test_an_empty_place_says_how_to_begin(tmp_path: Path) -> None:
+    for arguments in (["runs"], ["runs", "."]):
+        done = cl(*arguments, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "yet; begin with: cl train --config" in done.stdout
+    assert json.loads(cl("runs", "--json", cwd=tmp_path).stdout) == []
+    done = cl("runs", "nowhere", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nowhere: no such directory" in done.stderr
+
+
+def test_the_table_and_its_advice(tmp_path: Path) -> None:
+    put(tmp_path / "runs" / "best", metrics={"test": {"accuracy": 0.9912}, "seconds": 62.0})
+    put(tmp_path / "runs" / "ends", status="running", metrics={}, data={"name": "mnist5k"})
+    put(tmp_path / "runs" / "[b]x[/]\x1b[2J", status="failed", metrics={})
+    (tmp_path / "runs" / "bad").mkdir()
+    (tmp_path / "runs" / "bad" / "run.json").write_text("{")
+    done = cl("runs", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].split("   ")[0] == "run"
+    assert any("best" in line and "99.12 %" in line and "1 min 02 s" in line for line in lines)
+    assert any(line.startswith("[b]x[/]�[2J") and "failed" in line for line in lines)
+    assert "4 runs: 1 completed, 1 damaged, 1 failed, 1 stopped" in lines
+    assert any(line.startswith("damaged: runs/bad/run.json: Expecting") for line in lines)
+    assert lines[-1] == "go on with the one that is unfinished: cl train --resume runs/ends"
+
+
+def test_filters_order_and_json(tmp_path: Path) -> None:
+    for index, lambda_ in enumerate((0.1, 1, 0.1)):
+        put(tmp_path / f"r{index}", **{"lambda": lambda_}, metrics={"test": {"accuracy": 0.9 + index / 100}})
+    put(tmp_path / "r3", status="failed", metrics={})
+    done = cl("runs", ".", "--lambda", "0.1", "--sort", "accuracy", "--reverse", "--json", cwd=tmp_path)
+    rows = json.loads(done.stdout)
+    assert [row["name"] for row in rows] == ["r2", "r0", "r3"]
+    assert list(rows[0]) == KEYS
+    text = cl("runs", "--help", cwd=tmp_path).stdout
+    for key in KEYS:
+        assert key in text
+    none = cl("runs", ".", "--data", "mnist5k", cwd=tmp_path)
+    assert "none of the 4 runs in . is like that" in none.stdout
+    assert json.loads(cl("runs", ".", "--status", "failed", "--json", cwd=tmp_path).stdout)[0]["name"] == "r3"
+    assert cl("runs", ".", "--status", "finished", cwd=tmp_path).returncode == 2
+    assert cl("runs", ".", "--sort", "size", cwd=tmp_path).returncode == 2
+
+
+def test_a_list_needs_no_framework_and_no_config(tmp_path: Path) -> None:
+    put(tmp_path / "run")
+    heavy = ("tensorflow", "keras", "numpy", "matplotlib", "yaml", "rich.table", "centerloss_core.config")
+    program = (
+        "import sys\n"
+        f"sys.argv = ['cl', 'runs', '{tmp_path}']\n"
+        "from cli.app import main\n"
+        "try:\n    main()\n"
+        f"finally:\n    print([name for name in {heavy!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

@@ -1,0 +1,200 @@
+"""The animation: a frame per epoch, which it names, over axes that stand still."""
+
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+from test_plotting import WEIGHTS, make_dump, make_run, make_sweep, plotted, words
+
+from centerloss_core.features import FeatureDump, write_features
+from centerloss_core.plotting import PlotError, plot_directory
+from centerloss_core.plotting.animation import MAX_FRAMES, Film, Screen, read_film
+from centerloss_core.plotting.drawing import _alone, _read_cell
+from centerloss_core.plotting.grid import arrange
+from centerloss_core.plotting.records import read_run, read_snapshot, read_sweep
+
+
+@pytest.fixture(autouse=True)
+def no_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+
+def with_epochs(run: Path, epochs: int, weight: float = 0.01, d: int = 2) -> Path:
+    """Write the dumps of a run whose features shrink from epoch to epoch."""
+    for epoch in range(1, epochs + 1):
+        dump = make_dump(weight, d=d, seed=epoch)
+        shrink = np.float32(epochs / epoch)
+        moved = FeatureDump(dump.features * shrink, dump.labels, dump.predictions, dump.centers * shrink)
+        write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", moved)
+    write_features(run / "features" / "test-final.npz", moved)
+    return run
+
+
+def sweep_with_epochs(
+    directory: Path, epochs: tuple[int, ...], statuses: dict[float, str] | None = None
+) -> Path:
+    sweep = make_sweep(directory, statuses)
+    for weight, count in zip(WEIGHTS, epochs, strict=True):
+        run = sweep / f"lambda{weight:g}-alpha0.5-seed0"
+        if run.is_dir():
+            with_epochs(run, count, weight)
+    return sweep
+
+
+def film_of(directory: Path, *, shared: bool = False) -> Film:
+    if (directory / "run.json").is_file():
+        snapshot = read_snapshot(read_run(directory), "test")
+        assert snapshot is not None
+        grid = _alone(snapshot)
+    else:
+        grid = arrange([_read_cell(point, "test") for point in read_sweep(directory)])
+    film = read_film(grid, "test", shared=shared)
+    assert film is not None
+    return film
+
+
+def test_gif_of_a_run_has_a_frame_per_epoch(tmp_path: Path) -> None:
+    run = with_epochs(make_run(tmp_path / "run"), 4)
+    notes: list[str] = []
+    written = plot_directory(run, figures=["scatter"], animate=True, note=notes.append)
+    assert written == [run / "plots" / "scatter-test.png", run / "plots" / "animation-test.gif"]
+    assert notes == ["no MP4 beside the GIF: the program ffmpeg is not found"]
+    with Image.open(written[-1]) as gif:
+        assert gif.n_frames == 4
+        assert gif.info["loop"] == 0  # it begins again
+        durations, frames = [], []
+        for index in range(4):
+            gif.seek(index)
+            durations.append(gif.info["duration"])
+            frames.append(np.asarray(gif.convert("RGB")))
+    assert durations == [500, 500, 500, 2000]  # time to see where it ended
+    assert all((first != second).any() for first, second in itertools.pairwise(frames))
+    for frame in frames:
+        np.testing.assert_array_equal(frame[[0, -1]], 255)  # nothing runs over the edge of a white sheet
+
+
+def test_every_frame_says_its_epoch_and_has_the_same_axes(tmp_path: Path) -> None:
+    film = film_of(sweep_with_epochs(tmp_path / "sweep", (3, 3, 3, 3)))
+    screen = Screen(film)
+    seen = []
+    for epoch in film.epochs:
+        screen.show(epoch)
+        assert f"epoch {epoch} of 3 · MNIST test · α = 0.5, seed 0 · each at its own scale" in words(
+            screen.figure
+        )
+        seen.append([(axes.get_xlim(), axes.get_ylim()) for axes in screen.figure.axes])
+    assert film.epochs == [1, 2, 3]
+    assert seen[0] == seen[1] == seen[2]
+    assert len(set(seen[0])) == 4
+    # Every point of every epoch is on the sheet.
+    for (left_right, bottom_top), run in zip(seen[0], film.moments.values(), strict=True):
+        points = np.concatenate([moment.plane.points for moment in run])
+        assert (points > [left_right[0], bottom_top[0]]).all()
+        assert (points < [left_right[1], bottom_top[1]]).all()
+
+
+def test_shared_axes_are_equal_in_all_runs(tmp_path: Path) -> None:
+    screen = Screen(film_of(sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2)), shared=True))
+    screen.show(2)
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in screen.figure.axes}) == 1
+    assert any("all at one scale" in text for text in words(screen.figure))
+
+
+def test_a_shorter_run_stays_and_says_where(tmp_path: Path) -> None:
+    """Also one without epochs to show, and one that failed."""
+    sweep = sweep_with_epochs(tmp_path / "sweep", (4, 2, 3, 3), {0.1: "missing", 1.0: "failed"})
+    film = film_of(sweep)
+    screen = Screen(film)
+    screen.show(4)
+    FigureCanvasAgg(screen.figure).draw()
+    titles = [axes.get_title(loc="left").split("\n")[0] for axes in screen.figure.axes]
+    assert titles == ["λ = 0", "λ = 0.01 (λ_eq = 1) · epoch 2", "λ = 0.1", "λ = 1"]
+    assert {"missing", "failed"} <= set(words(screen.figure))
+
+
+def test_more_features_move_in_one_plane(tmp_path: Path) -> None:
+    run = with_epochs(make_run(tmp_path / "run"), 3, d=16)
+    film = film_of(run)
+    screen = Screen(film)
+    screen.show(1)
+    assert any("first two principal components of 16 features" in text for text in words(screen.figure))
+    # The 16 features are two in disguise: in one plane, the first epoch is three times as large as the last.
+    first, _, last = film.moments[0, 0]
+    size = [np.linalg.norm(moment.plane.points, axis=1).mean() for moment in (first, last)]
+    assert size[0] / size[1] == pytest.approx(3, rel=0.1)
+    plot_directory(run, animate=True, out=tmp_path / "film.gif")
+
+
+def test_very_many_epochs_are_thinned_out(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    for epoch in range(1, MAX_FRAMES + 41):
+        write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", make_dump(n=20))
+    film = film_of(run)
+    assert len(film.epochs) == MAX_FRAMES
+    assert (film.epochs[0], film.epochs[-1], film.skipped) == (1, MAX_FRAMES + 40, 40)
+
+
+def test_one_epoch_is_no_film(tmp_path: Path) -> None:
+    run = with_epochs(make_run(tmp_path / "run"), 1)
+    notes: list[str] = []
+    written = plot_directory(run, figures=["curves"], animate=True, note=notes.append)
+    assert [path.name for path in written] == ["curves.png"]
+    assert "fewer than two epochs of the test images; train with train.epochs: 2 or more" in notes[0]
+    with pytest.raises(PlotError, match="fewer than two epochs"):
+        plot_directory(run, animate=True, out=tmp_path / "film.gif")
+
+
+def test_out_takes_the_film_alone(tmp_path: Path) -> None:
+    sweep = sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2))
+    out = tmp_path / "film.gif"
+    assert plot_directory(sweep, animate=True, out=out) == [out]
+    assert plotted(tmp_path) == {}
+    with pytest.raises(PlotError, match=r"must end in one of \.gif, \.mp4"):
+        plot_directory(sweep, animate=True, out=tmp_path / "film.png")
+    with pytest.raises(PlotError, match="one file holds one figure"):
+        plot_directory(sweep, animate=True, out=out, figures=["panel"])
+    with pytest.raises(PlotError, match="needs the program ffmpeg"):
+        plot_directory(sweep, animate=True, out=tmp_path / "film.mp4")
+    assert not (tmp_path / "film.mp4").exists()
+
+
+def fake_ffmpeg(folder: Path, ending: str) -> None:
+    """A program that notes what it was given in the file that it should write."""
+    folder.mkdir()
+    program = folder / "ffmpeg"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nframes = sys.stdin.buffer.read()\n"
+        "open(sys.argv[-1], 'w').write(' '.join(sys.argv[1:]) + f' {len(frames)}')\n" + ending
+    )
+    program.chmod(0o755)
+
+
+def test_mp4_where_ffmpeg_is(tmp_path: Path) -> None:
+    """Width and height are even, as the codec asks, and all frames arrive."""
+    fake_ffmpeg(tmp_path / "bin", "")
+    run = with_epochs(make_run(tmp_path / "run"), 3)
+    written = plot_directory(run, figures=["scatter"], animate=True)
+    assert [path.name for path in written] == ["scatter-test.png", "animation-test.gif", "animation-test.mp4"]
+    given = written[-1].read_text().split()
+    width, height = map(int, given[given.index("-s") + 1].split("x"))
+    assert width % 2 == height % 2 == 0
+    assert int(given[-1]) == (3 + 3) * width * height * 4  # three frames, and the last one for 1.5 s more
+    with Image.open(written[-2]) as gif:
+        assert gif.size == (width, height)
+
+
+def test_ffmpeg_that_fails_costs_only_the_mp4(tmp_path: Path) -> None:
+    fake_ffmpeg(tmp_path / "bin", "sys.exit(1)\n")
+    run = with_epochs(make_run(tmp_path / "run"), 2)
+    notes: list[str] = []
+    written = plot_directory(run, figures=["scatter"], animate=True, note=notes.append)
+    assert written[-1].name == "animation-test.gif"
+    assert sorted(path.name for path in written[-1].parent.iterdir()) == [
+        "animation-test.gif",
+        "scatter-test.png",
+    ]
+    assert "ffmpeg failed" in notes[0]

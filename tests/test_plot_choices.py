@@ -1,0 +1,259 @@
+"""What `cl plot` draws when asked for this or that, and the axes of a panel."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from test_plotting import make_dump, make_grid, make_run, make_snapshot, make_sweep, plotted, words
+from typer.testing import CliRunner
+
+from centerloss_core.features import FeatureDump
+from centerloss_core.plotting import PlotError, plot_directory
+from centerloss_core.plotting.animation import Film, Moment, Screen
+from centerloss_core.plotting.curves import curves_figure
+from centerloss_core.plotting.grid import Cell, arrange
+from centerloss_core.plotting.head import SoftmaxHead
+from centerloss_core.plotting.histogram import distances_figure
+from centerloss_core.plotting.panel import panel_figure
+from centerloss_core.plotting.plane import project
+from centerloss_core.plotting.post import post_panel
+from centerloss_core.plotting.records import History, Run, Snapshot, SweepPoint
+from centerloss_core.plotting.regions import regions_figure
+from centerloss_core.plotting.scatter import legend_handles, scatter_figure
+from cli.app import app
+
+
+def plot(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["plot", *map(str, arguments)])
+
+
+# --- choosing figures -----------------------------------------------------------------------------------------
+
+
+def test_figures_of_a_run_by_name(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    written = plot_directory(run, figures=["distances", "curves"])
+    assert [path.name for path in written] == ["curves.png", "distances-test.png"]
+    assert plotted(tmp_path) == {"run": ["curves.png", "distances-test.png"]}
+
+
+def test_all_figures_of_a_sweep(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    assert plot_directory(sweep, figures=["all"])[0].name == "panel-test.png"
+    folders = plotted(sweep)
+    assert folders.pop(".") == ["panel-test.png"]
+    assert (
+        list(folders.values())
+        == [["curves.png", "distances-test.png", "regions-test.png", "scatter-test.png"]] * 4
+    )
+
+
+def test_out_takes_the_named_figure(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    out = tmp_path / "distances.pdf"
+    assert plot_directory(run, figures=["distances"], out=out) == [out]
+    assert plotted(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("of", "settings", "message"),
+    [
+        ("run", {"figures": ["panel"]}, "figure 'panel' is of a sweep, and this is a run"),
+        ("run", {"figures": ["scater"]}, "figure is 'scater'; it must be one of scatter, curves"),
+        ("run", {"figures": ["curves", "regions"], "out": "a.png"}, "one file holds one figure"),
+        ("sweep", {"figures": ["curves"], "out": "a.png"}, "ask for one of panel, seeds"),
+        ("sweep", {"axes": "mine"}, "axes is 'mine'; it must be one of own, shared"),
+    ],
+)
+def test_choices_that_make_no_sense(tmp_path: Path, of: str, settings: dict[str, Any], message: str) -> None:
+    directory = make_run(tmp_path / "run") if of == "run" else make_sweep(tmp_path / "sweep")
+    if "out" in settings:
+        settings = settings | {"out": tmp_path / settings["out"]}
+    with pytest.raises(PlotError, match=re.escape(message)):
+        plot_directory(directory, **settings)
+    assert plotted(tmp_path) == {}
+
+
+def test_command_line(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    result = plot(sweep, "--figures", "panel, distances", "--axes", "shared", "--animate")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[-1] == f"figure: {sweep}/plots/panel-test-shared.png"
+    assert any(line.startswith("note: no animation:") and "train.epochs: 2 or more" in line for line in lines)
+    assert sum("distances-test.png" in line for line in lines) == 4
+
+
+def test_help_names_figures_and_axes() -> None:
+    text = " ".join(plot("--help").output.split())
+    for words_of_help in ("--figures", "--axes", "--animate", "regions:", "distances:", "seeds:", "ffmpeg"):
+        assert words_of_help in text
+
+
+# --- axes of a panel ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("draw", [panel_figure, post_panel])
+def test_shared_axes_are_equal_and_said(draw: Any) -> None:
+    grid = make_grid(failed=0.1)
+    own, shared = draw(grid), draw(grid, shared=True)
+
+    def limits(figure: Figure) -> set[Any]:
+        return {(axes.get_xlim(), axes.get_ylim()) for axes in figure.axes if axes.collections}
+
+    assert len(limits(own)) == 3
+    assert len(limits(shared)) == 1
+    assert any("each at its own scale" in text for text in words(own))
+    assert any("all at one scale" in text for text in words(shared))
+    ((left, right), (bottom, top)) = limits(shared).pop()
+    for _, _, cell in grid.places:
+        if cell.snapshot:
+            points = cell.snapshot.dump.features
+            assert (points > [left, bottom]).all()
+            assert (points < [right, top]).all()
+
+
+def test_shared_axes_in_the_posts_style_leave_no_point_under_a_legend() -> None:
+    grid = make_grid()
+    figure = post_panel(grid, shared=True)
+    FigureCanvasAgg(figure).draw()
+    for axes, (_, _, cell) in zip(figure.axes, grid.places, strict=True):
+        assert cell.snapshot is not None
+        legend = axes.get_legend()
+        assert legend is not None
+        box, points = legend.get_window_extent(), axes.transData.transform(cell.snapshot.dump.features)
+        assert not ((points > [box.x0, box.y0]).all(axis=1) & (points < [box.x1, box.y1]).all(axis=1)).any()
+
+
+def test_panels_with_own_and_shared_axes_lie_side_by_side(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    plot_directory(sweep, figures=["panel"])
+    plot_directory(sweep, figures=["panel"], axes="shared")
+    assert plotted(sweep) == {".": ["panel-test-shared.png", "panel-test.png"]}
+
+
+def test_a_single_run_needs_no_word_on_scales() -> None:
+    assert not [text for text in words(panel_figure(make_grid(weights=(0.01,)))) if "scale" in text]
+
+
+# --- crowds and long words ------------------------------------------------------------------------------------
+
+
+def test_crowded_centers_are_drawn_smaller_and_without_digits() -> None:
+    figure = panel_figure(make_grid(weights=(0.01, 1.0)), shared=True)
+    sizes, digits = [], []
+    for axes in figure.axes:
+        (marks,) = [line for line in axes.lines if line.get_marker() == "X"]
+        sizes.append(marks.get_markersize())
+        digits.append(len(axes.texts))
+    assert sizes[0] == 9
+    assert sizes[1] < 5
+    assert digits == [10, 0]
+
+
+def crowded_cells(data: str) -> list[Cell]:
+    cells = []
+    for weight in (1.23456e-5, 0.00123457):
+        for seed in (12345, 67890):
+            run = Run(Path("run"), "interrupted", weight, weight * 12345.678, 0.123457, data)
+            point = SweepPoint(Path("run"), "interrupted", weight, 0.123457, seed)
+            cells.append(Cell(point, Snapshot(run, "test", make_dump(d=128), epoch=1234)))
+    return cells
+
+
+@pytest.mark.parametrize(
+    "data", ["MNIST", "a data set whose name is really much longer than it need be, " * 2]
+)
+def test_long_settings_neither_overlap_nor_leave_the_sheet(data: str) -> None:
+    cells = crowded_cells(data)
+    snapshot = cells[0].snapshot
+    assert snapshot is not None
+    dump = make_dump()
+    plain = Snapshot(snapshot.run, "test", dump, epoch=1234)
+    rows = [{"step": 1, "epoch": 0.1, "softmax_loss": 1.0}]
+    for figure in (
+        panel_figure(arrange(cells)),
+        panel_figure(arrange(cells), shared=True),
+        post_panel(arrange(cells)),
+        scatter_figure(snapshot),
+        regions_figure(plain, None),
+        distances_figure(plain),
+        curves_figure(snapshot.run, History(rows, [])),
+    ):
+        FigureCanvasAgg(figure).draw()
+        titles = [title for axes in figure.axes for title in axes.findobj(_is_title) if title.get_text()]
+        titles += [text for text in figure.texts if text.get_text()]
+        boxes = [title.get_window_extent() for title in titles]
+        for box, title in zip(boxes, titles, strict=True):
+            assert box.x0 >= 0, title.get_text()
+            assert box.y0 >= 0, title.get_text()
+            assert box.x1 <= figure.bbox.x1, title.get_text()
+            assert box.y1 <= figure.bbox.y1, title.get_text()
+        for index, box in enumerate(boxes):
+            for other in boxes[index + 1 :]:
+                assert not box.overlaps(other)
+
+
+def _is_title(artist: object) -> bool:
+    return (
+        isinstance(artist, Text)
+        and artist.axes is not None
+        and artist
+        in (
+            artist.axes.title,
+            artist.axes._left_title,  # type: ignore[attr-defined]
+        )
+    )
+
+
+def test_many_classes_fit_a_legend() -> None:
+    labels = [handle.get_label() for handle in legend_handles(26)]
+    assert labels[:2] == ["0, 10 …", "1, 11 …"]
+    assert labels[9] == "9, 19"
+    assert len(labels) == 11
+
+    labels_26 = np.arange(260) % 26
+    centers = np.random.default_rng(0).normal(size=(26, 2)).astype(np.float32)
+    letters = FeatureDump(centers[labels_26], labels_26, labels_26, centers)
+    snapshot = Snapshot(make_snapshot().run, "test", letters)
+    head = SoftmaxHead(centers.T, np.zeros(26, np.float32))
+    cells = [Cell(SweepPoint(Path("run"), "completed", weight, 0.5, 0), snapshot) for weight in (0.0, 1.0)]
+    grid = arrange(cells)
+    epochs = [Moment(epoch, project(letters), labels_26, "") for epoch in (1, 2)]
+    films = [
+        Screen(
+            Film(arrange(cells[:count]), [1, 2], dict.fromkeys([(0, i) for i in range(count)], epochs), False)
+        )
+        for count in (1, 2)
+    ]
+    for film in films:
+        film.show(1)
+    figures = [regions_figure(snapshot, None), regions_figure(snapshot, head), panel_figure(grid)]
+    for figure in [*figures, *(film.figure for film in films)]:
+        FigureCanvasAgg(figure).draw()
+        box = figure.legends[0].get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
+        for axes in figure.axes:
+            assert axes.get_tightbbox().y0 >= box.y1 - 6  # the frame around a legend is not drawn
+
+
+def test_a_missing_class_and_one_dimension_can_be_drawn() -> None:
+    for d in (1, 2, 3, 128):
+        dump = make_dump(d=d)
+        kept = dump.labels != 4
+        some = FeatureDump(dump.features[kept], dump.labels[kept], dump.predictions[kept], dump.centers)
+        snapshot = Snapshot(make_snapshot().run, "test", some)
+        figures = [scatter_figure(snapshot), distances_figure(snapshot)]
+        if d == 2:
+            figures.append(regions_figure(snapshot, None))
+        for figure in figures:
+            FigureCanvasAgg(figure).draw()
+            pixels = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+            np.testing.assert_array_equal(pixels[[0, -1]], 255)
+            np.testing.assert_array_equal(pixels[:, [0, -1]], 255)

@@ -1,0 +1,96 @@
+"""Several seeds: every one is a dot, and mean and range are theirs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from test_plotting import make_dump, make_run, make_sweep, words
+
+from centerloss_core.features import FeatureDump, write_features
+from centerloss_core.metrics import separation
+from centerloss_core.plotting import PlotError, plot_directory
+from centerloss_core.plotting.seeds import Measured, seeds_figure
+
+
+def measured(weight: float, seed: int, alpha: float = 0.5) -> Measured:
+    return Measured(weight, alpha, seed, separation(dump_of(weight, seed)))
+
+
+def dump_of(weight: float, seed: int) -> FeatureDump:
+    dump = make_dump(weight, seed=seed)
+    wrong = dump.labels.copy()
+    wrong[: seed + 1] = (wrong[: seed + 1] + 1) % 10
+    return FeatureDump(dump.features, dump.labels, wrong, dump.centers)
+
+
+def make_seeds(directory: Path, seeds: int, weights: tuple[float, ...] = (0.01, 1.0)) -> Path:
+    rows = []
+    for weight in weights:
+        for seed in range(seeds):
+            name = f"lambda{weight:g}-alpha0.5-seed{seed}"
+            run = make_run(directory / name, weight, seed=seed)
+            write_features(run / "features" / "test-final.npz", dump_of(weight, seed))
+            row = {"directory": name, "lambda": weight, "alpha": 0.5, "seed": seed, "status": "completed"}
+            rows.append(row)
+    (directory / "summary.json").write_text(json.dumps({"format": 1, "runs": rows}))
+    return directory
+
+
+def test_every_seed_is_seen_with_mean_and_range() -> None:
+    runs = [measured(weight, seed) for weight in (0.01, 1.0) for seed in range(3)]
+    figure = seeds_figure(runs, "MNIST test")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "softmax accuracy",
+        "nearest-center accuracy",
+        "inter/intra",
+    ]
+    ratio = figure.axes[2]
+    by_weight = [
+        [run.metrics.separation_ratio for run in runs if run.weight == weight] for weight in (0.01, 1.0)
+    ]
+    dots = [line for line in ratio.lines if line.get_marker() == "o"]
+    assert [list(line.get_ydata()) for line in dots] == by_weight  # type: ignore[arg-type]
+    (means,) = [line for line in ratio.lines if line.get_marker() == "D"]
+    np.testing.assert_allclose(means.get_ydata(), np.mean(np.array(by_weight, float), axis=1))
+    bars = [
+        list(line.get_ydata()) for line in ratio.lines if len(set(line.get_xdata())) == 1 and line not in dots
+    ]  # type: ignore[arg-type]
+    assert bars == [[min(values), max(values)] for values in by_weight]  # type: ignore[type-var]
+    assert [label.get_text() for label in ratio.get_xticklabels()] == ["0.01", "1"]
+    assert "MNIST test · α = 0.5 · 3 seeds each" in words(figure)
+
+
+def test_several_alphas_are_told_apart_by_signs() -> None:
+    runs = [measured(weight, seed, alpha) for weight in (0.0, 1.0) for seed in (0, 1) for alpha in (0.1, 0.5)]
+    figure = seeds_figure(runs[:-1], "MNIST test")
+    assert {line.get_marker() for line in figure.axes[0].lines} >= {"D", "s"}
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["mean, α = 0.1", "mean, α = 0.5", "one seed", "lowest to highest"]
+    assert "MNIST test · 2 values of α · 1 to 2 seeds each" in words(figure)
+
+
+def test_long_settings_do_not_run_into_each_other() -> None:
+    runs = [
+        measured(weight, seed, 0.123456) for weight in (1.23456e-5, 0.00123457, 0.0123457) for seed in (0, 1)
+    ]
+    figure = seeds_figure(runs, "a data set whose name is really rather long, test")
+    FigureCanvasAgg(figure).draw()
+    for axes in figure.axes:
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+        assert all(box.y0 >= 0 for box in boxes)
+    for text in figure.texts:
+        assert text.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_a_sweep_with_seeds_gets_the_figure_and_one_without_does_not(tmp_path: Path) -> None:
+    several = make_seeds(tmp_path / "several", seeds=2, weights=(0.01,))
+    assert several / "plots" / "seeds-test.png" in plot_directory(several)  # without being asked
+    single = make_sweep(tmp_path / "single")
+    written = plot_directory(single, figures=["panel", "seeds"])
+    assert [path.name for path in written] == ["panel-test.png"]
+    with pytest.raises(PlotError, match="no λ and α has completed runs of two seeds"):
+        plot_directory(single, figures=["seeds"])
+    out = tmp_path / "spread.svg"
+    assert plot_directory(several, figures=["seeds"], out=out) == [out]

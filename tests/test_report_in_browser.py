@@ -1,0 +1,463 @@
+"""The report as a person meets it: opened from a file in a real, headless Chromium.
+
+Everything is asked of the page itself (what it shows, what it draws, what it requests), with real key strokes and a
+real pointer. Skipped where there is no Chromium with its driver.
+"""
+
+import base64
+import io
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from centerloss_core.config import dump_yaml, load_config
+from centerloss_core.datasets import Dataset, load_dataset
+from centerloss_core.features import FeatureDump, write_features
+from centerloss_core.report import write_report
+
+webdriver = pytest.importorskip(
+    "selenium.webdriver", reason="selenium is not installed: pip install -e .[dev]"
+)
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or DRIVER is None,
+    reason="no chromium with chromedriver: apt-get install chromium chromium-driver",
+)
+
+ROOT = Path(__file__).parent.parent
+WEIGHTS = (0.01, 0.1)
+EPOCHS = 4
+HOSTILE = (
+    "</script><script>window.hacked=1</script>"
+    '<img src="http://127.0.0.1:9/x" onerror="window.hacked=2">$$\\frac12$$'
+)
+ARGUMENTS = (
+    *(
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-sync",
+    ),
+    *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
+    *("--force-device-scale-factor=1", "--hide-scrollbars", "--window-size=1280,1000"),
+)
+
+
+def features(dataset: Dataset, weight: float, epoch: int) -> FeatureDump:
+    """Clusters on a circle that tighten from epoch to epoch; every 50th image is taken for the next digit."""
+    labels = dataset.test.labels
+    rng = np.random.default_rng(epoch)
+    angles = np.arange(10) * 2 * np.pi / 10
+    centers = np.stack([np.cos(angles), np.sin(angles)], axis=1) / weight
+    points = centers[labels] + rng.normal(scale=0.4 / epoch / weight / 3, size=(len(labels), 2))
+    predictions = labels.copy()
+    wrong = slice(epoch, None, 50 if epoch == EPOCHS else 20)
+    predictions[wrong] = (labels[wrong] + 1) % 10
+    return FeatureDump(points.astype(np.float32), labels, predictions, centers.astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return load_dataset("mnist5k")
+
+
+@pytest.fixture(scope="module")
+def page_path(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
+    """The report of a sweep on the packaged digits, with hostile words wherever a person can write."""
+    sweep = tmp_path_factory.mktemp("reports") / "a sweep & <b>more"
+    rows = []
+    for weight in WEIGHTS:
+        run = sweep / f"lambda{weight:g}-alpha0.5-seed0"
+        (run / "features").mkdir(parents=True)
+        (run / "config.yaml").write_text(
+            dump_yaml(load_config(ROOT / "configs" / "quickstart.yaml", lambda_=weight))
+        )
+        for epoch in range(1, EPOCHS + 1):
+            write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", features(dataset, weight, epoch))
+        write_features(run / "features" / "test-final.npz", features(dataset, weight, EPOCHS))
+        grid = {"lambda": weight, "lambda_eq": 50 * weight, "alpha": 0.5, "seed": 0, "status": "completed"}
+        test = {"accuracy": 0.9 + weight, "nearest_center_accuracy": 0.95 - weight, "separation_ratio": 9.0}
+        data = {"name": "mnist5k", "title": HOSTILE, "fingerprint": dataset.fingerprint}
+        manifest = {**grid, "data": data, "warnings": [HOSTILE], "device": HOSTILE, "metrics": {"test": test}}
+        (run / "run.json").write_text(json.dumps(manifest))
+        lines: list[dict[str, Any]] = [
+            {"kind": "steps", "step": step, "epoch": step / 40, "softmax_loss": 9 / step, "lambda": weight}
+            for step in range(10, 161, 10)
+        ]
+        lines += [{"kind": "epoch", "epoch": e, "step": 40 * e, "test": test} for e in range(1, EPOCHS + 1)]
+        (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        rows.append({"directory": run.name, **grid})
+    rows.append(
+        {"directory": "gone", "lambda": 1.0, "alpha": 0.5, "seed": 0, "status": "failed", "reason": HOSTILE}
+    )
+    (sweep / "summary.json").write_text(json.dumps({"command": HOSTILE, "runs": rows}))
+    return write_report(sweep)
+
+
+def start(profile: Path, *arguments: str, phone: bool = False) -> Any:
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in (*ARGUMENTS, f"--user-data-dir={profile}", *arguments):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    if phone:
+        metrics = {"width": 390, "height": 844, "pixelRatio": 2, "touch": True}
+        options.add_experimental_option("mobileEmulation", {"deviceMetrics": metrics})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver.get("about:blank")
+    driver.get_log("performance")  # what the browser does before a page is open is none of ours
+    return driver
+
+
+def open_page(driver: Any, path: Path) -> None:
+    driver.get(path.as_uri())
+    wait(lambda: driver.execute_script("return document.documentElement.dataset.ready") == "yes")
+
+
+def wait(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the page did not get there"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def browser(page_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    driver = start(tmp_path_factory.mktemp("profile"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser: Any, page_path: Path) -> Any:
+    """The report, opened anew."""
+    open_page(browser, page_path)
+    return browser
+
+
+def element(page: Any, selector: str) -> Any:
+    return page.find_element("css selector", selector)
+
+
+def spot_of(page: Any, panel: int, index: int) -> tuple[int, int]:
+    """Where an image's point is in the window; its panel is scrolled into view."""
+    x, y = page.execute_script(
+        "const box = document.getElementById(`panel-${arguments[0]}`); box.scrollIntoView({block: 'center'});"
+        "const spot = report.spotOf(report.panels[arguments[0]], arguments[1]), at = box.getBoundingClientRect();"
+        "return [at.left + spot.x, at.top + spot.y];",
+        panel,
+        index,
+    )
+    return round(x), round(y)
+
+
+def point_at(page: Any, *spots: tuple[int, int], drag: bool = False) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    time.sleep(0.2)  # scrolling hides the tip
+    actions = ActionChains(page, duration=60)
+    pointer = actions.w3c_actions.pointer_action
+    pointer.move_to_location(*spots[0])
+    if drag:
+        pointer.pointer_down()
+    for spot in spots[1:]:
+        pointer.move_to_location(*spot)
+    if drag:
+        pointer.pointer_up()
+    actions.perform()
+
+
+def press(page: Any, *keys: str) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    ActionChains(page).send_keys(*keys).perform()
+
+
+def drawn(page: Any, panel: int) -> str:
+    """The pixels of a panel, without the ring around the image that was looked at last."""
+    return page.execute_script("return report.panels[arguments[0]].view.export().canvas.toDataURL()", panel)
+
+
+# ---- Opened from a file --------------------------------------------------------------------------------------
+
+
+def test_nothing_is_requested_and_nothing_goes_wrong(page: Any, page_path: Path) -> None:
+    page.execute_script("dispatchEvent(new Event('beforeprint')); dispatchEvent(new Event('afterprint'))")
+    messages = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+    sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert page_path.as_uri() in sent
+    assert [
+        url[:80] for url in sent if url != page_path.as_uri() and not url.startswith(("data:", "blob:"))
+    ] == []
+    assert [entry for entry in page.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+
+
+def test_hostile_words_are_shown_and_do_nothing(page: Any) -> None:
+    assert page.execute_script("return window.hacked") is None
+    assert page.find_elements("css selector", "img") == []
+    assert "window.hacked=1" in element(page, "#notes").text
+    assert "a sweep & <b>more" in element(page, "h1").text
+
+
+def test_it_is_usable_soon(page: Any) -> None:
+    """Far above what an idle machine needs, because the tests may share theirs."""
+    assert page.execute_script("return report.readyAfter") < 15_000
+
+
+# ---- With a pointer ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("panel", [0, 1])
+def test_hovering_shows_the_digit_itself(page: Any, dataset: Dataset, panel: int) -> None:
+    """Pixel by pixel as the browser has drawn it, against the image in the data set."""
+    dump = features(dataset, WEIGHTS[panel], EPOCHS)
+    distances = np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1)
+    for index in np.argsort(-distances)[[0, 3]].tolist():  # far out, where no other point is near
+        point_at(page, spot_of(page, panel, index))
+        wait(lambda index=index: element(page, "#tip").get_attribute("data-index") == str(index))
+        words = element(page, "#tip").text
+        assert f"a {dump.labels[index]}" in words
+        assert f"taken for {dump.predictions[index]}" in words
+        shown_distance = float(words.split(" from its center")[0].split()[-1])
+        assert shown_distance == pytest.approx(distances[index], rel=6e-3)
+        tile = Image.open(io.BytesIO(element(page, "#tip .digit").screenshot_as_png)).convert("L")
+        pixels = np.asarray(tile, dtype=int)
+        assert pixels.shape == (84, 84)
+        expected = 255 - dataset.test.images[index].astype(int)
+        assert np.abs(pixels[1::3, 1::3] - expected).max() <= 9  # sixteen greys
+
+
+def test_what_is_boxed_in_one_panel_is_marked_in_the_others(page: Any, dataset: Dataset) -> None:
+    page.execute_script(
+        "const bar = report.panels[0].plot.toolbar;"
+        "bar.active_drag = null; bar.tools.find((tool) => tool.type === 'BoxSelectTool').active = true;"
+    )
+    before = drawn(page, 1)
+    dump = features(dataset, WEIGHTS[0], EPOCHS)
+    center_of_3 = np.abs(dump.features - dump.centers[3]).sum(axis=1).argmin()
+    x, y = spot_of(page, 0, int(center_of_3))
+    point_at(page, (x - 30, y - 30), (x, y), (x + 30, y + 30), drag=True)
+    wait(lambda: "selected" in element(page, "#selected").text and element(page, "#clear").is_enabled())
+    chosen = page.execute_script("return [...report.groups[0].source.selected.indices]")
+    assert len(chosen) > 20
+    assert set(dump.labels[chosen].tolist()) == {3}
+    assert element(page, "#selected").text == f"{len(chosen)} selected"
+    assert len(page.find_elements("css selector", "#gallery button")) == min(len(chosen), 80)
+    assert drawn(page, 1) != before  # the other panel has marked them
+    same = page.execute_script(
+        "return report.panels[0].points.data_source === report.panels[1].points.data_source"
+    )
+    assert same
+    element(page, "#clear").click()
+    wait(lambda: element(page, "#selected").text == "nothing selected")
+    assert drawn(page, 1) == before
+
+
+def test_the_lasso_selects(page: Any, dataset: Dataset) -> None:
+    page.execute_script(
+        "const bar = report.panels[1].plot.toolbar;"
+        "bar.active_drag = null; bar.tools.find((tool) => tool.type === 'LassoSelectTool').active = true;"
+    )
+    dump = features(dataset, WEIGHTS[1], EPOCHS)
+    x, y = spot_of(page, 1, int(np.abs(dump.features - dump.centers[7]).sum(axis=1).argmin()))
+    corners = [(x - 30, y - 30), (x + 30, y - 30), (x + 30, y + 30), (x - 30, y + 30), (x - 30, y - 28)]
+    point_at(page, *corners, drag=True)
+    wait(lambda: element(page, "#clear").is_enabled())
+    chosen = page.execute_script("return [...report.groups[0].source.selected.indices]")
+    assert set(dump.labels[chosen].tolist()) == {7}
+
+
+def test_a_cell_of_the_confusion_selects_its_images(page: Any, dataset: Dataset) -> None:
+    dump = features(dataset, WEIGHTS[0], EPOCHS)
+    expected = np.flatnonzero((dump.labels == 4) & (dump.predictions == 5)).tolist()
+    button = element(page, '.confusion [data-panel="0"][data-label="4"][data-taken="5"]')
+    assert button.text == str(len(expected)) != "0"
+    page.execute_script("arguments[0].click()", button)
+    assert page.execute_script("return [...report.groups[0].source.selected.indices]") == expected
+
+
+# ---- Epochs and the misclassified ----------------------------------------------------------------------------
+
+
+def test_the_slider_plays_the_epochs(page: Any, dataset: Dataset) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    assert element(page, "#time-name").text == f"epoch {EPOCHS}"
+    last = drawn(page, 0)
+    element(page, "#time").send_keys(Keys.HOME)
+    assert element(page, "#time-name").text == "epoch 1"
+    for panel, weight in enumerate(WEIGHTS):
+        dump = features(dataset, weight, 1)
+        for axis in range(2):
+            shown = page.execute_script(
+                "return [...report.panels[0].points.data_source.data[arguments[0]]]", f"{'xy'[axis]}{panel}"
+            )
+            spread = np.ptp(dump.features[:, axis])
+            assert np.abs(np.array(shown) - dump.features[:, axis]).max() <= spread / 65_535
+        assert "epoch 1 · 50 wrong, 95.00 % right" in element(page, f"#facts-{panel}").text
+    assert drawn(page, 0) != last
+    element(page, "#time").send_keys(Keys.ARROW_RIGHT)
+    assert element(page, "#time-name").text == "epoch 2"
+    element(page, "#play").click()
+    wait(lambda: element(page, "#time-name").text == f"epoch {EPOCHS}")
+    wait(lambda: element(page, "#play").text == "Play")
+
+
+def test_the_misclassified_alone(page: Any, dataset: Dataset) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    def shown() -> list[int]:
+        return page.execute_script("return [...report.panels[1].points.view.indices]")
+
+    assert len(shown()) == 1000
+    element(page, "#wrong-only").send_keys(Keys.SPACE)
+    dump = features(dataset, WEIGHTS[1], EPOCHS)
+    assert shown() == np.flatnonzero(dump.labels != dump.predictions).tolist()
+    element(page, "#time").send_keys(Keys.HOME)  # and so at every epoch
+    dump = features(dataset, WEIGHTS[1], 1)
+    assert shown() == np.flatnonzero(dump.labels != dump.predictions).tolist()
+
+
+# ---- Without a mouse -----------------------------------------------------------------------------------------
+
+
+def test_every_control_is_reached_by_tab(page: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    wanted = {
+        "time",
+        "play",
+        "wrong-only",
+        "fit",
+        "which",
+        "previous",
+        "next",
+        "panel-0",
+        "panel-1",
+        "inspector",
+    }
+    reached: set[str] = set()
+    for _ in range(80):
+        press(page, Keys.TAB)
+        reached.add(page.execute_script("return document.activeElement.id"))
+        if wanted <= reached:
+            return
+    pytest.fail(f"not reached: {wanted - reached}")
+
+
+def test_arrow_keys_step_through_the_misclassified(page: Any, dataset: Dataset) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    dump = features(dataset, WEIGHTS[0], EPOCHS)
+    wrong = np.flatnonzero(dump.labels != dump.predictions).tolist()
+    element(page, "#next").send_keys(Keys.ARROW_RIGHT)
+    for place, index in enumerate(wrong[:3]):
+        assert element(page, "#count").text == f"{place + 1} of {len(wrong)}"
+        assert element(page, "#about").text.split("\n") == [f"a {dump.labels[index]}", f"test image {index}"]
+        assert element(page, "#image").get_attribute("data-index") == str(index)
+        assert f"{dump.predictions[index]} ✗" in element(page, "#judgements").text
+        press(page, Keys.ARROW_RIGHT)
+    press(page, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    assert element(page, "#count").text == f"2 of {len(wrong)}"
+    rings = page.find_elements("css selector", ".ring")
+    assert len([ring for ring in rings if ring.is_displayed()]) == len(WEIGHTS)
+
+
+def test_a_panel_pans_and_zooms_by_keys(page: Any) -> None:
+    def ranges() -> list[float]:
+        return page.execute_script(
+            "const {x_range, y_range} = report.panels[0].plot; return [x_range.start, x_range.end, y_range.start]"
+        )
+
+    first = ranges()
+    page.execute_script("document.getElementById('panel-0').focus()")
+    press(page, "+")
+    closer = ranges()
+    assert closer[1] - closer[0] == pytest.approx(0.8 * (first[1] - first[0]))
+    from selenium.webdriver.common.keys import Keys
+
+    press(page, Keys.ARROW_RIGHT, Keys.ARROW_UP)
+    assert ranges()[0] > closer[0]
+    assert ranges()[2] > closer[2]
+    press(page, "0")
+    assert ranges() == pytest.approx(first)
+
+
+def test_the_table_sorts(page: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    def column(number: int) -> list[str]:
+        return [
+            cell.text.split("\n")[0]  # without the words for those who do not see the star
+            for cell in page.find_elements(
+                "css selector", f"#figures-table tbody > tr > :nth-child({number})"
+            )
+        ]
+
+    heads = page.find_elements("css selector", "#figures-table thead button")
+    softmax = next(i for i, head in enumerate(heads) if head.text.strip() == "softmax")
+    heads[softmax].send_keys(Keys.ENTER)
+    assert column(softmax + 1) == ["100.00 % ★", "91.00 %", "–"]
+    heads[softmax].send_keys(Keys.ENTER)
+    assert column(softmax + 1) == ["91.00 %", "100.00 % ★", "–"]  # what is missing stays last
+    assert page.find_elements("css selector", "th[aria-sort]")[0].get_attribute("aria-sort") == "ascending"
+
+
+# ---- Elsewhere -----------------------------------------------------------------------------------------------
+
+
+def test_on_a_phone_everything_fits_the_width(page_path: Path, dataset: Dataset, tmp_path: Path) -> None:
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+    from selenium.webdriver.common.actions.pointer_input import PointerInput
+
+    phone = start(tmp_path / "profile", phone=True)
+    try:
+        open_page(phone, page_path)
+        assert phone.execute_script("return document.documentElement.scrollWidth") <= 390
+        boxes = [element(phone, f"#panel-{panel}").rect for panel in range(2)]
+        assert boxes[1]["y"] > boxes[0]["y"] + boxes[0]["height"]  # one below the other
+        assert all(330 < box["width"] <= 390 for box in boxes)
+        assert phone.execute_script(
+            "return report.panels.every((each) => each.plot.toolbar.active_drag === null)"
+        )
+        # A tap shows the digit, as hovering does elsewhere.
+        dump = features(dataset, WEIGHTS[0], EPOCHS)
+        index = int(np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1).argmax())
+        x, y = spot_of(phone, 0, index)
+        time.sleep(0.3)
+        finger = ActionBuilder(phone, mouse=PointerInput("touch", "finger"))
+        finger.pointer_action.move_to_location(x, y).pointer_down().pointer_up()
+        finger.perform()
+        wait(lambda: element(phone, "#tip").get_attribute("data-index") == str(index))
+        assert element(phone, "#tip").is_displayed()
+        assert f"test image {index}" in element(phone, "#about").get_attribute("textContent")
+    finally:
+        phone.quit()
+
+
+def test_on_paper_the_charts_are_pictures(page: Any) -> None:
+    page.execute_script("dispatchEvent(new Event('beforeprint'))")
+    widths = page.execute_script(
+        "return [...document.querySelectorAll('.printed')].map((each) => each.width)"
+    )
+    charts = len(page.find_elements("css selector", ".plot"))
+    assert len(widths) == charts >= 4
+    assert min(widths) > 300
+    page.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert page.find_elements("css selector", ".printed") == []
+    pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})["data"])
+    assert pdf.startswith(b"%PDF")
+    assert len(pdf) > 50_000

@@ -1,0 +1,330 @@
+"""What TensorBoard itself reads from a run, and that nothing of it is there unless it is asked for."""
+
+import importlib.util
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_cli import QUICKSTART, TINY, cl, environment
+
+from centerloss_core import tensorboard as ours
+from centerloss_core.config import Config, load_config
+from centerloss_core.features import FeatureDump
+from centerloss_core.runs import Run
+from centerloss_core.tensorboard import Board, TensorBoardError
+from centerloss_core.training import train
+
+ASKED = ("train.tensorboard=true",)
+
+
+@pytest.fixture
+def config() -> Config:
+    return load_config(QUICKSTART, settings=list(ASKED))
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def expected_scalars(rows: list[dict[str, Any]]) -> dict[str, list[tuple[int, float]]]:
+    """What a metrics log says, by TensorBoard's tags; values in float32, as event files hold them."""
+    scalars: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        figures = {
+            f"{'train' if row['kind'] == 'steps' else key}/{name}": value
+            for key, part in row.items()
+            if key not in ("kind", "step", "epoch")
+            for name, value in (part.items() if isinstance(part, dict) else [(key, part)])
+            if value is not None
+        }
+        for tag, value in figures.items():
+            scalars.setdefault(tag, []).append((row["step"], float(np.float32(value))))
+    return scalars
+
+
+def read(path: Path) -> Any:
+    """The event files of a run, through TensorBoard's own reader."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(
+        str(path / "tensorboard"), size_guidance={"images": 0, "scalars": 0}
+    )
+    return events.Reload()
+
+
+def scalars_of(events: Any) -> dict[str, list[tuple[int, float]]]:
+    return {
+        tag: [(each.step, each.value) for each in events.Scalars(tag)] for tag in events.Tags()["scalars"]
+    }
+
+
+def picture(data: bytes) -> np.ndarray:
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def some_dump(count: int = 7, dimensions: int = 2) -> FeatureDump:
+    random = np.random.default_rng(0)
+    return FeatureDump(
+        features=random.normal(size=(count, dimensions)).astype(np.float32),
+        labels=(np.arange(count) % 10).astype(np.uint8),
+        predictions=(np.arange(count) * 3 % 10).astype(np.uint8),
+        centers=random.normal(size=(10, dimensions)).astype(np.float32),
+    )
+
+
+# ---- Without TensorBoard ------------------------------------------------------------------------------------
+
+
+def test_a_missing_extra_is_one_line_before_anything_is_made(tmp_path: Path) -> None:
+    hidden = "import sys; sys.modules['tensorboard'] = None\n"
+    program = (
+        f"{hidden}sys.argv = ['cl', 'train', '--config', {str(QUICKSTART)!r}, '--name', 'a', '--quiet', "
+    )
+    program += "'--set', 'train.tensorboard=true']\nfrom cli.app import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "pip install 'centerloss[tensorboard]'" in line
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_what_is_not_asked_for_is_not_imported(tmp_path: Path) -> None:
+    program = (
+        "import sys, centerloss_core.runs\n"
+        "print([name for name in ('tensorboard', 'numpy', 'PIL', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_run_that_does_not_ask_needs_no_tensorboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ours.importlib.util, "find_spec", lambda name: None)
+    Run.create(tmp_path / "run", load_config(QUICKSTART), {}).close()
+    assert not (tmp_path / "run" / "tensorboard").exists()
+    with pytest.raises(TensorBoardError, match="pip install"):
+        train(load_config(QUICKSTART, settings=list(ASKED)), tmp_path / "asks")
+    assert not (tmp_path / "asks").exists()
+
+
+# ---- Event files --------------------------------------------------------------------------------------------
+
+installed = pytest.mark.skipif(
+    importlib.util.find_spec("tensorboard") is None, reason="needs the extra `tensorboard`"
+)
+
+
+@installed
+def test_events_are_in_the_file_at_once_and_are_the_rows(tmp_path: Path, config: Config) -> None:
+    with Run.create(tmp_path / "run", config, {}) as run:
+        run.watch_rows(Board(run.path, config, "MNIST", 0).add_row)
+        run.log_row({"kind": "steps", "step": 1, "epoch": 0.1, "accuracy": 0.1, "lambda": 0.0})
+        epoch = {"accuracy": 1 / 3, "separation_ratio": None, "intra_class_distance": 1e-30}
+        run.log_row({"kind": "epoch", "epoch": 1, "step": 2, "test": epoch, "validation": {"accuracy": 0.25}})
+        found = scalars_of(read(run.path))
+        assert found == expected_scalars(rows_of(run.path))
+        assert sorted(found) == [
+            "test/accuracy",
+            "test/intra_class_distance",
+            "train/accuracy",
+            "train/lambda",
+            "validation/accuracy",
+        ]
+
+
+@installed
+@pytest.mark.parametrize("torn", [b"", b"\x10\x00\x00\x00\x00\x00\x00\x00\xff\xff"])
+def test_steps_that_are_taken_again_are_not_shown_twice(tmp_path: Path, config: Config, torn: bytes) -> None:
+    first = Board(tmp_path, config, "MNIST", 0)
+    for step in (1, 2, 3):
+        first.add_row({"kind": "steps", "step": step, "accuracy": step / 10})
+    first.add_scatter(1, 3, some_dump())
+    with next((tmp_path / "tensorboard").iterdir()).open("ab") as file:
+        file.write(torn)  # as a kill leaves it
+    second = Board(tmp_path, config, "MNIST", 2)  # in the same second, by the same process
+    for step in (2, 3):
+        second.add_row({"kind": "steps", "step": step, "accuracy": step / 5})
+    second.add_scatter(1, 3, some_dump())
+    events = read(tmp_path)
+    expected = [(1, 0.1), (2, 0.4), (3, 0.6)]
+    assert scalars_of(events)["train/accuracy"] == [
+        (step, float(np.float32(value))) for step, value in expected
+    ]
+    assert [each.step for each in events.Images("test/features")] == [3]
+
+
+@installed
+def test_every_session_has_a_later_name(tmp_path: Path, config: Config) -> None:
+    folder = tmp_path / "tensorboard"
+    folder.mkdir()
+    ahead = int(time.time()) + 1000  # written before the clock was put back
+    (folder / f"events.out.tfevents.{ahead:010d}.host.1").touch()
+    (folder / "events.out.tfevents.odd").touch()
+    (folder / ".digits.png.0123abcd.tmp").touch()
+    Board(tmp_path, config, "MNIST", 0)
+    Board(tmp_path, config, "MNIST", 0)
+    names = sorted(path.name for path in folder.iterdir())
+    stamps = [int(found.group(1)) for name in names if (found := re.search(r"tfevents\.(\d+)\.", name))]
+    assert stamps == [ahead, ahead + 1, ahead + 2]
+    assert not (folder / ".digits.png.0123abcd.tmp").exists()
+
+
+@installed
+def test_the_scatter_plot_is_a_picture_of_its_size(tmp_path: Path, config: Config) -> None:
+    board = Board(tmp_path, config, "MNIST", 0)
+    board.add_scatter(1, 5, some_dump())
+    board.add_scatter(2, 10, some_dump(dimensions=3))
+    images = read(tmp_path).Images("test/features")
+    assert [each.step for each in images] == [5, 10]
+    for each in images:
+        pixels = picture(each.encoded_image_string)
+        assert pixels.shape == (each.height, each.width, 4)
+        assert len(np.unique(pixels.reshape(-1, 4), axis=0)) > 10
+
+
+@installed
+def test_a_disk_that_is_full_is_an_error_that_names_the_file(
+    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = Board(tmp_path, config, "MNIST", 0)
+    monkeypatch.setattr(board, "_file", Path("/dev/full"))
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        board.add_row({"kind": "steps", "step": 1, "accuracy": 0.5})
+    assert caught.value.filename == "/dev/full"
+
+
+# ---- The projector ------------------------------------------------------------------------------------------
+
+
+@installed
+@pytest.mark.parametrize(("count", "dimensions"), [(7, 2), (9, 1), (10, 5)])
+def test_the_projector_has_features_labels_and_digits(
+    count: int, dimensions: int, tmp_path: Path, config: Config
+) -> None:
+    from google.protobuf import text_format
+    from tensorboard.plugins.projector import projector_config_pb2, projector_plugin
+
+    dump = some_dump(count, dimensions)
+    images = np.random.default_rng(1).integers(0, 256, (count, 28, 28), dtype=np.uint8)
+    Board(tmp_path, config, "MNIST", 0).write_projector(dump, images)
+    folder = tmp_path / "tensorboard"
+    text = (folder / "projector_config.pbtxt").read_text()
+    (embedding,) = text_format.Parse(text, projector_config_pb2.ProjectorConfig()).embeddings
+    assert list(embedding.tensor_shape) == [count, dimensions]
+    features = projector_plugin._read_tensor_tsv_file(str(folder / embedding.tensor_path))
+    np.testing.assert_array_equal(features, dump.features)  # to the bit
+    head, *lines = (folder / embedding.metadata_path).read_text().splitlines()
+    assert head.split("\t") == ["digit", "prediction", "image"]
+    table = np.array([[int(cell) for cell in line.split("\t")] for line in lines])
+    np.testing.assert_array_equal(table.T, [dump.labels, dump.predictions, np.arange(count)])
+    assert_sprite_shows(folder / embedding.sprite.image_path, images, list(embedding.sprite.single_image_dim))
+
+
+def assert_sprite_shows(path: Path, images: np.ndarray, size: list[int]) -> None:
+    """Cut the sheet as the projector does: row by row, as many in a row as fit."""
+    sheet = picture(path.read_bytes())
+    width, height = size
+    in_a_row = sheet.shape[1] // width
+    for number, image in enumerate(images):
+        top, left = number // in_a_row * height, number % in_a_row * width
+        np.testing.assert_array_equal(sheet[top : top + height, left : left + width], 255 - image)
+
+
+# ---- Real runs ----------------------------------------------------------------------------------------------
+
+
+@installed
+def test_a_run_from_the_command_line(tmp_path: Path) -> None:
+    settings = [*TINY, "--set", ASKED[0], "--set", "train.iterations=200", "--set", "train.log_every=50"]
+    done = cl("train", "--config", QUICKSTART, *settings, "--run-dir", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert_is_shown_whole(tmp_path / "run")
+
+
+@installed
+def test_under_jax_tensorflow_is_not_imported(tmp_path: Path) -> None:
+    pytest.importorskip("jax", reason="needs the extra `jax`")
+    program = (
+        "import sys\n"
+        f"sys.argv = ['cl', 'train', '--config', {str(QUICKSTART)!r}, '--run-dir', 'run', '--quiet', "
+        f"*{TINY!r}, '--set', {ASKED[0]!r}, '--set', 'train.iterations=200', '--set', 'train.log_every=100', "
+        "'--set', 'model.batch_norm=false', '--device', 'cpu']\n"
+        "from cli.app import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print('tensorflow' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**environment(), "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "False", done.stderr
+    assert_is_shown_whole(tmp_path / "run")
+
+
+@installed
+@pytest.mark.parametrize("step", [10, 12])  # the end of an epoch; the end of an interval, whose row is kept
+def test_a_resumed_run_shows_each_step_once_and_ends_the_same(
+    step: int, straight: dict[str, Any], tmp_path: Path
+) -> None:
+    from comparing import outcome, stopped_run
+
+    from centerloss_core.training import resume
+
+    path = tmp_path / "run"
+    stopped_run(path, step, *ASKED)
+    killed = shutil.copytree(path, tmp_path / "killed")
+    with Run.open(killed) as run:  # as if it had gone on after its checkpoint, and been killed
+        board = Board(killed, load_config(killed / "config.yaml"), "MNIST", step)
+        run.watch_rows(board.add_row)
+        run.log_row({"kind": "epoch", "epoch": 1, "step": step, "test": {"accuracy": 0.5}})
+        run.log_row({"kind": "steps", "step": 16, "accuracy": 0.5})
+    for each in (path, killed):
+        resume(each)
+        assert outcome(each) == straight
+        assert_is_shown_whole(each)
+
+
+def assert_is_shown_whole(path: Path) -> None:
+    """Every row of the log, a picture for each epoch, and the test digits, each where its feature is."""
+    from centerloss_core.datasets import load_dataset
+    from centerloss_core.features import read_features
+
+    config = load_config(path / "config.yaml")
+    events = read(path)
+    rows = rows_of(path)
+    assert scalars_of(events) == expected_scalars(rows)
+    epochs = [row["step"] for row in rows if row["kind"] == "epoch"]
+    assert epochs
+    assert [each.step for each in events.Images("test/features")] == epochs
+    test = load_dataset(config.data.name, dir=config.data.dir, validation=config.data.validation).test
+    dump = read_features(path / "features" / "test-final.npz")
+    folder = path / "tensorboard"
+    np.testing.assert_array_equal(
+        np.loadtxt(folder / "features.tsv", dtype=np.float32, delimiter="\t"), dump.features
+    )
+    labels = np.loadtxt(folder / "labels.tsv", dtype=int, delimiter="\t", skiprows=1)
+    np.testing.assert_array_equal(labels[:, 0], test.labels)
+    assert_sprite_shows(folder / "digits.png", test.images, [28, 28])
