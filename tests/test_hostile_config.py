@@ -7,7 +7,9 @@ parser. `make slow` draws a hundred thousand, each within a second.
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -232,12 +234,12 @@ def check_settings(valid: Document, path: Path, texts: list[str]) -> None:
     assert_config_or_refusal(lambda: resolve_sweep(valid, settings=texts))
 
 
-def quietly(examples: int, deadline: int | None = None) -> Any:
+def quietly(examples: int, *, repeatable: bool = True) -> Any:
     """The same documents every time, unless many are asked for; nothing is kept on disk between two runs."""
     return settings(
         max_examples=examples,
-        deadline=deadline,
-        derandomize=deadline is None,
+        deadline=None,
+        derandomize=repeatable,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
@@ -267,18 +269,28 @@ def test_any_setting_is_a_config_or_refused(valid: Document, texts: list[str]) -
     check_settings(valid, valid.path, texts)
 
 
+@contextmanager
+def a_second_at_most() -> Iterator[None]:
+    """Of the processor's time: what else the machine does meanwhile is not the config's fault."""
+    began = time.process_time()
+    yield
+    assert time.process_time() - began < 1
+
+
 @pytest.mark.slow
-@quietly(70_000, deadline=1000)
+@quietly(70_000, repeatable=False)
 @given(content=documents())
 def test_many_documents_each_within_a_second(path: Path, content: bytes) -> None:
-    check_file(path, content)
+    with a_second_at_most():
+        check_file(path, content)
 
 
 @pytest.mark.slow
-@quietly(30_000, deadline=1000)
+@quietly(30_000, repeatable=False)
 @given(texts=st.lists(ASSIGNMENTS, min_size=1, max_size=3))
 def test_many_settings_each_within_a_second(valid: Document, texts: list[str]) -> None:
-    check_settings(valid, valid.path, texts)
+    with a_second_at_most():
+        check_settings(valid, valid.path, texts)
 
 
 def test_what_is_drawn_is_not_all_refused(path: Path) -> None:
