@@ -32,8 +32,10 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         with errors_name(path), new_file(temporary) as file:
             yield file
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == str(temporary):
+            error.filename = str(path)  # the name that a person knows
         raise
     sync_directory(path.parent)
 

@@ -53,7 +53,7 @@ def fit(
         run.forget_rows_after(0)  # of a run that was killed before its first checkpoint
         begin = 0
     else:
-        restore(saved, run, train_step, log)
+        restore(saved, run, train_step, log, total_steps, warn)
         begin = saved.position.step
     board = _board(config, run, dataset, begin) if config.train.tensorboard else None
 

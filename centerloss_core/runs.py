@@ -167,14 +167,20 @@ class Run:
             os.fsync(file.fileno())
             return file.tell()
 
-    def forget_rows_after(self, length: int) -> None:
-        """Cut `metrics.jsonl` back to its first `length` bytes: the rows of steps that will be taken again."""
-        with self._metrics_path.open("ab") as file:
-            if file.tell() < length:
-                raise RunError(
-                    f"{self._metrics_path}: rows are missing at its end; restore the file to resume this run"
-                )
+    def forget_rows_after(self, length: int) -> bool:
+        """Cut `metrics.jsonl` back to its first `length` bytes: the rows of steps that will be taken again.
+
+        Returns:
+            Whether it had as many; if not, its last whole row stays the last.
+        """
+        with self._metrics_path.open("a+b") as file:
+            found = file.tell()
+            if found < length:
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+                return False
             file.truncate(length)
+        return True
 
     def open_log(self) -> IO[bytes]:
         """Open `log.txt` for appending."""
@@ -213,12 +219,16 @@ def read_json(path: Path) -> dict[str, Any]:
         RunError: the file is missing or is not one.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read ({error})") from error
     if not isinstance(content, dict):
         raise RunError(f"{path}: expected a JSON object, found {type(content).__name__}")
     return content
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -228,6 +238,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         RunError: it is missing or is not a JSON object.
     """
     if not (path / MANIFEST).exists():
+        if not path.exists():
+            raise RunError(f"{path}: no such directory")
         raise RunError(f"{path} is not a run directory: it has no {MANIFEST}")
     return read_json(path / MANIFEST)
 
@@ -239,6 +251,8 @@ def begun_config(path: Path) -> Config:
         RunError: it is not a run directory.
         ConfigError: its `config.yaml` is missing or wrong.
     """
+    if (path / "summary.json").is_file():
+        raise RunError(f"{path} is a sweep: cl sweep --resume {shlex.quote(str(path))}")
     read_manifest(path)
     return load_config(path / "config.yaml")
 

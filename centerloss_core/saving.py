@@ -10,6 +10,7 @@ from centerloss_core.atomic import remove_directory
 from centerloss_core.callbacks import IntervalLog, Stopwatch
 from centerloss_core.changes import ChangedError, refuse_changes
 from centerloss_core.checkpoint_files import (
+    CheckpointError,
     DamagedCheckpointError,
     Position,
     read_config_text,
@@ -108,26 +109,41 @@ def find_saved_state(run: Run, data: str, warn: Warn) -> SavedState | None:
 
 
 def _newest_whole(run: Run, warn: Warn) -> Path | None:
+    damaged = False
     for path in reversed(run.checkpoints()):
         try:
             verify_checkpoint(path)
         except DamagedCheckpointError as error:
             aside = path.with_name(f"damaged-{path.name}-{time.time_ns()}")
             path.rename(aside)  # not removed: it may be the disk that misreads it
-            warn(f"{error}; it is called {aside.name} now and left alone, and the one before it is used")
+            warn(f"{error}; it is called {aside.name} now and left alone")
+            damaged = True
             continue
+        if damaged:
+            warn(f"going on from the checkpoint before, {path.name}")
         return path
+    if damaged:
+        warn("no whole checkpoint is left: the run begins anew")
     return None
 
 
-def restore(saved: SavedState, run: Run, train_step: TrainStep, log: IntervalLog) -> None:
+def restore(
+    saved: SavedState, run: Run, train_step: TrainStep, log: IntervalLog, total_steps: int, warn: Warn
+) -> None:
     """Put everything back to where it was when the checkpoint was saved.
 
     Raises:
         CheckpointError: its arrays are not those of this network; nothing is changed then.
     """
+    if saved.position.step > total_steps:
+        raise CheckpointError(
+            f"{saved.path}: is of step {saved.position.step}, but the run has {total_steps}"
+        )
     restore_state(saved.path, train_step)
-    run.forget_rows_after(saved.position.metrics_bytes)
+    if not run.forget_rows_after(saved.position.metrics_bytes):
+        warn(
+            "metrics.jsonl lacks rows from before the checkpoint; the weights are whole, and the run goes on"
+        )
     log.go_on_from(saved.position.pending, saved.position.interval_began)
 
 

@@ -7,14 +7,17 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from centerloss_core import devices
+from centerloss_core.atomic import errors_name
 from centerloss_core.callbacks import ShowProgress, ignore_progress
-from centerloss_core.config import Config, load_config
+from centerloss_core.changes import ChangedError
+from centerloss_core.checkpoint_files import CheckpointError
+from centerloss_core.config import Config, ConfigError, load_config
 from centerloss_core.datasets import Dataset, load_dataset
 from centerloss_core.devices import Device
 from centerloss_core.diagnosis import Warn
@@ -70,7 +73,7 @@ def train(
         device = _find_device(config, chatter)
         repeat = f"cl train --config {shlex.quote(str(path.absolute() / 'config.yaml'))}"
         origin = {**_origin(device), "repeat": repeat, "data": _describe(dataset)}
-        with Run.create(path, config, origin) as run:
+        with Run.create(path, config, origin) as run, _advice(path):
             _keep(chatter, run)
             return _finish(run, config, dataset, device, None, began, show, warn)
 
@@ -93,7 +96,7 @@ def resume(path: Path, *, show: ShowProgress = ignore_progress, warn: Warn = _ig
         Exception: whatever `train` raises.
     """
     began = time.perf_counter()
-    with Run.open(path) as run:
+    with Run.open(path) as run, _advice(path):
         if run.manifest.get("status") == "completed":
             return Result(path, _as_dict(run.manifest.get("metrics")))
         config = load_config(path / "config.yaml")
@@ -132,24 +135,34 @@ def _finish(
         metrics["seconds"] = time.perf_counter() - began
         run.finish("completed", metrics=metrics)
     except (KeyboardInterrupt, InterruptedRunError) as error:
-        _give_up(run, "interrupted", str(error) or "Ctrl-C", error)
+        _give_up(run, "interrupted", str(error) or "Ctrl-C")
         raise
     except BaseException as error:
         cause = OutOfMemoryError(config.train.batch_size) if is_out_of_memory(error) else error
-        _give_up(run, "failed", f"{type(cause).__name__}: {cause}", cause)
+        _give_up(run, "failed", f"{type(cause).__name__}: {cause}")
         if cause is not error:
             raise cause from error
         raise
     return Result(run.path, metrics)
 
 
-def _give_up(run: Run, status: Any, reason: str, error: BaseException) -> None:
-    """Mark the run, if the disk allows it, and tell whoever reads the error how to go on."""
+def _give_up(run: Run, status: Any, reason: str) -> None:
+    """Mark the run, if the disk allows it."""
     # A run on a full disk stays marked as running; whether its process lives is what its lock tells.
     with contextlib.suppress(OSError):
         run.finish(status, reason=reason)
-    if not isinstance(error, DivergedError):  # it would diverge again
-        error.add_note(f"go on with it: cl train --resume {shlex.quote(str(run.path))}")
+
+
+@contextlib.contextmanager
+def _advice(path: Path) -> Iterator[None]:
+    """Tell whoever reads an error how to go on, where that helps."""
+    try:
+        yield
+    except (DivergedError, ConfigError, ChangedError, CheckpointError):  # it would end the same way again
+        raise
+    except BaseException as error:
+        error.add_note(f"go on with it: cl train --resume {shlex.quote(str(path))}")
+        raise
 
 
 def _load(config: Config) -> Dataset:
@@ -165,7 +178,7 @@ def _find_device(config: Config, chatter: IO[bytes]) -> Device:
 
 
 def _keep(chatter: IO[bytes], run: Run) -> None:
-    with run.open_log() as log:
+    with errors_name(run.path / "log.txt"), run.open_log() as log:
         chatter.seek(0)
         shutil.copyfileobj(chatter, log)
 

@@ -3,8 +3,6 @@
 import os
 import sys
 
-from cli.app import main
-
 
 def run() -> None:
     """Run the command and end the process at once.
@@ -13,7 +11,12 @@ def run() -> None:
     """
     code: object = 0
     try:
+        from cli.app import main  # here, because Ctrl-C may come this early
+
         main()
+    except KeyboardInterrupt:
+        print("error: stopped", file=sys.stderr)
+        code = 130
     except SystemExit as stop:
         code = stop.code or 0
     if not isinstance(code, int):

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from centerloss_core.errors import ExpectedError
 from cli.tables import duration, number, percent
@@ -68,7 +68,7 @@ def error(message: str, cause: BaseException | None = None) -> None:
 
 def warn(message: str) -> None:
     """Print a warning to the standard error."""
-    print(f"warning: {message}", file=sys.stderr, flush=True)
+    _print_or_go_on(f"warning: {message}", sys.stderr)
 
 
 def say_nothing(_: object) -> None:
@@ -76,11 +76,16 @@ def say_nothing(_: object) -> None:
 
 
 def say(message: str) -> None:
-    """Print to the standard output; when its reader has gone (`cl … | head`), go on without it."""
+    """Print to the standard output."""
+    _print_or_go_on(message, sys.stdout)
+
+
+def _print_or_go_on(message: str, stream: TextIO) -> None:
+    """When the reader has gone (`cl … | head`) or the disk behind a stream is full, go on without it."""
     try:
-        print(message, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(message, file=stream, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 # ---- Before a run -------------------------------------------------------------------------------------------

@@ -22,7 +22,10 @@ def sweep(
         str | None, typer.Option("--seed", metavar="0,1,…", help="Seeds. Default: sweep.seed.")
     ] = None,
     settings: Settings = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at a time; they share the cores.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, help="Runs at a time; they share the cores. Default: 1, or as begun."),
+    ] = None,
     retries: Annotated[
         int, typer.Option("--retries", min=0, help="Times that a point is taken up again after it failed.")
     ] = 0,
@@ -40,7 +43,7 @@ def sweep(
     """Train every combination of λ, α and seed, each an ordinary run in one sweep directory."""
     from centerloss_core.config import load_document, parse_list
     from centerloss_core.datasets import load_dataset
-    from centerloss_core.sweeps import plan, read_points, resume_sweep, run_sweep
+    from centerloss_core.sweeps import plan, read_sweep, resume_sweep, run_sweep
     from cli import console, places
 
     given: dict[str, Any] = {
@@ -54,7 +57,7 @@ def sweep(
     if resume is not None:
         places.refuse_a_new_place(run_dir=run_dir, dry_run=dry_run)
         directory = resume
-        points = read_points(directory)
+        points = read_sweep(directory)
         asked = None
         if config is not None or given:
             asked = plan(load_document(config or directory / "sweep.yaml"), **given)
@@ -71,9 +74,10 @@ def sweep(
     load_dataset(data.name, dir=data.dir, validation=data.validation)
     with console.sweep_progress(directory, quiet=quiet) as show:
         if resume is not None:
-            states = resume_sweep(directory, asked=asked, jobs=jobs, retries=retries, show=show)
+            warn = console.say_nothing if quiet else console.warn
+            states = resume_sweep(directory, asked=asked, jobs=jobs, retries=retries, show=show, warn=warn)
         else:
-            states = run_sweep(points, directory, document.text, jobs=jobs, retries=retries, show=show)
+            states = run_sweep(points, directory, document.text, jobs=jobs or 1, retries=retries, show=show)
     if not quiet:
         console.show_sweep_result(directory, [state.summary() for state in states])
     failed = [state for state in states if state.status != "completed"]

@@ -16,7 +16,7 @@ from centerloss_core.changes import ChangedError
 from centerloss_core.checkpoint_files import CheckpointError
 from centerloss_core.config import Train
 from centerloss_core.interrupts import InterruptedRunError
-from centerloss_core.runs import Run, RunError
+from centerloss_core.runs import RunError
 from centerloss_core.training import resume, train
 
 WITHIN_EPOCHS = random.Random(0).sample(sorted(set(range(1, LAST_STEP)) - {STEPS_PER_EPOCH}), 3)
@@ -76,12 +76,12 @@ def test_a_damaged_checkpoint_is_put_aside_with_a_warning_and_the_one_before_is_
     newest.write_bytes(newest.read_bytes()[:-1])
     warnings: list[str] = []
     resume(path, warn=warnings.append)
-    assert [("damaged" in warning) for warning in warnings].count(True) == 1
     assert "step-00000013: damaged" in warnings[0]
+    assert warnings[1] == "going on from the checkpoint before, step-00000010"
     manifest = json.loads((path / "run.json").read_text())
     assert warnings[0] in manifest["warnings"]
     assert [each["step"] for each in manifest["resumed"]] == [10]
-    assert outcome(path) == {**straight, "warnings": {warnings[0], *straight["warnings"]}}
+    assert outcome(path) == {**straight, "warnings": {*warnings[:2], *straight["warnings"]}}
     assert len(list((path / "checkpoints").glob("damaged-step-00000013-*"))) == 1
 
 
@@ -162,11 +162,29 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         resume(tmp_path)
 
 
-def test_missing_rows_are_refused(tmp_path: Path) -> None:
-    with Run.create(tmp_path / "run", config(), {}) as run:
-        run.log_row({"kind": "steps"})
-        with pytest.raises(RunError, match=r"metrics\.jsonl: rows are missing at its end"):
-            run.forget_rows_after(1000)
+def test_missing_rows_do_not_cost_the_weights(
+    stopped: Path, straight: dict[str, Any], tmp_path: Path
+) -> None:
+    path = shutil.copytree(stopped, tmp_path / "run")
+    (path / "metrics.jsonl").unlink()
+    warnings: list[str] = []
+    resume(path, warn=warnings.append)
+    assert warnings[0].startswith("metrics.jsonl lacks rows from before the checkpoint")
+    ended = outcome(path)
+    for name in ("test-final.npz", "state.npz", "metrics"):
+        assert ended[name] == straight[name]
+
+
+def test_without_a_whole_checkpoint_it_begins_anew_and_says_so(
+    stopped: Path, straight: dict[str, Any], tmp_path: Path
+) -> None:
+    path = shutil.copytree(stopped, tmp_path / "run")
+    for state in path.glob("checkpoints/*/state.npz"):
+        state.write_bytes(b"")
+    warnings: list[str] = []
+    resume(path, warn=warnings.append)
+    assert warnings[2] == "no whole checkpoint is left: the run begins anew"
+    assert outcome(path)["state.npz"] == straight["state.npz"]
 
 
 def test_the_sums_are_those_of_sha256sum(stopped: Path) -> None:

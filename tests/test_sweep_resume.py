@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from test_cli import ROOT, cl
 
+from centerloss_core import checkpoint_files
+from centerloss_core.changes import ChangedError
+from centerloss_core.sweeps import resume_sweep
+
 SWEEP = """
 data: {name: mnist5k, validation: 3800}
 model: {batch_norm: false}
@@ -125,8 +129,10 @@ def test_a_point_that_failed_is_taken_up_again_when_asked(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "--resume", "nowhere"], "nowhere is not a run directory"),
-        (["sweep", "--resume", "nowhere"], "nowhere is not a sweep: it has no summary.json"),
+        (["train", "--resume", "nowhere"], "nowhere: no such directory"),
+        (["sweep", "--resume", "nowhere"], "nowhere: no such directory"),
+        (["train", "--resume", "sweep"], "sweep is a sweep: cl sweep --resume sweep"),
+        (["sweep", "--resume", f"sweep/{LOST}"], "is a run, not a sweep: cl train --resume"),
         (["sweep", "--resume", "sweep", "--run-dir", "x"], "--run-dir and --resume exclude each other"),
         (["train", "--resume", "sweep", "--name", "x"], "--name and --resume exclude each other"),
         (["sweep"], "give --config FILE to begin something new, or --resume DIR"),
@@ -137,3 +143,87 @@ def test_what_cannot_be_resumed_is_named(arguments: list[str], words: str, home:
     assert done.returncode in (1, 2)
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# ---- What somebody did to the directory meanwhile ------------------------------------------------------------
+
+
+@pytest.fixture
+def copy(home: Path, tmp_path: Path) -> Path:
+    """A sweep with one point to resume."""
+    return shutil.copytree(home / "sweep", tmp_path / "sweep")
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_an_edited_point_is_refused(begun: bool, copy: Path) -> None:
+    if not begun:
+        shutil.rmtree(copy / LOST)
+    edit(copy / "points" / f"{LOST}.yaml", "learning_rate: 0.001", "learning_rate: 0.01")
+    with pytest.raises(ChangedError, match="goes on as it was begun"):
+        resume_sweep(copy)
+
+
+def test_a_point_under_another_name_is_refused(copy: Path) -> None:
+    edit(copy / "points" / f"{LOST}.yaml", "lambda: 0.1", "lambda: 7.0")
+    with pytest.raises(
+        ChangedError, match=rf"{LOST}.yaml was changed: it is the config of lambda7-alpha0.5-seed0 now"
+    ):
+        resume_sweep(copy)
+
+
+def test_swapped_runs_are_refused(copy: Path) -> None:
+    first, second = (copy / name for name in OTHERS)
+    first.rename(copy / "aside")
+    second.rename(first)
+    (copy / "aside").rename(second)
+    with pytest.raises(ChangedError, match="was begun with another config"):
+        resume_sweep(copy)
+
+
+def test_a_point_that_cannot_start_says_why_and_does_not_start_again(copy: Path) -> None:
+    edit(copy / LOST / "checkpoints" / "step-00000003" / "config.yaml", "batch_size: 20", "batch_size: 21")
+    resign(copy / LOST / "checkpoints" / "step-00000003")
+    manifest = json.loads((copy / LOST / "run.json").read_text())
+    (copy / LOST / "run.json").write_text(json.dumps({**manifest, "status": "waiting"}))
+    done = cl("sweep", "--resume", "sweep", cwd=copy.parent)
+    assert done.returncode == 1
+    assert f"1 of 3 points did not complete: {LOST}: " in done.stderr
+    assert "was changed after step-00000003 was saved" in done.stderr
+
+
+def resign(checkpoint: Path) -> None:
+    (checkpoint / "SHA256SUMS").write_bytes(checkpoint_files._sums(checkpoint))
+
+
+def test_a_lost_summary_is_written_anew_and_a_damaged_run_costs_no_other(copy: Path) -> None:
+    (copy / "summary.json").write_text("{")
+    (copy / OTHERS[0] / "run.json").write_text("{")
+    warnings: list[str] = []
+    states = resume_sweep(copy, warn=warnings.append)
+    assert [(state.point.name, state.status) for state in states] == [
+        (OTHERS[0], "failed"),
+        (LOST, "completed"),
+        (OTHERS[1], "completed"),
+    ]
+    assert f"is damaged: remove {copy / OTHERS[0]}" in str(states[0].reason)
+    assert "it is written anew" in warnings[0]
+    assert [row["status"] for row in rows(copy).values()] == ["failed", "completed", "completed"]
+
+
+def test_a_sweep_goes_on_with_the_threads_that_it_was_begun_with(copy: Path) -> None:
+    summary = json.loads((copy / "summary.json").read_text())
+    assert summary["jobs"] == 1
+    warnings: list[str] = []
+    resume_sweep(copy, jobs=2, warn=warnings.append)
+    assert warnings == [
+        f"{copy} was begun with --jobs 1; more at a time would change the last bits of its results"
+    ]
+    manifest = json.loads((copy / LOST / "run.json").read_text())
+    assert manifest["resumed"][0]["threads"] == manifest["threads"]
+    assert manifest["warnings"] == []

@@ -152,7 +152,7 @@ def read_history(run: Run) -> History:
 def _read_object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PlotError(f"{path}: cannot be read ({error})") from error
     if not isinstance(content, dict):
         raise PlotError(f"{path}: holds no JSON object")

@@ -11,8 +11,8 @@ memory, say) leaves the others alone. The directory is the only thing that point
     <point>/         the run directories
 """
 
-from centerloss_core.sweeps.conductor import resume_sweep, run_sweep
-from centerloss_core.sweeps.grid import Point, plan, read_points
+from centerloss_core.sweeps.conductor import read_sweep, resume_sweep, run_sweep
+from centerloss_core.sweeps.grid import Point, plan
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import read_summary, write_summary
 
@@ -20,8 +20,8 @@ __all__ = [
     "Point",
     "PointState",
     "plan",
-    "read_points",
     "read_summary",
+    "read_sweep",
     "resume_sweep",
     "run_sweep",
     "write_summary",

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.atomic import clear_temporaries, new_file
+from centerloss_core.diagnosis import Warn
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
 from centerloss_core.locks import DirectoryLock
 from centerloss_core.provenance import provenance
-from centerloss_core.runs import is_completed, new_directory, read_json, take_over
-from centerloss_core.sweeps.grid import Point, read_points, refuse_other_points, write_points
+from centerloss_core.runs import MANIFEST, RunError, new_directory, read_json, take_over
+from centerloss_core.sweeps.grid import Point, fingerprint, read_points, refuse_other_points, write_points
 from centerloss_core.sweeps.processes import collect, log_path, start
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import SUMMARY, write_summary
@@ -48,7 +49,8 @@ def run_sweep(
         InterruptedRunError: Ctrl-C or SIGTERM; running points have saved their state.
     """
     states = [PointState(point, directory / point.name) for point in points]
-    origin = provenance()
+    share = max(1, min(jobs, len(points)))
+    origin = {**provenance(), "jobs": share, "points": fingerprint(points)}
     with new_directory(directory) as folder:
         log_path(folder, "").parent.mkdir()
         with new_file(folder / "sweep.yaml") as file:
@@ -57,23 +59,27 @@ def run_sweep(
         write_summary(folder, states, origin)
         lock = DirectoryLock(folder)
     with lock.moved_to(directory):
-        return _Conductor(states, directory, origin, jobs, retries, show).conduct()
+        return _Conductor(states, directory, origin, share, share, retries, show).conduct()
 
 
 def resume_sweep(
     directory: Path,
     *,
     asked: Sequence[Point] | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     retries: int = 0,
     show: ShowStates = lambda _: None,
+    warn: Warn = lambda _: None,
 ) -> list[PointState]:
     """Train the points that are missing, interrupted or failed, from where they stopped; leave the others untouched.
 
     Args:
         directory: the sweep directory.
         asked: the points that somebody thinks it has.
-        jobs, retries, show: as for `run_sweep`.
+        jobs: at most as many processes at a time as the sweep was begun with, which is the default: each has the
+            threads that it would have had, because the last bits of a result depend on their number.
+        retries, show: as for `run_sweep`.
+        warn: called with each warning.
 
     Raises:
         RunError: it is not a sweep, or cannot be written.
@@ -81,18 +87,50 @@ def resume_sweep(
         ChangedError: `asked` are not its points.
         InterruptedRunError: as for `run_sweep`.
     """
-    points = read_points(directory)
+    summary = _read_summary(directory, warn)
+    points = read_points(directory, summary)
     if asked is not None:
         refuse_other_points(directory, points, asked)
     with take_over(directory):
         clear_temporaries(directory)
-        summary = read_json(directory / SUMMARY)
-        origin = {key: value for key, value in summary.items() if key not in ("format", "runs")}
+        origin = {
+            key: value for key, value in (summary or provenance()).items() if key not in ("format", "runs")
+        }
+        origin["points"] = fingerprint(points)
+        share = origin.get("jobs")
+        if not isinstance(share, int) or share < 1:
+            share = 1
+        if jobs is not None and jobs > share:
+            warn(
+                f"{directory} was begun with --jobs {share}; more at a time would change the last bits of its results"
+            )
         states = [PointState(point, directory / point.name) for point in points]
         for state in states:
-            if is_completed(state.path):
+            if state.manifest().get("status") == "completed":
                 state.status = "completed"
-        return _Conductor(states, directory, origin, jobs, retries, show).conduct()
+            elif (state.path / MANIFEST).is_file() and not state.manifest():
+                state.status, state.reason = (
+                    "failed",
+                    f"{state.path / MANIFEST} is damaged: remove {state.path}",
+                )
+        return _Conductor(
+            states, directory, origin, min(jobs or share, share), share, retries, show
+        ).conduct()
+
+
+def read_sweep(directory: Path, warn: Warn = lambda _: None) -> list[Point]:
+    """The points of a sweep; see `read_points`."""
+    return read_points(directory, _read_summary(directory, warn))
+
+
+def _read_summary(directory: Path, warn: Warn) -> dict[str, Any] | None:
+    """`summary.json`, or None where it is lost: it follows from the directory, and is written anew."""
+    try:
+        return read_json(directory / SUMMARY)
+    except RunError as error:
+        if directory.is_dir() and any((directory / "points").glob("*.yaml")):
+            warn(f"{error}; it is written anew")
+        return None
 
 
 class _Conductor:
@@ -104,19 +142,28 @@ class _Conductor:
         directory: Path,
         origin: Mapping[str, Any],
         jobs: int,
+        share: int,
         retries: int,
         show: ShowStates,
     ) -> None:
         self._states = states
         self._directory = directory
         self._origin = origin
+        self._jobs = jobs
+        self._share = share
         self._retries = retries
         self._show = show
-        self._jobs = max(1, min(jobs, len(self._in_status("waiting"))))
         self._stopping = False
 
     def conduct(self) -> list[PointState]:
         """Start, watch and collect until nothing waits or runs."""
+        try:
+            return self._conduct()
+        except BaseException as error:
+            error.add_note(f"go on with it: cl sweep --resume {shlex.quote(str(self._directory))}")
+            raise
+
+    def _conduct(self) -> list[PointState]:
         with StopRequest() as stop:
             try:
                 self._write_summary()
@@ -135,11 +182,9 @@ class _Conductor:
                 self._write_summary()
         if stop.signal_number is not None:
             done = len(self._in_status("completed"))
-            error = InterruptedRunError(
+            raise InterruptedRunError(
                 stop.signal_number, f"stopped with {done} of {len(self._states)} points completed"
             )
-            error.add_note(f"go on with it: cl sweep --resume {shlex.quote(str(self._directory))}")
-            raise error
         return list(self._states)
 
     def _wait_a_moment(self) -> None:
@@ -159,7 +204,7 @@ class _Conductor:
         if self._stopping:
             return
         for state in self._in_status("waiting")[: self._jobs - len(self._running())]:
-            start(state, self._directory, self._jobs)
+            start(state, self._directory, self._share)
             self._write_summary()
 
     def _collect(self) -> None:

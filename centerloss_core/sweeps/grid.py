@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from centerloss_core.atomic import new_file
-from centerloss_core.changes import refuse_changes
-from centerloss_core.config import Config, Document, dump_yaml, load_config, resolve_sweep
-from centerloss_core.runs import RunError, point_name
-from centerloss_core.sweeps.summary import read_summary
+from centerloss_core.changes import ChangedError, refuse_changes
+from centerloss_core.config import Config, ConfigError, Document, dump_yaml, load_config, resolve_sweep
+from centerloss_core.runs import MANIFEST, RunError, point_name, refuse_another_config
+from centerloss_core.sweeps.summary import SUMMARY
 
 _POINTS = "points"
 
@@ -56,22 +59,47 @@ def write_points(directory: Path, points: Sequence[Point]) -> None:
             file.write(dump_yaml(point.config).encode())
 
 
-def read_points(directory: Path) -> list[Point]:
-    """The points of the sweep in `directory`, in their order.
+def fingerprint(points: Sequence[Point]) -> str:
+    """What `summary.json` remembers of the points, to notice when somebody edits `points/`."""
+    return hashlib.sha256(_as_text(sorted(points, key=lambda point: point.name)).encode()).hexdigest()
+
+
+def read_points(directory: Path, summary: dict[str, Any] | None) -> list[Point]:
+    """The points of the sweep in `directory`, in their order; each is what it was when the sweep was begun.
+
+    Args:
+        directory: the sweep.
+        summary: its `summary.json`; None where that is lost, and the points come in the order of their values.
 
     Raises:
-        RunError: it is not a sweep, or its summary is damaged.
+        RunError: it is not a sweep.
         ConfigError: a point's config cannot be read.
+        ChangedError: a point's config was changed, or its directory holds another run.
     """
-    rows = read_summary(directory)
-    if rows is None:
-        raise RunError(f"{directory} is not a sweep: it has no summary.json")
-    names = [row.get("directory") for row in rows]
-    if not all(
-        isinstance(name, str) and name == Path(name).name and name not in ("", "..") for name in names
-    ):
-        raise RunError(f"{directory / 'summary.json'}: a point's directory is not a plain name")
-    return [Point(str(name), load_config(config_path(directory, str(name)))) for name in names]
+    paths = sorted((directory / _POINTS).glob("*.yaml"))
+    if not paths:
+        raise RunError(_no_sweep(directory))
+    points = [Point(path.stem, load_config(path)) for path in paths]
+    for point in points:
+        if point.name != point_name(point.config):
+            raise ChangedError(
+                f"{config_path(directory, point.name)} was changed: it is the config of {point_name(point.config)} "
+                "now; put it back as it was"
+            )
+        path = directory / point.name
+        with contextlib.suppress(ConfigError):  # missing or damaged: the point's own process will say so
+            refuse_another_config(path, load_config(path / "config.yaml"), point.config)
+    if summary is None:
+        return sorted(points, key=_values)
+    begun = summary.get("points")
+    if isinstance(begun, str) and begun != fingerprint(points):
+        raise ChangedError(
+            f"{directory / _POINTS} was changed after the sweep was begun, and a sweep goes on as it was begun: "
+            "put it back as it was, or begin a new sweep"
+        )
+    rows = summary.get("runs")
+    order = [row.get("directory") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return sorted(points, key=lambda point: order.index(point.name) if point.name in order else len(order))
 
 
 def refuse_other_points(directory: Path, begun: Sequence[Point], asked: Sequence[Point]) -> None:
@@ -82,6 +110,18 @@ def refuse_other_points(directory: Path, begun: Sequence[Point], asked: Sequence
     """
     complaint = f"{directory} was begun with another config, and a sweep goes on as it was begun"
     refuse_changes(_as_text(begun), _as_text(asked), complaint)
+
+
+def _no_sweep(directory: Path) -> str:
+    if not directory.exists():
+        return f"{directory}: no such directory"
+    if (directory / MANIFEST).is_file():
+        return f"{directory} is a run, not a sweep: cl train --resume {directory}"
+    return f"{directory} is not a sweep: it has no {SUMMARY} and no {_POINTS}/"
+
+
+def _values(point: Point) -> tuple[float, float, int]:
+    return point.config.loss.lambda_, point.config.loss.alpha, point.config.train.seed
 
 
 def _as_text(points: Sequence[Point]) -> str:

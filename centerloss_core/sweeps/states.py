@@ -31,6 +31,7 @@ class PointState:
     status: str = "waiting"
     reason: str | None = None
     starts: int = 0
+    manifest_before: dict[str, Any] = field(default_factory=dict, repr=False)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -38,10 +39,17 @@ class PointState:
         """The newest row of its metrics log, if it has one."""
         return last_row(self.path, kind="steps")
 
+    def manifest(self) -> dict[str, Any]:
+        """Its `run.json`; empty where that is not to be had."""
+        try:
+            return read_manifest(self.path)
+        except RunError:
+            return {}
+
     def summary(self) -> dict[str, Any]:
         """Its row in `summary.json`: the grid, the status, and the figures on the test set where there are any."""
         loss = self.point.config.loss
-        manifest = _manifest(self.path)
+        manifest = self.manifest()
         metrics = _dict(manifest.get("metrics"))
         test = _dict(metrics.get("test"))
         warnings = manifest.get("warnings")
@@ -57,13 +65,6 @@ class PointState:
             **{key: metrics.get(key) for key in ("images_per_second", "seconds")},
             "warnings": "; ".join(map(str, warnings)) if isinstance(warnings, list) and warnings else None,
         }
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    try:
-        return read_manifest(path)
-    except RunError:
-        return {}
 
 
 def _dict(value: Any) -> dict[str, Any]:
