@@ -268,44 +268,49 @@ def test_damaged_feature_dumps_are_found(offset: int, tmp_path: Path) -> None:
 
 # ---- A full disk --------------------------------------------------------------------------------------------
 
+# In the order in which a run comes to them.
 KINDS = [
+    "metrics.jsonl",
     "state.npz",
     "position.json",
     "config.yaml",
     "SHA256SUMS",
-    "run.json",
-    "metrics.jsonl",
     "test-epoch-0001.npz",
+    "run.json",
     "test-final.npz",
     "train-final.npz",
 ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_disk_that_is_full_for_one_file_costs_nothing_that_was_there(
-    kind: str, straight: dict[str, Any], tmp_path: Path
+def test_a_disk_that_is_full_for_each_kind_of_file_in_turn_costs_nothing_that_was_there(
+    straight: dict[str, Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "run"
+    for kind in KINDS:
+        with pytest.MonkeyPatch.context() as patch:
+            make_full(patch, path, kind)
+            with pytest.raises(OSError, match="No space left on device") as caught:
+                resume(path) if path.exists() else train(config(), path)
+        assert kind in str(caught.value)
+        assert caught.value.__notes__ == [f"go on with it: cl train --resume {path}"]
+        assert read_manifest(path)["status"] == "failed"  # also for run.json: it is what the time before left
+        for checkpoint in (path / "checkpoints").glob("step-*"):
+            verify_checkpoint(checkpoint)
+    resume(path)
+    assert outcome(path) == straight
+
+
+def make_full(patch: pytest.MonkeyPatch, path: Path, kind: str) -> None:
+    """Refuse to open files of a kind for writing, once training has begun."""
     real_open = Path.open
 
     def full(self: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
         begun = (path / "metrics.jsonl").exists()  # not yet, while the directory is made
-        if kind in self.name and "r" not in mode and begun and (kind != "metrics.jsonl" or _rows(path) >= 3):
+        if kind in self.name and "r" not in mode and begun and (kind != "metrics.jsonl" or _rows(path) >= 1):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
         return real_open(self, mode, *arguments, **options)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "open", full)
-        with pytest.raises(OSError, match="No space left on device") as caught:
-            train(config(), path)
-    assert kind in str(caught.value)
-    assert caught.value.__notes__ == [f"go on with it: cl train --resume {path}"]
-    manifest = read_manifest(path)
-    assert manifest["status"] == ("running" if kind == "run.json" else "failed")
-    for checkpoint in (path / "checkpoints").glob("step-*"):
-        verify_checkpoint(checkpoint)
-    resume(path)
-    assert outcome(path) == straight
+    patch.setattr(Path, "open", full)
 
 
 def _rows(path: Path) -> int:

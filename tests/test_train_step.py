@@ -41,6 +41,7 @@ def random_split() -> Split:
 
 
 def make_step(split: Split, *, model: dict[str, Any] | None = None, **settings: Any) -> TrainStep:
+    keras.config.set_dtype_policy("float32")  # a run in this process may have left another
     keras.utils.set_random_seed(3)
     network = lenets_plus_plus(Model(**(model or {})), num_classes=10)
     train = Train.model_validate({"epochs": 1, "learning_rate": 1e-3, **settings})

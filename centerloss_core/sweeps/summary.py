@@ -39,6 +39,6 @@ def read_summary(directory: Path) -> list[dict[str, Any]] | None:
     if not path.exists():
         return None
     rows = read_json(path).get("runs")
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise RunError(f"{path}: has no list of runs")
     return rows
