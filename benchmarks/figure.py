@@ -16,7 +16,7 @@ from benchmarks.workers import workers
 _EPOCHS, _IMAGES = 30, 60_000
 
 
-_LAYOUTS = {"as the public recipe has it": False, "channels last": True}
+_LAYOUTS = {"default layout": False, "channels last": True}
 
 
 def measure(options: Options) -> Outcome:

@@ -27,7 +27,7 @@ def build(
         precision: "float32", or "bfloat16" for autocast.
         device: "cpu" or "gpu".
         images: in memory.
-        channels_last: the layout of memory that is faster here, and that hardly any public script asks for.
+        channels_last: the layout of memory that is faster here, and that PyTorch does not use unless asked.
     """
     import torch
     from torch import nn
