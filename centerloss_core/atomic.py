@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,8 +75,12 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             ):  # the system says "Directory not empty", which sounds like a fault of the sibling
                 raise FileExistsError(error.errno, "exists already", str(path)) from error
             raise
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError) and str(error.filename).startswith(f"{temporary}{os.sep}"):
+            error.filename = (
+                f"{path}{str(error.filename).removeprefix(str(temporary))}"  # the name that a person knows
+            )
         raise
     sync_directory(path.parent)
 
@@ -93,6 +99,21 @@ def clear_temporaries(directory: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def open_own_file(path: Path, flags: int) -> int:
+    """Open a file that is written in place, and never what a link under its name leads to.
+
+    A directory that came from a stranger may hold links to the files of whoever opens it.
+
+    Raises:
+        OSError: it cannot be opened, or is not an ordinary file.
+    """
+    descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.ELOOP, "is not an ordinary file", str(path))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
+from centerloss_core.atomic import open_own_file
 from centerloss_core.errors import ExpectedError
 
 _FILE = "lock"
@@ -32,7 +33,7 @@ class DirectoryLock:
 
     Raises:
         InUseError: another process has it.
-        OSError: the file cannot be made.
+        OSError: the file cannot be made, or is a link.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -81,7 +82,7 @@ def holder(directory: Path) -> str | None:
     """Who holds the lock of `directory`, in words; None where nobody does."""
     path = directory / _FILE
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = open_own_file(path, os.O_RDWR)
     except OSError:
         return None
     try:
@@ -92,18 +93,6 @@ def holder(directory: Path) -> str | None:
                 return words
             time.sleep(_MOMENT)
         return "another process"
-    finally:
-        os.close(descriptor)
-
-
-def _signed(path: Path) -> bool:
-    """Whether the lock bears the signature of a process that lives."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        return _read_words(descriptor) is not None
     finally:
         os.close(descriptor)
 
@@ -134,11 +123,17 @@ def _lives(pid: int) -> bool:
 
 def _open_and_lock(path: Path) -> int | None:
     """The descriptor of the locked file, or None where another process has it."""
+    looks = 0
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = open_own_file(path, os.O_RDWR | os.O_CREAT)
         if not _try_lock(descriptor):
+            held = _read_words(descriptor) is not None
             os.close(descriptor)
-            return None
+            looks += 1
+            if held or looks > _LOOKS:
+                return None
+            time.sleep(_MOMENT)  # whoever only looked whether it is held (`holder`) lets go at once
+            continue
         try:
             if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                 return descriptor

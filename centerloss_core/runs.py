@@ -23,7 +23,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal
 
-from centerloss_core.atomic import atomic_directory, atomic_write, clear_temporaries, errors_name, new_file
+from pydantic import ValidationError
+
+from centerloss_core.atomic import (
+    atomic_directory,
+    atomic_write,
+    clear_temporaries,
+    errors_name,
+    new_file,
+    open_own_file,
+)
 from centerloss_core.changes import refuse_changes
 from centerloss_core.config import Config, dump_yaml, load_config
 from centerloss_core.errors import ExpectedError
@@ -76,6 +85,7 @@ class Run:
             "reduction": config.loss.reduction,
             "lambda_eq": config.lambda_eq,
             "seed": config.train.seed,
+            "config": config.model_dump(mode="json", by_alias=True),
             **provenance,
             "metrics": {},
         }
@@ -100,6 +110,7 @@ class Run:
         lock = take_over(path)
         try:
             manifest = read_manifest(path)  # again, now that nobody changes it
+            refuse_another_format(path / MANIFEST, manifest)
             for part in _PARTS:
                 (path / part).mkdir(exist_ok=True)
                 clear_temporaries(path / part)
@@ -152,7 +163,7 @@ class Run:
         """Append one row to `metrics.jsonl`; it is in the file, not in a buffer, when this returns."""
         line = json.dumps(row, allow_nan=False) + "\n"
         path = self._metrics_path
-        with errors_name(path), path.open("ab") as file:
+        with errors_name(path), _open_to_append(path) as file:
             file.write(line.encode())
         for watch in self._watchers:
             watch(row)
@@ -163,7 +174,7 @@ class Run:
 
     def metrics_bytes(self) -> int:
         """Length of `metrics.jsonl`, all of it on disk when this returns."""
-        with self._metrics_path.open("ab") as file:
+        with _open_to_append(self._metrics_path) as file:
             os.fsync(file.fileno())
             return file.tell()
 
@@ -173,7 +184,7 @@ class Run:
         Returns:
             Whether it had as many; if not, its last whole row stays the last.
         """
-        with self._metrics_path.open("a+b") as file:
+        with _open_to_append(self._metrics_path, "a+b") as file:
             found = file.tell()
             if found < length:
                 file.seek(0)
@@ -184,7 +195,7 @@ class Run:
 
     def open_log(self) -> IO[bytes]:
         """Open `log.txt` for appending."""
-        return (self.path / "log.txt").open("ab", buffering=0)
+        return _open_to_append(self.path / "log.txt", buffering=0)
 
     def features_path(self, name: str) -> Path:
         """Where the feature dump `name` ("test-final", "test-epoch-0001", …) lives."""
@@ -206,6 +217,10 @@ class Run:
         write_json(self.path / MANIFEST, self.manifest)
 
 
+def _open_to_append(path: Path, mode: Literal["ab", "a+b"] = "ab", buffering: int = -1) -> IO[bytes]:
+    return os.fdopen(open_own_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), mode, buffering)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON whole or not at all; NaN is refused, because JSON has none."""
     with atomic_write(path) as file:
@@ -225,6 +240,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RunError(f"{path}: expected a JSON object, found {type(content).__name__}")
     return content
+
+
+def refuse_another_format(path: Path, content: Mapping[str, Any]) -> None:
+    """Raise RunError unless this program wrote it: what it does not know, it must not write to."""
+    if content.get("format") != FORMAT:
+        raise RunError(
+            f"{path}: is of format {content.get('format')!r}, and this version of centerloss knows {FORMAT}: "
+            "use the version that wrote it"
+        )
 
 
 def _refuse_constant(name: str) -> None:
@@ -261,6 +285,21 @@ def refuse_another_config(path: Path, begun: Config, asked: Config) -> None:
     """Raise ChangedError, with the difference, unless the run in `path` was begun with the config asked for."""
     complaint = f"{path} was begun with another config, and a run goes on as it was begun"
     refuse_changes(dump_yaml(begun), dump_yaml(asked), complaint)
+
+
+def refuse_changed_config(path: Path, manifest: Mapping[str, Any], config: Config) -> None:
+    """Raise ChangedError, with the difference, if `config.yaml` is not what the run's manifest keeps of it."""
+    kept = manifest.get("config")
+    if kept is None:  # of a version that kept none
+        return
+    try:
+        begun = Config.model_validate(kept)
+    except ValidationError as error:
+        raise RunError(f"{path / MANIFEST}: its config was changed: put it back as it was") from error
+    complaint = (
+        f"{path / 'config.yaml'} was changed after the run was begun, and a run goes on as it was begun"
+    )
+    refuse_changes(dump_yaml(begun), dump_yaml(config), complaint)
 
 
 def is_completed(path: Path) -> bool:

@@ -24,7 +24,7 @@ from centerloss_core.diagnosis import Warn
 from centerloss_core.errors import DivergedError, OutOfMemoryError, is_out_of_memory
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
 from centerloss_core.provenance import provenance
-from centerloss_core.runs import Run, refuse_existing
+from centerloss_core.runs import Run, refuse_changed_config, refuse_existing
 from centerloss_core.tensorboard import require_tensorboard
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ def resume(path: Path, *, show: ShowProgress = ignore_progress, warn: Warn = _ig
         if run.manifest.get("status") == "completed":
             return Result(path, _as_dict(run.manifest.get("metrics")))
         config = load_config(path / "config.yaml")
+        refuse_changed_config(path, run.manifest, config)
         dataset = _load(config)
+        _refuse_other_data(run, dataset)
         with tempfile.TemporaryFile() as chatter:
             device = _find_device(config, chatter)
             _keep(chatter, run)
@@ -167,6 +169,15 @@ def _advice(path: Path) -> Iterator[None]:
 
 def _load(config: Config) -> Dataset:
     return load_dataset(config.data.name, dir=config.data.dir, validation=config.data.validation)
+
+
+def _refuse_other_data(run: Run, dataset: Dataset) -> None:
+    begun = _as_dict(run.manifest.get("data")).get("fingerprint")
+    if isinstance(begun, str) and begun != dataset.fingerprint:
+        raise ChangedError(
+            f"{run.path}: the data is not what the run was begun with (fingerprint {dataset.fingerprint}, then "
+            f"{begun}): put the same data back, or begin a new run"
+        )
 
 
 def _find_device(config: Config, chatter: IO[bytes]) -> Device:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 
 def run() -> None:
@@ -15,7 +16,8 @@ def run() -> None:
 
         main()
     except KeyboardInterrupt:
-        print("error: stopped", file=sys.stderr)
+        with suppress(OSError):
+            print("error: stopped", file=sys.stderr)
         code = 130
     except SystemExit as stop:
         code = stop.code or 0

@@ -112,7 +112,7 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
 
 
 def _cells(row: RunRow) -> list[str]:
-    from cli.tables import duration, number, percent
+    from centerloss_core.written import duration, number, percent
 
     return [
         row.name,
@@ -142,11 +142,16 @@ def _age(seconds: float | None) -> str:
 def _advice(rows: Sequence[RunRow]) -> list[str]:
     import shlex
 
+    from centerloss_core.sweeps.summary import SUMMARY
     from cli.tables import printable
 
     unfinished = [row for row in rows if row.status in ("stopped", "interrupted")]
     if not unfinished:
         return []
-    path = printable(shlex.quote(str(unfinished[0].path)))
+    path, command = unfinished[0].path, "train"
+    if (path.parent / SUMMARY).is_file():  # the sweep knows with how many threads it was begun
+        path, command = path.parent, "sweep"
     many = "the one" if len(unfinished) == 1 else "the first"
-    return [f"go on with {many} that is unfinished: cl train --resume {path}"]
+    return [
+        f"go on with {many} that is unfinished: cl {command} --resume {printable(shlex.quote(str(path)))}"
+    ]

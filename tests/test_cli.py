@@ -236,3 +236,16 @@ def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     assert "device 'gpu:7' was asked for, but TensorFlow sees" in done.stderr
     assert "--device cpu" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_the_exit_code_survives_an_error_that_cannot_be_printed(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "cli", "train", "--config", "nowhere.yaml"],
+            cwd=tmp_path,
+            env=environment(),
+            stderr=full,
+            check=False,
+        )
+    assert done.returncode == 2

@@ -16,6 +16,7 @@ import pytest
 from comparing import config, outcome
 from test_cli import QUICKSTART, cl
 
+from centerloss_core import runs
 from centerloss_core.atomic import atomic_write, remove_directory
 from centerloss_core.checkpoint_files import (
     DamagedCheckpointError,
@@ -302,15 +303,24 @@ def test_a_disk_that_is_full_for_each_kind_of_file_in_turn_costs_nothing_that_wa
 
 def make_full(patch: pytest.MonkeyPatch, path: Path, kind: str) -> None:
     """Refuse to open files of a kind for writing, once training has begun."""
-    real_open = Path.open
+    real_open, real_open_in_place = Path.open, runs.open_own_file
+
+    def refuse(file: Path) -> None:
+        begun = (path / "metrics.jsonl").exists()  # not yet, while the directory is made
+        if kind in file.name and begun and (kind != "metrics.jsonl" or _rows(path) >= 1):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
 
     def full(self: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        begun = (path / "metrics.jsonl").exists()  # not yet, while the directory is made
-        if kind in self.name and "r" not in mode and begun and (kind != "metrics.jsonl" or _rows(path) >= 1):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+        if "r" not in mode:
+            refuse(self)
         return real_open(self, mode, *arguments, **options)
 
+    def full_in_place(file: Path, flags: int) -> int:
+        refuse(file)
+        return real_open_in_place(file, flags)
+
     patch.setattr(Path, "open", full)
+    patch.setattr(runs, "open_own_file", full_in_place)
 
 
 def _rows(path: Path) -> int:

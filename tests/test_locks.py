@@ -1,6 +1,8 @@
 """One process at a time in a run directory, and whoever comes second is told who has it."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -150,3 +152,44 @@ def test_sixteen_commands_at_once(tmp_path: Path) -> None:
         assert sorted(process.returncode for process in processes) == [0] + [1] * 15
         assert sum("is in use by process" in error or "exists already" in error for error in errors) == 15
         assert not any("Traceback" in error for error in errors)
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe"])
+def test_a_lock_that_is_no_file_of_ours_is_refused_and_what_it_leads_to_is_left_alone(
+    kind: str, tmp_path: Path
+) -> None:
+    precious = tmp_path / "precious"
+    if kind != "dangling link":
+        precious.write_text("mine")
+    run = tmp_path / "run"
+    run.mkdir()
+    if kind == "pipe":
+        os.mkfifo(run / "lock")
+    else:
+        (run / "lock").symlink_to(precious)
+    with pytest.raises(OSError, match="lock"):
+        DirectoryLock(run)
+    assert holder(run) is None
+    assert not precious.exists() if kind == "dangling link" else precious.read_text() == "mine"
+
+
+def test_whoever_looks_whether_a_directory_is_in_use_keeps_nobody_out(tmp_path: Path) -> None:
+    """`cl runs` may look at the very moment in which a run is resumed."""
+    looker = "import sys\nfrom pathlib import Path\nfrom centerloss_core.locks import holder\nprint(1, flush=True)\n"
+    looker += "while True: holder(Path(sys.argv[1]))"
+    with subprocess.Popen(
+        [sys.executable, "-c", looker, tmp_path], env=environment(), stdout=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            for _ in range(300):
+                # What a killed process leaves: a lock that nobody holds, signed by one that is dead.
+                (tmp_path / "lock").write_text(
+                    json.dumps(
+                        {"pid": 2**22 + 1, "host": socket.gethostname(), "command": "cl", "since": "then"}
+                    )
+                )
+                DirectoryLock(tmp_path).release()
+        finally:
+            process.kill()

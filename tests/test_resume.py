@@ -92,7 +92,7 @@ def test_a_changed_config_is_refused_with_the_difference(stopped: Path, tmp_path
     with pytest.raises(ChangedError) as caught:
         resume(path)
     message = str(caught.value)
-    assert "config.yaml was changed after step-00000013 was saved" in message
+    assert "config.yaml was changed after the run was begun" in message
     assert "-  learning_rate: 0.04" in message
     assert "+  learning_rate: 0.01" in message
     assert "batch_size: 20" not in message  # a difference, not both files
@@ -107,6 +107,46 @@ def test_other_data_is_refused(stopped: Path, tmp_path: Path) -> None:
     resign(path / "checkpoints" / "step-00000013")
     with pytest.raises(ChangedError, match="the data is not what the run was begun with"):
         resume(path)
+
+
+@pytest.mark.parametrize("change", ["config", "data"])
+def test_a_change_is_refused_also_where_no_checkpoint_could_tell(
+    change: str, stopped: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(stopped, tmp_path / "run")
+    shutil.rmtree(run / "checkpoints")
+    if change == "config":
+        text = (run / "config.yaml").read_text()
+        (run / "config.yaml").write_text(text.replace("alpha: 0.5", "alpha: 0.25"))
+        words = r"(?s)was changed after the run was begun.*-  alpha: 0.5.*\+  alpha: 0.25"
+    else:
+        text = (run / "run.json").read_text()
+        (run / "run.json").write_text(text.replace('"fingerprint": "', '"fingerprint": "x'))
+        words = "the data is not what the run was begun with"
+    before = (run / "run.json").read_bytes()
+    with pytest.raises(ChangedError, match=words):
+        resume(run)
+    assert (run / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["lock", "metrics.jsonl", "log.txt"])
+def test_a_link_in_a_run_of_a_stranger_leads_nowhere(name: str, stopped: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(stopped, tmp_path / "run")
+    (run / name).unlink(missing_ok=True)
+    (tmp_path / "precious").write_text("mine")
+    (run / name).symlink_to(tmp_path / "precious")
+    with pytest.raises((OSError, RunError)):
+        resume(run)
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_run_of_another_format_is_refused(stopped: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(stopped, tmp_path / "run")
+    text = (run / "run.json").read_text()
+    (run / "run.json").write_text(text.replace('"format": 1', '"format": 99'))
+    with pytest.raises(RunError, match="is of format 99, and this version of centerloss knows 1"):
+        resume(run)
+    assert "99" in (run / "run.json").read_text()
 
 
 def resign(checkpoint: Path) -> None:
