@@ -25,6 +25,7 @@ SECTIONS = {
     "scale": "the step with little and much data; center loss with many classes (10 minutes)",
     "backend": "the step on TensorFlow and on JAX (5 minutes)",
     "sweep": "what a point of a sweep costs beyond its steps, memory, --jobs 2 (10 minutes)",
+    "launchers": "a thousand points that do nothing, by each launcher (15 minutes)",
     "figure": "from Enter to the figure on disk, beside the public recipe (minutes a seed; not in --quick)",
 }
 _NOT_QUICK = ("figure",)  # unless --only names it
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     if asked.list:
         for name, what in SECTIONS.items():
-            print(f"{name:8}  {what}")
+            print(f"{name:9}  {what}")
         return 0
     names = asked.only or [name for name in SECTIONS if not (asked.quick and name in _NOT_QUICK)]
     options = Options(quick=asked.quick, device=asked.device, seeds=tuple(asked.seeds))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from centerloss_core.errors import ExpectedError
-from cli.tables import duration, number, percent
+from centerloss_core.written import duration, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from centerloss_core.callbacks import Progress
     from centerloss_core.config import Config
     from centerloss_core.measures import Report, RunEvaluation, Step
-    from centerloss_core.sweeps import PointState
 
 _PLAIN_LINES_PER_RUN = 10
 
@@ -63,7 +62,7 @@ def errors_as_messages() -> Iterator[None]:
 def error(message: str, cause: BaseException | None = None) -> None:
     """Print an error to the standard error, and below it the advice that was noted on its cause."""
     for line in (f"error: {message}", *getattr(cause, "__notes__", ())):
-        print(line, file=sys.stderr)
+        _print_or_go_on(line, sys.stderr)
 
 
 def warn(message: str) -> None:
@@ -91,8 +90,8 @@ def _print_or_go_on(message: str, stream: TextIO) -> None:
 # ---- Before a run -------------------------------------------------------------------------------------------
 
 
-def show_plan(runs: Sequence[tuple[Path, Config]]) -> None:
-    """Print what `--dry-run` promises: the resolved config, the runs, device, data source and λ_eq."""
+def show_plan(runs: Sequence[tuple[Path, Config]], launcher: str | None = None) -> None:
+    """Print what `--dry-run` promises: the resolved config, the runs, device, data source and λ_eq; `launcher` too."""
     from centerloss_core import devices
     from centerloss_core.config import dump_yaml
     from centerloss_core.datasets import locate
@@ -103,7 +102,7 @@ def show_plan(runs: Sequence[tuple[Path, Config]]) -> None:
     say(dump_yaml(config))
     if len(runs) > 1:
         say("# … with these values of λ, α and seed:\n")
-    table = _table("run", "λ", "λ_eq", "α", "seed", "length")
+    table = new_table("run", "λ", "λ_eq", "α", "seed", "length")
     for path, each in runs:
         loss, train = each.loss, each.train
         length = f"{train.epochs} epochs" if train.epochs is not None else f"{train.iterations} iterations"
@@ -113,6 +112,8 @@ def show_plan(runs: Sequence[tuple[Path, Config]]) -> None:
     _print(table)
     say(f"device: {device.label}, convolutions in {device.precision}")
     say(f"data:   {config.data.name}: {locate(config.data.name, dir=config.data.dir)}")
+    if launcher is not None:
+        say(f"by:     {launcher}")
     say("Nothing was started.")
 
 
@@ -164,63 +165,12 @@ def _progress_line(progress: Progress) -> str:
     )
 
 
-@contextmanager
-def sweep_progress(directory: Path, *, quiet: bool) -> Iterator[Callable[[Sequence[PointState]], None]]:
-    """Show all points of a sweep: a live table in a terminal, a line per start and end elsewhere."""
-    if quiet:
-        yield say_nothing
-        return
-    say(f"sweep → {directory}")
-    if not sys.stdout.isatty():
-        yield _plain_states()
-        return
-    from rich.console import Console
-    from rich.live import Live
-
-    with Live(console=Console(markup=False), refresh_per_second=4, transient=True) as live:
-        yield lambda states: live.update(_states_table(states))
-
-
-def _plain_states() -> Callable[[Sequence[PointState]], None]:
-    known: dict[str, str] = {}
-
-    def show(states: Sequence[PointState]) -> None:
-        for index, state in enumerate(states, start=1):
-            name = state.point.name
-            if state.status in ("waiting", known.get(name)):
-                continue
-            known[name] = state.status
-            row = state.summary()
-            reached = "" if row["accuracy"] is None else f": softmax {percent(row['accuracy'])}"
-            say(f"[{index}/{len(states)}] {name} {state.status}{reached}")
-
-    return show
-
-
-def _states_table(states: Sequence[PointState]) -> Table:
-    table = _table("run", "status", "epoch", "softmax loss", "accuracy", "images/s")
-    for state in states:
-        row = state.latest if state.status == "running" else None
-        figures = (
-            ("",) * 4
-            if row is None
-            else (
-                f"{row['epoch']:.2f}",
-                f"{row['softmax_loss']:.4f}",
-                percent(row["accuracy"]),
-                f"{row['images_per_second']:.0f}",
-            )
-        )
-        table.add_row(state.point.name, state.status, *figures)
-    return table
-
-
 # ---- After a run --------------------------------------------------------------------------------------------
 
 
 def show_result(path: Path, metrics: dict[str, Any]) -> None:
     """Print what one run reached, where it is, and what to do next."""
-    table = _table("split", "softmax", "nearest center", "intra", "inter", "inter/intra")
+    table = new_table("split", "softmax", "nearest center", "intra", "inter", "inter/intra")
     for split in ("test", "validation", "train"):
         if split in metrics:
             table.add_row(split, *_separation_cells(metrics[split]))
@@ -247,7 +197,7 @@ def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
     # Summaries can be edited by hand: whatever is missing or is no number becomes a dash.
     one_row_per_lambda = len({(str(row.get("alpha")), str(row.get("seed"))) for row in rows}) == 1
     grid = ("λ", "λ_eq") if one_row_per_lambda else ("λ", "λ_eq", "α", "seed")
-    table = _table(*grid, "softmax", "nearest center", "intra", "inter", "inter/intra", "images/s", "time")
+    table = new_table(*grid, "softmax", "nearest center", "intra", "inter", "inter/intra", "images/s", "time")
     for row in rows:
         cells = [number(row.get("lambda"), "g"), number(row.get("lambda_eq"), "g")]
         if not one_row_per_lambda:
@@ -289,7 +239,8 @@ def _separation_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
+    """An empty table: names flush left, figures flush right."""
     from rich import box
     from rich.table import Table
 
@@ -333,32 +284,6 @@ def _evaluation_line(step: Step) -> str:
     return f"{step.number}/{step.total}  {step.run}  {step.split}: {step.what}"
 
 
-# A figure's name in `evaluation.json`, what the table calls it, and how it is printed.
-_EVALUATION_FIGURES: tuple[tuple[str, str, Callable[[object], str]], ...] = (
-    ("images", "images", lambda value: number(value, ",")),
-    ("accuracy", "softmax", percent),
-    ("nearest_center_accuracy", "nearest trained center", percent),
-    ("nearest_mean_accuracy", "nearest mean of these images", percent),
-    ("nearest_train_mean_accuracy", "nearest mean of training images", percent),
-    ("knn_accuracy", "nearest training images", percent),
-    ("intra_class_distance", "intra", number),
-    ("inter_class_distance", "inter", number),
-    ("inter_class_distance_min", "inter, closest pair", number),
-    ("separation_ratio", "inter/intra", number),
-    ("fisher_ratio", "Fisher ratio", number),
-    ("silhouette", "silhouette", number),
-    ("davies_bouldin", "Davies–Bouldin (small is good)", number),
-    ("cosine_auc", "cosine: AUC", lambda value: number(value, ".5f")),
-    ("cosine_eer", "cosine: EER (small is good)", percent),
-    ("cosine_tar_at_far_1e2", "cosine: TAR at FAR 1e-2", percent),
-    ("cosine_tar_at_far_1e3", "cosine: TAR at FAR 1e-3", percent),
-    ("euclidean_auc", "Euclidean: AUC", lambda value: number(value, ".5f")),
-    ("euclidean_eer", "Euclidean: EER (small is good)", percent),
-    ("euclidean_tar_at_far_1e2", "Euclidean: TAR at FAR 1e-2", percent),
-    ("euclidean_tar_at_far_1e3", "Euclidean: TAR at FAR 1e-3", percent),
-)
-
-
 def show_evaluation(report: Report) -> None:
     """Print what was measured on each run, and where it was written."""
     for run in report.runs:
@@ -375,15 +300,18 @@ def show_evaluation(report: Report) -> None:
 
 
 def _show_run_evaluation(run: RunEvaluation, *, classes: bool) -> None:
+    from centerloss_core.measures.names import FIGURES
+
     say(f"\n{run.path}: λ = {number(run.origin['lambda'], 'g')}, seed {number(run.origin['seed'], 'g')}")
-    table = _table("", *run.splits)
-    for key, title, text in _EVALUATION_FIGURES:
-        table.add_row(title, *(text(split.figures[key]) for split in run.splits.values()))
+    table = new_table("", *run.splits)
+    for name in FIGURES:
+        title = f"{name.title} (small is good)" if name.best == "least" else name.title
+        table.add_row(title, *(name.write(split.figures[name.key]) for split in run.splits.values()))
     _print(table)
-    for name, split in run.splits.items():
+    for split_name, split in run.splits.items():
         figures = split.figures
         say(
-            f"{name}: verification over all pairs of {figures['verification_images']:,} images, "
+            f"{split_name}: verification over all pairs of {figures['verification_images']:,} images, "
             f"{figures['verification_same_pairs']:,} of one class and {figures['verification_different_pairs']:,} "
             f"others; silhouette of {figures['silhouette_images']:,} images; "
             f"{figures['knn_neighbors']} nearest training images vote"
@@ -393,24 +321,17 @@ def _show_run_evaluation(run: RunEvaluation, *, classes: bool) -> None:
 
 
 def _classes_table(rows: Sequence[dict[str, Any]]) -> Table:
-    columns = "images", "softmax", "nearest center", "intra", "nearest class", "intra / its distance"
-    table = _table("class", *columns)
+    from centerloss_core.measures.names import CLASS_FIGURES
+
+    table = new_table("class", *(name.title for name in CLASS_FIGURES))
     for row in rows:
-        table.add_row(
-            str(row["class"]),
-            number(row["images"], ","),
-            percent(row["accuracy"]),
-            percent(row["nearest_center_accuracy"]),
-            number(row["intra_class_distance"]),
-            number(row["nearest_class"], "d"),
-            number(row["relative_intra_class_distance"]),
-        )
+        table.add_row(str(row["class"]), *(name.write(row[name.key]) for name in CLASS_FIGURES))
     return table
 
 
 def _evaluations_table(runs: Sequence[RunEvaluation]) -> Table:
     """The figures that do not depend on the scale of the features, a row per run and split."""
-    table = _table(
+    table = new_table(
         *("run", "split", "λ", "softmax", "center", "mean", "k-NN", "inter/intra", "Fisher"),
         *("silhouette", "DB", "EER cos", "EER Eucl."),
     )

@@ -1,5 +1,6 @@
 """Where results go when the user does not say."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from centerloss_core.config import Config
@@ -33,6 +34,13 @@ def refuse_a_new_place(*, run_dir: Path | None, name: str | None = None, dry_run
     for option, given in (("--run-dir", run_dir), ("--name", name), ("--dry-run", dry_run or None)):
         if given is not None:
             raise UsageError(f"{option} and --resume exclude each other: what is resumed stays where it is")
+
+
+def one_of(option: str, given: str | None, allowed: Sequence[str]) -> str | None:
+    """What was given, if it is allowed or nothing; else raise UsageError."""
+    if given is not None and given not in allowed:
+        raise UsageError(f"{option}: expected {', '.join(allowed[:-1])} or {allowed[-1]}; received {given!r}")
+    return given
 
 
 def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, name: str | None) -> Path:

@@ -24,11 +24,30 @@ def sweep(
     settings: Settings = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", min=1, help="Runs at a time; they share the cores. Default: 1, or as begun."),
+        typer.Option(
+            "--jobs", min=1, help="Runs at a time. Default: 1 here, all that there is room for on a cluster."
+        ),
     ] = None,
     retries: Annotated[
         int, typer.Option("--retries", min=0, help="Times that a point is taken up again after it failed.")
     ] = 0,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop all others when a point has failed for good.")
+    ] = False,
+    launcher: Annotated[
+        str | None,
+        typer.Option(
+            "--launcher", metavar="local|ray|slurm", help="What starts the runs. Default: sweep.launcher."
+        ),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            metavar="auto|ray://…|local",
+            help="The Ray cluster. Default: one of its own, here.",
+        ),
+    ] = None,
     run_dir: RunDir = None,
     device: Device = None,
     resume: Annotated[
@@ -41,10 +60,10 @@ def sweep(
     quiet: Quiet = False,
 ) -> None:
     """Train every combination of λ, α and seed, each an ordinary run in one sweep directory."""
-    from centerloss_core.config import load_document, parse_list
+    from centerloss_core.config import load_document, parse_list, sweep_section
     from centerloss_core.datasets import load_dataset
-    from centerloss_core.sweeps import plan, read_sweep, resume_sweep, run_sweep
-    from cli import console, places
+    from centerloss_core.sweeps import Launch, plan, read_sweep, resume_sweep, run_sweep
+    from cli import console, places, sweep_view
 
     given: dict[str, Any] = {
         "lambdas": None if lambda_ is None else parse_list(lambda_, "lambda"),
@@ -54,37 +73,49 @@ def sweep(
         "settings": settings,
     }
     given = {key: value for key, value in given.items() if value is not None}
+    launch = Launch(
+        launcher=places.one_of("--launcher", launcher, ("local", "ray", "slurm")),
+        jobs=jobs,
+        ray_address=ray_address,
+    )
+    if ray_address is not None and launch.launcher in ("local", "slurm"):
+        raise places.UsageError(f"--ray-address is for --launcher ray; received --launcher {launch.launcher}")
     if resume is not None:
         places.refuse_a_new_place(run_dir=run_dir, dry_run=dry_run)
         directory = resume
         points = read_sweep(directory)
         asked = None
         if config is not None or given:
-            asked = plan(load_document(config or directory / "sweep.yaml"), **given)
+            document = load_document(config or directory / "sweep.yaml")
+            asked = plan(document, **given)
+            launch = launch.completed_by(sweep_section(document, settings=settings or ()))
     else:
         config = places.required(config)
         document = load_document(config)
         directory = places.sweep_directory(config, run_dir=run_dir)
         points = plan(document, **given)
+        launch = launch.completed_by(sweep_section(document, settings=settings or ()))
     if dry_run:
-        console.show_plan([(directory / point.name, point.config) for point in points])
+        console.show_plan([(directory / point.name, point.config) for point in points], launch.in_words())
         return
-    data = points[0].config.data
-    # Once before all: a missing data set is one clear error here, and a download happens once.
-    load_dataset(data.name, dir=data.dir, validation=data.validation)
-    with console.sweep_progress(directory, quiet=quiet) as show:
+    if not (launch.ray_address or "").startswith("ray://"):  # another machine's data are its own affair
+        data = points[0].config.data
+        # Once before all: a missing data set is one clear error here, and a download happens once.
+        load_dataset(data.name, dir=data.dir, validation=data.validation)
+    how: dict[str, Any] = {"launch": launch, "retries": retries, "fail_fast": fail_fast}
+    with sweep_view.progress(directory, quiet=quiet) as show:
         if resume is not None:
             warn = console.say_nothing if quiet else console.warn
-            states = resume_sweep(directory, asked=asked, jobs=jobs, retries=retries, show=show, warn=warn)
+            states = resume_sweep(directory, asked=asked, **how, show=show, warn=warn)
         else:
-            states = run_sweep(points, directory, document.text, jobs=jobs or 1, retries=retries, show=show)
+            states = run_sweep(points, directory, document.text, **how, show=show)
     if not quiet:
         console.show_sweep_result(directory, [state.summary() for state in states])
     failed = [state for state in states if state.status != "completed"]
     if failed:
         console.error(
             f"{len(failed)} of {len(states)} points did not complete: "
-            + "; ".join(f"{state.point.name}: {state.reason}" for state in failed)
+            + "; ".join(f"{state.point.name}: {state.reason or state.status}" for state in failed)
             + f"\ngo on with them: cl sweep --resume {shlex.quote(str(directory))}"
         )
         raise typer.Exit(1)

@@ -29,27 +29,6 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else "�" for sign in text)
 
 
-# Summaries can be edited by hand: whatever is missing or is no number becomes a dash.
-
-
-def percent(fraction: object) -> str:
-    """`99.05 %`, or a dash for what is not known."""
-    return f"{100 * fraction:.2f} %" if isinstance(fraction, int | float) else "–"
-
-
-def number(value: object, digits: str = ".3g") -> str:
-    """A figure with so many digits, or a dash."""
-    return format(value, digits) if isinstance(value, int | float) else "–"
-
-
-def duration(seconds: object) -> str:
-    """`4 min 05 s`, or a dash."""
-    if not isinstance(seconds, int | float):
-        return "–"
-    whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
-
-
 def _pad(row: Sequence[str], widths: Sequence[int], left: int) -> list[str]:
     padded = []
     for index, (cell, width) in enumerate(zip(row, widths, strict=True)):

@@ -5,7 +5,12 @@ from types import SimpleNamespace
 import pytest
 
 from centerloss_core.config import Train
-from centerloss_core.devices import DeviceError, on_jax, thread_limits, usable_cores
+from centerloss_core.devices import (
+    DeviceError,
+    on_jax,
+    thread_limits,
+    threads_of_this_process,
+)
 from centerloss_core.devices.choice import Backend, Gpu, choose
 
 BACKEND = Backend("jax", "JAX", "jax-cuda", cpu_bfloat16=False)
@@ -65,7 +70,8 @@ def test_jax_tells_bfloat16_by_the_compute_capability(capability: str | None, ex
     assert on_jax._has_bfloat16(gpu) is expected
 
 
-def test_jobs_share_the_cores_of_every_backend() -> None:
-    assert thread_limits(1) == {}
-    limits = thread_limits(2 * usable_cores())
-    assert limits == {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1", "PJRT_NPROC": "1"}
+def test_threads_are_limited_for_every_backend() -> None:
+    assert thread_limits(threads_of_this_process()) == {}
+    limits = thread_limits(threads_of_this_process() + 1)
+    assert set(limits) == {"TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "PJRT_NPROC"}
+    assert set(limits.values()) == {str(threads_of_this_process() + 1)}

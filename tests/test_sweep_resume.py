@@ -10,7 +10,8 @@ from test_cli import ROOT, cl
 
 from centerloss_core import checkpoint_files
 from centerloss_core.changes import ChangedError
-from centerloss_core.sweeps import resume_sweep
+from centerloss_core.devices import threads_of_this_process
+from centerloss_core.sweeps import Launch, conductor, grid, resume_sweep, write_summary
 
 SWEEP = """
 data: {name: mnist5k, validation: 3800}
@@ -219,11 +220,79 @@ def test_a_lost_summary_is_written_anew_and_a_damaged_run_costs_no_other(copy: P
 def test_a_sweep_goes_on_with_the_threads_that_it_was_begun_with(copy: Path) -> None:
     summary = json.loads((copy / "summary.json").read_text())
     assert summary["jobs"] == 1
-    warnings: list[str] = []
-    resume_sweep(copy, jobs=2, warn=warnings.append)
-    assert warnings == [
-        f"{copy} was begun with --jobs 1; more at a time would change the last bits of its results"
-    ]
+    assert summary["threads"] == threads_of_this_process()
+    resume_sweep(copy, launch=Launch(jobs=2))
     manifest = json.loads((copy / LOST / "run.json").read_text())
     assert manifest["resumed"][0]["threads"] == manifest["threads"]
     assert manifest["warnings"] == []
+
+
+@pytest.mark.parametrize("summary", ["lost", "of an earlier version"])
+def test_the_threads_are_those_of_the_points_where_the_summary_does_not_say(summary: str, copy: Path) -> None:
+    path = copy / "summary.json"
+    if summary == "lost":
+        path.unlink()
+    else:
+        path.write_text(json.dumps({**json.loads(path.read_text()), "threads": None, "jobs": 0}))
+    for name in OTHERS:
+        manifest = json.loads((copy / name / "run.json").read_text())
+        (copy / name / "run.json").write_text(json.dumps({**manifest, "threads": 1}))
+    (copy / LOST / "run.json").unlink()  # so that it begins anew
+    shutil.rmtree(copy / LOST)
+    resume_sweep(copy, launch=Launch(jobs=2))
+    assert json.loads((copy / LOST / "run.json").read_text())["threads"] == 1
+    assert json.loads(path.read_text())["threads"] == 1
+
+
+def test_a_lost_log_folder_and_a_new_setting_do_not_stop_a_resume(copy: Path) -> None:
+    shutil.rmtree(copy / "logs")
+    # A later version knows one setting more, which the files of this sweep do not name.
+    for path in (copy / "points").glob("*.yaml"):
+        edit(path, "  tensorboard: false\n", "")
+    texts = {path.stem: path.read_text() for path in (copy / "points").glob("*.yaml")}
+    summary = json.loads((copy / "summary.json").read_text())
+    (copy / "summary.json").write_text(json.dumps({**summary, "points": grid._hash(texts)}))
+    assert {state.status for state in resume_sweep(copy)} == {"completed"}
+
+
+def test_the_reason_is_that_of_the_last_start(copy: Path) -> None:
+    (copy / "logs" / f"{LOST}.log").write_text("error: something of an earlier day\n")
+    manifest = json.loads((copy / LOST / "run.json").read_text())
+    data = {**manifest["data"], "fingerprint": "another"}
+    (copy / LOST / "run.json").write_text(
+        json.dumps({**manifest, "reason": "stopped long ago", "data": data})
+    )
+    done = cl("sweep", "--resume", "sweep", "--retries", "1", cwd=copy.parent)
+    assert done.returncode == 1
+    assert "the data is not what the run was begun with" in done.stderr
+    assert "long ago" not in done.stderr
+    assert "earlier day" not in done.stderr
+
+
+def test_a_sweep_of_another_format_is_refused(copy: Path) -> None:
+    edit(copy / "summary.json", '"format": 1', '"format": 99')
+    done = cl("sweep", "--resume", "sweep", cwd=copy.parent)
+    assert done.returncode == 1
+    assert "summary.json: is of format 99, and this version of centerloss knows 1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_same_values_in_another_order_are_the_same_sweep(copy: Path) -> None:
+    (copy / "summary.json").unlink()
+    done = cl("sweep", "--resume", "sweep", "--lambda", "1.0,0.1,0", cwd=copy.parent)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_summary_that_cannot_be_written_costs_no_point(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 0
+
+    def full_in_between(*arguments: Any) -> None:
+        nonlocal written
+        written += 1
+        if written == 2:
+            raise OSError(28, "No space left on device", str(copy / "summary.json"))
+        write_summary(*arguments)
+
+    monkeypatch.setattr(conductor, "write_summary", full_in_between)
+    assert {state.status for state in resume_sweep(copy)} == {"completed"}
+    assert written > 2

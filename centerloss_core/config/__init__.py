@@ -10,7 +10,7 @@ Importing this package costs pydantic and PyYAML, nothing heavier: a config erro
 
 from centerloss_core.config.documents import Document, dump_yaml, load_document
 from centerloss_core.config.problems import ConfigError, Problem
-from centerloss_core.config.resolving import load_config, parse_list, resolve, resolve_sweep
+from centerloss_core.config.resolving import load_config, parse_list, resolve, resolve_sweep, sweep_section
 from centerloss_core.config.schema import (
     Config,
     ConfigFile,
@@ -20,6 +20,8 @@ from centerloss_core.config.schema import (
     Model,
     Override,
     Ramp,
+    Resources,
+    Slurm,
     Sweep,
     Train,
     When,
@@ -37,6 +39,8 @@ __all__ = [
     "Override",
     "Problem",
     "Ramp",
+    "Resources",
+    "Slurm",
     "Sweep",
     "Train",
     "When",
@@ -46,4 +50,5 @@ __all__ = [
     "parse_list",
     "resolve",
     "resolve_sweep",
+    "sweep_section",
 ]

@@ -112,6 +112,16 @@ def resolve_sweep(
     return configs
 
 
+def sweep_section(document: Document, *, settings: Sequence[str] = ()) -> Sweep:
+    """How the sweep of this file is to be run; raises ConfigError with its problems."""
+    edits, problems = _parse_settings(settings)
+    sweep = _sweep_of(document, [], edits)
+    if sweep is None or problems:
+        _, found = _resolve(document, [], edits)
+        raise ConfigError([*problems, *found])
+    return sweep
+
+
 @overload
 def parse_list(text: str, kind: Literal["lambda", "alpha"]) -> tuple[float, ...]: ...
 @overload

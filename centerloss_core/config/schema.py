@@ -240,6 +240,46 @@ class Config(Section):
         return self.loss.lambda_ * self.train.batch_size
 
 
+# These become lines of a batch script: one word each, and nothing a shell or Slurm would read as more.
+ClusterName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,:@+-]{0,127}$"), Says("a name that Slurm knows")
+]
+
+
+class Resources(Section):
+    """What one run of a sweep has to itself."""
+
+    cpus: Count | None = Field(
+        default=None, description="cores, and threads; null: all cores shared by --jobs, or 1 on a cluster"
+    )
+    gpus: NotNegative | None = Field(
+        default=None,
+        description="whole ones, or a fraction of one; null: none on a cluster, as they come here",
+    )
+    memory: Positive | None = Field(default=None, description="GiB that ray or slurm sets aside")
+
+    @model_validator(mode="after")
+    def _gpus_are_whole_or_one_is_shared(self) -> Self:
+        if self.gpus is not None and self.gpus > 1 and self.gpus != int(self.gpus):
+            raise rule(f"a whole number, or a fraction of one GPU; received {self.gpus!r}", "gpus")
+        return self
+
+
+class Slurm(Section):
+    """What a Slurm cluster wants to know of a job; used by the launcher slurm."""
+
+    cluster: Literal["slurm", "local"] = Field(
+        default="slurm", description="local: processes of this machine that behave like jobs, to try it out"
+    )
+    partition: ClusterName | None = Field(default=None, description="null: the cluster's default")
+    account: ClusterName | None = Field(default=None, description="null: the user's default")
+    qos: ClusterName | None = Field(default=None, description="null: the cluster's default")
+    constraint: ClusterName | None = Field(default=None, description="a feature that the nodes must have")
+    minutes: Count = Field(
+        default=240, description="time limit of a run; one that is over is requeued and goes on"
+    )
+
+
 class Sweep(Section):
     """The runs of `cl sweep`: every λ × α × seed; null stands for the single value of loss or train."""
 
@@ -252,6 +292,11 @@ class Sweep(Section):
     seed: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] | None = Field(
         default=None, description="values of train.seed"
     )
+    launcher: Literal["local", "ray", "slurm"] = Field(
+        default="local", description="what starts the runs: processes of this machine, Ray, or Slurm"
+    )
+    resources: Resources = Resources()
+    slurm: Slurm = Slurm()
 
     @field_validator("lambda_", "alpha", "seed")
     @classmethod

@@ -32,13 +32,12 @@ def threads_of_this_process() -> int:
     return int(asked) if asked.isdecimal() and int(asked) > 0 else usable_cores()
 
 
-def thread_limits(jobs: int) -> dict[str, str]:
-    """Environment variables that share the cores between `jobs` processes; a single one may have them all."""
-    if jobs == 1:
+def thread_limits(threads: int) -> dict[str, str]:
+    """Environment variables that hold a process to so many threads; none where it would take as many by itself."""
+    if threads == threads_of_this_process():
         return {}
-    threads = str(max(1, usable_cores() // jobs))
     # Of TensorFlow, of OpenMP, and of XLA's client under JAX. Each ignores the others'.
-    return dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "PJRT_NPROC"), threads)
+    return dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "PJRT_NPROC"), str(threads))
 
 
 def processor_has_bfloat16() -> bool:

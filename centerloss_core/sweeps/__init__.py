@@ -1,11 +1,11 @@
-"""A sweep: every λ × α × seed, each point an ordinary `cl train` in a process of its own.
+"""A sweep: every λ × α × seed, each point an ordinary `cl train` in a process of its own, here or on other machines.
 
 A process each, because TensorFlow gives neither memory nor threads back, and so that one point that dies (out of
 memory, say) leaves the others alone. The directory is the only thing that points and sweep share, and the only state:
 
     sweep.yaml       the config file as it was given
     points/          the resolved config of each point
-    summary.json     the command, and a row per point; replaced whole whenever a point starts or ends
+    summary.json     the command, and a row per point; replaced whole when points start or end
     summary.csv      the same for a spreadsheet
     logs/            what each point's process printed
     <point>/         the run directories
@@ -13,10 +13,12 @@ memory, say) leaves the others alone. The directory is the only thing that point
 
 from centerloss_core.sweeps.conductor import read_sweep, resume_sweep, run_sweep
 from centerloss_core.sweeps.grid import Point, plan
+from centerloss_core.sweeps.launchers import Launch
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import read_summary, write_summary
 
 __all__ = [
+    "Launch",
     "Point",
     "PointState",
     "plan",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,13 @@ def write_points(directory: Path, points: Sequence[Point]) -> None:
 
 def fingerprint(points: Sequence[Point]) -> str:
     """What `summary.json` remembers of the points, to notice when somebody edits `points/`."""
-    return hashlib.sha256(_as_text(sorted(points, key=lambda point: point.name)).encode()).hexdigest()
+    return _hash({point.name: dump_yaml(point.config) for point in points})
+
+
+def _hash(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256(
+        "\n".join(f"# {name}\n{texts[name]}" for name in sorted(texts)).encode()
+    ).hexdigest()
 
 
 def read_points(directory: Path, summary: dict[str, Any] | None) -> list[Point]:
@@ -92,7 +99,9 @@ def read_points(directory: Path, summary: dict[str, Any] | None) -> list[Point]:
     if summary is None:
         return sorted(points, key=_values)
     begun = summary.get("points")
-    if isinstance(begun, str) and begun != fingerprint(points):
+    # Of the text, not of what it means: a version that knows another setting must not see a change here.
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in paths}
+    if isinstance(begun, str) and begun != _hash(texts):
         raise ChangedError(
             f"{directory / _POINTS} was changed after the sweep was begun, and a sweep goes on as it was begun: "
             "put it back as it was, or begin a new sweep"
@@ -109,14 +118,20 @@ def refuse_other_points(directory: Path, begun: Sequence[Point], asked: Sequence
         ChangedError: they differ; the message shows how.
     """
     complaint = f"{directory} was begun with another config, and a sweep goes on as it was begun"
-    refuse_changes(_as_text(begun), _as_text(asked), complaint)
+    refuse_changes(
+        _as_text(sorted(begun, key=_values)), _as_text(sorted(asked, key=_values)), complaint
+    )  # the order of a sweep whose summary is lost is not known
 
 
 def _no_sweep(directory: Path) -> str:
     if not directory.exists():
         return f"{directory}: no such directory"
     if (directory / MANIFEST).is_file():
-        return f"{directory} is a run, not a sweep: cl train --resume {directory}"
+        return f"{directory} is a run, not a sweep: cl train --resume {shlex.quote(str(directory))}"
+    if (directory / SUMMARY).is_file():
+        return (
+            f"{directory / _POINTS} has lost the configs of the points: put them back, or begin a new sweep"
+        )
     return f"{directory} is not a sweep: it has no {SUMMARY} and no {_POINTS}/"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from centerloss_core.runs import RunError, last_row, read_manifest
 from centerloss_core.sweeps.grid import Point
+from centerloss_core.sweeps.launchers.launcher import Started, log_path
 
 _FIGURES = (
     "accuracy",
@@ -24,15 +24,45 @@ _FIGURES = (
 
 @dataclass
 class PointState:
-    """What the live table shows and `summary.json` keeps."""
+    """What the live table shows and `summary.json` keeps.
+
+    Attributes:
+        status: waiting, running, completed, failed or interrupted.
+        reason: why it is failed or interrupted.
+        starts: how often it was started, but for `losses`: how often its machine was lost.
+        started: the point in its launcher's hands.
+        place: where it runs or ran last.
+    """
 
     point: Point
     path: Path
     status: str = "waiting"
     reason: str | None = None
     starts: int = 0
-    manifest_before: dict[str, Any] = field(default_factory=dict, repr=False)
-    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    losses: int = 0
+    place: str | None = None
+    started: Started | None = field(default=None, repr=False)
+    _before: tuple[Any, ...] = field(default=(), repr=False)
+    _log_bytes_before: int = field(default=0, repr=False)
+    _row: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is to be started, and is in no launcher's hands."""
+        return self.status == "waiting" and self.started is None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the rate of its newest row; None before the first."""
+        row = self.latest
+        if row is None:
+            return None
+        train = self.point.config.train
+        try:
+            total = train.iterations or row["step"] * train.epochs / row["epoch"]
+            return float((total - row["step"]) * train.batch_size / row["images_per_second"])
+        except (KeyError, TypeError, ZeroDivisionError):  # not a row of ours
+            return None
 
     @property
     def latest(self) -> dict[str, Any] | None:
@@ -46,8 +76,45 @@ class PointState:
         except RunError:
             return {}
 
+    def remember(self) -> None:
+        """Note how things stand before a start, to tell afterwards what it added."""
+        self._before = self._progress()
+        self._log_bytes_before = self._log.stat().st_size if self._log.exists() else 0
+
+    @property
+    def came_to_its_run(self) -> bool:
+        """Whether the last start got as far as taking up or ending the run."""
+        return self._progress() != self._before
+
+    def log_since_start(self) -> str:
+        """What its process printed since the last start."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(self._log_bytes_before)
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+    def _progress(self) -> tuple[Any, ...]:
+        manifest = self.manifest()
+        return tuple(manifest.get(key) for key in ("status", "finished", "resumed", "created"))
+
+    @property
+    def _log(self) -> Path:
+        return log_path(self.path.parent, self.point.name)
+
     def summary(self) -> dict[str, Any]:
-        """Its row in `summary.json`: the grid, the status, and the figures on the test set where there are any."""
+        """Its row in `summary.json`: the grid, the status, and the figures on the test set where there are any.
+
+        A point that has ended is read once: a sweep of a thousand writes its summary a thousand times.
+        """
+        if self._row is not None and self.status == "completed":
+            return self._row
+        row = self._read_summary()
+        self._row = row if self.status == "completed" else None
+        return row
+
+    def _read_summary(self) -> dict[str, Any]:
         loss = self.point.config.loss
         manifest = self.manifest()
         metrics = _dict(manifest.get("metrics"))

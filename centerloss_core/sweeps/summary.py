@@ -26,14 +26,17 @@ def write_summary(directory: Path, states: Sequence[PointState], origin: Mapping
     writer.writeheader()
     writer.writerows(rows)
     with atomic_write(directory / "summary.csv") as file:
-        file.write(table.getvalue().encode())
+        file.write(table.getvalue().encode(errors="backslashreplace"))  # a reason may hold any file's name
 
 
 def read_summary(directory: Path) -> list[dict[str, Any]] | None:
     """The rows of a sweep's `summary.json`; None where there is no sweep.
 
+    Files are read and written in the directories that the rows name: one edited by hand must not lead out of the
+    sweep.
+
     Raises:
-        RunError: the file is damaged.
+        RunError: the file is damaged, or the directory of a row is not a plain name.
     """
     path = directory / SUMMARY
     if not path.exists():
@@ -41,4 +44,11 @@ def read_summary(directory: Path) -> list[dict[str, Any]] | None:
     rows = read_json(path).get("runs")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise RunError(f"{path}: has no list of runs")
+    for row in rows:
+        name = row.get("directory")
+        if not isinstance(name, str) or name != Path(name).name or name in ("", ".."):
+            raise RunError(
+                f"{path}: a run's directory is {name!r}, which is not a plain name; "
+                "put the file back as the sweep wrote it"
+            )
     return rows

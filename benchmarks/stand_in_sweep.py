@@ -1,0 +1,72 @@
+"""A sweep of runs that do nothing, seen from inside: `python -m benchmarks.stand_in_sweep LAUNCHER POINTS RESULT`."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.sections import CONFIG
+from centerloss_core.config import Resources, Slurm, load_document
+from centerloss_core.sweeps import Launch, PointState, plan, run_sweep
+
+# Python reads this file when it starts. `cl train` leaves what a completed run leaves, and ends before it begins.
+_STAND_IN = """
+import json, os, sys
+words = sys.orig_argv
+if "train" in words and "--run-dir" in words:
+    path = words[words.index("--run-dir") + 1]
+    os.makedirs(path)
+    figures = {"accuracy": 0.99, "nearest_center_accuracy": 0.99}
+    content = {"format": 1, "status": "completed", "reason": None, "metrics": {"test": figures}}
+    with open(os.path.join(path, "run.json"), "w") as file:
+        json.dump(content, file)
+    os._exit(0)
+"""
+
+
+def main(launcher: str, points: int, result: Path) -> None:
+    """Run it and write what was seen."""
+    from rich.console import Console
+
+    from cli.sweep_view import View
+
+    document = load_document(CONFIG)
+    grid = plan(document, lambdas=[index / points for index in range(points)])
+    looks: list[float] = []
+    drawings: list[float] = []
+    view, console = View(), Console(file=io.StringIO(), width=120, markup=False)
+
+    def show(states: Sequence[PointState]) -> None:
+        looks.append(time.perf_counter())
+        console.print(view.drawn(states))
+        drawings.append(time.perf_counter() - looks[-1])
+
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        (home / "sitecustomize.py").write_text(_STAND_IN)
+        os.environ["PYTHONPATH"] = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(home)])
+        launch = Launch(launcher, jobs=2, resources=Resources(cpus=1), slurm=Slurm(cluster="local"))
+        began = time.perf_counter()
+        states = run_sweep(grid, home / "sweep", document.text, launch=launch, show=show)
+        seconds = time.perf_counter() - began
+    assert {state.status for state in states} == {"completed"}, states[0]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(looks)]
+    told = {
+        "seconds": seconds,
+        "median_pause": statistics.median(pauses),
+        "longest_pause": max(pauses),
+        "drawing": statistics.median(drawings),
+    }
+    result.write_text(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,71 @@
+"""What became of a point, from how it ended and from what it left in its directory."""
+
+from __future__ import annotations
+
+import signal
+
+from centerloss_core.errors import ExpectedError
+from centerloss_core.locks import InUseError
+from centerloss_core.runs import Run
+from centerloss_core.sweeps.launchers.launcher import Ending
+from centerloss_core.sweeps.states import PointState
+
+_ENDS = ("completed", "failed", "interrupted")
+_MOST_LOSSES = 3  # of its machine; then something about the point takes machines down
+
+
+def take_note(state: PointState, ending: Ending, *, stopping: bool) -> None:
+    """Settle the status of a point that its launcher has let go of."""
+    never_ran = state.place is None
+    state.started = None
+    state.status, state.reason = _what_became_of(state, ending, stopping=stopping)
+    if ending.lost and state.status != "completed":
+        state.losses += 1
+        if state.losses <= _MOST_LOSSES:
+            state.status = "waiting"
+    if stopping and never_ran and not state.manifest():
+        state.status, state.reason = "waiting", None
+
+
+def _what_became_of(state: PointState, ending: Ending, *, stopping: bool) -> tuple[str, str | None]:
+    manifest = state.manifest()
+    ended_badly = "interrupted" if stopping else "failed"
+    said_why = ending.code is not None and ending.code > 0
+    if not manifest or (ending.code != 0 and not state.came_to_its_run):
+        return ended_badly, _last_words(state) if said_why else _in_words(ending, stopping=stopping)
+    status, reason = manifest.get("status"), manifest.get("reason")
+    if status == "running":  # it died without a word, or another process has the directory
+        status, reason = ended_badly, _in_words(ending, stopping=stopping)
+        if said_why and not stopping:
+            reason = _last_words(state)
+        if ending.lost:  # it may be saving yet, and goes on in any case
+            return "failed", reason
+        try:
+            with Run.open(state.path) as run:
+                run.finish("interrupted" if stopping else "failed", reason=reason)
+        except InUseError as error:
+            return "failed", str(error)
+        except (OSError, ExpectedError):  # a full disk; that the process has ended is what its lock tells
+            pass
+    return (
+        str(status) if status in _ENDS else "failed",
+        reason if reason is None or isinstance(reason, str) else str(reason),
+    )
+
+
+def _in_words(ending: Ending, *, stopping: bool) -> str:
+    if stopping:
+        return "stopped with the sweep"
+    if ending.reason is not None or ending.code is None:
+        return ending.reason or "its launcher lost sight of it"
+    if ending.code >= 0:
+        return f"its process ended with exit code {ending.code}"
+    name = signal.Signals(-ending.code).name
+    return f"its process ended with {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
+
+
+def _last_words(state: PointState) -> str:
+    """What the process said last: its error, or its last line."""
+    lines = [line.strip() for line in state.log_since_start().split("\n") if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or ["its process ended without a word"])[-1]

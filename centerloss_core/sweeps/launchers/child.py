@@ -1,0 +1,79 @@
+"""The process of one point: `cl train` in a run directory and with a log of its own, whoever launches it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from centerloss_core.devices import thread_limits
+from centerloss_core.interrupts import LEASH
+from centerloss_core.locks import holder
+from centerloss_core.runs import MANIFEST
+from centerloss_core.sweeps.launchers.launcher import Task
+
+# What decides how a run computes and where its data is; a process on another machine is told these.
+_TOLD = ("KERAS_BACKEND", "CENTERLOSS_DATA_DIR")
+_LONGEST_WAIT, _MOMENT = 60.0, 0.05  # seconds
+
+
+def start(task: Task, variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start it: from where the run stopped, or anew.
+
+    Args:
+        task: the point.
+        variables: of the environment, above those of this process.
+    """
+    if (task.path / MANIFEST).is_file():
+        arguments = ["--resume", str(task.path)]
+    else:
+        arguments = ["--config", str(task.config), "--run-dir", str(task.path)]
+    with task.log.open("ab") as log:
+        return subprocess.Popen(
+            # -P: what lies in the user's folder must not be imported in place of this program.
+            [sys.executable, "-P", "-m", "cli", "train", *arguments, "--quiet"],
+            stdin=subprocess.PIPE,  # nothing is ever written to it: it ends when this process does
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={
+                **os.environ,
+                **import_path(),
+                **thread_limits(task.threads),
+                **(variables or {}),
+                LEASH: "1",
+            },
+            start_new_session=True,  # Ctrl-C reaches the sweep alone, which passes it on once
+        )
+
+
+def close(process: subprocess.Popen[bytes]) -> None:
+    """Let go of a process that has ended."""
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def wait_until_free(directory: Path) -> None:
+    """Wait for whoever still works in a run directory, a minute at most.
+
+    A run whose machine or launcher was lost takes a moment to notice, and saves before it ends.
+    """
+    deadline = time.monotonic() + _LONGEST_WAIT
+    while holder(directory) is not None and time.monotonic() < deadline:
+        time.sleep(_MOMENT)
+
+
+def told_variables() -> dict[str, str]:
+    """The variables of this process that one on another machine must have too."""
+    return {name: os.environ[name] for name in _TOLD if name in os.environ}
+
+
+def import_path() -> dict[str, str]:
+    """Let the points run the same code as the sweep, also from a checkout that is not installed."""
+    home = Path(__file__).resolve().parents[3]
+    if home.is_relative_to(sys.prefix):
+        return {}
+    earlier = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([str(home), *([earlier] if earlier else [])])}

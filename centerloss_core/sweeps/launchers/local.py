@@ -1,0 +1,96 @@
+"""Points as processes of this machine, some at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Sequence
+from types import TracebackType
+
+from centerloss_core.sweeps.launchers import child
+from centerloss_core.sweeps.launchers.gpus import Gpus, visible_gpus
+from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError, Task
+
+
+class LocalLauncher:
+    """Processes of this machine.
+
+    Args:
+        jobs: at a time.
+        gpus: that each takes: whole ones, or a fraction of one. None: where several run at a time and each can
+            have a GPU of its own, that; otherwise all see what this process sees.
+
+    Raises:
+        LauncherError: it has fewer GPUs than one point takes.
+    """
+
+    def __init__(self, jobs: int, gpus: float | None) -> None:
+        there = visible_gpus() if gpus or (gpus is None and jobs > 1) else []
+        if gpus and gpus > len(there):
+            raise LauncherError(
+                f"sweep.resources.gpus is {gpus:g}, and this machine shows {len(there)}: lower it, leave it out, "
+                "or check `nvidia-smi` and CUDA_VISIBLE_DEVICES"
+            )
+        if gpus is None and 1 < jobs <= len(there):
+            gpus = 1
+        self._gpus = None if gpus is None else Gpus(there, gpus)
+        self.jobs: int | None = jobs if not gpus or self._gpus is None else min(jobs, self._gpus.places)
+
+    def __enter__(self) -> LocalLauncher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def start(self, tasks: Sequence[Task]) -> list[LocalProcess]:
+        """Start a process each."""
+        started: list[LocalProcess] = []
+        try:
+            for task in tasks:
+                started.append(LocalProcess(task, self._gpus))
+        except BaseException:
+            for process in started:
+                process.kill()
+            raise
+        return started
+
+
+class LocalProcess:
+    """A point as a process of this machine."""
+
+    def __init__(self, task: Task, gpus: Gpus | None) -> None:
+        self._gpus = gpus
+        self._taken = None if gpus is None else gpus.take()
+        variables = None if self._taken is None else {"CUDA_VISIBLE_DEVICES": ",".join(self._taken)}
+        self._process = child.start(task, variables)
+
+    @property
+    def place(self) -> str | None:
+        """The GPUs, if it was given some."""
+        return f"gpu {','.join(self._taken)}" if self._taken else "here"
+
+    def ended(self) -> Ending | None:
+        """Its exit code, once there is one."""
+        if (code := self._process.poll()) is None:
+            return None
+        child.close(self._process)
+        if self._gpus is not None and self._taken is not None:
+            self._gpus.give_back(self._taken)
+            self._taken = None
+        return Ending(code)
+
+    def interrupt(self, signal_number: int) -> None:
+        """Pass the signal on."""
+        self._process.send_signal(signal_number)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
+    def wait(self, seconds: float) -> None:
+        """Return when it has ended, and after this time at the latest."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)

@@ -1,0 +1,303 @@
+"""Points as jobs of a Slurm cluster."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from centerloss_core.config import Slurm
+from centerloss_core.devices import usable_cores
+from centerloss_core.locks import holder
+from centerloss_core.runs import RunError, read_manifest
+from centerloss_core.sweeps.launchers import child, slurm_notes, slurm_queue
+from centerloss_core.sweeps.launchers.gpus import Gpus, visible_gpus
+from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError, Task
+from centerloss_core.sweeps.launchers.slurm_job import PointJob, thread_variable_names
+from centerloss_core.sweeps.launchers.slurm_submission import Cluster, LocalCluster, SlurmCluster
+
+# Slurm's MaxArraySize is 1001 unless somebody changed it, and bounds the index.
+_LARGEST_ARRAY = 1000
+_BETWEEN_LOOKS = 0.25  # seconds, at the notes
+# Seconds between two questions to Slurm. That a run has ended is told by its note; these are for jobs that were lost.
+_FIRST_QUESTION, _IN_A_HURRY = 20.0, 3.0
+_LONGEST_DELAY = 60.0  # seconds that a file system may take to show what another machine wrote
+_LONGEST_KILL = 10.0  # seconds for all points together
+_MOMENT = 0.05
+
+
+class SlurmLauncher:
+    """Jobs of a Slurm cluster. All machines must see this Python and the sweep directory under the same path.
+
+    The jobs do not need the sweep's process: when that is killed they go on, also where `cluster` is local, and
+    `cl sweep --resume` has those that still run save and stop, and goes on with them in new jobs.
+
+    Args:
+        slurm: what the cluster wants to know.
+        jobs: at a time. None: as Slurm likes; where `cluster` is local, as many as the cores allow.
+        threads: of each point.
+        gpus: of each point.
+
+    Raises:
+        LauncherError: submitit or Slurm is not installed, or cannot give such GPUs.
+    """
+
+    def __init__(self, slurm: Slurm, jobs: int | None, threads: int = 1, gpus: float | None = None) -> None:
+        if gpus and gpus != int(gpus):
+            raise LauncherError(
+                f"Slurm gives whole GPUs, and sweep.resources.gpus is {gpus:g}: set it to 1 or leave it out"
+            )
+        self._gpus: Gpus | None = None
+        self._cluster: Cluster
+        self.jobs: int | None = None
+        if slurm.cluster == "local":
+            self._cluster = LocalCluster(slurm)
+            self.jobs = jobs or max(1, usable_cores() // threads)
+            if gpus:
+                self._gpus = Gpus(visible_gpus(), gpus)
+                if not self._gpus.places:
+                    raise LauncherError(
+                        f"sweep.resources.gpus is {gpus:g}, more than this machine shows: lower it, or leave it out"
+                    )
+                self.jobs = min(self.jobs, self._gpus.places)
+        else:
+            self._cluster = SlurmCluster(slurm, jobs)
+        self._chained = jobs is not None and self.jobs is None
+        self._points: list[SlurmPoint] = []
+        self._notes: set[str] = set()
+        self._states: dict[str, str] = {}
+        self._unneeded: list[str] = []
+        self._next_look = self._next_question = 0.0
+        self._hurry = False
+        self._last_kill: float | None = None
+
+    def __enter__(self) -> SlurmLauncher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._next_look = 0.0
+        left = [point for point in self._points if point.ended() is None]
+        if left:
+            for point in left:
+                point.give(slurm_notes.TERM)
+            self._cluster.cancel([point.job for point in left], only_waiting=False)
+        self._cluster.close()
+
+    def start(self, tasks: Sequence[Task]) -> list[SlurmPoint]:
+        """Submit them, in as few arrays as Slurm allows; arrays wait for each other where `jobs` bounds them all."""
+        started: list[SlurmPoint] = []
+        try:
+            for _, alike in itertools.groupby(tasks, lambda task: (task.threads, task.gpus, task.memory)):
+                for some in _parts(list(alike), _LARGEST_ARRAY):
+                    after = started[-1].job if started and self._chained else None
+                    started += self._submit(some, after)
+        except BaseException:
+            for point in started:
+                point.give(slurm_notes.TERM)
+            self._cluster.cancel([point.job for point in started], only_waiting=False)
+            raise
+        if not self._points:
+            self._next_question = time.monotonic() + min(self._cluster.pause, _FIRST_QUESTION)
+        self._points = [point for point in self._points if not point.is_over] + started
+        return started
+
+    def _submit(self, tasks: Sequence[Task], after: str | None) -> list[SlurmPoint]:
+        folder = slurm_notes.notes_folder(tasks[0].directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        threads = {name: os.environ[name] for name in thread_variable_names() if name in os.environ}
+        tickets = slurm_notes.new_tickets(folder, [task.name for task in tasks])
+        taken = [[] if self._gpus is None else self._gpus.take() for _ in tasks]
+        jobs = [
+            PointJob(
+                task.name,
+                str(task.directory),
+                task.threads,
+                ticket,
+                child.told_variables() | ({"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}),
+                threads,
+            )
+            for task, ticket, gpus in zip(tasks, tickets, taken, strict=True)
+        ]
+        try:
+            names = self._cluster.submit(jobs, tasks[0], after)
+        except BaseException:
+            for ticket in tickets:  # of jobs that may have been taken, and whose names are not known
+                slurm_notes.give_order(folder, ticket, slurm_notes.TERM)
+            raise
+        return [
+            SlurmPoint(self, task, folder, ticket, name, gpus)
+            for task, ticket, name, gpus in zip(tasks, tickets, names, taken, strict=True)
+        ]
+
+    # ---- What points ask ---------------------------------------------------------------------------------------
+
+    @property
+    def grace(self) -> float:
+        """Seconds in which a job that has ended may yet be requeued, or its note yet appear."""
+        return self._cluster.grace
+
+    def has_note(self, folder: Path, name: str) -> bool:
+        """Whether a note is there; looked for a few times a second, for all points at once."""
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _BETWEEN_LOOKS
+            self._notes = slurm_notes.written(folder)
+            if self._unneeded:
+                self._cluster.cancel(self._unneeded, only_waiting=True)
+                self._unneeded.clear()
+        return name in self._notes
+
+    def state(self, job: str) -> str | None:
+        """What Slurm said of a job; it is asked once a minute, for all jobs at once, and more often at an end."""
+        now = time.monotonic()
+        if now >= self._next_question:
+            self._states = self._cluster.ask([point.job for point in self._points if not point.is_over])
+            pause = self._cluster.pause
+            self._next_question = time.monotonic() + (min(pause, _IN_A_HURRY) if self._hurry else pause)
+            self._hurry = False
+        return self._states.get(job)
+
+    def hurry(self) -> None:
+        """Ask again soon."""
+        if not self._hurry:
+            self._hurry = True
+            self._next_question = min(self._next_question, time.monotonic() + _IN_A_HURRY)
+
+    def drop(self, job: str) -> None:
+        """Cancel a job if it has not started, together with others."""
+        self._unneeded.append(job)
+
+    def cancel(self, job: str) -> None:
+        """Cancel a job now."""
+        self._cluster.cancel([job], only_waiting=False)
+
+    def log(self, directory: Path, job: str) -> Path:
+        """Where a job may have said why it failed."""
+        return self._cluster.log(directory, job)
+
+    def abandon(self, job: str) -> None:
+        """Give up a job that did not end."""
+        self._cluster.abandon([job])
+
+    def last_kill(self) -> float:
+        """When to give up what was killed: some seconds after the first was."""
+        if self._last_kill is None:
+            self._last_kill = time.monotonic() + _LONGEST_KILL
+        return self._last_kill
+
+    def give_back(self, gpus: Sequence[str]) -> None:
+        """Note that a point has ended."""
+        if self._gpus is not None:
+            self._gpus.give_back(gpus)
+
+
+class SlurmPoint:
+    """A point as a job.
+
+    Attributes:
+        job: its name in Slurm, such as 1234_5.
+    """
+
+    def __init__(
+        self, launcher: SlurmLauncher, task: Task, folder: Path, ticket: str, job: str, gpus: Sequence[str]
+    ) -> None:
+        self.job = job
+        self._launcher = launcher
+        self._task = task
+        self._folder = folder
+        self._ticket = ticket
+        self._gpus = gpus
+        self._ending: Ending | None = None
+        self._stopped = False
+        self._noted_since: float | None = None
+        self._over_since: float | None = None
+
+    @property
+    def place(self) -> str | None:
+        """The job and its node; None while it waits in the queue."""
+        if not self._launcher.has_note(self._folder, f"{self._ticket}.began"):
+            return None
+        node = slurm_notes.host(self._folder, self._ticket)
+        return f"job {self.job}" + (f" on {node}" if node else "")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its end has been seen."""
+        return self._ending is not None
+
+    def ended(self) -> Ending | None:
+        """As its job noted; else, where that was lost, as Slurm says."""
+        if self._ending is None:
+            self._ending = self._noted_end() or self._lost_end()
+            if self._ending is not None:
+                self._launcher.give_back(self._gpus)
+        return self._ending
+
+    def interrupt(self, signal_number: int) -> None:
+        """Order it to save and stop, which it hears within a second, and drop it from the queue if it is there."""
+        self._stopped = True
+        self.give(slurm_notes.TERM)
+        if self.place is None:
+            self._launcher.drop(self.job)
+
+    def kill(self) -> None:
+        """Order it to stop now, and cancel the job; one that is not seen to end within some seconds is given up."""
+        if self.ended() is not None:
+            return
+        self._stopped = True
+        self.give(slurm_notes.KILL)
+        self._launcher.cancel(self.job)
+        while self.ended() is None and time.monotonic() < self._launcher.last_kill():
+            time.sleep(_MOMENT)
+        if self._ending is None:
+            self._launcher.abandon(self.job)
+            self._ending = Ending(None, "its job was cancelled, and its end was not seen")
+
+    def wait(self, seconds: float) -> None:
+        """Return when it has ended, and after this time at the latest."""
+        deadline = time.monotonic() + seconds
+        while self.ended() is None and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(_MOMENT, left))
+
+    def give(self, order: str) -> None:
+        """Write an order for its job."""
+        slurm_notes.give_order(self._folder, self._ticket, order)
+
+    def _noted_end(self) -> Ending | None:
+        if not self._launcher.has_note(self._folder, f"{self._ticket}.ended"):
+            return None
+        code, reason = slurm_notes.ending(self._folder, self._ticket)
+        self._noted_since = self._noted_since or time.monotonic()
+        if code == 0 and not self._completed() and time.monotonic() < self._noted_since + _LONGEST_DELAY:
+            return None  # the file system does not show it yet
+        return Ending(code, reason)
+
+    def _lost_end(self) -> Ending | None:
+        state = self._launcher.state(self.job)
+        if state is None or not slurm_queue.is_final(state):
+            if self._stopped:
+                self._launcher.hurry()
+            self._over_since = None
+            return None
+        self._launcher.hurry()
+        self._over_since = self._over_since or time.monotonic()
+        over = time.monotonic() - self._over_since
+        if self._stopped and state == "CANCELLED" and self.place is None:
+            return Ending(None, "cancelled before it began")
+        if over < self._launcher.grace or (over < _LONGEST_DELAY and holder(self._task.path) is not None):
+            return None
+        return slurm_queue.ending_in(state, self._launcher.log(self._task.directory, self.job))
+
+    def _completed(self) -> bool:
+        try:
+            return read_manifest(self._task.path).get("status") == "completed"
+        except RunError:
+            return False
+
+
+def _parts(tasks: Sequence[Task], size: int) -> list[Sequence[Task]]:
+    return [tasks[start : start + size] for start in range(0, len(tasks), size)]

@@ -1,0 +1,221 @@
+"""A run that trains on another machine, kept up to date in its run directory here: consistent at every moment.
+
+Files that a run replaces are replaced here, whole; a checkpoint appears whole or not at all; `run.json` comes last, so
+that it never says more than the other files bear out. They come in pieces, one at a time, so that neither machine holds
+more than one in memory. The functions are generators: each yields a call to the actor and is sent its answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from centerloss_core.atomic import atomic_directory, atomic_write, new_file, remove_directory
+from centerloss_core.locks import DirectoryLock
+from centerloss_core.runs import MANIFEST
+from centerloss_core.sweeps.launchers.launcher import Task
+from centerloss_core.sweeps.launchers.ray_paths import Stamp, checked, is_passed_on
+from centerloss_core.sweeps.launchers.ray_worker import PIECE, digest_before
+
+Calls = Generator[Any, Any, None]
+_PARTS = ("checkpoints", "features", "plots")
+
+
+class _ChangedMeanwhileError(Exception):
+    """The worker has another file under this name by now; the next look finds it."""
+
+
+class Mirror:
+    """The files of one point.
+
+    Args:
+        host: the handle of its actor.
+        task: the point, with the directories here.
+    """
+
+    def __init__(self, host: Any, task: Task) -> None:
+        self._host = host
+        self._task = task
+        self._same: dict[str, Stamp] = {}  # the worker's files that are here already
+        self._log_begins = task.log.stat().st_size if task.log.exists() else 0
+        self._lock = DirectoryLock(task.path) if task.path.is_dir() else None
+
+    def close(self) -> None:
+        """Let others write into the run directory."""
+        if self._lock is not None:
+            self._lock.release()
+
+    # ---- There ------------------------------------------------------------------------------------------------
+
+    def push(self) -> Calls:
+        """Give the worker what it needs to begin, or to go on."""
+        directory, name = self._task.directory, self._task.name
+        yield from self._push(self._task.config.relative_to(directory).as_posix())
+        for path in sorted(self._task.path.rglob("*")):
+            relative = path.relative_to(directory).as_posix()
+            if path.is_file() and not path.is_symlink() and is_passed_on(relative, name):
+                self._same[relative] = yield from self._push(relative)
+
+    def _push(self, name: str) -> Generator[Any, Any, Stamp]:
+        stamp: Stamp | None = None
+        offset = 0
+        with (self._task.directory / name).open("rb") as file:
+            while (piece := file.read(PIECE)) or stamp is None:
+                stamp = yield self._host.write.remote(name, piece, offset)
+                offset += len(piece)
+        return stamp
+
+    # ---- Back -------------------------------------------------------------------------------------------------
+
+    def pull(self) -> Generator[Any, Any, bool]:
+        """Bring what is new.
+
+        Returns:
+            Whether all is here that the worker had when it was asked.
+
+        Raises:
+            LauncherError: the worker named a file that is not its point's.
+            OSError: it cannot be written here.
+        """
+        listed = yield self._host.listing.remote()
+        found: dict[str, Stamp] = {name: tuple(stamp) for name, stamp in listed}
+        for name in found:
+            checked(name, self._task.name, self._task.directory)
+        manifest = self._in_run(MANIFEST)
+        whole = True
+        if not self._task.path.exists() and manifest in found:
+            whole = yield from self._tried(self._make(found))
+        grown = [name for name in found if _only_grows(name, self._task.name)]
+        folders = self._checkpoints(found)
+        rest = [
+            name
+            for name in found
+            if name not in grown and name != manifest and not any(name in files for files in folders.values())
+        ]
+        if not self._task.path.exists():  # all that a run which has not begun may leave is its log
+            grown, folders, rest = [name for name in grown if name.startswith("logs/")], {}, []
+        for name in grown:
+            if self._same.get(name) != found[name]:
+                whole = (yield from self._tried(self._grow(name, found[name]))) and whole
+        for name in rest:
+            if self._same.get(name) != found[name]:
+                whole = (yield from self._tried(self._replace(name, found[name]))) and whole
+        whole = (yield from self._pull_checkpoints(folders, found)) and whole
+        if whole and manifest in found and self._same.get(manifest) != found[manifest]:
+            whole = yield from self._tried(self._replace(manifest, found[manifest]))
+        return whole
+
+    def _tried(self, calls: Calls) -> Generator[Any, Any, bool]:
+        try:
+            yield from calls
+        except _ChangedMeanwhileError:
+            return False
+        return True
+
+    def _make(self, found: Mapping[str, Stamp]) -> Calls:
+        """Make the run directory: with what a run cannot be without, or not at all."""
+        with atomic_directory(self._task.path) as folder:
+            for part in _PARTS:
+                (folder / part).mkdir()
+            for name in (MANIFEST, "config.yaml"):
+                with new_file(folder / name) as file:
+                    yield from self._fetch(self._in_run(name), found, file)
+            lock = DirectoryLock(folder)
+        self._lock = lock.moved_to(self._task.path)
+        self._same |= {self._in_run(name): found[self._in_run(name)] for name in (MANIFEST, "config.yaml")}
+
+    def _replace(self, name: str, stamp: Stamp) -> Calls:
+        path = checked(name, self._task.name, self._task.directory)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as file:
+            yield from self._fetch(name, {name: stamp}, file)
+        self._same[name] = stamp
+
+    def _grow(self, name: str, stamp: Stamp) -> Calls:
+        """Append what is new, or take the file anew where it is not the one that is here, only longer."""
+        path = checked(name, self._task.name, self._task.directory)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        begin = self._log_begins if path == self._task.log else 0
+        have = max(0, path.stat().st_size - begin) if path.exists() else 0
+        tail = None
+        if have and begin == 0:
+            with path.open("rb") as file:
+                tail = digest_before(file, have)
+        first = None
+        if have <= stamp[1]:
+            first = yield self._host.read.remote(name, have, None, tail)
+        if first is None:
+            with atomic_write(path) as file:
+                yield from self._append(name, 0, None, stamp[1], file)
+        else:
+            with path.open("ab") as file:
+                yield from self._append(name, have, first, stamp[1], file)
+        self._same[name] = stamp
+
+    def _append(self, name: str, offset: int, piece: bytes | None, end: int, file: IO[bytes]) -> Calls:
+        while offset < end:
+            if piece is None:
+                piece = yield self._host.read.remote(name, offset, None, None)
+            if not piece:
+                raise _ChangedMeanwhileError
+            piece = piece[: end - offset]  # what is longer than announced may be in the middle of a row
+            file.write(piece)
+            offset += len(piece)
+            piece = None
+
+    def _fetch(self, name: str, found: Mapping[str, Stamp], file: IO[bytes]) -> Calls:
+        if name not in found:
+            raise _ChangedMeanwhileError
+        stamp, offset = found[name], 0
+        while offset < stamp[1]:
+            piece = yield self._host.read.remote(name, offset, stamp, None)
+            if not piece:
+                raise _ChangedMeanwhileError
+            file.write(piece)
+            offset += len(piece)
+
+    # ---- Checkpoints ------------------------------------------------------------------------------------------
+
+    def _checkpoints(self, found: Mapping[str, Stamp]) -> dict[str, list[str]]:
+        """The folders in `checkpoints/`, oldest first, and the files of each."""
+        folders: dict[str, list[str]] = {}
+        for name in found:
+            parts = PurePosixPath(name).parts
+            if parts[0] == self._task.name and len(parts) == 4 and parts[1] == "checkpoints":
+                folders.setdefault(parts[2], []).append(name)
+        return dict(sorted(folders.items()))
+
+    def _pull_checkpoints(
+        self, folders: Mapping[str, Sequence[str]], found: Mapping[str, Stamp]
+    ) -> Generator[Any, Any, bool]:
+        whole = True
+        here = self._task.path / "checkpoints"
+        for folder, names in folders.items():
+            if any(self._same.get(name) != found[name] for name in names) or not (here / folder).is_dir():
+                whole = (yield from self._tried(self._pull_folder(here / folder, names, found))) and whole
+        if whole and folders:
+            for outdated in here.glob("step-*"):
+                if outdated.name not in folders:
+                    remove_directory(outdated)
+        return whole
+
+    def _pull_folder(self, path: Path, names: Sequence[str], found: Mapping[str, Stamp]) -> Calls:
+        path.parent.mkdir(exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(atomic_directory(path))
+            for name in names:
+                with new_file(folder / PurePosixPath(name).name) as file:
+                    yield from self._fetch(name, found, file)
+            if path.is_dir():  # a damaged one that was put aside there, and taken anew
+                remove_directory(path)
+        self._same |= {name: found[name] for name in names}
+
+    def _in_run(self, name: str) -> str:
+        return f"{self._task.name}/{name}"
+
+
+def _only_grows(name: str, point: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return parts[0] == "logs" or parts[1:] in (("metrics.jsonl",), ("log.txt",)) or parts[1] == "tensorboard"

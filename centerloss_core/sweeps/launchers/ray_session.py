@@ -1,0 +1,235 @@
+"""A connection to Ray: to a cluster that is there, or to an instance of our own that nobody else can reach."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import logging
+import os
+import re
+import secrets
+import shutil
+import socket
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from centerloss_core.devices import usable_cores
+from centerloss_core.sweeps.launchers.launcher import LauncherError
+
+_OLDEST = (2, 54)
+_LOOPBACK = "127.0.0.1"
+_CONNECT_SECONDS, _JOIN_SECONDS, _START_SECONDS = 5.0, 20.0, 90.0
+_OBJECT_STORE = 200 * 2**20  # bytes; what passes through it are pieces of 4 MiB
+_LONGEST_FOLDER = 40  # characters; the path of a socket in it must not have more than 107
+
+# Ray's own processes and every driver read these when `ray` is imported.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # We say ourselves which GPUs a point sees; with this Ray does not warn that it will leave that to us.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # That a node was lost is said by the sweep, in a line; Ray would print a page, even without `log_to_driver`.
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+}
+# Ray ends the process of a driver, without a word to it, when the head has been away for so long. A sweep notices
+# earlier, and says more.
+_PATIENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "3600"}
+# Ray takes an address of the network for itself even when told 127.0.0.1, and then listens on all of them. Only where
+# "clusters" are off, as they are by default on Windows and macOS, does it stay on the loopback; in spite of its name
+# the switch works anywhere.
+_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+
+
+def require_ray() -> None:
+    """Look whether Ray is installed, and new enough; nothing of it is imported for that.
+
+    Raises:
+        LauncherError: it is not.
+    """
+    try:
+        found = importlib.util.find_spec("ray") is not None
+    except (ImportError, ValueError):  # blocked
+        found = False
+    if not found:
+        raise LauncherError("the launcher ray needs Ray: pip install 'centerloss[ray]'")
+    version = importlib.metadata.version("ray")
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise LauncherError(
+            f"the launcher ray needs Ray {oldest} or newer, and {version} is installed: "
+            "pip install --upgrade 'centerloss[ray]'"
+        )
+
+
+def knock(address: str) -> None:
+    """See whether anything listens there: Ray itself would try for half a minute.
+
+    Raises:
+        LauncherError: it is no address, or nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host = host.strip("[]")
+    if address.startswith("ray://") and not host:
+        host, port = port, "10001"
+    if not host or not port.isdecimal() or "/" in host:
+        raise LauncherError(
+            f"--ray-address must be auto, local, HOST:PORT or ray://HOST:PORT; received {address}"
+        )
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise LauncherError(_unreachable(address, error)) from error
+
+
+class RaySession:
+    """Entered, this process is a driver of Ray; all calls must come from the thread that entered it.
+
+    Args:
+        address: "auto", host:port or ray://host:port; None or "local": an instance of our own.
+        threads: of a point; our own instance has room for one at least.
+    """
+
+    def __init__(self, address: str | None, threads: int) -> None:
+        self._address = None if address == "local" else address
+        self._threads = threads
+        self._cleanup = contextlib.ExitStack()
+
+    def __enter__(self) -> RaySession:
+        """Connect.
+
+        Raises:
+            LauncherError: no cluster answers there.
+        """
+        with contextlib.ExitStack() as cleanup:
+            if self._address is None:
+                cleanup.enter_context(
+                    _environment(_QUIET | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
+                )
+                _start_alone(max(usable_cores(), self._threads), cleanup)
+            else:
+                cleanup.enter_context(_environment(_QUIET | _PATIENT))
+                _join(self._address)
+                cleanup.callback(_shutdown)
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cleanup.close()
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which nothing more is to be expected."""
+        return _START_SECONDS if self._address is None else _JOIN_SECONDS
+
+    def without_answer(self) -> str:
+        """What to say then."""
+        where = "on this machine" if self._address is None else f"at {self._address}"
+        return f"Ray {where} did not answer within {self.patience:.0f} s: check --ray-address, and `ray status` there"
+
+
+def alive_nodes() -> list[dict[str, Any]]:
+    """The nodes that there are now, as Ray describes them."""
+    import ray
+
+    return [node for node in ray.nodes() if node.get("Alive")]
+
+
+def _start_alone(cores: int, cleanup: contextlib.ExitStack) -> None:
+    import ray
+
+    # Before anything is opened: an instance that others could reach must not come to life.
+    if ray.util.get_node_ip_address() != _LOOPBACK:
+        raise LauncherError(
+            f"Ray {ray.__version__} would listen on the network, not on {_LOOPBACK} alone: "
+            "start a cluster yourself and name it with --ray-address, or use another version of Ray"
+        )
+    folder = _short_folder()
+    cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+    cleanup.callback(_shutdown)
+    try:
+        _init(
+            "local",
+            num_cpus=cores,
+            object_store_memory=_OBJECT_STORE,
+            _temp_dir=folder,
+            include_dashboard=False,
+        )
+    except Exception as error:
+        raise LauncherError(f"Ray does not start on this machine: {_first_line(error)}") from error
+    if {node["NodeManagerAddress"] for node in ray.nodes()} != {_LOOPBACK}:
+        raise LauncherError(f"Ray {ray.__version__} listens on the network, not on {_LOOPBACK} alone")
+
+
+def _join(address: str) -> None:
+    try:
+        _init(address)
+    except Exception as error:
+        raise LauncherError(_unreachable(address, error)) from error
+
+
+def _init(address: str, **how: Any) -> None:
+    import ray
+
+    # For as long as this process is a driver: Ray advises about everything that goes through its client.
+    warnings.filterwarnings("ignore", module=r"ray(\.|$)")
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **how)
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # which connecting sets anew
+
+
+def _shutdown() -> None:
+    import ray
+
+    with contextlib.suppress(Exception):  # the cluster may be gone
+        ray.shutdown()
+
+
+def _unreachable(address: str, error: Exception) -> str:
+    if address == "auto":
+        return (
+            "no Ray cluster runs on this machine: start one with `ray start --head`, give its address with "
+            "--ray-address, or leave that out for one of its own"
+        )
+    return f"no Ray cluster answers at {address} ({_first_line(error)}): check --ray-address, and `ray status` there"
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0].rstrip(".:")
+
+
+def _short_folder() -> str:
+    usual = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_FOLDER else "/tmp")
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set these, and put back what there was."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def node_environment() -> dict[str, str] | None:
+    """The variables that this node of Ray was started with, before Ray added its own; None where that is not known."""
+    try:
+        raw = Path(f"/proc/{os.environ['RAY_RAYLET_PID']}/environ").read_bytes()
+    except (OSError, KeyError):
+        return None
+    pairs = (entry.partition("=") for entry in raw.decode(errors="surrogateescape").split("\0"))
+    return {name: value for name, _, value in pairs if name}

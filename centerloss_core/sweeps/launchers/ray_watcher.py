@@ -1,0 +1,156 @@
+"""The one thread that talks to Ray: it waits for the answers to all outstanding calls at a time.
+
+What a point does is a generator: it yields a call, is sent the answer, and returns its ending. So a thousand points
+need no thousand threads, and the sweep's own thread never waits for a machine that does not answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import Any, Protocol
+
+from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError
+from centerloss_core.sweeps.launchers.ray_session import RaySession, alive_nodes
+
+_MOMENT = 0.1  # seconds
+_BETWEEN_LOOKS = 2.0  # at the nodes
+_LONGEST_SHUTDOWN, _LONGEST_SILENCE = 15.0, 30.0
+
+Life = Generator[Any, Any, Ending]
+GONE = "the Ray cluster went away: every point that had begun can be resumed"
+
+
+class Living(Protocol):
+    """A point as the watcher sees it."""
+
+    def life(self) -> Life:
+        """What it does, call by call; a call that failed is thrown into it."""
+
+    def settled(self, ending: Ending) -> None:
+        """Called once, with the ending."""
+
+
+class Watcher:
+    """Started with `open`; `begin` and `submit` may be called from any thread.
+
+    Attributes:
+        error: why nothing can be done any more.
+        nodes: what the nodes that are there have, newest known.
+    """
+
+    def __init__(self, session: RaySession) -> None:
+        self._session = session
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._calls: dict[Any, tuple[Living, Life]] = {}
+        self._ready = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ray", daemon=True)
+        self._heard = time.monotonic()
+        self.error: BaseException | None = None
+        self.nodes: list[dict[str, Any]] = []
+
+    def open(self) -> None:
+        """Connect.
+
+        Raises:
+            LauncherError: that failed, or nobody answers.
+        """
+        self._thread.start()
+        connected = self._ready.wait(self._session.patience)
+        if self.error is not None:
+            raise self.error
+        if not connected:
+            raise LauncherError(self._session.without_answer())
+
+    def close(self) -> None:
+        """Disconnect; a cluster that does not answer is left to itself."""
+        self._closing.set()
+        if self._thread.ident is not None:
+            self._thread.join(_LONGEST_SHUTDOWN)
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Have this done by the thread."""
+        self._work.put(work)
+
+    def begin(self, point: Living) -> None:
+        """Have a point live."""
+        self.submit(lambda: self._advance(point, point.life(), next))
+
+    def check(self) -> None:
+        """Raise LauncherError if the cluster does not answer any more."""
+        if self.error is None and time.monotonic() - self._heard > _LONGEST_SILENCE:
+            self.error = LauncherError(GONE)
+        if self.error is not None:
+            raise self.error
+
+    def _run(self) -> None:
+        try:
+            with self._session:
+                self.nodes = alive_nodes()
+                self._heard = time.monotonic()
+                self._ready.set()
+                self._watch()
+        except LauncherError as error:
+            self.error = error
+        except Exception as error:  # Ray's errors are many; after one here nothing can be asked of it
+            self.error = LauncherError(f"{GONE} ({type(error).__name__})")
+        finally:
+            self._ready.set()
+            for _, life in self._calls.values():
+                life.close()
+
+    def _watch(self) -> None:
+        look = time.monotonic() + _BETWEEN_LOOKS
+        while not self._closing.is_set():
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._work.get_nowait()()
+            for call in self._answered():
+                self._answer(call)
+            if time.monotonic() >= look:
+                self.nodes = alive_nodes()
+                look = time.monotonic() + _BETWEEN_LOOKS
+                if not self.nodes:
+                    raise LauncherError(GONE)
+            self._heard = time.monotonic()
+
+    def _answered(self) -> list[Any]:
+        import ray
+
+        if not self._calls:
+            with contextlib.suppress(queue.Empty):
+                self._work.get(timeout=_MOMENT)()
+            return []
+        ready, _ = ray.wait(list(self._calls), num_returns=1, timeout=_MOMENT)
+        if ready and len(self._calls) > 1:
+            ready, _ = ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
+        return list(ready)
+
+    def _answer(self, call: Any) -> None:
+        import ray
+
+        point, life = self._calls.pop(call)
+        try:
+            answer = ray.get(call)
+        except ray.exceptions.RayError as error:
+            failure = error  # the name above ends with its block
+            self._advance(point, life, lambda life: life.throw(failure))
+        else:
+            self._advance(point, life, lambda life: life.send(answer))
+
+    def _advance(self, point: Living, life: Life, step: Callable[[Life], Any]) -> None:
+        try:
+            self._calls[step(life)] = point, life
+        except StopIteration as end:
+            point.settled(end.value)
+
+    def abandon(self, point: Living) -> None:
+        """Stop waiting for a point's answers, and clear up what it has half done."""
+        for call, (other, life) in list(self._calls.items()):
+            if other is point:
+                del self._calls[call]
+                life.close()

@@ -1,0 +1,271 @@
+"""What Ray runs for a point, on whichever node it chose: starts its process there and hands over its files.
+
+It is an actor and no plain task, because a task cannot be spoken to: a request to stop, and files that are wanted on
+another machine, must get through while the point trains. The actor itself computes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from centerloss_core.locks import holder
+from centerloss_core.provenance import provenance
+from centerloss_core.sweeps.launchers import child
+from centerloss_core.sweeps.launchers.launcher import Task, log_path
+from centerloss_core.sweeps.launchers.ray_paths import Stamp, inside, is_passed_on, stamp_of
+from centerloss_core.sweeps.launchers.ray_session import node_environment
+
+PIECE = 4 * 2**20  # bytes
+TAIL = (
+    64 * 2**10
+)  # bytes before the end of a file, by which one that grew is told from one that was rewritten
+_LONGEST_WAIT, _MOMENT = 60.0, 0.05  # seconds
+_BETWEEN_LOOKS = 0.25  # seconds
+_SCRATCH = "centerloss-ray-"
+# Ray sets these in its workers, the first to the cores of the actor. A point must be given what a local one is given.
+_OF_RAY = ("OMP_NUM_THREADS", "PYTHONBREAKPOINT", "SPT_NOENV")
+
+State = Literal["waiting", "running", "ended"]
+
+
+@dataclass(frozen=True)
+class About:
+    """Where an actor found itself.
+
+    Attributes:
+        version: of this program, there.
+        host: a short name.
+        gpus: that Ray reserved.
+        node: Ray's name for the node.
+    """
+
+    version: str
+    host: str
+    gpus: tuple[str, ...]
+    node: str
+
+
+def version_in_words() -> str:
+    """Such as "0.1.0 (78c5141a)"; both must be the same on all nodes."""
+    origin = provenance()
+    revision = origin["git_revision"]
+    version = str(origin["versions"].get("centerloss", "unknown"))
+    return version if revision is None else f"{version} ({revision[:8]}{'+changes' * ('+' in revision)})"
+
+
+class PointHost:
+    """The actor. Its methods return at once, but for `poll`; several may be called at a time."""
+
+    def __init__(self) -> None:
+        self._task: Task | None = None
+        self._scratch: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._variables: dict[str, str] = {}
+        self._deadline = 0.0
+        self._stopped = False
+        self._starting = threading.Lock()
+
+    def end_with_node(self) -> None:
+        """From now on, end when the node's own process does: Ray's workers outlive that, and their points with them.
+
+        The point notices in its turn, saves, and is out of the way where it goes on.
+        """
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+    def introduce(self) -> dict[str, Any]:
+        """The fields of `About`; plain values, because the driver may have another version of it."""
+        import ray
+
+        self.end_with_node()
+        context = ray.get_runtime_context()
+        gpus = context.get_accelerator_ids().get("GPU", [])
+        # Said in any case: without GPUs reserved a point sees none, or it would compute on somebody else's.
+        self._variables["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+        return {
+            "version": version_in_words(),
+            "host": socket.gethostname().partition(".")[0],
+            "gpus": tuple(gpus),
+            "node": context.get_node_id(),
+        }
+
+    def settle(self, task: Task, lock: bytes) -> bool:
+        """Find out whether this machine has the sweep's own directory; if not, make a folder to train in.
+
+        Args:
+            task: the point.
+            lock: what the driver wrote into the lock of the sweep, which nobody else can have.
+        """
+        self._task = task
+        try:
+            shared = bool(lock) and (task.directory / "lock").read_bytes() == lock
+        except OSError:
+            shared = False
+        if not shared:
+            _clear_abandoned()
+            self._scratch = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-"))
+            self._task = replace(task, directory=self._scratch)
+            self._task.config.parent.mkdir()
+            log_path(self._scratch, "").parent.mkdir()
+        return shared
+
+    def begin(self, told: Mapping[str, str]) -> None:
+        """Start the process, as soon as nobody works in the run directory any more.
+
+        Args:
+            told: variables of the driver. Where the data are is better known here.
+        """
+        here = node_environment()
+        for name in _OF_RAY:
+            if here is not None and name in here:
+                os.environ[name] = here[name]
+            else:
+                os.environ.pop(name, None)
+        own = {
+            name: value
+            for name, value in told.items()
+            if name != "CENTERLOSS_DATA_DIR" or name not in os.environ
+        }
+        self._variables = {**own, **self._variables}
+        self._deadline = time.monotonic() + _LONGEST_WAIT
+
+    def poll(self, seconds: float) -> tuple[State, int | None]:
+        """Its exit code, when it has ended or after this time."""
+        end = time.monotonic() + seconds
+        while self._process is None:
+            if not self._try_to_start():
+                return ("ended", None) if self._stopped else ("waiting", None)
+            if self._process is None:
+                if time.monotonic() >= end:
+                    return "waiting", None
+                time.sleep(_MOMENT)
+        try:
+            code = self._process.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return "running", None
+        child.close(self._process)
+        return "ended", code
+
+    def _try_to_start(self) -> bool:
+        """Start unless somebody still works there; False: it never will."""
+        assert self._task is not None
+        with self._starting:
+            if self._stopped:
+                return False
+            # A run whose worker was lost takes a moment to notice, and saves before it ends.
+            if holder(self._task.path) is None or time.monotonic() >= self._deadline:
+                # Ray starts its processes with Ctrl-C blocked, and a child inherits that.
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+                self._process = child.start(self._task, self._variables)
+            return True
+
+    def interrupt(self, signal_number: int) -> None:
+        """Pass a signal on; before the process is there, see to it that there will be none."""
+        with self._starting:
+            if self._process is None:
+                self._stopped = True
+            else:
+                self._process.send_signal(signal_number)
+
+    # ---- Files, where the driver has another file system ------------------------------------------------------
+
+    def listing(self) -> list[tuple[str, Stamp]]:
+        """What there is, as paths below the sweep's directory.
+
+        In such an order that each says nothing that a later one does not bear out: `run.json` first, which says that
+        a run is completed, and `metrics.jsonl` after the checkpoints, which count its rows.
+        """
+        assert self._task is not None
+        assert self._scratch is not None
+        run = self._task.path
+        paths = [run / "run.json", *_files(run / "checkpoints"), *_files(run), self._task.log]
+        found: dict[str, Stamp] = {}
+        for path in paths:
+            name = path.relative_to(self._scratch).as_posix()
+            if name in found or not is_passed_on(name, self._task.name):
+                continue
+            try:
+                found[name] = stamp_of(path.stat())
+            except OSError:  # removed meanwhile
+                continue
+        return list(found.items())
+
+    def read(self, name: str, offset: int, stamp: Stamp | None, tail: bytes | None) -> bytes | None:
+        """A piece of a file; None where it is gone or is another now.
+
+        Args:
+            name: from `listing`.
+            offset: in bytes.
+            stamp: what it must still be; None: it may have grown.
+            tail: digest of what must come before the piece.
+        """
+        assert self._scratch is not None
+        try:
+            with inside(self._scratch, name).open("rb") as file:
+                if stamp is not None and stamp_of(os.fstat(file.fileno())) != stamp:
+                    return None
+                if tail is not None and digest_before(file, offset) != tail:
+                    return None
+                file.seek(offset)
+                return file.read(PIECE)
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, piece: bytes, offset: int) -> Stamp:
+        """Take a piece of a file of the driver's, in order."""
+        assert self._scratch is not None
+        path = inside(self._scratch, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("r+b" if offset else "wb") as file:
+            file.seek(offset)
+            file.write(piece)
+        return stamp_of(path.stat())
+
+    def leave(self) -> None:
+        """Remove the folder."""
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def digest_before(file: Any, offset: int) -> bytes:
+    """Of what comes before `offset` in a file, up to `TAIL` bytes."""
+    begin = max(0, offset - TAIL)
+    file.seek(begin)
+    return hashlib.sha256(file.read(offset - begin)).digest()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_BETWEEN_LOOKS)
+    os._exit(1)  # nothing of Ray may hold this up
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            path = Path(folder, name)
+            if path.is_file() and not path.is_symlink():
+                yield path
+
+
+def _clear_abandoned() -> None:
+    """Remove the folders of actors that were killed, once their points have ended."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        pid = folder.name.removeprefix(_SCRATCH).partition("-")[0]
+        try:
+            ours = folder.stat().st_uid == os.getuid() and not Path("/proc", pid).exists()
+        except OSError:
+            continue
+        if ours and all(holder(path) is None for path in folder.iterdir()):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,162 @@
+"""What a Slurm job does: it starts the same `cl train` as every launcher, passes on orders, notes how that ended.
+
+Submitit pickles a `PointJob` into the sweep's `slurm/`, and the job unpickles it. It holds names and numbers only.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from centerloss_core.devices import thread_limits, usable_cores
+from centerloss_core.locks import holder
+from centerloss_core.sweeps.launchers import child
+from centerloss_core.sweeps.launchers.launcher import Task
+from centerloss_core.sweeps.launchers.slurm_notes import (
+    KILL,
+    notes_folder,
+    order_for,
+    say_began,
+    say_ended,
+)
+
+_MOMENT, _BETWEEN_LOOKS = 0.05, 0.5  # seconds
+_LONGEST_WAIT = 120.0  # seconds that an earlier job of the same point may take to save and end
+_SLURM_DECIDES = 120.0  # seconds from its SIGTERM to what it has in mind: a requeue or the end of the job
+_ONE_IS_ENOUGH = 15.0  # seconds to save; a second SIGTERM in this time would stop the run at once
+
+
+@dataclass
+class PointJob:
+    """The work of one job, called by submitit on the node.
+
+    Attributes:
+        name: the point's.
+        directory: the sweep's.
+        threads: for the run.
+        ticket: of this start.
+        variables: for the run, above those of the job.
+        thread_variables: those of the sweep's process that decide on threads. A node's own are not heeded: the last
+            bits of a result depend on them.
+    """
+
+    name: str
+    directory: str
+    threads: int
+    ticket: str
+    variables: dict[str, str]
+    thread_variables: dict[str, str]
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _code: int | None = field(default=None, init=False, repr=False)
+    _term_came: float | None = field(default=None, init=False, repr=False)
+
+    def __call__(self) -> int | None:
+        """Train the point; the exit code of the run, None if it never started."""
+        try:
+            code, reason = self._train()
+        except Exception as error:  # submitit's "timed-out too many times" among them
+            say_ended(self._notes, self.ticket, None, f"its job ended: {error}")
+            raise
+        say_ended(self._notes, self.ticket, code, reason)
+        return code
+
+    def checkpoint(self) -> Any:
+        """Called by submitit when the time limit is near or the job is preempted: save, and go on in the next job.
+
+        It runs in a signal handler, anywhere in `_train`; so neither takes a lock.
+        """
+        from submitit.helpers import DelayedSubmission
+
+        self._stop()
+        return DelayedSubmission(replace(self))
+
+    @property
+    def _notes(self) -> Path:
+        return notes_folder(Path(self.directory))
+
+    def _train(self) -> tuple[int | None, str | None]:
+        if _under_slurm():
+            self._heed_term()
+        task = Task(self.name, Path(self.directory), self.threads)
+        deadline = time.monotonic() + _LONGEST_WAIT
+        while order_for(self._notes, self.ticket) is None and holder(task.path) is not None:
+            if time.monotonic() >= deadline:  # the run will say who has its directory
+                break
+            time.sleep(_BETWEEN_LOOKS)
+        if order_for(self._notes, self.ticket) is not None:
+            return None, "stopped before it began"
+        for name in thread_variable_names():
+            os.environ.pop(name, None)
+        os.environ.update(self.thread_variables)
+        say_began(self._notes, self.ticket)
+        self._process = child.start(task, self.variables)
+        threading.Thread(target=self._reap, args=[self._process], daemon=True).start()
+        ordered = self._watch()
+        if not ordered and self._code in (128 + signal.SIGTERM, -signal.SIGTERM) and _under_slurm():
+            # Slurm's SIGTERM goes to all processes of a job. What follows is its to say: USR2 and a new start after
+            # a preemption, SIGKILL after `scancel`. Only when nothing follows was the run's end the end of it.
+            self._wait(_SLURM_DECIDES)
+        return self._code, None
+
+    def _watch(self) -> bool:
+        """Wait for the run, and pass on each order once; whether there was one."""
+        passed_on: set[str] = set()
+        next_look = 0.0
+        while self._code is None:
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + _BETWEEN_LOOKS
+                order = order_for(self._notes, self.ticket)
+                if order is not None and order not in passed_on:
+                    passed_on.add(order)
+                    self._signal(signal.SIGKILL if order == KILL else signal.SIGTERM)
+            time.sleep(_MOMENT)
+        return bool(passed_on)
+
+    def _stop(self) -> None:
+        """Have the run save, and wait for its end."""
+        if self._process is None:
+            return
+        if self._term_came is not None:  # it reached the run too
+            deadline = self._term_came + _ONE_IS_ENOUGH
+            while self._code is None and time.monotonic() < deadline:
+                time.sleep(_MOMENT)
+        self._signal(signal.SIGTERM)
+        while self._code is None:
+            time.sleep(_MOMENT)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None and self._code is None:
+            self._process.send_signal(number)
+
+    def _reap(self, process: subprocess.Popen[bytes]) -> None:
+        """In a thread of its own, because a signal handler must not wait where the main thread waits."""
+        self._code = process.wait()
+
+    def _heed_term(self) -> None:
+        def note(number: int, frame: FrameType | None) -> None:
+            self._term_came = time.monotonic()
+            if callable(earlier):
+                earlier(number, frame)
+
+        earlier = signal.signal(signal.SIGTERM, note)
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and order_for(self._notes, self.ticket) is None:
+            time.sleep(_BETWEEN_LOOKS)
+
+
+def thread_variable_names() -> list[str]:
+    """The variables of the environment that decide on threads."""
+    return list(thread_limits(usable_cores() + 1))
+
+
+def _under_slurm() -> bool:
+    return os.environ.get("SUBMITIT_EXECUTOR") == "slurm"

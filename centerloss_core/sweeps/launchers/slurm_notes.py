@@ -1,0 +1,119 @@
+"""Small text files in `slurm/notes/` by which a sweep and its jobs tell each other the little they must.
+
+They are all that the two have in common on every cluster: a signal reaches a job only by way of Slurm, which kills
+it half a minute later, and what a job returns would come back as a pickle. For each start of a point there is a
+ticket such as `lambda0.1-alpha0.5-seed0.1`, and of that
+    .order  made empty by the sweep, before the job is there: TERM asks it to save and stop, KILL to stop now.
+    .began  written by the job when the run starts: where.
+    .ended  written by the job: the exit code of the run, or why there is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from centerloss_core.atomic import atomic_write
+
+TERM, KILL = "TERM", "KILL"
+FOLDER = "slurm"
+
+
+def notes_folder(directory: Path) -> Path:
+    """Where the notes of a sweep lie."""
+    return directory / FOLDER / "notes"
+
+
+def new_tickets(folder: Path, names: Sequence[str]) -> list[str]:
+    """A ticket for one more start of each point; whoever may still hold an earlier one is asked to save and stop.
+
+    A job can outlive its sweep, or the node that was given up as lost. Two must not train the same point.
+    """
+    there = written(folder)
+    last = dict.fromkeys(names, 0)
+    for note in there:
+        ticket, _, kind = note.rpartition(".")
+        name, _, number = ticket.rpartition(".")
+        if kind != "order" or name not in last or not number.isdecimal():
+            continue
+        last[name] = max(last[name], int(number))
+        if f"{ticket}.ended" not in there:
+            give_order(folder, ticket, TERM)
+    tickets = [f"{name}.{number + 1}" for name, number in last.items()]
+    for ticket in tickets:
+        (folder / f"{ticket}.order").touch(exist_ok=False)
+    return tickets
+
+
+def give_order(folder: Path, ticket: str, order: str) -> None:
+    """Tell the job of this ticket; nothing where somebody removed the notes.
+
+    The file is there already and is written in place, because a network file system may take half a minute to show
+    another machine a new name, but shows what a file says whenever it is opened.
+    """
+    with contextlib.suppress(OSError), (folder / f"{ticket}.order").open("r+") as file:
+        file.write(f"{order}\n")
+
+
+def order_for(folder: Path, ticket: str) -> str | None:
+    """What the job of this ticket is asked to do; None: to go on."""
+    try:
+        text = (folder / f"{ticket}.order").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    return next((order for order in (KILL, TERM) if text == f"{order}\n"), None)
+
+
+def say_began(folder: Path, ticket: str) -> None:
+    """Note that the run starts on this machine."""
+    _write(folder / f"{ticket}.began", {"host": socket.gethostname(), "pid": os.getpid()})
+
+
+def say_ended(folder: Path, ticket: str, code: int | None, reason: str | None) -> None:
+    """Note how the run ended."""
+    _write(folder / f"{ticket}.ended", {"code": code, "reason": reason})
+
+
+def written(folder: Path) -> set[str]:
+    """The names of all notes there are."""
+    # Setting the mode it has makes a network file system look again instead of trusting its memory.
+    with contextlib.suppress(OSError):
+        folder.chmod(folder.stat().st_mode)
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
+
+
+def host(folder: Path, ticket: str) -> str | None:
+    """The machine that the run began on; None where that cannot be read."""
+    name = _read(folder / f"{ticket}.began").get("host")
+    return name if isinstance(name, str) else None
+
+
+def ending(folder: Path, ticket: str) -> tuple[int | None, str | None]:
+    """The exit code, and why there is none."""
+    said = _read(folder / f"{ticket}.ended")
+    code, reason = said.get("code"), said.get("reason")
+    return (
+        code if isinstance(code, int) and not isinstance(code, bool) else None,
+        reason if isinstance(reason, str) else None,
+    )
+
+
+def _write(path: Path, said: dict[str, Any]) -> None:
+    with atomic_write(path) as file:
+        file.write(json.dumps(said).encode())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -1,0 +1,98 @@
+"""What Slurm says of jobs, and how they are cancelled, by the commands it comes with."""
+
+from __future__ import annotations
+
+import subprocess
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from centerloss_core.sweeps.launchers.launcher import Ending
+
+GONE = "GONE"  # our own word for a job that Slurm no longer knows
+_HEAD = "JobID|State|NodeList"
+_SECONDS = 30  # that a command may take; a controller under load answers late
+_PER_COMMAND = 500
+_ENDS = {
+    "COMPLETED": "its job ended without a word",
+    "FAILED": "its job failed",
+    "CANCELLED": "its job was cancelled",
+    "REVOKED": "its job was cancelled",
+    "OUT_OF_MEMORY": "its job ran out of memory: raise sweep.resources.memory",
+    "TIMEOUT": "its job was over its time limit: raise sweep.slurm.minutes",
+    "DEADLINE": "its job was over its deadline",
+    "NODE_FAIL": "its node failed",
+    "BOOT_FAIL": "its node did not start",
+    "LAUNCH_FAILED": "its job could not be launched",
+    "PREEMPTED": "its job was preempted",
+    GONE: "its job ended without a word",
+}
+_LOST = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "LAUNCH_FAILED")
+
+
+def is_final(state: str | None) -> bool:
+    """Whether a job in this state has ended, unless Slurm is about to requeue it."""
+    return state in _ENDS
+
+
+def ending_in(state: str, log: Path) -> Ending:
+    """A job's end in words, for one that left no note.
+
+    Args:
+        state: a final one.
+        log: where the job itself may have said more.
+    """
+    hint = f", see {log}" if state in ("FAILED", "COMPLETED", GONE) else ""
+    return Ending(None, _ENDS[state] + hint, lost=state in _LOST)
+
+
+def ask(jobs: Sequence[str]) -> dict[str, str]:
+    """The state of each job, as far as Slurm tells.
+
+    `sacct` knows why a job ended, but not every cluster keeps accounts; `squeue` forgets a job some minutes after it
+    has ended. Where neither answers, nothing is known now.
+    """
+    arrays = ",".join(sorted({job.partition("_")[0] for job in jobs}))
+    text = _output("sacct", "-o", "JobID,State,NodeList", "--parsable2", "-j", arrays)
+    if text is not None:
+        return _states(text)
+    columns = _HEAD.replace("JobID", "%i").replace("State", "%T").replace("NodeList", "%N")
+    text = _output(
+        "squeue", "--noheader", "--array", "--states=all", f"--format={columns}", f"--jobs={arrays}"
+    )
+    if text is None:
+        return {}
+    return dict.fromkeys(jobs, GONE) | _states(f"{_HEAD}\n{text}")
+
+
+def cancel(jobs: Sequence[str], *, only_waiting: bool) -> None:
+    """Cancel jobs, or those of them that have not started."""
+    for some in _parts(jobs, _PER_COMMAND):
+        _output("scancel", *(["--state=PENDING"] if only_waiting else []), *some)
+
+
+def _states(text: str) -> dict[str, str]:
+    from submitit.slurm.slurm import SlurmInfoWatcher
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a name that it cannot read: nothing is known of that job then
+        try:
+            said = SlurmInfoWatcher().read_info(text)
+        except (KeyError, ValueError):  # an error message in the place of a table
+            return {}
+    # Such as "CANCELLED by 1000".
+    return {job: row["State"].split()[0] for job, row in said.items() if row.get("State")}
+
+
+def _output(*command: str) -> str | None:
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _parts(jobs: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(jobs), size):
+        yield jobs[start : start + size]

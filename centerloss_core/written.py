@@ -1,0 +1,39 @@
+"""How a figure is written, on a terminal and on a page. Importing this loads nothing that takes time.
+
+Summaries can be edited by hand: whatever is missing or is no number becomes a dash.
+"""
+
+from __future__ import annotations
+
+import math
+
+
+def finite(value: object) -> float | None:
+    """The number that was read from a file; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return value if math.isfinite(value) else None  # as it was written: 1 stays 1
+    except OverflowError:  # JSON's integers have no end
+        return None
+
+
+def percent(fraction: object) -> str:
+    """`99.05 %`, or a dash for what is not known."""
+    share = finite(fraction)
+    return "–" if share is None else f"{100 * share:.2f} %"
+
+
+def number(value: object, digits: str = ".3g") -> str:
+    """A figure with so many digits, or a dash."""
+    figure = finite(value)
+    return "–" if figure is None else format(figure, digits)
+
+
+def duration(seconds: object) -> str:
+    """`4 min 05 s`, or a dash."""
+    length = finite(seconds)
+    if length is None:
+        return "–"
+    whole = round(length)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"

@@ -1,0 +1,243 @@
+"""What a sweep does with its points, whoever launches them: a stand-in launcher takes the place of the real ones."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from centerloss_core.config import load_document
+from centerloss_core.interrupts import InterruptedRunError
+from centerloss_core.runs import Run, read_manifest
+from centerloss_core.sweeps import Launch, PointState, conductor, plan, resume_sweep, run_sweep
+from centerloss_core.sweeps.launchers import Ending, Task
+
+CONFIG = """
+data: {name: mnist5k}
+train: {iterations: 4, batch_size: 20}
+sweep: {lambda: [0, 0.1, 1.0], seed: [0, 1]}
+"""
+
+
+@dataclass
+class Fake:
+    """A started point that ends when the script of its launcher says so."""
+
+    task: Task
+    launcher: "FakeLauncher"
+    place: str | None = "node"
+    signals: list[int] = field(default_factory=list)
+    _ending: Ending | None = None
+
+    def ended(self) -> Ending | None:
+        if self._ending is None:
+            self._ending = self.launcher.script(self)
+        return self._ending
+
+    def interrupt(self, signal_number: int) -> None:
+        self.signals.append(signal_number)
+        self._ending = Ending(None) if self.place is None else self.leave("interrupted", 128 + signal_number)
+
+    def kill(self) -> None:
+        self._ending = self._ending or Ending(-signal.SIGKILL)
+
+    def wait(self, seconds: float) -> None: ...
+
+    def leave(self, status: Any, code: int, reason: str | None = None) -> Ending:
+        """Leave what a real run leaves."""
+        if self.task.path.exists():
+            with Run.open(self.task.path) as run:
+                run.resume(1, {})
+                run.finish(status, reason=reason)
+        else:
+            config = next(point.config for point in self.launcher.points if point.name == self.task.name)
+            with Run.create(self.task.path, config, {}) as run:
+                run.finish(status, reason=reason)
+        return Ending(code)
+
+
+class FakeLauncher:
+    """Hands out `Fake` points; `script` says how each of them ends, or None while it runs."""
+
+    def __init__(
+        self, points: Sequence[Any], script: Callable[[Fake], Ending | None], jobs: int | None
+    ) -> None:
+        self.points, self.script, self.jobs = points, script, jobs
+        self.started: list[Fake] = []
+        self.most_at_once = 0
+        self.entered = False
+
+    def __enter__(self) -> "FakeLauncher":
+        self.entered = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.entered = False
+
+    def start(self, tasks: Sequence[Task]) -> list[Fake]:
+        assert self.entered
+        new = [Fake(task, self) for task in tasks]
+        self.started += new
+        running = sum(fake._ending is None for fake in self.started)
+        self.most_at_once = max(self.most_at_once, running)
+        return new
+
+
+@pytest.fixture
+def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Run (or with `resume=True` go on with) the sweep with a script; returns its states, launcher and directory."""
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    document = load_document(tmp_path / "tiny.yaml")
+    points = plan(document)
+
+    def run(
+        script: Callable[[Fake], Ending | None], *, jobs: int | None = 2, resume: bool = False, **how: Any
+    ) -> tuple[list[PointState], FakeLauncher]:
+        launcher = FakeLauncher(points, script, jobs)
+        monkeypatch.setattr(conductor, "open_launcher", lambda launch, threads: launcher)
+        if resume:
+            return resume_sweep(tmp_path / "sweep", **how), launcher
+        return run_sweep(points, tmp_path / "sweep", document.text, **how), launcher
+
+    yield run
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def completes(fake: Fake) -> Ending:
+    return fake.leave("completed", 0)
+
+
+def statuses(states: Sequence[PointState]) -> list[str]:
+    return [state.status for state in states]
+
+
+def test_a_launcher_has_no_more_in_hand_than_it_says(launched: Callable[..., Any]) -> None:
+    states, launcher = launched(completes, jobs=2)
+    assert statuses(states) == ["completed"] * 6
+    assert launcher.most_at_once == 2
+    assert not launcher.entered  # it was told that this is all
+    assert [fake.task.name for fake in launcher.started] == [state.point.name for state in states]
+
+
+def test_a_lost_machine_is_no_failure_of_the_point(launched: Callable[..., Any]) -> None:
+    seen: dict[str, int] = {}
+
+    def lost_twice(fake: Fake) -> Ending:
+        seen[fake.task.name] = seen.get(fake.task.name, 0) + 1
+        if fake.task.name == "lambda0.1-alpha0.5-seed0" and seen[fake.task.name] <= 2:
+            if seen[fake.task.name] == 1:
+                fake.leave("running", 0)
+            return Ending(None, "its node was lost", lost=True)
+        return completes(fake)
+
+    states, launcher = launched(lost_twice)
+    assert statuses(states) == ["completed"] * 6
+    assert len(launcher.started) == 8  # without --retries
+
+
+def test_a_point_that_takes_machines_down_is_given_up(launched: Callable[..., Any]) -> None:
+    def always_lost(fake: Fake) -> Ending:
+        if fake.task.name.startswith("lambda1-"):
+            return Ending(None, "its node was lost", lost=True)
+        return completes(fake)
+
+    states, launcher = launched(always_lost)
+    assert statuses(states) == ["completed"] * 4 + ["failed"] * 2
+    assert states[-1].reason == "its node was lost"
+    assert len(launcher.started) == 4 + 2 * 4
+
+
+@pytest.mark.parametrize(("reason", "starts"), [("OutOfMemoryError: …", 3), ("DivergedError: …", 1)])
+def test_a_failed_point_is_tried_again_unless_it_diverged(
+    reason: str, starts: int, launched: Callable[..., Any]
+) -> None:
+    def one_fails(fake: Fake) -> Ending:
+        if fake.task.name == "lambda0-alpha0.5-seed1":
+            return fake.leave("failed", 1, reason)
+        return completes(fake)
+
+    states, launcher = launched(one_fails, retries=2)
+    assert statuses(states) == ["completed", "failed", *["completed"] * 4]
+    assert states[1].starts == starts
+    assert len(launcher.started) == 5 + starts
+
+
+def test_fail_fast_stops_the_others_and_leaves_them_to_be_resumed(launched: Callable[..., Any]) -> None:
+    def second_fails_first_runs_on(fake: Fake) -> Ending | None:
+        return None if fake.task.name.endswith("lambda0-alpha0.5-seed0") else fake.leave("failed", 1, "bad")
+
+    states, launcher = launched(second_fails_first_runs_on, fail_fast=True)
+    assert statuses(states) == ["interrupted", "failed", *["waiting"] * 4]
+    assert launcher.started[0].signals == [signal.SIGTERM]
+    states, launcher = launched(completes, resume=True)
+    assert statuses(states) == ["completed"] * 6
+
+
+def test_ctrl_c_reaches_each_once_and_what_waits_for_its_resources_never_starts(
+    launched: Callable[..., Any], tmp_path: Path
+) -> None:
+    def ctrl_c(fake: Fake) -> Ending | None:
+        if fake.task.name == "lambda0-alpha0.5-seed0":
+            return completes(fake)
+        if fake.task.name == "lambda0.1-alpha0.5-seed0" and fake.place is not None:
+            fake.place = "node"
+            os.kill(os.getpid(), signal.SIGINT)
+        return None
+
+    def pending(fake: Fake) -> Ending | None:
+        if fake.task.name.startswith("lambda1-"):
+            fake.place = None
+        return ctrl_c(fake)
+
+    launchers: list[FakeLauncher] = []
+
+    def remember(fake: Fake) -> Ending | None:
+        launchers[:] = [fake.launcher]
+        return pending(fake)
+
+    with pytest.raises(InterruptedRunError, match="stopped with 1 of 6 points completed") as caught:
+        launched(remember, jobs=None)
+    assert caught.value.exit_code == 130
+    signals = {fake.task.name: fake.signals for fake in launchers[0].started}
+    assert all(each == [signal.SIGINT] for name, each in signals.items() if name != "lambda0-alpha0.5-seed0")
+    rows = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
+    assert [row["status"] for row in rows] == [
+        "completed",
+        *["interrupted"] * 3,
+        "interrupted",
+        "interrupted",
+    ]
+
+    states, launcher = launched(completes, resume=True)
+    assert statuses(states) == ["completed"] * 6
+    assert len(launcher.started) == 5
+    assert read_manifest(tmp_path / "sweep" / "lambda0-alpha0.5-seed0")["resumed"] == []
+
+
+def test_a_sweep_is_resumed_as_it_was_begun_unless_something_else_is_asked(
+    launched: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched(completes, launch=Launch(launcher="ray", jobs=3))
+    for index in range(2):
+        shutil.rmtree(tmp_path / "sweep" / f"lambda0-alpha0.5-seed{index}")
+    asked: list[tuple[Launch, int]] = []
+    monkeypatch.setattr(conductor, "threads_of_this_process", lambda: 16)
+
+    def note(launch: Launch, threads: int) -> Any:
+        asked.append((launch, threads))
+        raise RuntimeError
+
+    monkeypatch.setattr(conductor, "open_launcher", note)
+    for launch in (Launch(), Launch(launcher="slurm"), Launch(launcher="local", jobs=4)):
+        with pytest.raises(RuntimeError):
+            resume_sweep(tmp_path / "sweep", launch=launch)
+    assert [(launch.launcher, launch.jobs, threads) for launch, threads in asked] == [
+        ("ray", 3, 1),
+        ("slurm", None, 1),
+        ("local", 4, 1),
+    ]

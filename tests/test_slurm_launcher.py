@@ -1,0 +1,601 @@
+"""Points as Slurm jobs: with processes of this machine in their place, and with stand-ins for Slurm's commands."""
+
+import json
+import os
+import pickletools
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_cli import cl, environment
+
+from centerloss_core.config import ConfigError, Slurm, load_document, sweep_section
+from centerloss_core.locks import holder
+from centerloss_core.sweeps import Launch, plan
+from centerloss_core.sweeps.grid import write_points
+from centerloss_core.sweeps.launchers import LauncherError, Task, open_launcher, slurm_notes, slurm_submission
+from centerloss_core.sweeps.launchers import on_slurm as launcher_module
+from centerloss_core.sweeps.launchers.on_slurm import SlurmLauncher, SlurmPoint
+from centerloss_core.sweeps.launchers.slurm_job import PointJob, thread_variable_names
+
+pytest.importorskip("submitit")
+
+SWEEP = """
+data: {name: mnist5k, validation: 3800}
+model: {batch_norm: false}
+train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 1}
+sweep: {lambda: [0, 1.0], resources: {cpus: 1}, slurm: {cluster: local}}
+"""
+POINTS = ["lambda0-alpha0.5-seed0", "lambda1-alpha0.5-seed0"]
+# Some seconds of steps, and one evaluation.
+LONGER = (
+    "data.validation=0",
+    "train.iterations=150",
+    "train.batch_size=20",
+    "train.checkpoint_every=1000",
+)
+BY_SLURM = ("sweep", "--config", "tiny.yaml", "--run-dir", "sweep", "--launcher", "slurm")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "tiny.yaml").write_text(SWEEP)
+    return tmp_path
+
+
+def until(condition: Callable[[], object], seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def statuses(sweep: Path) -> dict[str, str]:
+    return {
+        row["directory"]: row["status"] for row in json.loads((sweep / "summary.json").read_text())["runs"]
+    }
+
+
+def manifest(run: Path) -> dict[str, Any]:
+    return dict(json.loads((run / "run.json").read_text()))
+
+
+def processes_of(directory: Path) -> list[str]:
+    """The command lines that name this directory."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(directory) in command:
+            found.append(command)
+    return found
+
+
+# ---- With processes of this machine --------------------------------------------------------------------------
+
+
+def test_a_sweep_of_jobs_gives_the_bytes_of_a_sweep_here(home: Path) -> None:
+    done = cl(*BY_SLURM, "--jobs", "2", cwd=home, OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "submitit" not in done.stdout
+    assert "running: job " in done.stdout
+    assert statuses(home / "sweep") == dict.fromkeys(POINTS, "completed")
+    assert processes_of(home) == []
+    here = cl(
+        *("sweep", "--config", "tiny.yaml", "--run-dir", "here", "--launcher", "local", "--jobs", "2"),
+        cwd=home,
+        OMP_NUM_THREADS="1",
+    )
+    assert here.returncode == 0, here.stderr
+    for name in POINTS:
+        for dump in ("features/test-final.npz", "features/train-final.npz"):
+            assert (home / "sweep" / name / dump).read_bytes() == (home / "here" / name / dump).read_bytes()
+    for pickled in (home / "sweep" / "slurm").rglob("*_submitted.pkl"):
+        assert classes_in(pickled) == {
+            "submitit.core.utils DelayedSubmission",
+            f"{PointJob.__module__} PointJob",
+        }
+    assert not [path for path in (home / "sweep").rglob("*.pkl") if path.parent.parent.name != "slurm"]
+
+
+def classes_in(pickled: Path) -> set[str]:
+    """The names that unpickling would look up."""
+    strings: list[str] = []
+    found = set()
+    for operation, argument, _ in pickletools.genops(pickled.read_bytes()):
+        if operation.name == "STACK_GLOBAL":
+            found.add(" ".join(strings[-2:]))
+        elif operation.name == "GLOBAL":
+            found.add(str(argument))
+        elif isinstance(argument, str):
+            strings.append(argument)
+    return found
+
+
+def test_ctrl_c_leaves_what_another_launcher_goes_on_with(home: Path) -> None:
+    settings = [word for setting in LONGER for word in ("--set", setting)]
+    command = [sys.executable, "-P", "-m", "cli", *BY_SLURM, *settings, "--jobs", "1"]
+    process = subprocess.Popen(
+        command, cwd=home, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    first, second = (home / "sweep" / name for name in POINTS)
+    until(lambda: process.poll() is not None or '"step"' in text_of(first / "metrics.jsonl"))
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to whatever the command started, too
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.splitlines() == [
+        "error: stopped with 0 of 2 points completed",
+        "go on with it: cl sweep --resume sweep",
+    ]
+    assert processes_of(home) == []
+    assert holder(first) is None
+    assert statuses(home / "sweep") == {POINTS[0]: "interrupted", POINTS[1]: "waiting"}
+    assert any((first / "checkpoints").iterdir())
+    assert not second.exists()
+
+    done = cl("sweep", "--resume", "sweep", "--launcher", "local", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert statuses(home / "sweep") == dict.fromkeys(POINTS, "completed")
+    assert [row["step"] > 0 for row in manifest(first)["resumed"]] == [True]
+    assert manifest(second)["resumed"] == []
+
+
+def text_of(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def task(home: Path) -> Task:
+    """A point of a sweep directory, not begun, which takes some seconds."""
+    return write_sweep(home, home / "sweep")
+
+
+def write_sweep(home: Path, directory: Path) -> Task:
+    points = plan(load_document(home / "tiny.yaml"), settings=LONGER)
+    (directory / "logs").mkdir(parents=True)
+    write_points(directory, points)
+    return Task(POINTS[0], directory, 1)
+
+
+def test_a_preempted_job_saves_and_is_requeued_and_goes_on(task: Task) -> None:
+    with SlurmLauncher(Slurm(cluster="local"), 1) as launcher:
+        (point,) = launcher.start([task])
+        until(lambda: '"step"' in text_of(task.path / "metrics.jsonl"))
+        assert point.place is not None
+        assert point.place.startswith(f"job {point.job} on ")
+        job = json.loads((notes_of(task) / f"{task.name}.1.began").read_text())["pid"]
+        os.kill(job, signal.SIGUSR2)
+        until(lambda: point.ended() is not None)
+        assert point.ended() == launcher_module.Ending(0)
+    assert manifest(task.path)["status"] == "completed"
+    assert [row["step"] > 0 for row in manifest(task.path)["resumed"]] == [True]
+    assert processes_of(task.directory) == []
+
+
+def notes_of(task: Task) -> Path:
+    return slurm_notes.notes_folder(task.directory)
+
+
+def test_a_job_that_was_stopped_before_it_began_never_begins(task: Task) -> None:
+    with SlurmLauncher(Slurm(cluster="local"), 1) as launcher:
+        (point,) = launcher.start([task])
+        point.interrupt(signal.SIGINT)
+        until(lambda: point.ended() is not None)
+        assert point.ended() == launcher_module.Ending(None, "stopped before it began")
+        assert point.place is None
+    assert not task.path.exists()
+    assert not task.log.exists()
+
+
+def test_a_job_that_dies_is_not_waited_for(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = shlex.join([sys.executable, "-c", "raise SystemExit('no such disk')"])
+    monkeypatch.setattr(slurm_submission, "_python", lambda: broken)
+    with SlurmLauncher(Slurm(cluster="local"), 1) as launcher:
+        (point,) = launcher.start([task])
+        until(lambda: point.ended() is not None)
+        ending = point.ended()
+    assert ending is not None
+    assert ending.code is None
+    assert str(ending.reason).startswith("its job ended without a word, see ")
+    assert Path(str(ending.reason).partition("see ")[2]).read_text() == "no such disk\n"
+
+
+def test_a_kill_ends_the_run(task: Task) -> None:
+    with SlurmLauncher(Slurm(cluster="local"), 1) as launcher:
+        (point,) = launcher.start([task])
+        until((task.path / "run.json").exists)
+        point.kill()
+        assert point.ended() == launcher_module.Ending(-signal.SIGKILL)
+    assert holder(task.path) is None
+    assert processes_of(task.directory) == []
+
+
+def test_threads_are_those_of_the_sweep_and_not_of_the_node(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from centerloss_core.sweeps.launchers import child
+
+    seen: list[dict[str, str]] = []
+
+    def start(_: Task, variables: dict[str, str]) -> subprocess.Popen[bytes]:
+        seen.append(
+            {name: os.environ[name] for name in thread_variable_names() if name in os.environ} | variables
+        )
+        return subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+
+    monkeypatch.setattr(child, "start", start)
+    for name in thread_variable_names():
+        monkeypatch.setenv(name, "7")  # the node's
+    (ticket,) = new_tickets(task)
+    job = PointJob(
+        task.name, str(task.directory), 1, ticket, {"KERAS_BACKEND": "jax"}, {"OMP_NUM_THREADS": "2"}
+    )
+    assert job() == 3
+    assert seen == [{"OMP_NUM_THREADS": "2", "KERAS_BACKEND": "jax"}]
+    assert slurm_notes.ending(notes_of(task), ticket) == (3, None)
+
+
+def new_tickets(task: Task) -> list[str]:
+    notes_of(task).mkdir(parents=True, exist_ok=True)
+    return slurm_notes.new_tickets(notes_of(task), [task.name])
+
+
+def test_who_starts_a_point_again_stops_an_earlier_job_of_it(task: Task) -> None:
+    (first,) = new_tickets(task)
+    (second,) = new_tickets(task)
+    slurm_notes.say_ended(notes_of(task), second, 1, None)
+    (third,) = new_tickets(task)
+    assert [slurm_notes.order_for(notes_of(task), ticket) for ticket in (first, second, third)] == [
+        slurm_notes.TERM, None, None,
+    ]  # fmt: skip
+    slurm_notes.give_order(notes_of(task), first, slurm_notes.KILL)
+    assert slurm_notes.order_for(notes_of(task), first) == slurm_notes.KILL
+
+
+# ---- With stand-ins for Slurm's commands ----------------------------------------------------------------------
+
+STAND_INS = {
+    "sbatch": """
+count=$(ls "$HERE" | grep -c ^script)
+cp "$1" "$HERE/script.$count"
+env > "$HERE/environment"
+echo "Submitted batch job 7$((count + 1))"
+""",
+    "srun": "exit 1",
+    "scancel": 'echo "$@" >> "$HERE/cancelled"',
+    "sacct": 'echo "$@" >> "$HERE/asked"\n[ -e "$HERE/sacct.out" ] || exit 1\ncat "$HERE/sacct.out"',
+    "squeue": '[ -e "$HERE/squeue.out" ] || exit 1\ncat "$HERE/squeue.out"',
+}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with the scripts that sbatch was given, and what the other commands were asked."""
+    folder = tmp_path / "stand-ins"
+    folder.mkdir()
+    for name, body in STAND_INS.items():
+        (folder / name).write_text(f"#!/bin/bash\nHERE={folder}\n{body}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    yield folder
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def tasks(directory: Path, count: int, **needs: Any) -> list[Task]:
+    return [Task(f"lambda{index}-alpha0.5-seed0", directory, needs.pop("threads", 1) if not index else 1, **needs)
+            for index in range(count)]  # fmt: skip
+
+
+def options(script: Path) -> dict[str, str]:
+    lines = [line.removeprefix("#SBATCH --") for line in script.read_text().splitlines() if "#SBATCH" in line]
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
+def test_slurm_is_given_one_array_with_all_that_was_said(
+    cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm = Slurm(partition="gpu,big", account="a1", qos="high", constraint="v100", minutes=90)
+    sweep = tmp_path / "my sweep; x"
+    launcher = SlurmLauncher(slurm, 2, 4, 1)
+    assert launcher.jobs is None
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "1")  # of a job that the sweep runs in
+    with launcher:
+        points = launcher.start([Task(name, sweep, 4, 1.0, 2.5) for name in ("a", "b", "c")])
+        assert [point.job for point in points] == ["71_0", "71_1", "71_2"]
+        assert [point.place for point in points] == [None] * 3
+        (cluster / "sacct.out").write_text("JobID|State|NodeList\n71_[0-2]|COMPLETED|\n")
+        for point in points:
+            slurm_notes.say_ended(sweep / "slurm" / "notes", f"{point._task.name}.1", 1, None)
+    variables = (cluster / "environment").read_text().splitlines()
+    assert "PYTHONSAFEPATH=1" in variables
+    assert not [line for line in variables if line.startswith("SLURM_")]
+    assert os.environ["SLURM_MEM_PER_CPU"] == "1"
+    script = cluster / "script.0"
+    log = f"'{sweep}/slurm/%A_%a_0_log"
+    assert options(script) == {
+        "account": "a1",
+        "array": "0-2%2",
+        "constraint": "v100",
+        "cpus-per-task": "4",
+        "error": f"{log}.err'",
+        "gpus-per-node": "1",
+        "job-name": "my_sweep__x",
+        "mem": "2560M",
+        "nodes": "1",
+        "open-mode": "append",
+        "output": f"{log}.out'",
+        "partition": "gpu,big",
+        "qos": "high",
+        "requeue": "",
+        "signal": "USR2@90",
+        "time": "90",
+    }
+    last = script.read_text().splitlines()[-1]
+    assert last.startswith("srun --unbuffered ")
+    assert "--cpus-per-task=4 env PYTHONPATH=" in last
+    assert f"{sys.executable} -P -u -m submitit.core._submit '{sweep}/slurm'" in last
+    assert not (cluster / "cancelled").exists()
+
+
+def test_what_was_not_said_is_left_to_the_cluster(cluster: Path, tmp_path: Path) -> None:
+    with SlurmLauncher(Slurm(minutes=1), None) as launcher:
+        (point,) = launcher.start(tasks(tmp_path / "sweep", 1))
+        assert point.job == "71"
+        slurm_notes.say_ended(tmp_path / "sweep" / "slurm" / "notes", "lambda0-alpha0.5-seed0.1", 1, None)
+    assert set(options(cluster / "script.0")) == {
+        *("cpus-per-task", "error", "job-name", "nodes", "open-mode", "output", "requeue", "signal", "time"),
+    }
+    assert options(cluster / "script.0")["signal"] == "USR2@30"
+
+
+@pytest.mark.parametrize("jobs", [None, 3])
+def test_more_than_an_array_holds_is_split(
+    jobs: int | None, cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher_module, "_LARGEST_ARRAY", 4)
+    with SlurmLauncher(Slurm(), jobs) as launcher:
+        points = launcher.start(tasks(tmp_path / "sweep", 9))
+        assert [point.job for point in points] == [f"71_{index}" for index in range(4)] + [
+            *(f"72_{index}" for index in range(4)), "73",
+        ]  # fmt: skip
+    found = [options(cluster / f"script.{index}") for index in range(3)]
+    assert [script.get("array") for script in found] == [f"0-3%{jobs or 4}"] * 2 + [None]
+    chained = [None, "afterany:71", "afterany:72"] if jobs else [None] * 3
+    assert [script.get("dependency") for script in found] == chained
+    assert sorted((cluster / "cancelled").read_text().split()) == sorted(point.job for point in points)
+
+
+def started(directory: Path, count: int = 2) -> tuple[SlurmLauncher, list[SlurmPoint], Path]:
+    launcher = SlurmLauncher(Slurm(), None)
+    points = launcher.start(tasks(directory, count))
+    return launcher, points, slurm_notes.notes_folder(directory)
+
+
+def impatient(launcher: SlurmLauncher, grace: float = 0.0) -> None:
+    launcher._cluster.grace = grace
+    launcher._cluster.pause = 0.05
+    launcher._next_question = 0.0
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "lost"),
+    [
+        ("NODE_FAIL", "its node failed", True),
+        ("PREEMPTED", "its job was preempted", True),
+        ("OUT_OF_MEMORY", "its job ran out of memory: raise sweep.resources.memory", False),
+        ("TIMEOUT", "its job was over its time limit: raise sweep.slurm.minutes", False),
+        ("CANCELLED by 1000", "its job was cancelled", False),
+        ("FAILED", "its job failed, see {}/slurm/71_1_0_log.err", False),
+    ],
+)
+def test_an_end_without_a_note_is_told_in_words(
+    state: str, words: str, lost: bool, cluster: Path, tmp_path: Path
+) -> None:
+    launcher, (first, second), _ = started(tmp_path / "sweep")
+    (cluster / "sacct.out").write_text(
+        f"JobID|State|NodeList\n71_0|RUNNING|n1\n71_1|{state}|n1\n71_1.batch|FAILED|n1\n"
+    )
+    impatient(launcher)
+    until(lambda: second.ended() is not None, 10)
+    assert second.ended() == launcher_module.Ending(None, words.format(tmp_path / "sweep"), lost)
+    assert first.ended() is None
+
+
+def test_a_job_that_is_requeued_is_not_lost(cluster: Path, tmp_path: Path) -> None:
+    launcher, (point,), notes = started(tmp_path / "sweep", 1)
+    (cluster / "sacct.out").write_text("JobID|State|NodeList\n71|NODE_FAIL|n1\n")
+    impatient(launcher, grace=1000)
+    assert point.ended() is None
+    (cluster / "sacct.out").write_text("JobID|State|NodeList\n71|PENDING|n1\n")
+    until(lambda: point.ended() is None and point._over_since is None, 10)
+    slurm_notes.say_ended(notes, "lambda0-alpha0.5-seed0.1", 9, None)
+    until(lambda: point.ended() is not None, 10)
+    assert point.ended() == launcher_module.Ending(9)
+
+
+def test_slurm_is_not_asked_as_long_as_there_is_no_need(cluster: Path, tmp_path: Path) -> None:
+    _, points, _ = started(tmp_path / "sweep", 3)
+    for _ in range(200):
+        assert [point.ended() for point in points] == [None] * 3
+        assert [point.place for point in points] == [None] * 3
+    assert not (cluster / "asked").exists()
+
+
+def test_without_accounts_squeue_answers(cluster: Path, tmp_path: Path) -> None:
+    launcher, (first, second), _ = started(tmp_path / "sweep")
+    (cluster / "squeue.out").write_text("71_0|PENDING|\n")
+    impatient(launcher)
+    until(lambda: second.ended() is not None, 10)
+    assert first.ended() is None
+    (cluster / "squeue.out").unlink()  # a controller that does not answer
+    for _ in range(20):
+        assert first.ended() is None
+
+
+def test_an_interrupt_cancels_what_waits_and_tells_what_runs(cluster: Path, tmp_path: Path) -> None:
+    launcher, points, notes = started(tmp_path / "sweep", 3)
+    slurm_notes.say_began(notes, "lambda0-alpha0.5-seed0.1")
+    until(lambda: points[0].place is not None, 10)
+    for point in points:
+        point.interrupt(signal.SIGINT)
+    until(lambda: points[1].ended() or (cluster / "cancelled").exists(), 10)
+    assert (cluster / "cancelled").read_text() == "--state=PENDING 71_1 71_2\n"
+    assert {slurm_notes.order_for(notes, f"lambda{index}-alpha0.5-seed0.1") for index in range(3)} == {"TERM"}
+    (cluster / "sacct.out").write_text("JobID|State|NodeList\n71_0|RUNNING|n1\n71_[1-2]|CANCELLED by 1000|\n")
+    impatient(launcher)
+    until(lambda: points[1].ended() and points[2].ended(), 20)
+    assert points[1].ended() == launcher_module.Ending(None, "cancelled before it began")
+    slurm_notes.say_ended(notes, "lambda0-alpha0.5-seed0.1", 143, None)
+    until(lambda: points[0].ended() is not None, 10)
+    with launcher:
+        pass
+    assert len((cluster / "cancelled").read_text().splitlines()) == 1
+
+
+def test_a_kill_does_not_wait_for_ever(
+    cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher_module, "_LONGEST_KILL", 0.1)
+    _, points, notes = started(tmp_path / "sweep")
+    for point in points:
+        point.kill()
+        ending = point.ended()
+        assert ending is not None
+        assert ending.reason == "its job was cancelled, and its end was not seen"
+    assert (cluster / "cancelled").read_text() == "71_0\n71_1\n"
+    assert slurm_notes.order_for(notes, "lambda0-alpha0.5-seed0.1") == slurm_notes.KILL
+
+
+def test_jobs_that_slurm_refuses_are_an_error_in_one_line(cluster: Path, tmp_path: Path) -> None:
+    (cluster / "sbatch").write_text("#!/bin/bash\necho 'sbatch: error: invalid partition: x' >&2\nexit 1\n")
+    with (
+        SlurmLauncher(Slurm(partition="x"), None) as launcher,
+        pytest.raises(
+            LauncherError, match=r"^Slurm did not take the jobs: invalid partition: x; check sweep.slurm"
+        ),
+    ):
+        launcher.start(tasks(tmp_path / "sweep", 2))
+    notes = slurm_notes.notes_folder(tmp_path / "sweep")
+    assert slurm_notes.order_for(notes, "lambda0-alpha0.5-seed0.1") == slurm_notes.TERM
+
+
+# A node: srun is what is behind its options, and a job that is requeued runs its script again.
+NODE = {
+    "sbatch": """
+cp "$1" "$HERE/script"
+echo "Submitted batch job 71"
+setsid "$HERE/node" > /dev/null 2>&1 &
+""",
+    "node": """
+export SLURM_JOB_ID=71 SLURM_NTASKS=1 SLURM_PROCID=0 OMP_NUM_THREADS=9 SLURM_CPU_BIND=none
+exec bash "$HERE/script"
+""",
+    "srun": 'while [ "$1" != env ]; do shift; done\nexec "$@" >> "$HERE/log" 2>&1',
+    "scontrol": 'echo "$@" >> "$HERE/requeued"\n(sleep 0.2; setsid "$HERE/node") > /dev/null 2>&1 &',
+}  # fmt: skip
+
+
+def test_a_job_that_slurm_preempts_saves_once_and_goes_on(cluster: Path, task: Task) -> None:
+    for name, body in NODE.items():
+        (cluster / name).write_text(f"#!/bin/bash\nHERE={cluster}\n{body}\n")
+        (cluster / name).chmod(0o755)
+    with SlurmLauncher(Slurm(), None) as launcher:
+        (point,) = launcher.start([task])
+        until(lambda: '"step"' in text_of(task.path / "metrics.jsonl"))
+        job = json.loads((notes_of(task) / f"{task.name}.1.began").read_text())["pid"]
+        run = json.loads((task.path / "lock").read_text())["pid"]
+        for pid in (job, run):  # as Slurm does: to all of them
+            os.kill(pid, signal.SIGTERM)
+        os.kill(job, signal.SIGUSR2)
+        until(lambda: point.ended() is not None)
+        assert point.ended() == launcher_module.Ending(0), text_of(cluster / "log")
+    assert (cluster / "requeued").read_text() == "requeue 71\n"
+    assert manifest(task.path)["status"] == "completed"
+    assert [row["step"] > 0 for row in manifest(task.path)["resumed"]] == [True]
+    assert manifest(task.path)["threads"] == 1
+
+
+# ---- What is refused ------------------------------------------------------------------------------------------
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(LauncherError) as caught:
+        open_launcher(Launch(launcher="slurm"), 1)
+    assert str(caught.value) == "the launcher slurm needs submitit: pip install 'centerloss[slurm]'"
+
+
+def test_a_machine_without_slurm_is_told_so(home: Path) -> None:
+    if shutil.which("sbatch") is not None:
+        pytest.skip("Slurm is here")
+    done = cl(*BY_SLURM, "--set", "sweep.slurm.cluster=slurm", cwd=home)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: there is no sbatch on this machine: run this where Slurm is, "
+        "or set sweep.slurm.cluster to local to try it out here\n"
+    )
+    assert not (home / "sweep").exists()
+
+
+def test_a_part_of_a_gpu_is_refused(cluster: Path) -> None:
+    with pytest.raises(
+        LauncherError, match=r"^Slurm gives whole GPUs, and sweep.resources.gpus is 0.5: set it to 1"
+    ):
+        SlurmLauncher(Slurm(), None, 1, 0.5)
+
+
+def test_more_gpus_than_there_are_are_refused_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert SlurmLauncher(Slurm(cluster="local"), 4, 1, 1).jobs == 1
+    with pytest.raises(LauncherError, match="more than this machine shows"):
+        SlurmLauncher(Slurm(cluster="local"), 4, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "name", ["x\n#SBATCH --uid=0", "x\n", "x y", "-x", "$(id)", "`id`", "x;id", "", "%j"]
+)
+@pytest.mark.parametrize("key", ["partition", "account", "qos", "constraint"])
+def test_a_name_cannot_add_to_the_batch_script(key: str, name: str, home: Path) -> None:
+    (home / "tiny.yaml").write_text(
+        f"data: {{name: mnist5k}}\nsweep: {{slurm: {{{key}: {json.dumps(name)}}}}}\n"
+    )
+    with pytest.raises(ConfigError, match=rf"sweep.slurm.{key}: "):
+        sweep_section(load_document(home / "tiny.yaml"), settings=())
+
+
+@pytest.mark.parametrize("name", ["x\n#SBATCH --uid=0", "x%j", "x\\y"])
+def test_a_path_that_slurm_would_read_otherwise_is_refused(name: str, cluster: Path, tmp_path: Path) -> None:
+    with (
+        SlurmLauncher(Slurm(), None) as launcher,
+        pytest.raises(LauncherError, match=r"^the path of a sweep under Slurm must have no"),
+    ):
+        launcher.start(tasks(tmp_path / name, 2))
+    assert not list(cluster.glob("script*"))
+
+
+@pytest.mark.parametrize("name", ["a b'c", 'x"; touch y', "$(touch y)", "-x", "λ"])
+def test_a_strange_path_is_quoted(name: str, cluster: Path, tmp_path: Path) -> None:
+    with SlurmLauncher(Slurm(), None) as launcher:
+        launcher.start(tasks(tmp_path / name, 1))
+    script = cluster / "script.0"
+    (cluster / "srun").write_text(f'#!/bin/bash\nprintf "%s\\n" "$@" > {cluster}/arguments\n')
+    subprocess.run(["bash", str(script)], cwd=tmp_path, check=True)
+    assert (cluster / "arguments").read_text().splitlines()[-1] == str(tmp_path / name / "slurm")
+    assert not (tmp_path / "y").exists()
+
+
+def test_the_launcher_is_given_what_a_point_takes(cluster: Path) -> None:
+    launcher = open_launcher(Launch(launcher="slurm", slurm=Slurm(cluster="local")), 10_000)
+    assert launcher.jobs == 1
