@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.locks import holder
+from centerloss_core.written import finite
 
 Status = Literal["running", "stopped", "completed", "failed", "interrupted", "damaged"]
 SortKey = Literal["name", "lambda", "accuracy", "nearest-center", "ratio", "age", "duration"]
@@ -153,13 +154,10 @@ def _has_manifest(directory: Path) -> bool:
 def _row(name: str, path: Path, now: datetime) -> RunRow:
     try:
         manifest = _read(path / _MANIFEST)
-        status = _status(manifest)
-        if status == "running" and holder(path) is None:
-            # It may have come to its end, and given the lock back, since we read.
+        written = _status(manifest)
+        status = status_now(path, manifest)
+        if status not in (written, "stopped"):  # it has come to its end meanwhile
             manifest = _read(path / _MANIFEST)
-            status = _status(manifest)
-            if status == "running":
-                status = "stopped"
     except (OSError, ValueError, RecursionError) as error:
         reason = (
             (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
@@ -174,19 +172,36 @@ def _row(name: str, path: Path, now: datetime) -> RunRow:
         path=path,
         status=status,
         reason=_text(manifest.get("reason")),
-        lambda_=_number(manifest.get("lambda")),
-        lambda_eq=_number(manifest.get("lambda_eq")),
-        alpha=_number(manifest.get("alpha")),
+        lambda_=finite(manifest.get("lambda")),
+        lambda_eq=finite(manifest.get("lambda_eq")),
+        alpha=finite(manifest.get("alpha")),
         seed=_whole(manifest.get("seed")),
         data=_text(_dict(manifest.get("data")).get("name")),
-        accuracy=_number(test.get("accuracy")),
-        nearest_center_accuracy=_number(test.get("nearest_center_accuracy")),
-        separation_ratio=_number(test.get("separation_ratio")),
+        accuracy=finite(test.get("accuracy")),
+        nearest_center_accuracy=finite(test.get("nearest_center_accuracy")),
+        separation_ratio=finite(test.get("separation_ratio")),
         created=None if created is None else created.isoformat(timespec="seconds"),
         age=None if created is None else (now - created).total_seconds(),
         duration=_duration(status, manifest, metrics, created, now),
         warnings=len(warnings) if isinstance(warnings, list) else 0,
     )
+
+
+def status_now(path: Path, manifest: Mapping[str, Any]) -> Status:
+    """The status of the run in `path`, whose `run.json` reads `manifest`: "stopped" if it was killed, say.
+
+    Such a run says running for ever, but no process holds its lock.
+
+    Raises:
+        ValueError: `run.json` has no status that a run can have.
+    """
+    status = _status(manifest)
+    if status != "running" or holder(path) is not None:
+        return status
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        # It may have come to its end, and given the lock back, since the manifest was read.
+        status = _status(_read(path / _MANIFEST))
+    return "stopped" if status == "running" else status
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -208,7 +223,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _status(manifest: dict[str, Any]) -> Status:
+def _status(manifest: Mapping[str, Any]) -> Status:
     status = manifest.get("status")
     for known in _WRITTEN:
         if status == known:
@@ -220,8 +235,8 @@ def _duration(
     status: Status, manifest: dict[str, Any], metrics: dict[str, Any], created: datetime | None, now: datetime
 ) -> float | None:
     if status == "completed":
-        seconds = _number(metrics.get("seconds"))
-        training = _number(metrics.get("training_seconds"))
+        seconds = finite(metrics.get("seconds"))
+        training = finite(metrics.get("training_seconds"))
         return max((each for each in (seconds, training) if each is not None), default=None)
     if created is None or manifest.get("resumed"):
         return None  # between two starts it was not at work, and nobody noted when the first one ended
@@ -239,15 +254,6 @@ def _text(value: Any) -> str | None:
 
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return value if math.isfinite(value) else None  # as it was written: 1 stays 1
-    except OverflowError:  # a whole number that no float holds
-        return None
 
 
 def _time(value: Any) -> datetime | None:

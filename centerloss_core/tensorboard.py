@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FOLDER = "tensorboard"
 _EVENTS = "events.out.tfevents"
+_PROJECTOR_DIMENSIONS = 3
 _NO_FIGURES = ("kind", "step", "epoch")
 
 
@@ -133,8 +134,11 @@ class Board:
         from google.protobuf.text_format import MessageToString
         from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
+        # The projector opens in three dimensions, and of points that have fewer it shows none: they get zeros.
+        missing = max(0, _PROJECTOR_DIMENSIONS - dump.features.shape[1])
+        points = np.pad(dump.features, ((0, 0), (0, missing)))
         with atomic_write(self._folder / "features.tsv") as file:
-            np.savetxt(file, dump.features, fmt="%.9g", delimiter="\t")  # 9 digits are a float32, to the bit
+            np.savetxt(file, points, fmt="%.9g", delimiter="\t")  # 9 digits are a float32, to the bit
         table = np.column_stack([dump.labels, dump.predictions, np.arange(len(dump.labels))])
         with atomic_write(self._folder / "labels.tsv") as file:
             np.savetxt(file, table, fmt="%d", delimiter="\t", header="digit\tprediction\timage", comments="")
@@ -143,7 +147,7 @@ class Board:
         config = ProjectorConfig()
         embedding = config.embeddings.add(
             tensor_name="test_features",
-            tensor_shape=dump.features.shape,
+            tensor_shape=points.shape,
             tensor_path="features.tsv",  # from where this file is, so that a run can be moved
             metadata_path="labels.tsv",
         )

@@ -879,10 +879,36 @@ def test_nothing_there(tmp_path: Path) -> None:
         evaluate_directory(tmp_path)
 
 
-@pytest.mark.parametrize("status", ["running", "interrupted", "failed"])
-def test_a_run_that_is_not_completed(tmp_path: Path, status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "now"), [("running", "stopped"), ("interrupted", "interrupted"), ("failed", "failed")]
+)
+def test_a_run_that_is_not_completed(tmp_path: Path, status: str, now: str) -> None:
+    """One that was killed says for ever that it is running."""
     path = make_run(tmp_path / "run", status=status)
-    with pytest.raises(EvaluationError, match=rf"is {status}.*cl train --resume"):
+    with pytest.raises(EvaluationError, match=rf"is {now}: go on with it: cl train --resume .*run"):
+        evaluate_directory(path)
+
+
+def test_a_run_that_is_training(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", status="running")
+    with DirectoryLock(path), pytest.raises(EvaluationError, match="is running: wait until it is completed"):
+        evaluate_directory(path)
+
+
+def test_a_run_that_diverged_is_not_to_be_resumed(tmp_path: Path) -> None:
+    reason = "DivergedError: at step 7 the loss became NaN or infinite: lower train.learning_rate"
+    path = make_run(tmp_path / "run", status="failed", reason=reason)
+    with pytest.raises(EvaluationError) as caught:
+        evaluate_directory(path)
+    message = str(caught.value)
+    assert "at step 7 the loss became NaN" in message
+    assert f"cl train --config {path}/config.yaml --set train.learning_rate=" in message
+    assert "--resume" not in message
+
+
+def test_a_run_of_no_known_status(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", status="odd")
+    with pytest.raises(ExpectedError, match=r"run\.json: its status is none of"):
         evaluate_directory(path)
 
 
@@ -936,7 +962,7 @@ def test_a_summary_does_not_lead_out_of_the_sweep(tmp_path: Path, name: Any) -> 
     make_run(tmp_path / "elsewhere")
     sweep = make_sweep(tmp_path / "sweep", "completed")
     (sweep / "summary.json").write_text(json.dumps({"runs": [{"directory": name}]}))
-    with pytest.raises(EvaluationError, match="not a plain name"):
+    with pytest.raises(ExpectedError, match="not a plain name"):
         evaluate_directory(sweep)
     assert not (tmp_path / "elsewhere" / "evaluation.json").exists()
 

@@ -1,4 +1,4 @@
-"""The animation: a frame per epoch, which it names, over axes that stand still."""
+"""The animation: a frame per epoch, which it names, over axes that follow the points or stand still."""
 
 import itertools
 import sys
@@ -15,6 +15,7 @@ from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.animation import MAX_FRAMES, Film, Screen, read_film
 from centerloss_core.plotting.drawing import _alone, _read_cell
 from centerloss_core.plotting.grid import arrange
+from centerloss_core.plotting.limits import Limits, follow
 from centerloss_core.plotting.records import read_run, read_snapshot, read_sweep
 
 
@@ -77,31 +78,53 @@ def test_gif_of_a_run_has_a_frame_per_epoch(tmp_path: Path) -> None:
         np.testing.assert_array_equal(frame[[0, -1]], 255)  # nothing runs over the edge of a white sheet
 
 
-def test_every_frame_says_its_epoch_and_has_the_same_axes(tmp_path: Path) -> None:
-    film = film_of(sweep_with_epochs(tmp_path / "sweep", (3, 3, 3, 3)))
-    screen = Screen(film)
-    seen = []
+def axes_of(film: Film) -> list[list[Limits]]:
+    """The axes of each run, frame by frame."""
+    screen, seen = Screen(film), []
     for epoch in film.epochs:
         screen.show(epoch)
-        assert f"epoch {epoch} of 3 · MNIST test · α = 0.5, seed 0 · each at its own scale" in words(
-            screen.figure
-        )
-        seen.append([(axes.get_xlim(), axes.get_ylim()) for axes in screen.figure.axes])
-    assert film.epochs == [1, 2, 3]
-    assert seen[0] == seen[1] == seen[2]
-    assert len(set(seen[0])) == 4
-    # Every point of every epoch is on the sheet.
-    for (left_right, bottom_top), run in zip(seen[0], film.moments.values(), strict=True):
+        seen.append([Limits(*axes.get_xlim(), *axes.get_ylim()) for axes in screen.figure.axes])
+    return seen
+
+
+def test_every_frame_says_its_epoch_and_shows_the_points_large(tmp_path: Path) -> None:
+    """The features shrink to a quarter, and are as large in the last picture as in the first."""
+    film = film_of(sweep_with_epochs(tmp_path / "sweep", (4, 4, 4, 4)))
+    screen = Screen(film)
+    for epoch in film.epochs:
+        screen.show(epoch)
+        title = f"epoch {epoch} of 4 · MNIST test · α = 0.5, seed 0 · each at its own scale · axes follow the points"
+        assert title in words(screen.figure)
+    for epoch, frame in zip((1, 2, 3, 4), axes_of(film), strict=True):
+        for limits, place in zip(frame, film.moments, strict=True):
+            points = film.moment(place, epoch).plane.points
+            assert (points > [limits.left, limits.bottom]).all()
+            assert (points < [limits.right, limits.top]).all()
+            width, height = np.ptp(points, axis=0)
+            assert max(width, height) > 0.6 * (limits.right - limits.left)
+
+
+def test_axes_move_only_when_they_must() -> None:
+    def box(half: float) -> Limits:
+        return Limits(-half, half, -half, half)
+
+    steps = [10.0, 9.0, 8.0, 6.0, 5.0, 5.5, 7.0]
+    assert [limits.right for limits in follow([box(half) for half in steps])] == [10, 10, 10, 6, 6, 6, 7]
+
+
+def test_shared_axes_are_equal_in_all_runs_and_frames(tmp_path: Path) -> None:
+    film = film_of(sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2)), shared=True)
+    frames = axes_of(film)
+    assert len({limits for frame in frames for limits in frame}) == 1
+    limits = frames[0][0]
+    for run in film.moments.values():
         points = np.concatenate([moment.plane.points for moment in run])
-        assert (points > [left_right[0], bottom_top[0]]).all()
-        assert (points < [left_right[1], bottom_top[1]]).all()
-
-
-def test_shared_axes_are_equal_in_all_runs(tmp_path: Path) -> None:
-    screen = Screen(film_of(sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2)), shared=True))
+        assert (points > [limits.left, limits.bottom]).all()
+        assert (points < [limits.right, limits.top]).all()
+    screen = Screen(film)
     screen.show(2)
-    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in screen.figure.axes}) == 1
-    assert any("all at one scale" in text for text in words(screen.figure))
+    title = "epoch 2 of 2 · MNIST test · α = 0.5, seed 0 · all at one scale"
+    assert title in words(screen.figure)
 
 
 def test_a_shorter_run_stays_and_says_where(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Several seeds: every one is a dot, and mean and range are theirs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from centerloss_core.plotting.seeds import Measured, seeds_figure
 
 
 def measured(weight: float, seed: int, alpha: float = 0.5) -> Measured:
-    return Measured(weight, alpha, seed, separation(dump_of(weight, seed)))
+    return Measured(weight, 100 * weight, alpha, seed, separation(dump_of(weight, seed)))
 
 
 def dump_of(weight: float, seed: int) -> FeatureDump:
@@ -60,6 +61,13 @@ def test_every_seed_is_seen_with_mean_and_range() -> None:
     assert bars == [[min(values), max(values)] for values in by_weight]  # type: ignore[type-var]
     assert [label.get_text() for label in ratio.get_xticklabels()] == ["0.01", "1"]
     assert "MNIST test · α = 0.5 · 3 seeds each" in words(figure)
+
+
+def test_the_axis_says_what_the_weights_are_by_mean() -> None:
+    runs = [measured(weight, seed) for weight in (0.0, 0.01, 0.1) for seed in (0, 1)]
+    assert [axes.get_xlabel() for axes in seeds_figure(runs, "MNIST test").axes] == ["λ (λ_eq = 100 λ)"] * 3
+    by_mean = [replace(run, weight_eq=run.weight) for run in runs]
+    assert {axes.get_xlabel() for axes in seeds_figure(by_mean, "MNIST test").axes} == {"λ"}
 
 
 def test_several_alphas_are_told_apart_by_signs() -> None:

@@ -16,11 +16,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 
+from centerloss_core.errors import ExpectedError
 from centerloss_core.features import FeatureDump, FeatureFileError, write_features
+from centerloss_core.locks import DirectoryLock
 from centerloss_core.metrics import separation
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.curves import curves_figure
-from centerloss_core.plotting.grid import MAX_ROWS, Cell, Grid, arrange
+from centerloss_core.plotting.drawing import _read_cell
+from centerloss_core.plotting.grid import MAX_COLUMNS, MAX_ROWS, Cell, Grid, arrange
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.post import post_figure, post_panel
@@ -32,6 +35,7 @@ from centerloss_core.plotting.records import (
     read_history,
     read_run,
     read_snapshot,
+    read_sweep,
 )
 from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.style import DIGIT_COLORS
@@ -331,6 +335,43 @@ def test_grid_of_seeds() -> None:
     assert "1 of 7 combinations of α and seed" in many.title()
 
 
+def test_very_many_weights_are_thinned_out() -> None:
+    """A column for each of 80 would make a sheet of 9 m."""
+    grid = make_grid(weights=tuple(float(weight) for weight in range(80)), seeds=2)
+    assert grid.shape == (2, MAX_COLUMNS)
+    assert "12 of 80 λ" in grid.title()
+    shown = [cell.point.weight for cell in grid.rows[0] if cell]
+    assert (shown[0], shown[-1]) == (0, 79)
+    assert np.ptp(np.diff(shown)) <= 1
+
+
+def test_a_thinned_out_panel_keeps_what_there_is_to_see() -> None:
+    points = [
+        SweepPoint(Path("run"), "waiting", weight, 0.5, seed) for weight in range(40) for seed in range(9)
+    ]
+    cells = [Cell(p, make_snapshot() if (p.weight, p.seed) in [(13, 7), (14, 7)] else None) for p in points]
+    grid = arrange(cells)
+    assert [cell.point.weight for _, _, cell in grid.places if cell.snapshot] == [13, 14]
+    assert "1 of 9 combinations of α and seed · 2 of 40 λ" in grid.title()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such count of memory")
+def test_a_panel_of_many_runs_takes_little_memory() -> None:
+    """Each title is measured; a canvas as large as the panel for each took 2 GB."""
+    program = (
+        "import io, resource, sys\n"
+        "from test_plotting import make_grid, panel_figure\n"
+        "figure = panel_figure(make_grid(weights=tuple(0.001 * i for i in range(40))))\n"
+        "figure.savefig(io.BytesIO(), format='png', dpi=figure.dpi)\n"
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(peak // (1 << 20 if sys.platform == 'darwin' else 1 << 10))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 600  # MiB
+
+
 @pytest.mark.parametrize(
     ("count", "shape"), [(1, (1, 1)), (2, (1, 2)), (3, (1, 3)), (4, (2, 2)), (5, (2, 3))]
 )
@@ -433,6 +474,18 @@ def test_scale_of_a_curve(values: list[float | None], scale: str) -> None:
     assert figure.axes[0].get_yscale() == scale
 
 
+@pytest.mark.parametrize("values", [[0, 0, 0], [0, 0, 2], [0, 0, 1e-4, 1e-2]])
+def test_a_line_of_zeros_is_seen_above_the_bottom(values: list[float]) -> None:
+    """λ of a run without center loss, and before a ramp begins."""
+    rows = [{"step": i, "epoch": i, "lambda": value} for i, value in enumerate(values)]
+    figure = curves_figure(make_snapshot().run, History(rows, []))
+    FigureCanvasAgg(figure).draw()
+    plot = figure.axes[2]
+    bottom = plot.transAxes.inverted().transform(plot.transData.transform((0, 0)))[1]
+    assert 0.02 < bottom < 0.6
+    assert 0 in plot.get_yticks()
+
+
 def test_history_of_a_resumed_run_and_a_cut_off_line(tmp_path: Path) -> None:
     run = read_run(make_run(tmp_path / "run"))
     with (run.directory / "metrics.jsonl").open("a") as file:
@@ -508,17 +561,45 @@ def test_directories_that_cannot_be_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["run.json", "summary.json"])
 def test_damaged_manifests(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(PlotError, match=name.replace(".", r"\.")):
+    with pytest.raises(ExpectedError, match=name.replace(".", r"\.")):
         plot_directory(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "..", "/tmp", "a/b", ".", None, 3, ""])
+def test_a_summary_does_not_lead_out_of_the_sweep(tmp_path: Path, name: Any) -> None:
+    elsewhere = make_run(tmp_path / "elsewhere")
+    sweep = make_sweep(tmp_path / "sweep")
+    summary = json.loads((sweep / "summary.json").read_text())
+    summary["runs"][0]["directory"] = name
+    (sweep / "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(ExpectedError, match=r"summary\.json: a run's directory is .* not a plain name"):
+        plot_directory(sweep)
+    assert not (elsewhere / "plots").exists()
+    assert not (sweep / "plots").exists()
 
 
 def test_runs_without_features(tmp_path: Path) -> None:
     unfinished = make_run(tmp_path / "unfinished", status="running")
-    with pytest.raises(PlotError, match=r"train-final\.npz: no such feature dump, and the run is running"):
+    missing = r"train-final\.npz: no such feature dump, for the run is "
+    with pytest.raises(PlotError, match=missing + "stopped: go on with it: cl train --resume .*unfinished"):
+        plot_directory(unfinished, split="train")
+    with DirectoryLock(unfinished), pytest.raises(PlotError, match=missing + "running: wait"):
         plot_directory(unfinished, split="train")
     sweep = make_sweep(tmp_path / "sweep", dict.fromkeys(WEIGHTS, "failed"))
     with pytest.raises(PlotError, match="no run of this sweep has test features"):
         plot_directory(sweep)
+
+
+def test_a_killed_point_of_a_sweep_is_stopped(tmp_path: Path) -> None:
+    """Nobody has told `summary.json`, nor the run itself."""
+    sweep = make_sweep(tmp_path / "sweep", {0.1: "running"})
+    for dump in (sweep / "lambda0.1-alpha0.5-seed0" / "features").iterdir():
+        dump.unlink()
+    grid = arrange([_read_cell(point, "test") for point in read_sweep(sweep)])
+    assert "stopped" in words(panel_figure(grid))
+    with DirectoryLock(sweep / "lambda0.1-alpha0.5-seed0"):
+        grid = arrange([_read_cell(point, "test") for point in read_sweep(sweep)])
+    assert "running" in words(panel_figure(grid))
 
 
 def test_damaged_features_and_history_are_named(tmp_path: Path) -> None:

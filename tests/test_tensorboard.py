@@ -229,9 +229,12 @@ def test_the_projector_has_features_labels_and_digits(
     folder = tmp_path / "tensorboard"
     text = (folder / "projector_config.pbtxt").read_text()
     (embedding,) = text_format.Parse(text, projector_config_pb2.ProjectorConfig()).embeddings
-    assert list(embedding.tensor_shape) == [count, dimensions]
+    # Of points with fewer than three columns the projector shows none.
+    assert list(embedding.tensor_shape) == [count, max(3, dimensions)]
     features = projector_plugin._read_tensor_tsv_file(str(folder / embedding.tensor_path))
-    np.testing.assert_array_equal(features, dump.features)  # to the bit
+    assert features.shape == (count, max(3, dimensions))
+    np.testing.assert_array_equal(features[:, :dimensions], dump.features)  # to the bit
+    assert not features[:, dimensions:].any()
     head, *lines = (folder / embedding.metadata_path).read_text().splitlines()
     assert head.split("\t") == ["digit", "prediction", "image"]
     table = np.array([[int(cell) for cell in line.split("\t")] for line in lines])
@@ -322,9 +325,8 @@ def assert_is_shown_whole(path: Path) -> None:
     test = load_dataset(config.data.name, dir=config.data.dir, validation=config.data.validation).test
     dump = read_features(path / "features" / "test-final.npz")
     folder = path / "tensorboard"
-    np.testing.assert_array_equal(
-        np.loadtxt(folder / "features.tsv", dtype=np.float32, delimiter="\t"), dump.features
-    )
+    points = np.loadtxt(folder / "features.tsv", dtype=np.float32, delimiter="\t")
+    np.testing.assert_array_equal(points[:, :2], dump.features)
     labels = np.loadtxt(folder / "labels.tsv", dtype=int, delimiter="\t", skiprows=1)
     np.testing.assert_array_equal(labels[:, 0], test.labels)
     assert_sprite_shows(folder / "digits.png", test.images, [28, 28])

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from centerloss_core.directories import how_to_finish, status_of, what_is_missing
 from centerloss_core.errors import ExpectedError
 from centerloss_core.features import FeatureDump, read_features
 from centerloss_core.measures.evaluate import SETTINGS, STEPS, SplitEvaluation, evaluate_split
@@ -110,7 +111,7 @@ def evaluate_directory(
         return Report([run], {}, {}, directory / EVALUATION)
     if (directory / SUMMARY).is_file():
         return _evaluate_sweep(directory, splits, show)
-    raise EvaluationError(_what_is_missing(directory))
+    raise EvaluationError(what_is_missing(directory))
 
 
 # ---- A run --------------------------------------------------------------------------------------------------
@@ -130,11 +131,10 @@ class _Counter:
 
 
 def _evaluate_run(path: Path, splits: Sequence[str], counter: _Counter) -> RunEvaluation:
-    status = read_manifest(path).get("status")
-    if status != "completed":
+    manifest = read_manifest(path)
+    if status_of(path, manifest) != "completed":
         raise EvaluationError(
-            f"{path} is {status}: its final features are still to come; go on with it first: "
-            f"cl train --resume {shlex.quote(str(path))}"
+            f"{path}: its final features are still to come, for the run {how_to_finish(path, manifest)}"
         )
     # The lock is held from the first dump to the last file, so that two evaluations do not mix theirs.
     with Run.open(path) as run:
@@ -178,7 +178,7 @@ def _evaluate_split(
 
 
 def _evaluate_sweep(directory: Path, splits: Sequence[str], show: ShowStep) -> Report:
-    names = _point_names(directory)
+    names = [row["directory"] for row in read_summary(directory) or []]
     problems: dict[str, str] = {}
     statuses: dict[str, str] = {}
     for name in names:
@@ -205,22 +205,10 @@ def _evaluate_sweep(directory: Path, splits: Sequence[str], show: ShowStep) -> R
     return Report(runs, skipped, problems, directory / EVALUATION)
 
 
-def _point_names(directory: Path) -> list[str]:
-    names = [row.get("directory") for row in read_summary(directory) or []]
-    # Files are written there: a summary edited by hand must not lead out of the sweep.
-    if not all(
-        isinstance(name, str) and name == Path(name).name and name not in ("", "..") for name in names
-    ):
-        raise EvaluationError(
-            f"{directory / SUMMARY}: a point's directory is not a plain name; put the file back as the sweep wrote it"
-        )
-    return [str(name) for name in names]
-
-
 def _status(path: Path) -> str:
     if not (path / MANIFEST).is_file():
         return "not begun"
-    return str(read_manifest(path).get("status"))
+    return status_of(path, read_manifest(path))
 
 
 def _nothing_measured(directory: Path, problems: dict[str, str]) -> str:
@@ -229,15 +217,6 @@ def _nothing_measured(directory: Path, problems: dict[str, str]) -> str:
     return (
         f"{directory}: no point of this sweep is completed yet; wait for it, or go on with it: "
         f"cl sweep --resume {shlex.quote(str(directory))}"
-    )
-
-
-def _what_is_missing(directory: Path) -> str:
-    if not directory.is_dir():
-        return f"{directory}: no such directory; name a run or sweep that `cl train` or `cl sweep` has made"
-    return (
-        f"{directory}: neither a run (no {MANIFEST}) nor a sweep (no {SUMMARY}); "
-        "name a directory that `cl train` or `cl sweep` has made"
     )
 
 

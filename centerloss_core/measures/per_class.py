@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from centerloss_core.features import FeatureDump
 from centerloss_core.metrics import class_means, nearest
@@ -18,16 +19,19 @@ def confusion(dump: FeatureDump) -> dict[str, Matrix]:
     Returns:
         Two (k, k) matrices: "softmax", by the largest logit, and "nearest_center", by the nearest trained center.
     """
-    from sklearn.metrics import confusion_matrix
-
-    classes = np.arange(len(dump.centers))
     chosen = {
         "softmax": dump.predictions,
         "nearest_center": nearest(dump.features.astype(np.float64), dump.centers),
     }
-    return {
-        name: confusion_matrix(dump.labels, each, labels=classes).tolist() for name, each in chosen.items()
-    }
+    return {name: count_taken(dump.labels, each, len(dump.centers)).tolist() for name, each in chosen.items()}
+
+
+def count_taken(
+    labels: NDArray[np.integer[Any]], taken: NDArray[np.integer[Any]], classes: int
+) -> NDArray[np.intp]:
+    """Return (classes, classes) counts: a row per label, a column per class that its images were taken for."""
+    pairs = labels.astype(np.intp) * classes + taken.astype(np.intp)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def per_class(dump: FeatureDump, confused: dict[str, Matrix]) -> list[dict[str, Any]]:

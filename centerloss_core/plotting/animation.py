@@ -1,4 +1,10 @@
-"""The features over the epochs: which frames there are, and how one looks. Axes stand still; the points move."""
+"""The features over the epochs: which frames there are, and how one looks.
+
+The first epochs of all λ are about equally wide, and center loss shrinks what follows: at λ = 1 to an eighth. In axes
+that hold every epoch the clusters would be a speck once they have come about. So the axes of each run follow its
+points, and the ticks tell the scale; they move only when they must, because axes that never stand still hide how the
+points move. Shared axes are the same in every run and every frame: there the shrinking itself is seen.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +16,7 @@ from numpy.typing import NDArray
 
 from centerloss_core.features import read_features
 from centerloss_core.plotting.grid import Cell, Grid
-from centerloss_core.plotting.limits import Limits, limits_of, union
+from centerloss_core.plotting.limits import Limits, follow, limits_of, union
 from centerloss_core.plotting.panel import write_status
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.records import epoch_dumps
@@ -45,7 +51,7 @@ class Film:
         grid: where the runs stand.
         epochs: what each frame shows, ascending.
         moments: by row and column of the grid, a run's epochs, ascending; runs without any are absent.
-        shared: whether all runs have the same axes.
+        shared: whether all runs have the same axes in all frames; else those of each follow its points.
         skipped: how many epochs were left out because there are too many.
     """
 
@@ -55,10 +61,21 @@ class Film:
     shared: bool
     skipped: int = 0
 
-    def limits(self) -> dict[tuple[int, int], Limits]:
-        """Return the axes of each run: every point of every epoch is within."""
-        own = {place: limits_of([moment.plane for moment in run]) for place, run in self.moments.items()}
-        return dict.fromkeys(own, union(list(own.values()))) if self.shared else own
+    def limits(self) -> dict[tuple[int, int], dict[int, Limits]]:
+        """Return the axes of each run by the epoch of the frame: every point of that frame is within."""
+        if self.shared:
+            one = union([limits_of([moment.plane for moment in run]) for run in self.moments.values()])
+            return {place: dict.fromkeys(self.epochs, one) for place in self.moments}
+        return {
+            place: dict(
+                zip(
+                    self.epochs,
+                    follow([limits_of([self.moment(place, epoch).plane]) for epoch in self.epochs]),
+                    strict=True,
+                )
+            )
+            for place in self.moments
+        }
 
     def moment(self, place: tuple[int, int], epoch: int) -> Moment:
         """Return what a run shows in a frame: a shorter run stays as its last epoch left it."""
@@ -73,7 +90,7 @@ def read_film(grid: Grid, split: str, *, shared: bool) -> Film | None:
         FeatureFileError: a dump is damaged.
     """
     dumps = {
-        (row, column): epoch_dumps(cell.snapshot.run, split)
+        (row, column): epoch_dumps(cell.snapshot.run.directory, split)
         for row, column, cell in grid.places
         if cell.snapshot
     }
@@ -152,7 +169,7 @@ class Screen:
             axes = self._axes[row, column]
             axes.clear()
             self._draw_cell(axes, (row, column), cell, epoch)
-        note = film.grid.scale_note(shared=film.shared)
+        note = film.grid.scale_note(shared=film.shared) + ("" if film.shared else " · axes follow the points")
         self._title.set_fontsize(12)
         self._title.set_text(f"epoch {epoch} of {film.epochs[-1]} · {film.grid.title()}{note}")
         fit(self._title, self._room)
@@ -163,7 +180,7 @@ class Screen:
             axes.set_title(self._film.grid.cell_title(cell), loc="left", fontsize=9)
             return
         moment = self._film.moment(place, epoch)
-        draw_features(axes, moment.plane, moment.labels, self._limits[place])
+        draw_features(axes, moment.plane, moment.labels, self._limits[place][epoch])
         if self._film.grid.shape[1] > 3:  # no room between the boxes
             axes.set(xlabel="", ylabel="")
         # Only a run whose epoch is another than that over the picture says so.

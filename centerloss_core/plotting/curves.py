@@ -18,6 +18,7 @@ _DPI = 110
 _SIZE = (9.0, 8.2)  # inches
 # Fixed margins: measuring all labels to find the tightest would take as long as the drawing itself.
 _MARGINS = {"left": 0.075, "right": 0.98, "bottom": 0.065, "top": 0.91, "wspace": 0.19, "hspace": 0.21}
+_BELOW_ZERO = 0.06  # so that a line of zeros does not lie on the bottom of its box, unseen
 _TRAIN, _TEST, _CENTER, _VALIDATION = "#8a8a8a", DIGIT_COLORS[6], DIGIT_COLORS[5], DIGIT_COLORS[8]
 
 
@@ -99,11 +100,17 @@ def _column(rows: Sequence[Row], key: str) -> NDArray[np.float64]:
 def _set_scale(axes: Axes, values: NDArray[np.float64]) -> None:
     """Use a log scale for a decade or more; with zeros, one that is linear below the smallest other value."""
     positive = values[np.isfinite(values) & (values > 0)]
-    if not positive.size or positive.max() < 10 * positive.min():
-        axes.set_ylim(bottom=0)
-    elif (values <= 0).any():
+    zeros = bool((values <= 0).any())
+    if not positive.size:
+        axes.set_ylim(-1, 1)
+        axes.set_yticks([0])
+    elif positive.max() < 10 * positive.min():
+        axes.set_ylim(bottom=-_BELOW_ZERO * positive.max() if zeros else 0)
+    elif zeros:
         axes.set_yscale("symlog", linthresh=positive.min())
-        axes.set_ylim(bottom=0)
+        # The linear part is as high as a decade.
+        decades_shown = 1 + math.log10(positive.max() / positive.min())
+        axes.set_ylim(bottom=-_BELOW_ZERO * decades_shown * positive.min())
         # matplotlib would name a decade below the smallest value too, on top of the 0.
         decades = np.arange(math.ceil(np.log10(positive.min())), math.floor(np.log10(positive.max())) + 1)
         axes.set_yticks([0, *10.0 ** decades[:: 1 + len(decades) // 8]])

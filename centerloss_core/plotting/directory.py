@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from centerloss_core.directories import what_is_missing
 from centerloss_core.plotting.errors import PlotError
 from centerloss_core.plotting.order import (
     AXES,
@@ -89,13 +90,8 @@ def _once(note: Callable[[str], None] | None) -> Callable[[str], None]:
 
 
 def _what_is_missing(directory: Path) -> str:
-    if not directory.is_dir():
-        return f"{directory}: no such directory; name a run or sweep that `cl train` or `cl sweep` has made"
     if (directory / "sweep.yaml").is_file():
         return (
             f"{directory}: this sweep has no summary.json yet; plot when a run is done, or name a run in it"
         )
-    return (
-        f"{directory}: neither a run (no run.json) nor a sweep (no summary.json); "
-        "name a directory that `cl train` or `cl sweep` has made"
-    )
+    return what_is_missing(directory)

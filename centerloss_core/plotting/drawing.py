@@ -1,10 +1,12 @@
 """From the files of a run or sweep to its figures on disk."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from centerloss_core.directories import how_to_finish, status_of
 from centerloss_core.plotting.animation import MAX_FRAMES, read_film
 from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.errors import PlotError
@@ -16,6 +18,7 @@ from centerloss_core.plotting.order import OF_A_RUN, Order
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.post import post_figure, post_panel
 from centerloss_core.plotting.records import (
+    Run,
     Snapshot,
     SweepPoint,
     is_run,
@@ -29,6 +32,7 @@ from centerloss_core.plotting.save import save_figure
 from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.seeds import has_spread, measure, seeds_figure
 from centerloss_core.plotting.style import house_style
+from centerloss_core.runs import read_manifest
 
 
 def plot_run(directory: Path, order: Order) -> list[Path]:
@@ -37,8 +41,7 @@ def plot_run(directory: Path, order: Order) -> list[Path]:
     snapshot = read_snapshot(run, order.split)
     if snapshot is None:
         raise PlotError(
-            f"{directory / 'features' / order.split}-final.npz: no such feature dump, and the run is {run.status}; "
-            "plot when it is completed"
+            f"{directory / 'features' / order.split}-final.npz: no such feature dump, {_why_no_features(run)}"
         )
     with house_style():
         written = _draw_run(snapshot, order)
@@ -159,8 +162,16 @@ def _alone(snapshot: Snapshot) -> Grid:
     return arrange([Cell(point, snapshot)])
 
 
+def _why_no_features(run: Run) -> str:
+    if run.status == "completed":
+        return "and a completed run has it: put it back, or train the run again"
+    return f"for the run {how_to_finish(run.directory, read_manifest(run.directory))}"
+
+
 def _read_cell(point: SweepPoint, split: str) -> Cell:
     """Read the features of a point, if it has any; a failed run's earlier epochs are no result."""
+    if point.status == "running" and is_run(point.directory):  # a sweep that was killed says so for ever
+        point = replace(point, status=status_of(point.directory, read_manifest(point.directory)))
     if point.status == "failed" or not is_run(point.directory):
         return Cell(point)
     return Cell(point, read_snapshot(read_run(point.directory), split))

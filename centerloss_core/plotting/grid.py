@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from centerloss_core.plotting.records import Snapshot, SweepPoint
 from centerloss_core.plotting.titles import epoch_title, number, weight_title
 
-MAX_ROWS = 6
+MAX_ROWS, MAX_COLUMNS = 6, 12
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Grid:
         shown = next(cell.snapshot for _, _, cell in self.places if cell.snapshot)
         parts = [f"{shown.run.data_title} {shown.split}"]
         if self.one_setting:
-            parts.append(_setting(self.places[0][2].point))
+            parts.append(_setting_title(self.places[0][2].point))
         return " · ".join([*parts, self.note] if self.note else parts)
 
     def scale_note(self, *, shared: bool) -> str:
@@ -68,23 +68,27 @@ class Grid:
         """Return what tells a cell from the others, like `λ = 0.01 (λ_eq = 1)`."""
         snapshot = cell.snapshot
         weight = weight_title(snapshot.run) if snapshot else f"λ = {number(cell.point.weight)}"
-        setting = "" if self.one_setting else f" · {_setting(cell.point)}"
+        setting = "" if self.one_setting else f" · {_setting_title(cell.point)}"
         return weight + setting + (epoch_title(snapshot) if snapshot else "")
 
 
 def arrange(cells: list[Cell]) -> Grid:
     """Put runs that differ in λ alone on a near-square grid; else a row per (α, seed) and a column per λ.
 
-    A panel of more than `MAX_ROWS` rows is not legible: then the first seed stands for the others.
+    A panel of more than `MAX_ROWS` rows is not legible: then the first seed stands for the others. Nor is one of more
+    than `MAX_COLUMNS` columns: then λ are left out evenly, and the smallest and the largest stay.
     """
-    settings = sorted({(cell.point.alpha, cell.point.seed) for cell in cells})
-    if len(settings) == 1:
-        return Grid(_wrap(sorted(cells, key=lambda cell: cell.point.weight)), one_setting=True)
-    kept, note = _limit(settings)
-    weights = sorted({cell.point.weight for cell in cells})
     at = {(cell.point.alpha, cell.point.seed, cell.point.weight): cell for cell in cells}
-    rows = [[at.get((*setting, weight)) for weight in weights] for setting in kept]
-    return Grid(rows, one_setting=False, note=note)
+    settings, few_settings = _limit_settings(cells)
+    in_rows = [cell for cell in cells if _setting(cell) in settings]
+    if len({_setting(cell) for cell in cells}) == 1:
+        weights, note = _limit_weights(in_rows, MAX_COLUMNS**2)
+        return Grid(_wrap([at[(*settings[0], weight)] for weight in weights]), one_setting=True, note=note)
+    weights, few_weights = _limit_weights(in_rows, MAX_COLUMNS)
+    rows = [[at.get((*setting, weight)) for weight in weights] for setting in settings]
+    return Grid(
+        rows, one_setting=False, note=" · ".join(note for note in (few_settings, few_weights) if note)
+    )
 
 
 def _wrap(cells: list[Cell]) -> list[list[Cell | None]]:
@@ -94,16 +98,33 @@ def _wrap(cells: list[Cell]) -> list[list[Cell | None]]:
     return [padded[start : start + columns] for start in range(0, len(padded), columns)]
 
 
-def _limit(settings: list[tuple[float, int]]) -> tuple[list[tuple[float, int]], str]:
+def _limit_settings(cells: list[Cell]) -> tuple[list[tuple[float, int]], str]:
     """Return the (α, seed) that get a row, and a note on what was left out."""
+    settings = sorted({_setting(cell) for cell in cells})
     if len(settings) <= MAX_ROWS:
         return settings, ""
+    drawn = sorted({_setting(cell) for cell in cells if cell.snapshot})  # what there is to see comes first
     first_seeds = [
-        pair for pair in settings if pair[1] == min(seed for alpha, seed in settings if alpha == pair[0])
+        pair for pair in drawn if pair[1] == min(seed for alpha, seed in drawn if alpha == pair[0])
     ]
     kept = first_seeds[:MAX_ROWS]
     return kept, f"{len(kept)} of {len(settings)} combinations of α and seed"
 
 
-def _setting(point: SweepPoint) -> str:
+def _limit_weights(cells: list[Cell], most: int) -> tuple[list[float], str]:
+    """Return the λ that get a place, ascending, and a note on what was left out."""
+    weights = sorted({cell.point.weight for cell in cells})
+    if len(weights) <= most:
+        return weights, ""
+    drawn = sorted({cell.point.weight for cell in cells if cell.snapshot})
+    if len(drawn) > most:
+        drawn = [drawn[round(place * (len(drawn) - 1) / (most - 1))] for place in range(most)]
+    return drawn, f"{len(drawn)} of {len(weights)} λ"
+
+
+def _setting(cell: Cell) -> tuple[float, int]:
+    return cell.point.alpha, cell.point.seed
+
+
+def _setting_title(point: SweepPoint) -> str:
     return f"α = {number(point.alpha)}, seed {point.seed}"

@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 
 from centerloss_core.plotting.plane import Plane
 
+_FILLED = 0.7  # of the width or height of axes, by what they show; less, and they close in on it
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -22,6 +24,15 @@ class Limits:
         """Return the limits without this part of the width and height on every side."""
         x, y = part * (self.right - self.left), part * (self.top - self.bottom)
         return Limits(self.left + x, self.right - x, self.bottom + y, self.top - y)
+
+    def suit(self, needed: "Limits") -> bool:
+        """Whether axes with these limits show all of `needed`, and not from too far away."""
+        width, height = needed.right - needed.left, needed.top - needed.bottom
+        return (
+            union([self, needed]) == self
+            and width >= _FILLED * (self.right - self.left)
+            and height >= _FILLED * (self.top - self.bottom)
+        )
 
     def apply(self, axes: Axes) -> None:
         axes.set_xlim(self.left, self.right)
@@ -49,3 +60,11 @@ def union(limits: Sequence[Limits]) -> Limits:
         min(box.bottom for box in limits),
         max(box.top for box in limits),
     )
+
+
+def follow(needed: Sequence[Limits]) -> list[Limits]:
+    """Return axes for one picture after the other that show what is needed and stand still while they can."""
+    shown = list(needed[:1])
+    for limits in needed[1:]:
+        shown.append(shown[-1] if shown[-1].suit(limits) else limits)
+    return shown

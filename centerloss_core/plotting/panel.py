@@ -6,7 +6,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import Limits, limits_of
-from centerloss_core.plotting.plane import project
+from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.scatter import DPI, draw_features, legend_handles
 from centerloss_core.plotting.style import DIGIT_COLORS, FAINT
@@ -25,8 +25,8 @@ def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
         shared: whether all have the same axes. Center loss shrinks the plane, so most λ are dots then; that is
             what can be seen of it. Else each has a scale of its own, which its ticks and the title tell.
     """
-    planes = [project(cell.snapshot.dump) for _, _, cell in grid.places if cell.snapshot]
-    limits = limits_of(planes) if shared else None
+    planes = {(i, j): project(cell.snapshot.dump) for i, j, cell in grid.places if cell.snapshot}
+    limits = limits_of(list(planes.values())) if shared else None
     rows, columns = grid.shape
     figure = Figure(
         figsize=(_CELL[0] * columns, _CELL[1] * rows + 0.8),
@@ -35,7 +35,7 @@ def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
     )
     for row, column, cell in grid.places:
         axes = figure.add_subplot(rows, columns, row * columns + column + 1)
-        _draw_cell(axes, grid, cell, limits)
+        _draw_cell(axes, grid, cell, planes.get((row, column)), limits)
     title = figure.suptitle(f"{grid.title()}{grid.scale_note(shared=shared)}", fontsize=13)
     fit(title, figure.get_figwidth() - 2 * _PADDING)
     figure.legend(
@@ -50,10 +50,9 @@ def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
     return figure
 
 
-def _draw_cell(axes: Axes, grid: Grid, cell: Cell, limits: Limits | None) -> None:
+def _draw_cell(axes: Axes, grid: Grid, cell: Cell, plane: Plane | None, limits: Limits | None) -> None:
     lines = [grid.cell_title(cell)]
-    if cell.snapshot:
-        plane = project(cell.snapshot.dump)
+    if cell.snapshot and plane:
         draw_features(axes, plane, cell.snapshot.dump.labels, limits)
         lines += [numbers_title(cell.snapshot.dump), plane.note]
     else:

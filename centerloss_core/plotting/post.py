@@ -18,7 +18,7 @@ from centerloss_core.plotting.limits import Limits, union
 from centerloss_core.plotting.panel import write_status
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.records import Snapshot
-from centerloss_core.plotting.room import fit
+from centerloss_core.plotting.room import fit, ruler
 from centerloss_core.plotting.style import rainbow
 from centerloss_core.plotting.titles import settings_title
 
@@ -124,7 +124,9 @@ def _uncover(axes: Axes, points: NDArray[np.float64], legend: Legend) -> None:
 
 def _box_in_axes(axes: Axes, legend: Legend) -> Bbox:
     """Return the legend's box as fractions of the axes, with a dot's width around it."""
-    return legend.get_window_extent().padded(8).transformed(axes.transAxes.inverted())
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "a legend is measured where it stands"
+    return legend.get_window_extent(ruler(figure)).padded(8).transformed(axes.transAxes.inverted())
 
 
 def _join(*parts: str) -> str:

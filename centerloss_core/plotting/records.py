@@ -7,6 +7,7 @@ from typing import Any
 
 from centerloss_core.features import FeatureDump, read_features
 from centerloss_core.plotting.errors import PlotError
+from centerloss_core.sweeps.summary import SUMMARY, read_summary
 
 Row = dict[str, Any]
 
@@ -58,7 +59,7 @@ def is_run(directory: Path) -> bool:
 
 
 def is_sweep(directory: Path) -> bool:
-    return (directory / "summary.json").is_file()
+    return (directory / SUMMARY).is_file()
 
 
 def read_run(directory: Path) -> Run:
@@ -80,22 +81,20 @@ def read_run(directory: Path) -> Run:
 
 
 def read_sweep(directory: Path) -> list[SweepPoint]:
-    """Raise PlotError if `summary.json` is damaged or names no run."""
-    path = directory / "summary.json"
+    """Raise PlotError if `summary.json` lacks what a title needs or names no run, RunError if it is damaged."""
+    path = directory / SUMMARY
     try:
         points = [
             SweepPoint(
-                directory=directory / str(row["directory"]),
+                directory=directory / row["directory"],
                 status=str(row["status"]),
                 weight=float(row["lambda"]),
                 alpha=float(row["alpha"]),
                 seed=int(row["seed"]),
             )
-            for row in _read_object(path)["runs"]
+            for row in read_summary(directory) or []
         ]
     except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, PlotError):
-            raise
         raise PlotError(f"{path}: cannot be drawn, because of {_reason(error)}") from error
     if not points:
         raise PlotError(f"{path}: names no run; `cl sweep` adds them as it trains")
@@ -111,18 +110,18 @@ def read_snapshot(run: Run, split: str) -> Snapshot | None:
     final = folder / f"{split}-final.npz"
     if final.is_file():
         return Snapshot(run, split, read_features(final))
-    by_epoch = epoch_dumps(run, split)
+    by_epoch = epoch_dumps(run.directory, split)
     if run.status == "completed" or not by_epoch:
         return None
     newest = max(by_epoch)
     return Snapshot(run, split, read_features(by_epoch[newest]), epoch=newest)
 
 
-def epoch_dumps(run: Run, split: str) -> dict[int, Path]:
-    """Return the feature dumps that a run kept of its epochs."""
-    names = f"{split}-epoch-[0-9]*.npz"
-    found = [(path.stem.rsplit("-", 1)[1], path) for path in (run.directory / "features").glob(names)]
-    return {int(epoch): path for epoch, path in found if epoch.isdecimal()}
+def epoch_dumps(directory: Path, split: str) -> dict[int, Path]:
+    """Return the feature dumps that the run in a directory kept of its epochs, ascending."""
+    found = (directory / "features").glob(f"{split}-epoch-[0-9]*.npz")
+    numbered = ((path.stem.rsplit("-", 1)[1], path) for path in found)
+    return dict(sorted((int(epoch), path) for epoch, path in numbered if epoch.isdecimal()))
 
 
 def read_history(run: Run) -> History:

@@ -2,9 +2,20 @@
 
 import textwrap
 
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 _SMALLEST = 7.0  # points; smaller letters are no use to anybody
+
+
+def ruler(figure: Figure) -> RendererAgg:
+    """Return what `get_window_extent` of the things in a figure measures with.
+
+    Left to itself, matplotlib would make a canvas as large as the figure for every measurement: of a panel, which
+    grows with the runs and has a title for each, memory that grows with their square.
+    """
+    return RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
 
 
 def fit(text: Text, room: float) -> None:
@@ -28,4 +39,4 @@ def _width(text: Text) -> float:
     """In inches."""
     figure = text.get_figure(root=True)
     assert figure is not None, "a text is measured where it stands"
-    return text.get_window_extent().width / figure.dpi
+    return text.get_window_extent(ruler(figure)).width / figure.dpi

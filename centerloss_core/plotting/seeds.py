@@ -32,6 +32,7 @@ class Measured:
     """What one run of a sweep reached."""
 
     weight: float
+    weight_eq: float
     alpha: float
     seed: int
     metrics: SeparationMetrics
@@ -40,7 +41,13 @@ class Measured:
 def measure(cells: Sequence[Cell]) -> list[Measured]:
     """Measure the completed runs among some cells."""
     return [
-        Measured(cell.point.weight, cell.point.alpha, cell.point.seed, separation(cell.snapshot.dump))
+        Measured(
+            cell.point.weight,
+            cell.snapshot.run.weight_eq,
+            cell.point.alpha,
+            cell.point.seed,
+            separation(cell.snapshot.dump),
+        )
         for cell in cells
         if cell.snapshot and cell.point.status == "completed"
     ]
@@ -112,13 +119,19 @@ def _draw(axes: Axes, runs: Sequence[Measured], alphas: list[float], key: str) -
         range(len(weights)), names, rotation=30 if crowded else 0, ha="right" if crowded else "center"
     )
     axes.set_xlim(-0.5, len(weights) - 0.5)
-    axes.set_xlabel("λ", labelpad=1)
+    axes.set_xlabel(_weight_name(runs), labelpad=1)
     axes.margins(y=0.08)
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.grid(axis="y", color="#eeeeee", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=9, length=0)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _weight_name(runs: Sequence[Measured]) -> str:
+    """Return `λ (λ_eq = 100 λ)`; `λ` where λ_eq is the same, or no multiple of it that all runs have in common."""
+    factors = {number(run.weight_eq / run.weight) for run in runs if run.weight > 0}
+    return f"λ (λ_eq = {factors.pop()} λ)" if len(factors) == 1 and factors != {"1"} else "λ"
 
 
 def _seed_look(color: str) -> dict[str, Any]:
