@@ -124,8 +124,8 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
         paths=tuple(paths),
         names=_short_names(paths),
         statuses=tuple(list_runs(path)[0].status for path in paths),
-        config=tuple(_differences([_plain(config) for config in configs])),
-        provenance=tuple(_differences([_origin(manifest) for manifest in manifests])),
+        config=tuple(differing([_plain(config) for config in configs])),
+        provenance=tuple(differing([_origin(manifest) for manifest in manifests])),
         results=tuple(_results([manifest.get("metrics") for manifest in manifests])),
         twins=tuple(_twins(paths, configs)),
     )
@@ -173,14 +173,14 @@ def _origin(manifest: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _differences(values: Sequence[Any], key: str = "") -> list[Difference]:
+def differing(values: Sequence[Any], key: str = "") -> list[Difference]:
     """The innermost keys whose values differ; a mapping that some runs lack (`loss.ramp: null`) is one value."""
     if all(isinstance(value, dict) for value in values):
         names = dict.fromkeys(name for value in values for name in value)
         return [
             difference
             for name in names
-            for difference in _differences([value.get(name) for value in values], f"{key}.{name}")
+            for difference in differing([value.get(name) for value in values], f"{key}.{name}")
         ]
     if all(_same(value, values[0]) for value in values):
         return []

@@ -21,7 +21,7 @@ Status = Literal["running", "stopped", "completed", "failed", "interrupted", "da
 SortKey = Literal["name", "lambda", "accuracy", "nearest-center", "ratio", "age", "duration"]
 
 # Not `runs.MANIFEST`: importing `runs` costs pydantic, which takes longer than reading a thousand manifests.
-_MANIFEST = "run.json"
+_MANIFEST, _SUMMARY = "run.json", "summary.json"
 _WRITTEN: tuple[Status, ...] = ("running", "completed", "failed", "interrupted")
 _MOST_BYTES = (
     16 << 20
@@ -185,6 +185,11 @@ def _row(name: str, path: Path, now: datetime) -> RunRow:
         duration=_duration(status, manifest, metrics, created, now),
         warnings=len(warnings) if isinstance(warnings, list) else 0,
     )
+
+
+def sweep_of(run: Path) -> Path | None:
+    """The sweep that a run is a point of."""
+    return run.parent if (run.parent / _SUMMARY).is_file() else None
 
 
 def status_now(path: Path, manifest: Mapping[str, Any]) -> Status:

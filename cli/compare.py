@@ -100,7 +100,7 @@ def _result_cells(result: Result) -> list[str]:
 
 
 def _figure(key: str, value: float | None) -> str:
-    from cli.tables import duration, number, percent
+    from centerloss_core.written import duration, number, percent
 
     if key.endswith("accuracy"):
         return percent(value)

@@ -142,15 +142,15 @@ def _age(seconds: float | None) -> str:
 def _advice(rows: Sequence[RunRow]) -> list[str]:
     import shlex
 
-    from centerloss_core.sweeps.summary import SUMMARY
+    from centerloss_core.listing import sweep_of
     from cli.tables import printable
 
     unfinished = [row for row in rows if row.status in ("stopped", "interrupted")]
     if not unfinished:
         return []
-    path, command = unfinished[0].path, "train"
-    if (path.parent / SUMMARY).is_file():  # the sweep knows with how many threads it was begun
-        path, command = path.parent, "sweep"
+    run = unfinished[0].path
+    sweep = sweep_of(run)  # which knows with how many threads its points were begun
+    path, command = (run, "train") if sweep is None else (sweep, "sweep")
     many = "the one" if len(unfinished) == 1 else "the first"
     return [
         f"go on with {many} that is unfinished: cl {command} --resume {printable(shlex.quote(str(path)))}"

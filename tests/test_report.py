@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -22,9 +23,10 @@ from centerloss_core.config import dump_yaml, load_config
 from centerloss_core.datasets import load_dataset
 from centerloss_core.errors import ExpectedError
 from centerloss_core.features import FeatureDump, FeatureFileError, write_features
+from centerloss_core.locks import DirectoryLock
 from centerloss_core.report import ReportError, digits, write_report
-from centerloss_core.report.confusion import matrix
 from centerloss_core.report.frames import choose_frames, own_center_distances
+from centerloss_core.report.log_ticks import log_ticks
 from centerloss_core.report.markup import json_in_script
 from centerloss_core.report.reading import read_directory
 from cli.app import app
@@ -198,12 +200,9 @@ def test_json_cannot_end_its_script() -> None:
     assert json.loads(text) == {"a": HOSTILE}
 
 
-def test_warnings_and_evaluation_are_shown(tmp_path: Path) -> None:
-    evaluation = {"test": {"silhouette": 0.8125, "names": [1, 2]}, "train": {"silhouette": 0.5}}
-    page = report(make_run(tmp_path / "run", warnings=["the features collapse"], evaluation=evaluation))
+def test_warnings_are_shown(tmp_path: Path) -> None:
+    page = report(make_run(tmp_path / "run", warnings=["the features collapse"]))
     assert "run: the features collapse" in page.text
-    assert "test · silhouette" in page.text
-    assert "0.8125" in page.text
 
 
 # ---- Points --------------------------------------------------------------------------------------------------
@@ -233,13 +232,19 @@ def test_other_dimensions_bring_their_distances_and_say_what_is_seen(tmp_path: P
     found = unpack(page.data["panels"][0]["frames"][-1]["distances"])
     expected = own_center_distances(dump)
     np.testing.assert_allclose(found, expected, atol=np.ptp(expected) / 65_535)
-    assert ("first two principal components of 3 features" if d == 3 else "The one feature") in page.text
+    caption = page.source.split('id="figure-0"')[1].split("</figcaption>")[0]
+    assert ("first two principal components of 3 features" if d == 3 else "the one feature") in caption
 
 
 def test_all_panels_of_a_sweep_share_their_images(tmp_path: Path) -> None:
     data = report(make_sweep(tmp_path / "sweep")).data
     assert len(data["groups"]) == 1
-    assert [panel["label"] for panel in data["panels"]] == [f"λ = {weight:g}" for weight in WEIGHTS]
+    assert [panel["label"] for panel in data["panels"]] == [
+        "λ = 0",
+        "λ = 0.01 (λ_eq = 1)",
+        "λ = 0.1 (λ_eq = 10)",
+        "λ = 1 (λ_eq = 100)",
+    ]
 
 
 def test_a_run_on_other_images_is_not_linked(tmp_path: Path) -> None:
@@ -247,6 +252,16 @@ def test_a_run_on_other_images_is_not_linked(tmp_path: Path) -> None:
     other = make_dump(n=200)
     write_features(sweep / "lambda1-alpha0.5-seed0" / "features" / "test-final.npz", other)
     assert [panel["group"] for panel in report(sweep).data["panels"]] == [0, 0, 0, 1]
+
+
+def test_the_legend_of_many_classes_has_an_entry_per_colour(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    labels = np.arange(300)
+    points = np.stack([labels, labels % 7], axis=1).astype(np.float32)
+    write_features(run / "features" / "test-final.npz", FeatureDump(points, labels, labels, points))
+    legend = report(run).source.split('aria-label="Colours of the digits"')[1].split("</p>")[0]
+    assert legend.count("<i ") == 10
+    assert "</i>3, 13 …</span>" in legend
 
 
 def write_epochs(run: Path, count: int, n: int = 300) -> None:
@@ -389,7 +404,6 @@ def test_confusion_counts_every_image(tmp_path: Path) -> None:
     labels = np.array([0, 0, 1, 2, 2, 2])
     taken = np.array([0, 1, 1, 0, 0, 2])
     dump = FeatureDump(np.zeros((6, 2), np.float32), labels, taken, np.zeros((3, 2), np.float32))
-    assert matrix(dump).tolist() == [[1, 1, 0], [0, 1, 0], [2, 0, 1]]
     run = make_run(tmp_path / "run")
     write_features(run / "features" / "test-final.npz", dump)
     page = report(run)
@@ -423,6 +437,154 @@ def test_provenance_and_the_command_to_repeat(tmp_path: Path) -> None:
     page = report(sweep)
     assert "cl sweep --config mine.yaml --jobs 2" in page.text
     assert f"cl train --config {sweep / 'lambda0-alpha0.5-seed0' / 'config.yaml'}" in page.text
+
+
+# ---- What `cl evaluate` has measured --------------------------------------------------------------------------
+
+
+def evaluated_sweep(path: Path) -> Path:
+    """Figures of four runs, each better than the one before, with what else an evaluation keeps."""
+    sweep = make_sweep(path)
+    for place, weight in enumerate(WEIGHTS):
+        figures = {
+            "images": 10_000,
+            "knn_accuracy": 0.9 + place / 100,
+            "intra_class_distance": 1.0,
+            "davies_bouldin": 0.5 - place / 10,
+            "cosine_eer": 0.06 - place / 100,
+            "cosine_tar_at_far_1e2": 0.05896,
+        }
+        row = {"class": 7, "images": 1028, "nearest_class": 4, "relative_intra_class_distance": 0.3125}
+        evaluation = {
+            "format": 1,
+            "settings": {"sample_seed": 12345},
+            "versions": {"numpy": "2.4.6"},
+            "test": figures | {"per_class": [row], "confusion": {"softmax": [[1]]}},
+            "train": figures,
+        }
+        change(sweep / f"lambda{weight:g}-alpha0.5-seed0" / "run.json", evaluation=evaluation)
+    return sweep
+
+
+def test_an_evaluation_reads_as_on_the_terminal(tmp_path: Path) -> None:
+    page = report(evaluated_sweep(tmp_path / "sweep"))
+    part = page.source.split("<h3>Evaluation</h3>")[1].split("</section>")[0]
+    for words in ("cosine: TAR at FAR 1e-2", ">5.90 %<", ">10,000<", "λ = 0.01 (λ_eq = 1)"):
+        assert words in part
+    for words in ("format", "sample seed", "12345", "2.4.6", "0.05896<", "cosine_", "<details"):
+        assert words not in part
+    classes = part.split('id="classes-table"')[1]
+    assert classes.count("<tr") == 1 + 4
+    assert ">0.312<" in classes
+    assert ">1,028<" in classes
+
+
+def test_the_best_of_an_evaluation_is_the_least_of_an_error_rate(tmp_path: Path) -> None:
+    part = report(evaluated_sweep(tmp_path / "sweep")).source.split("<h3>Evaluation</h3>")[1]
+    stars = [cell.split("<")[0].split(">")[1] for cell in part.split('<td class="best"')[1:]]
+    # Of either split; the rate at which all are alike has four.
+    assert sorted(stars) == sorted(2 * ["93.00 %", "0.2", "3.00 %", *4 * ["5.90 %"]])
+    assert "the smallest Davies–Bouldin" in part
+    assert "the smallest cosine: EER" in part
+
+
+def test_hundreds_of_classes_are_not_all_listed(tmp_path: Path) -> None:
+    sweep = evaluated_sweep(tmp_path / "sweep")
+    rows = [{"class": label, "images": 10} for label in range(300)]
+    evaluation = {split: {"images": 3000, "per_class": rows} for split in ("test", "train")}
+    for weight in WEIGHTS[:2]:
+        change(sweep / f"lambda{weight:g}-alpha0.5-seed0" / "run.json", evaluation=evaluation)
+    page = report(sweep)
+    assert page.source.split('id="classes-table"')[1].split("</table>")[0].count("<tr") == 1 + 400
+    assert "the first 400 of 602 rows; all are in evaluation-classes.csv" in page.text
+
+
+# ---- Runs that have not come to their end ---------------------------------------------------------------------
+
+
+def test_a_killed_run_is_stopped_and_a_working_one_is_running(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", status="running")
+    page = report(run)
+    assert "status: stopped" in page.text
+    assert f"go on with: cl train --resume {run}" in page.text
+    with DirectoryLock(run):
+        page = report(run)
+    assert "status: running" in page.text
+    assert "go on with" not in page.text
+
+
+def test_a_killed_sweep_says_how_to_go_on(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep", {0.1: "running"})
+    page = report(sweep)
+    assert f"is not completed (stopped): go on with: cl sweep --resume {sweep}" in page.text
+    assert "running" not in page.text
+
+
+def test_a_failed_run_is_not_told_to_train_some_steps(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", status="failed", reason="DivergedError: NaN")
+    (run / "metrics.jsonl").write_text("")
+    page = report(run)
+    assert "DivergedError: NaN" in page.text
+    assert "metrics.jsonl" not in page.text
+
+
+# ---- Curves ---------------------------------------------------------------------------------------------------
+
+
+def make_large_sweep(path: Path, runs: int) -> Path:
+    path.mkdir()
+    rows = []
+    for seed in range(runs):
+        run = with_config(make_run(path / f"seed{seed}", seed=seed))
+        steps = [
+            {
+                "kind": "steps",
+                "step": step,
+                "epoch": step / 600,
+                "softmax_loss": 230 / step,
+                "center_loss": 1.0,
+            }
+            for step in range(1, 601)
+        ]
+        (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in steps))
+        rows.append(
+            {"directory": run.name, "lambda": 0.01, "alpha": 0.5, "seed": seed, "status": "completed"}
+        )
+    (path / "summary.json").write_text(json.dumps({"format": 1, "runs": rows}))
+    return path
+
+
+def test_every_line_looks_different_and_a_large_sweep_stays_small(tmp_path: Path) -> None:
+    page = report(make_large_sweep(tmp_path / "sweep", 40))
+    lines = [(a["stroke"], a["stroke-dasharray"]) for tag, a in page.tags if tag == "line"]
+    assert len(lines) == len(set(lines)) == 24
+    assert all(one[1] != other[1] for one, other in itertools.pairwise(lines))  # in grey, too
+    assert "Curves, settings and commands are those of 24 of 40 runs" in page.text
+    assert "Curves show at most 200 evenly spread rows" in page.text
+    assert page.source.count("<summary>All settings of") == 24
+    assert page.source.split('id="figures-table"')[1].split("</table>")[0].count("<tr") == 1 + 40
+    assert len(page.source) < 3_500_000
+
+
+def test_what_a_log_axis_cannot_show_is_said(tmp_path: Path) -> None:
+    page = report(make_sweep(tmp_path / "sweep"))
+    part = page.source.split("<figcaption>λ in force")[1].split("</figcaption>")[0]
+    assert (
+        "zeros have no place on this log axis and are not drawn: all of λ = 0; a part of each other run"
+        in part
+    )
+
+
+def test_log_ticks_reach_down_to_the_smallest_value() -> None:
+    ticks, names = log_ticks(np.array([0.03, 1.3, 0.0, np.nan]))
+    assert ticks == [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]
+    assert names[0.05] == "0.05"
+    assert log_ticks(np.array([1e-9, 1.0]))[0] == [float(f"1e{n}") for n in range(-9, 1)]
+
+
+def test_the_reduction_is_said_once(tmp_path: Path) -> None:
+    page = report(make_run(tmp_path / "run", reduction="sum"))
+    assert page.text.count("λ weighs the sum over the batch; λ_eq is the same weight for the mean") == 1
 
 
 # ---- What is refused, and what is loaded ---------------------------------------------------------------------
@@ -462,7 +624,7 @@ def _folder(path: Path) -> Path:
 )
 def test_what_is_no_run_is_refused_by_name(tmp_path: Path, make: Callable[[Path], Path], words: str) -> None:
     path = make(tmp_path / "it")
-    with pytest.raises(ReportError, match=words) as caught:
+    with pytest.raises(ExpectedError, match=words) as caught:
         write_report(path)
     assert str(path) in str(caught.value)
 
@@ -489,7 +651,8 @@ def test_a_run_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
     (run / "metrics.jsonl").write_text("")
     page = report(run)
     assert "No run has left test features yet." in page.text
-    assert "holds no rows yet" in page.text
+    assert "No run has logged figures yet." in page.text
+    assert "metrics.jsonl" not in page.text  # that it is empty is no news
     assert page.data["panels"] == []
 
 

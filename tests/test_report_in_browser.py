@@ -89,7 +89,15 @@ def page_path(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Pat
         grid = {"lambda": weight, "lambda_eq": 50 * weight, "alpha": 0.5, "seed": 0, "status": "completed"}
         test = {"accuracy": 0.9 + weight, "nearest_center_accuracy": 0.95 - weight, "separation_ratio": 9.0}
         data = {"name": "mnist5k", "title": HOSTILE, "fingerprint": dataset.fingerprint}
-        manifest = {**grid, "data": data, "warnings": [HOSTILE], "device": HOSTILE, "metrics": {"test": test}}
+        measured = {"knn_accuracy": 1 - weight, "silhouette": weight, "cosine_eer": weight}
+        manifest = {
+            **grid,
+            "data": data,
+            "warnings": [HOSTILE],
+            "device": HOSTILE,
+            "metrics": {"test": test},
+            "evaluation": {"test": measured | {"per_class": [{"class": 0, "accuracy": 1.0}]}},
+        }
         (run / "run.json").write_text(json.dumps(manifest))
         lines: list[dict[str, Any]] = [
             {"kind": "steps", "step": step, "epoch": step / 40, "softmax_loss": 9 / step, "lambda": weight}
@@ -331,6 +339,30 @@ def test_the_misclassified_alone(page: Any, dataset: Dataset) -> None:
     assert shown() == np.flatnonzero(dump.labels != dump.predictions).tolist()
 
 
+def color_of(page: Any, panel: int) -> float:
+    """How much colour a panel shows, all pixels taken together."""
+    picture = Image.open(io.BytesIO(base64.b64decode(drawn(page, panel).split(",")[1]))).convert("RGB")
+    pixels = np.asarray(picture, dtype=float)
+    return float((pixels.max(axis=2) - pixels.min(axis=2)).sum())
+
+
+def test_the_misclassified_stay_to_be_seen_when_one_is_selected(page: Any, dataset: Dataset) -> None:
+    """A tap selects; on a phone that is how one looks at a point."""
+    from selenium.webdriver.common.keys import Keys
+
+    element(page, "#wrong-only").send_keys(Keys.SPACE)
+    dump = features(dataset, WEIGHTS[0], EPOCHS)
+    before = [color_of(page, panel) for panel in range(len(WEIGHTS))]
+    page.execute_script("report.select(0, [arguments[0]])", int((dump.labels != dump.predictions).argmax()))
+    after = [color_of(page, panel) for panel in range(len(WEIGHTS))]
+    for one, other in zip(before, after, strict=True):
+        assert other > 0.8 * one > 0
+    element(page, "#wrong-only").send_keys(Keys.SPACE)  # among all points the selected one stands out
+    selected = color_of(page, 0)
+    page.execute_script("report.select(0, [])")
+    assert 0.2 < selected / color_of(page, 0) < 0.7
+
+
 # ---- Without a mouse -----------------------------------------------------------------------------------------
 
 
@@ -416,6 +448,20 @@ def test_the_table_sorts(page: Any) -> None:
     assert page.find_elements("css selector", "th[aria-sort]")[0].get_attribute("aria-sort") == "ascending"
 
 
+def test_the_tables_of_an_evaluation_sort_together(page: Any) -> None:
+    def runs(place: int) -> list[str]:
+        rows = page.find_elements("css selector", f"#evaluation-{place} tbody th")
+        return [row.text for row in rows]
+
+    assert runs(0) == runs(1) == runs(2) == ["λ = 0.01 (λ_eq = 0.5)", "λ = 0.1 (λ_eq = 5)"]
+    heads = page.find_elements("css selector", "#evaluation-2 thead button")
+    error_rate = next(head for head in heads if head.text.strip() == "cosine: EER")
+    page.execute_script("arguments[0].click()", error_rate)
+    assert runs(0) == runs(1) == runs(2) == ["λ = 0.1 (λ_eq = 5)", "λ = 0.01 (λ_eq = 0.5)"]
+    best = page.find_elements("css selector", "#evaluation-2 .best")
+    assert [cell.text.split("\n")[0] for cell in best] == ["1.00 % ★"]
+
+
 # ---- Elsewhere -----------------------------------------------------------------------------------------------
 
 
@@ -461,3 +507,69 @@ def test_on_paper_the_charts_are_pictures(page: Any) -> None:
     pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})["data"])
     assert pdf.startswith(b"%PDF")
     assert len(pdf) > 50_000
+
+
+@pytest.fixture(scope="module")
+def crowded_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a run with 300 classes in three dimensions."""
+    run = tmp_path_factory.mktemp("crowded") / "run"
+    (run / "features").mkdir(parents=True)
+    labels = np.arange(300)
+    points = np.stack([labels % 20, labels // 20, 0 * labels], axis=1).astype(np.float32)
+    write_features(run / "features" / "test-final.npz", FeatureDump(points, labels, labels, points))
+    manifest = {"status": "completed", "lambda": 1.0, "lambda_eq": 1.0, "alpha": 0.5, "seed": 0}
+    (run / "run.json").write_text(json.dumps(manifest | {"data": {"title": "many classes"}}))
+    (run / "metrics.jsonl").write_text('{"kind": "steps", "step": 1, "epoch": 1, "softmax_loss": 1.0}\n')
+    return write_report(run)
+
+
+def test_crowded_centers_get_their_names_when_there_is_room(browser: Any, crowded_path: Path) -> None:
+    def named() -> int:
+        return browser.execute_script("return report.panels[0].centers.data.digit.filter(Boolean).length")
+
+    open_page(browser, crowded_path)
+    few = named()
+    assert few < 150
+    for _ in range(5):
+        element(browser, '#figure-0 [data-act="in"]').click()
+    wait(lambda: named() == 300)
+    element(browser, '#figure-0 [data-act="reset"]').click()
+    wait(lambda: named() == few)
+
+
+def test_paper_has_what_the_points_are_and_every_figure(
+    browser: Any, page_path: Path, crowded_path: Path
+) -> None:
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        open_page(browser, crowded_path)
+        assert "first two principal components of 3 features" in element(browser, "#figure-0 figcaption").text
+        open_page(browser, page_path)
+        assert not element(browser, ".hint").is_displayed()
+        assert "cosine: EER" in element(browser, "#evaluation-2").text
+        assert "intra / its distance" in element(browser, "#classes-table").text
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_a_line_says_which_run_it_is(page: Any) -> None:
+    """All lines are drawn as one thing, and yet each has its name: here the upper one of λ in force."""
+    page.execute_script("document.getElementById('curve-1').scrollIntoView({block: 'center'})")
+    x, y, label = page.execute_script(
+        "const view = report.views.get(document.getElementById('curve-1'));"
+        "const {data} = view.model.renderers[0].data_source, last = data.x.length - 1;"
+        "const box = view.el.getBoundingClientRect();"
+        "const {x_scale, y_scale} = view.frame, middle = 8;"
+        "return [box.left + x_scale.compute(data.x[last][middle]), box.top + y_scale.compute(data.y[last][middle]),"
+        " data.label[last]];"
+    )
+    point_at(page, (round(x) - 3, round(y)), (round(x), round(y)))
+    wait(
+        lambda: (
+            label
+            in page.execute_script(
+                "const tips = [...document.querySelectorAll('.bk-Tooltip')];"
+                "return tips.map((tip) => tip.shadowRoot.textContent).join(' ')"
+            )
+        )
+    )

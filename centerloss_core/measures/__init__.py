@@ -9,6 +9,7 @@ of them means, its source, and when it is undefined is in docs/metrics.md.
 - `verification`: are two images of one class? EER, AUC, TAR at a FAR.
 - `per_class`: each class by itself, and which classes are taken for which.
 - `evaluate`: all of it for one dump.
+- `names`: what the figures are called, how they are written, and which end of them is the good one.
 - `directory`: a run or a sweep: dumps in, `evaluation.json` and tables out; `tables` has their layout.
 """
 

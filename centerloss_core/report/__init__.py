@@ -4,9 +4,9 @@
 - `reading`: what the directory says, run by run.
 - `frames`: which epochs are shown, and their points in as few bytes as will do.
 - `digits`: the test images, once, as one picture.
-- `charts`: the scatter panels and the curves, in Bokeh.
-- `tables`, `confusion`, `differences`, `origin`: the parts that are plain HTML and need no script to be read.
-- `markup`: escaping, and how a number is written.
+- `charts`: the scatter panels, in Bokeh, and the `curves` beside them; `log_ticks` and `empty` are theirs.
+- `tables`, `evaluations`, `confusion`, `differences`, `origin`: plain HTML that needs no script to be read.
+- `markup`: escaping, and tables.
 - `page` with `report.css` and `report.js`: everything in one file.
 """
 

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from centerloss_core.features import FeatureDump
+from centerloss_core.measures.per_class import count_taken
 from centerloss_core.report.frames import Panel
 from centerloss_core.report.markup import escape
-
-
-def matrix(dump: FeatureDump) -> NDArray[np.intp]:
-    """Return (k, k) counts: a row per label, a column per prediction."""
-    classes = len(dump.centers)
-    flat = np.bincount(dump.labels.astype(np.intp) * classes + dump.predictions, minlength=classes * classes)
-    return flat.reshape(classes, classes)
 
 
 def confusion_tables(panels: list[Panel]) -> str:
@@ -23,7 +15,8 @@ def confusion_tables(panels: list[Panel]) -> str:
 
 
 def _one(index: int, panel: Panel) -> str:
-    counts = matrix(panel.frames[-1].dump)
+    dump = panel.frames[-1].dump
+    counts = count_taken(dump.labels, dump.predictions, len(dump.centers))
     classes = len(counts)
     errors = counts * (1 - np.eye(classes, dtype=int))
     most = max(1, int(errors.max()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ from centerloss_core.atomic import atomic_write
 from centerloss_core.report.charts import draw
 from centerloss_core.report.digits import COLUMNS, Digits, find_digits
 from centerloss_core.report.errors import ReportError
-from centerloss_core.report.frames import Shown, as_classes, as_payload, choose_frames, packed
+from centerloss_core.report.frames import MAX_PANELS, Shown, as_classes, as_payload, choose_frames, packed
 from centerloss_core.report.page import page
-from centerloss_core.report.reading import Contents, read_directory
+from centerloss_core.report.reading import Contents, Record, read_directory
 
 DEFAULT_NAME = "report.html"
 
@@ -45,10 +46,23 @@ def write_report(directory: Path, out: Path | None = None) -> Path:
 
 def _make(contents: Contents) -> str:
     shown = choose_frames(contents.records)
+    detailed = _detailed(contents.records, shown)
     digits, why_not = find_digits(contents.records, shown.groups) if shown.panels else (None, None)
-    charts = draw(shown, contents.records)
+    charts = draw(shown, detailed)
     notes = [*shown.notes, *charts.notes, *([why_not] if why_not else [])]
-    return page(contents, shown, digits, charts, _payload(shown, digits), notes)
+    if len(detailed) < len(contents.records):
+        notes.append(
+            f"Curves, settings and commands are those of {len(detailed)} of {len(contents.records)} runs; "
+            "the figures of all are in the tables."
+        )
+    return page(contents, detailed, shown, digits, charts, _payload(shown, digits), notes)
+
+
+def _detailed(records: Sequence[Record], shown: Shown) -> Sequence[Record]:
+    """The runs that are shown in full: all, or in a large sweep those that have a panel, or would have one."""
+    if len(records) <= MAX_PANELS:
+        return records
+    return [panel.record for panel in shown.panels] or records[:MAX_PANELS]
 
 
 def _payload(shown: Shown, digits: Digits | None) -> dict[str, Any]:

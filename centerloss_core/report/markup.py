@@ -1,12 +1,13 @@
-"""Escaping, and how a figure is written: the one place where text from a directory becomes part of a page."""
+"""Escaping: the one place where text from a directory becomes part of a page."""
 
 from __future__ import annotations
 
 import html
 import json
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from centerloss_core.written import finite
 
 
 def escape(value: object) -> str:
@@ -20,41 +21,12 @@ def json_in_script(content: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def finite(value: object) -> float | None:
-    """The number that was read from a file; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # JSON's integers have no end
-        return None
-    return number if math.isfinite(number) else None
-
-
-def percent(value: object) -> str:
-    number = finite(value)
-    return "–" if number is None else f"{100 * number:.2f} %"
-
-
-def short(value: object, digits: str = ".3g") -> str:
-    number = finite(value)
-    return "–" if number is None else format(number, digits)
-
-
-def duration(value: object) -> str:
-    number = finite(value)
-    if number is None:
-        return "–"
-    whole = round(number)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
-
-
 def mapping(value: object) -> dict[str, Any]:
     """The object that was read from JSON; an empty one for anything else."""
     return value if isinstance(value, dict) else {}
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]], *, caption: str, kind: str = "") -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]], *, caption: str) -> str:
     """A table whose first column names the rows. All cells are markup already."""
     columns = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     body = []
@@ -64,6 +36,36 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]], *, caption: str, k
         body.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
     return (
         f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}">'
-        f'<table class="{kind}"><caption>{escape(caption)}</caption>'
+        f"<table><caption>{escape(caption)}</caption>"
         f"<thead><tr>{columns}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def sortable(head: Iterable[str], rows: Iterable[str], *, name: str, caption: str, kind: str = "") -> str:
+    """A table that `report.js` sorts by the column whose head is pressed. Rows are made of `row_name` and `cell`."""
+    arrow = '<span class="arrow" aria-hidden="true"></span>'
+    buttons = "".join(
+        f'<th scope="col"><button type="button">{escape(title)}{arrow}</button></th>' for title in head
+    )
+    return (
+        f'<div class="wide {kind}" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f'<table class="sortable" id="{name}"><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{buttons}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def row_name(text: str) -> str:
+    """The first cell of a row of a sortable table."""
+    return f'<th scope="row" data-value="{escape(text)}">{escape(text)}</th>'
+
+
+def cell(value: object, write: Callable[[object], str], *, best: bool = False) -> str:
+    """A figure of a sortable table, with a star if it is the best of its column."""
+    figure = finite(value)
+    data = "" if figure is None else repr(figure)
+    if best:
+        return (
+            f'<td class="best" data-value="{data}">{escape(write(value))}'
+            '<span aria-hidden="true"> ★</span><span class="unseen"> (best)</span></td>'
+        )
+    return f'<td data-value="{data}">{escape(write(value))}</td>'

@@ -16,6 +16,7 @@ _FIELDS = (
     "backend",
     "precision",
     "threads",
+    "reduction",
     "platform",
     "git_revision",
     "seed",
@@ -23,8 +24,8 @@ _FIELDS = (
 _DATA = {"title": "data", "source": "found in", "fingerprint": "fingerprint"}
 
 
-def origin(contents: Contents) -> str:
-    """A row per fact, one cell where all runs agree; then the commands."""
+def origin(contents: Contents, detailed: Sequence[Record]) -> str:
+    """A row per fact, one cell where all runs agree, else one for each run in `detailed`; then their commands."""
     records = [record for record in contents.records if record.manifest]
     if not records:
         return "<p>No run has left a manifest.</p>"
@@ -34,10 +35,13 @@ def origin(contents: Contents) -> str:
     other = [key for key in keys if len({each.get(key) for each in facts}) > 1]
     parts = [table(["", "all runs" if len(records) > 1 else "this run"], _rows(same), caption="Origin")]
     if other:
-        head = ["", *(escape(record.label) for record in records)]
-        rows = [[escape(key), *(escape(each.get(key, "–")) for each in facts)] for key in other]
+        shown = [(record, each) for record, each in zip(records, facts, strict=True) if record in detailed]
+        head = ["", *(escape(record.label) for record, _ in shown)]
+        rows = [[escape(key), *(escape(each.get(key, "–")) for _, each in shown)] for key in other]
         parts.append(table(head, rows, caption="What differs"))
-    parts.append(f"<h3>To repeat it</h3>{_commands(contents, records)}")
+    parts.append(
+        f"<h3>To repeat it</h3>{_commands(contents, [record for record in records if record in detailed])}"
+    )
     return "".join(parts)
 
 

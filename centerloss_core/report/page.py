@@ -10,13 +10,15 @@ from typing import Any
 
 from centerloss_core.report.charts import Charts, script
 from centerloss_core.report.confusion import confusion_tables
+from centerloss_core.report.curves import Curve, Look
 from centerloss_core.report.differences import differences
 from centerloss_core.report.digits import COLUMNS, TILE, Digits
+from centerloss_core.report.evaluations import evaluation_tables
 from centerloss_core.report.frames import Panel, Shown
 from centerloss_core.report.markup import escape, json_in_script
 from centerloss_core.report.origin import origin
-from centerloss_core.report.reading import Contents, sweep_data
-from centerloss_core.report.tables import epoch_tables, evaluation_table, metric_table
+from centerloss_core.report.reading import Contents, Record, sweep_data
+from centerloss_core.report.tables import epoch_tables, metric_table
 
 _HINTS = (
     "Hover or tap a point to see its digit. The tools above a panel pan, zoom and select, by box or lasso; Ctrl and "
@@ -27,6 +29,7 @@ _HINTS = (
 
 def page(
     contents: Contents,
+    detailed: Sequence[Record],
     shown: Shown,
     digits: Digits | None,
     charts: Charts,
@@ -37,11 +40,11 @@ def page(
     bokeh, own = script(), _resource("report.js")
     sections = [
         ("features", "Features", _features(shown, digits)),
-        ("figures", "Figures", metric_table(contents.records) + evaluation_table(contents.records)),
-        ("curves", "Curves", _curves(contents, charts)),
+        ("figures", "Figures", metric_table(contents.records) + evaluation_tables(contents.records)),
+        ("curves", "Curves", _curves(detailed, charts)),
         ("confusion", "Confusion", _confusion(shown.panels)),
-        ("settings", "Settings", differences(contents.records)),
-        ("origin", "Origin", origin(contents)),
+        ("settings", "Settings", differences(contents.records, detailed)),
+        ("origin", "Origin", origin(contents, detailed)),
     ]
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title, _ in sections)
     body = "".join(
@@ -132,19 +135,25 @@ def _notes(contents: Contents, notes: Sequence[str]) -> str:
 def _features(shown: Shown, digits: Digits | None) -> str:
     if not shown.panels:
         return "<p>No run has left test features yet.</p>"
-    from centerloss_core.plotting.style import class_colors
-
     classes = max(len(panel.frames[-1].dump.centers) for panel in shown.panels)
-    legend = "".join(
-        f'<span><i style="background:{color}"></i>{digit}</span>'
-        for digit, color in enumerate(class_colors(classes))
-    )
     panels = "".join(_panel(index, panel) for index, panel in enumerate(shown.panels))
     only = " only" if len(shown.panels) == 1 else ""
     return f"""{_controls(shown)}
-<p class="legend" aria-label="Colours of the digits">{legend}<span><b>×</b> trained center</span></p>
+<p class="legend" aria-label="Colours of the digits">{_class_legend(classes)}<span><b>×</b> trained center</span></p>
 <div class="stage"><div class="panels{only}">{panels}</div>{_inspector(shown, digits)}</div>
 <p class="hint">{_HINTS}</p>"""
+
+
+def _class_legend(classes: int) -> str:
+    """A dot per colour with the digits that have it: beyond ten classes colours repeat."""
+    from centerloss_core.plotting.style import DIGIT_COLORS
+
+    entries = []
+    for place, color in enumerate(DIGIT_COLORS[:classes]):
+        digits = range(place, classes, len(DIGIT_COLORS))
+        words = ", ".join(map(str, digits[:2])) + " …" * (len(digits) > 2)
+        entries.append(f'<span><i style="background:{color}"></i>{words}</span>')
+    return "".join(entries)
 
 
 def _controls(shown: Shown) -> str:
@@ -169,10 +178,9 @@ def _panel(index: int, panel: Panel) -> str:
         for act, sign, words in (("in", "+", "zoom in"), ("out", "−", "zoom out"), ("reset", "⤢", "show all"))
     )
     return f"""<figure class="panel" id="figure-{index}"><figcaption><strong>{title}</strong>
-<span class="zooms">{buttons}</span><span class="facts" id="facts-{index}"></span></figcaption>
+<span class="zooms">{buttons}</span>{note}<span class="facts" id="facts-{index}"></span></figcaption>
 <div class="plot" id="panel-{index}" tabindex="0" role="application" aria-roledescription="scatter plot"
- aria-label="{title}: features of the test images. Arrows pan, plus and minus zoom, 0 shows all."></div>
-{note}</figure>"""
+ aria-label="{title}: features of the test images. Arrows pan, plus and minus zoom, 0 shows all."></div></figure>"""
 
 
 def _plane_note(panel: Panel) -> str:
@@ -180,10 +188,12 @@ def _plane_note(panel: Panel) -> str:
     if dimensions == 2:
         return ""
     if dimensions == 1:
-        return '<p class="hint">The one feature from left to right; each digit is spread over a strip of its own.</p>'
+        return (
+            '<span class="plane">the one feature from left to right; each digit has a strip of its own</span>'
+        )
     return (
-        f'<p class="hint">The first two principal components of {dimensions} features, taken from the newest epoch; '
-        "distances are measured in all dimensions.</p>"
+        f'<span class="plane">first two principal components of {dimensions} features, taken from the newest epoch; '
+        "distances are measured in all dimensions</span>"
     )
 
 
@@ -207,18 +217,29 @@ def _inspector(shown: Shown, digits: Digits | None) -> str:
 </aside>"""
 
 
-def _curves(contents: Contents, charts: Charts) -> str:
+def _curves(records: Sequence[Record], charts: Charts) -> str:
     if not charts.curves:
         return "<p>No run has logged figures yet.</p>"
-    legend = "".join(
-        f'<span><i style="background:{color}"></i>{escape(label)}</span>' for label, color in charts.colors
-    )
+    legend = "".join(f"<span>{_sample(look)}{escape(label)}</span>" for label, look in charts.looks)
     plots = "".join(
-        f'<figure><figcaption>{escape(title)}</figcaption><div class="plot" id="{name}" role="img" '
-        f'aria-label="{escape(title)}; {escape(words)}"></div></figure>'
-        for name, title, words in charts.curves
+        f"<figure><figcaption>{escape(curve.title)}{_curve_note(curve)}</figcaption>"
+        f'<div class="plot" id="{curve.name}" role="img" '
+        f'aria-label="{escape(curve.title)}; {escape(curve.words)}"></div></figure>'
+        for curve in charts.curves
     )
-    return f'<p class="legend">{legend}</p><div class="curves">{plots}</div>{epoch_tables(contents.records)}'
+    return f'<p class="legend">{legend}</p><div class="curves">{plots}</div>{epoch_tables(records)}'
+
+
+def _curve_note(curve: Curve) -> str:
+    return f'<span class="facts">{escape(curve.note)}</span>' if curve.note else ""
+
+
+def _sample(look: Look) -> str:
+    """A piece of a run's line."""
+    return (
+        '<svg class="sample" width="44" height="10" aria-hidden="true"><line x1="0" y1="5" x2="44" y2="5" '
+        f'stroke="{look.color}" stroke-width="2" stroke-dasharray="{look.dash}"/></svg>'
+    )
 
 
 def _confusion(panels: list[Panel]) -> str:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from centerloss_core.config import Config, load_config
+from centerloss_core.directories import what_is_missing
 from centerloss_core.errors import ExpectedError
+from centerloss_core.listing import status_now
+from centerloss_core.locks import holder
 from centerloss_core.plotting import PlotError
 from centerloss_core.plotting.records import History, Run, is_run, is_sweep, read_history, read_run
 from centerloss_core.report.errors import ReportError
-from centerloss_core.report.markup import finite, mapping, short
+from centerloss_core.report.markup import mapping
 from centerloss_core.runs import read_json, read_manifest
 from centerloss_core.sweeps import read_summary
+from centerloss_core.written import finite, number
 
 
-@dataclass
+@dataclass(eq=False)
 class Record:
     """One run, as far as it has come.
 
     Attributes:
-        label: what tells it from the others, made of numbers alone: `λ = 0.01`, with α and seed where they vary.
+        label: what tells it from the others, made of numbers alone: `λ = 0.01 (λ_eq = 1)`, with α and seed where
+            they vary.
+        status: as `cl runs` has it: "stopped" for one that says running and is not.
         run: what figures need of `run.json`; None where there is no run to draw.
         problems: what could not be read, in words.
     """
@@ -78,14 +86,7 @@ def read_directory(directory: Path) -> Contents:
         return Contents(directory, [record], is_sweep=False)
     if is_sweep(directory):
         return _read_sweep(directory)
-    if not directory.is_dir():
-        raise ReportError(
-            f"{directory}: no such directory; name a run or sweep that `cl train` or `cl sweep` has made"
-        )
-    raise ReportError(
-        f"{directory}: neither a run (no run.json) nor a sweep (no summary.json); "
-        "name a directory that `cl train` or `cl sweep` has made"
-    )
+    raise ReportError(what_is_missing(directory))
 
 
 def _read_sweep(directory: Path) -> Contents:
@@ -93,14 +94,7 @@ def _read_sweep(directory: Path) -> Contents:
     rows = read_summary(directory)
     if not rows:
         raise ReportError(f"{summary}: names no run; `cl sweep` adds them as it trains")
-    records = []
-    for row in rows:
-        name = row.get("directory")
-        if not isinstance(name, str) or name != Path(name).name or name in ("", ".", ".."):
-            raise ReportError(
-                f"{summary}: a run's directory is {name!r}, which is not a plain name; mend the file"
-            )
-        records.append(_read_point(directory, name, row))
+    records = [_read_point(directory, str(row["directory"]), row) for row in rows]
     _name_apart(records)
     command = read_json(summary).get("command")
     return Contents(directory, records, is_sweep=True, command=command if isinstance(command, str) else None)
@@ -116,10 +110,12 @@ def _read_point(directory: Path, name: str, row: dict[str, Any]) -> Record:
             record.problems.append(str(error))
         if config_path.is_file():
             _read_config(record, config_path)
-    if record.status == "running":
-        # A run that was killed says "running" for ever; the sweep that watched it knows better.
-        record.status = str(row.get("status") or record.status)
-        record.reason = record.reason or _text(row.get("reason"))
+    if record.status == "stopped":
+        status = str(row.get("status"))
+        if status in ("failed", "interrupted"):  # the sweep has seen how it ended
+            record.status, record.reason = status, _text(row.get("reason"))
+        else:
+            record.reason = f"go on with: cl sweep --resume {shlex.quote(str(directory))}"
     return record
 
 
@@ -127,6 +123,8 @@ def _bare(path: Path, row: dict[str, Any]) -> Record:
     status = str(row.get("status") or "missing")
     if status == "completed":
         status = "missing"  # completed once, and its directory is gone or damaged since
+    elif status == "running" and holder(path.parent) is None:
+        status = "stopped"  # before it came to a run directory, with the sweep itself
     return Record(path, status, _text(row.get("reason")), *_grid(row))
 
 
@@ -135,12 +133,27 @@ def _read_record(path: Path, manifest: dict[str, Any], config_path: Path) -> Rec
     record = Record(
         path, run.status, _text(manifest.get("reason")), *_grid(manifest), manifest=manifest, run=run
     )
+    with suppress(ValueError):  # a status of another version stays what it is
+        record.status = status_now(path, manifest)
+    if record.status == "stopped":
+        record.reason = f"go on with: cl train --resume {shlex.quote(str(path))}"
     _read_config(record, config_path)
-    try:
-        record.history = read_history(run)
-    except PlotError as error:
-        record.problems.append(str(error))
+    if record.status == "completed" or _has_rows(path):
+        try:
+            record.history = read_history(run)
+        except PlotError as error:
+            record.problems.append(str(error))
     return record
+
+
+def _has_rows(path: Path) -> bool:
+    """Whether a run has logged anything; of one that has not come to its end, it is no news that it has not."""
+    try:
+        return (path / "metrics.jsonl").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # reading it tells why not
 
 
 def _read_config(record: Record, path: Path) -> None:
@@ -165,11 +178,13 @@ def _name_apart(records: Sequence[Record]) -> None:
         if len({getattr(r, key) for r in records}) > 1
     ]
     for record in records:
-        parts = [f"λ = {short(record.weight, 'g')}"]
+        parts = [f"λ = {number(record.weight, 'g')}"]
+        if record.weight_eq not in (None, record.weight):
+            parts[0] += f" (λ_eq = {number(record.weight_eq, 'g')})"
         if "α" in varying:
-            parts.append(f"α = {short(record.alpha, 'g')}")
+            parts.append(f"α = {number(record.alpha, 'g')}")
         if "seed" in varying:
-            parts.append(f"seed {short(record.seed, 'g')}")
+            parts.append(f"seed {number(record.seed, 'g')}")
         record.label = ", ".join(parts)
 
 

@@ -22,7 +22,8 @@
         const ascending = head.getAttribute("aria-sort") === "descending";
         table.querySelectorAll("thead th").forEach((each) => each.removeAttribute("aria-sort"));
         head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-        const rows = [...body.rows];
+        const before = [...body.rows];
+        const rows = [...before];
         const key = (row) => row.cells[column].dataset.value ?? "";
         const numeric = rows.every((row) => key(row) === "" || Number.isFinite(Number(key(row))));
         rows.sort((a, b) => {
@@ -31,6 +32,14 @@
           return ascending ? order : -order;
         });
         body.append(...rows);
+        if (!table.closest(".together")) return;
+        const order = rows.map((row) => before.indexOf(row));
+        document.querySelectorAll(".together table").forEach((other) => {
+          if (other === table) return;
+          const theirs = [...other.tBodies[0].rows];
+          other.tBodies[0].append(...order.map((place) => theirs[place]));
+          other.querySelectorAll("[aria-sort]").forEach((each) => each.removeAttribute("aria-sort"));
+        });
       });
     });
   }
@@ -298,6 +307,23 @@
     setRange(panel, h.start + dx, h.end + dx, v.start + dy, v.end + dy);
   }
 
+  /** Crowded centers are marked smaller, and those without room for their digit go without. */
+  function thin(panel) {
+    const { x, y, digit, size } = panel.centers.data;
+    const { x_scale, y_scale } = panel.view.frame;
+    const spots = x.map((_, i) => [x_scale.compute(x[i]), y_scale.compute(y[i])]);
+    const rooms = spots.map(([left, top], i) => {
+      let least = Infinity;
+      spots.forEach((other, j) => i !== j && (least = Math.min(least, Math.hypot(other[0] - left, other[1] - top))));
+      return least;
+    });
+    const median = [...rooms].sort((a, b) => a - b)[rooms.length >> 1];
+    const mark = 9 * Math.min(1, Math.max(0.4, median / 32));
+    const words = rooms.map((room, i) => (room < 12 * String(i).length ? "" : String(i)));
+    if (mark === size[0] && words.every((word, i) => word === digit[i])) return;
+    panel.centers.data = { x, y, digit: words, size: size.map(() => mark) };
+  }
+
   /** Put the points of this time into the panels. */
   function show() {
     byId("time-name").textContent = data.times[state.stop];
@@ -319,11 +345,13 @@
         x: frame.centers.map((center) => center[0]),
         y: frame.centers.map((center) => center[1]),
         digit: frame.centers.map((_, digit) => String(digit)),
+        size: frame.centers.map(() => 9),
       };
       const wrong = current(panel).wrong.filter(Boolean).length;
       const share = (100 * (1 - wrong / current(panel).wrong.length)).toFixed(2);
       byId(`facts-${panels.indexOf(panel)}`).textContent = `${frame.label} · ${wrong} wrong, ${share} % right`;
       if (byId("fit").checked) fit(panel);
+      thin(panel);
     }
     filter();
     if (state.look !== null) look(state.look.group, state.look.index);
@@ -333,7 +361,10 @@
 
   function filter() {
     panels.forEach(placeRing);
+    // A selection dims the other points; but where only a few are shown, all of them are to be seen.
+    const dimmed = { value: state.wrongOnly ? 0.6 : 0.25 };
     for (const panel of panels) {
+      panel.points.nonselection_glyph.fill_alpha = dimmed;
       const booleans = state.wrongOnly ? current(panel).wrong : null;
       if (panel.points.view.filter.booleans !== booleans) panel.points.view.filter.booleans = booleans;
     }
@@ -358,6 +389,15 @@
       if (away < least) [best, least] = [i, away];
     }
     return best;
+  }
+
+  /** Once a frame, however many events a gesture makes. */
+  function moved(panel) {
+    placeRing(panel);
+    panel.due ??= requestAnimationFrame(() => {
+      panel.due = undefined;
+      thin(panel);
+    });
   }
 
   function connect(panel, index, view) {
@@ -388,7 +428,7 @@
       pointer.panel = pointer.kind === "touch" ? panel : null;
       if (pointer.kind !== "touch") hideTip();
     });
-    for (const range of [panel.plot.x_range, panel.plot.y_range]) range.change.connect(() => placeRing(panel));
+    for (const range of [panel.plot.x_range, panel.plot.y_range]) range.change.connect(() => moved(panel));
     panel.plot.on_event("reset", () => fit(panel));
     panel.plot.on_event("tap", (event) => {
       const found = tapped(panel, event);
@@ -526,7 +566,7 @@
     listenToPrinter(views);
     await painted();
     // For tests, and for whoever wants to ask the page something.
-    window.report = { panels, groups, state, select, look, show, spotOf, readyAfter: performance.now() };
+    window.report = { panels, views, groups, state, select, look, show, spotOf, readyAfter: performance.now() };
     document.documentElement.dataset.ready = "yes";
   }
 

@@ -1,0 +1,258 @@
+"""The course of the runs over the epochs: a plot per figure, a line per run.
+
+Each run has a colour and a pattern of dashes, so that greys will do, and more than ten runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centerloss_core.plotting.records import Row
+from centerloss_core.report.empty import empty_figure
+from centerloss_core.report.log_ticks import log_ticks
+from centerloss_core.report.reading import Record
+from centerloss_core.written import finite, number
+
+if TYPE_CHECKING:
+    from bokeh.plotting import figure
+
+_Values = NDArray[np.float64]
+_MOST_ROWS = 400  # of a curve: a screen is not wider
+_MOST_ROWS_IN_ALL = 4800
+_CURVES = (
+    ("softmax_loss", "softmax loss, training batches"),
+    ("center_loss", "center loss ½‖x − c‖² per image, training batches"),
+    ("lambda", "λ in force"),
+    ("center_shift", "‖Δc‖ of a step"),
+    ("learning_rate", "learning rate"),
+)
+# Seven: with ten colours, 70 runs look each like no other.
+_DASHES = ("none", "8 4", "2 3", "10 3 2 3", "14 5", "5 2 2 2 2 2", "4 8")
+_MARKERS = ("circle", "triangle", "diamond", "star", "inverted_triangle", "hex", "cross")
+_ACCURACIES = (("accuracy", "circle", 1.0), ("nearest_center_accuracy", "square", 0.0))
+_ACCURACY_TITLE = "accuracy on the test images: softmax ●, nearest center □"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the lines of a run are drawn; `dash` as in SVG, `marker` for a line that is a single point."""
+
+    color: str
+    dash: str
+    marker: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A plot in words.
+
+    Attributes:
+        name: id of its element.
+        words: the last value of each line, for those who do not see the lines.
+        note: what the plot does not show.
+    """
+
+    name: str
+    title: str
+    words: str
+    note: str
+
+
+@dataclass(frozen=True)
+class _Line:
+    label: str
+    look: Look
+    x: _Values
+    y: _Values
+
+
+def looks_of(runs: int) -> list[Look]:
+    """A look for each run."""
+    from centerloss_core.plotting.style import class_colors
+
+    return [
+        Look(color, _DASHES[place % len(_DASHES)], _MARKERS[place % len(_MARKERS)])
+        for place, color in enumerate(class_colors(runs))
+    ]
+
+
+def most_rows(runs: int) -> int:
+    """How many rows of each run are drawn: fewer of many, or the file would grow with them."""
+    return min(_MOST_ROWS, _MOST_ROWS_IN_ALL // max(1, runs))
+
+
+def curve_plots(records: Sequence[Record], looks: Sequence[Look]) -> list[tuple[Curve, figure]]:
+    """A plot of each figure that some run has."""
+    most = most_rows(len(records))
+    rows = [_thinned(record.history.steps, most) if record.history else [] for record in records]
+    plots: list[tuple[Curve, figure]] = []
+    for key, title in _CURVES:
+        lines = _lines(records, looks, rows, key)
+        values = np.concatenate([line.y for line in lines]) if lines else np.empty(0)
+        if np.isfinite(values).any():
+            curve = Curve(f"curve-{len(plots)}", title, _ends(lines), "")
+            plots.append(_plot(curve, lines, log=_is_wide(values)))
+    tests = [
+        [row | row["test"] for row in record.history.epochs if isinstance(row.get("test"), dict)]
+        if record.history
+        else []
+        for record in records
+    ]
+    if any(tests):
+        words = _ends(_lines(records, looks, tests, "accuracy"))
+        curve = Curve(f"curve-{len(plots)}", _ACCURACY_TITLE, words, "")
+        alone = max(map(len, tests)) == 1
+        plots.append((curve, (_accuracy_by_run if alone else _accuracy)(records, looks, tests)))
+    return plots
+
+
+def _lines(
+    records: Sequence[Record], looks: Sequence[Look], rows: Sequence[Sequence[Row]], key: str
+) -> list[_Line]:
+    return [
+        _Line(record.label, look, _column(each, "epoch"), _column(each, key))
+        for record, look, each in zip(records, looks, rows, strict=True)
+        if each
+    ]
+
+
+def _plot(curve: Curve, lines: Sequence[_Line], *, log: bool) -> tuple[Curve, figure]:
+    plot = _curve_figure(log=log)
+    if log:
+        absent = [line for line in lines if (line.y <= 0).any()]
+        lines = [_Line(line.label, line.look, line.x, np.where(line.y > 0, line.y, np.nan)) for line in lines]
+        ticks, names = log_ticks(np.concatenate([line.y for line in lines]))
+        plot.yaxis.ticker, plot.yaxis.major_label_overrides = ticks, {**names}
+        if absent:
+            note = f"zeros have no place on this log axis and are not drawn: {_absence(absent, lines)}"
+            curve = Curve(curve.name, curve.title, curve.words, note)
+    _draw(plot, lines)
+    return curve, plot
+
+
+def _absence(absent: Sequence[_Line], lines: Sequence[_Line]) -> str:
+    wholly = [line.label for line in absent if (line.y <= 0).all()]
+    partly = [line.label for line in absent if line.label not in wholly]
+    parts = [f"all of {label}" for label in wholly]
+    if len(partly) > 1 and len(absent) == len(lines):
+        parts.append("a part of each other run" if wholly else "a part of each run")
+    else:
+        parts += [f"a part of {label}" for label in partly]
+    return "; ".join(parts[:4]) + (f"; and of {len(parts) - 4} more" if len(parts) > 4 else "")
+
+
+def _accuracy(records: Sequence[Record], looks: Sequence[Look], tests: Sequence[Sequence[Row]]) -> figure:
+    plot = _curve_figure(log=False)
+    plot.yaxis.formatter.format = "0.0 %"  # type: ignore[attr-defined]
+    for key, marker, fill in _ACCURACIES:
+        lines = _lines(records, looks, tests, key)
+        _draw(plot, lines)
+        for line in lines:
+            plot.scatter(
+                line.x,
+                line.y,
+                size=6,
+                marker=marker,
+                line_color=line.look.color,
+                fill_color=line.look.color,
+                fill_alpha=fill,
+            )
+    return plot
+
+
+def _accuracy_by_run(
+    records: Sequence[Record], looks: Sequence[Look], tests: Sequence[Sequence[Row]]
+) -> figure:
+    """Runs of one epoch have no course to show: they stand side by side instead."""
+    from bokeh.models import Range1d
+
+    plot = _curve_figure(log=False)
+    plot.yaxis.formatter.format = "0.0 %"  # type: ignore[attr-defined]
+    places = list(range(len(records)))
+    plot.xaxis.axis_label = None
+    plot.x_range = Range1d(start=-0.5, end=len(records) - 0.5)
+    plot.xaxis.ticker = places
+    plot.xaxis.major_label_overrides = {
+        place: record.label.split(" (")[0] if len(records) > 4 else record.label
+        for place, record in enumerate(records)
+    }
+    if len(records) > 4:
+        plot.xaxis.major_label_orientation = 0.9
+    for aside, (key, marker, fill) in zip((-0.06, 0.06), _ACCURACIES, strict=True):
+        values = [finite(each[-1].get(key)) if each else None for each in tests]
+        plot.scatter(
+            [place + aside for place in places],
+            [np.nan if value is None else value for value in values],
+            size=8,
+            marker=marker,
+            line_color=[look.color for look in looks],
+            fill_color=[look.color for look in looks],
+            fill_alpha=fill,
+        )
+    return plot
+
+
+def _curve_figure(*, log: bool) -> figure:
+    from bokeh.models import BoxZoomTool, NumeralTickFormatter, PanTool, ResetTool, WheelZoomTool
+
+    wheel = WheelZoomTool(modifiers={"ctrl": True})
+    tools = [PanTool(), BoxZoomTool(), wheel, ResetTool()]
+    plot = empty_figure(tools=tools, y_axis_type="log" if log else "linear", x_axis_label="epoch")
+    plot.toolbar.active_scroll = wheel
+    if not log:
+        plot.yaxis.formatter = NumeralTickFormatter(format="0.[0000]")
+    return plot
+
+
+def _draw(plot: figure, lines: Sequence[_Line]) -> None:
+    """All lines as one thing: a model for each would take most of the time of a large report."""
+    from bokeh.models import ColumnDataSource, HoverTool
+
+    long = [line for line in lines if len(line.x) > 1]
+    source = ColumnDataSource(
+        {
+            "x": [line.x for line in long],
+            "y": [line.y for line in long],
+            "color": [line.look.color for line in long],
+            "dash": ["solid" if line.look.dash == "none" else line.look.dash for line in long],
+            "label": [line.label for line in long],
+        }
+    )
+    drawn = plot.multi_line("x", "y", source=source, line_color="color", line_dash="dash", line_width=1.7)
+    short = [line for line in lines if len(line.x) == 1]
+    points = {
+        "x": [line.x[0] for line in short],
+        "y": [line.y[0] for line in short],
+        "color": [line.look.color for line in short],
+        "marker": [line.look.marker for line in short],
+        "label": [line.label for line in short],
+    }
+    dots = plot.scatter("x", "y", source=ColumnDataSource(points), size=8, color="color", marker="marker")
+    plot.add_tools(HoverTool(renderers=[drawn, dots], tooltips=[("run", "@label")]))
+
+
+def _thinned(rows: Sequence[Row], most: int) -> list[Row]:
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[round(index * (len(rows) - 1) / (most - 1))] for index in range(most)]
+
+
+def _column(rows: Sequence[Row], key: str) -> _Values:
+    """The numbers under a key; anything else becomes a gap in the line."""
+    values = [finite(row.get(key)) for row in rows]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _is_wide(values: _Values) -> bool:
+    """Whether a log scale says more: the numbers span a decade."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    return bool(positive.size and positive.max() >= 10 * positive.min())
+
+
+def _ends(lines: Sequence[_Line]) -> str:
+    return "last values: " + "; ".join(f"{line.label}: {number(float(line.y[-1]))}" for line in lines)
