@@ -21,8 +21,9 @@ quickstart: $(VENV)/.installed
 	$(BIN)/cl sweep --config configs/quickstart.yaml --run-dir $$run_dir && \
 	$(BIN)/cl plot $$run_dir
 
+# Two at a time: most tests are processes of their own, and a file stays together with what it has trained.
 test: $(VENV)/.installed-dev lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -q -m slow

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shell import BY_A_SHELL
 
 from centerloss_core.config import (
     Config,
@@ -399,10 +400,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def in_a_child(code: str, folder: Path) -> str:
-    """Run by a shell, because Linux counts the memory of the process that starts another as that one's first."""
     root = Path(__file__).parent.parent
     child = subprocess.run(
-        ["/bin/sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", code, str(folder)],
+        [*BY_A_SHELL, sys.executable, "-c", code, str(folder)],
         capture_output=True,
         text=True,
         timeout=300,

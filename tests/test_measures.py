@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from shell import BY_A_SHELL
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from typer.testing import CliRunner
@@ -989,9 +990,8 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def python(program: str, *arguments: str, cwd: Path) -> str:
-    # Through a shell, because Linux counts the memory of whoever starts a process into what it reports of it.
     done = subprocess.run(
-        ["/bin/sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", program, *arguments],
+        [*BY_A_SHELL, sys.executable, "-c", program, *arguments],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -15,6 +15,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
+from shell import BY_A_SHELL
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.features import FeatureDump, FeatureFileError, write_features
@@ -367,7 +368,11 @@ def test_a_panel_of_many_runs_takes_little_memory() -> None:
         "print(peak // (1 << 20 if sys.platform == 'darwin' else 1 << 10))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        [*BY_A_SHELL, sys.executable, "-c", program],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert int(done.stdout) < 600  # MiB
 
