@@ -14,7 +14,7 @@ import pytest
 from centerloss_core.config import load_document
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.runs import Run, read_manifest
-from centerloss_core.sweeps import Launch, PointState, conductor, plan, resume_sweep, run_sweep
+from centerloss_core.sweeps import Launch, PointState, plan, resume_sweep, run_sweep, sweep
 from centerloss_core.sweeps.launchers import Ending, Task
 
 CONFIG = """
@@ -99,7 +99,7 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         script: Callable[[Fake], Ending | None], *, jobs: int | None = 2, resume: bool = False, **how: Any
     ) -> tuple[list[PointState], FakeLauncher]:
         launcher = FakeLauncher(points, script, jobs)
-        monkeypatch.setattr(conductor, "open_launcher", lambda launch, threads: launcher)
+        monkeypatch.setattr(sweep, "open_launcher", lambda launch, threads: launcher)
         if resume:
             return resume_sweep(tmp_path / "sweep", **how), launcher
         return run_sweep(points, tmp_path / "sweep", document.text, **how), launcher
@@ -226,13 +226,13 @@ def test_a_sweep_is_resumed_as_it_was_begun_unless_something_else_is_asked(
     for index in range(2):
         shutil.rmtree(tmp_path / "sweep" / f"lambda0-alpha0.5-seed{index}")
     asked: list[tuple[Launch, int]] = []
-    monkeypatch.setattr(conductor, "threads_of_this_process", lambda: 16)
+    monkeypatch.setattr(sweep, "threads_of_this_process", lambda: 16)
 
     def note(launch: Launch, threads: int) -> Any:
         asked.append((launch, threads))
         raise RuntimeError
 
-    monkeypatch.setattr(conductor, "open_launcher", note)
+    monkeypatch.setattr(sweep, "open_launcher", note)
     for launch in (Launch(), Launch(launcher="slurm"), Launch(launcher="local", jobs=4)):
         with pytest.raises(RuntimeError):
             resume_sweep(tmp_path / "sweep", launch=launch)

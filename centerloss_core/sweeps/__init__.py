@@ -11,11 +11,11 @@ memory, say) leaves the others alone. The directory is the only thing that point
     <point>/         the run directories
 """
 
-from centerloss_core.sweeps.conductor import read_sweep, resume_sweep, run_sweep
 from centerloss_core.sweeps.grid import Point, plan
 from centerloss_core.sweeps.launchers import Launch
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import read_summary, write_summary
+from centerloss_core.sweeps.sweep import read_sweep, resume_sweep, run_sweep
 
 __all__ = [
     "Launch",

@@ -1,0 +1,182 @@
+"""Begin a sweep, or go on with one: what is read and written before and beside its points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from centerloss_core.atomic import clear_temporaries, new_file
+from centerloss_core.config import Resources, Slurm
+from centerloss_core.devices import threads_of_this_process
+from centerloss_core.diagnosis import Warn
+from centerloss_core.locks import DirectoryLock
+from centerloss_core.provenance import provenance
+from centerloss_core.runs import (
+    MANIFEST,
+    RunError,
+    new_directory,
+    read_json,
+    refuse_another_format,
+    take_over,
+)
+from centerloss_core.sweeps.conductor import Conductor, ShowStates
+from centerloss_core.sweeps.grid import Point, fingerprint, read_points, refuse_other_points, write_points
+from centerloss_core.sweeps.launchers import Launch, log_path, open_launcher
+from centerloss_core.sweeps.states import PointState
+from centerloss_core.sweeps.summary import SUMMARY, write_summary
+
+
+def run_sweep(
+    points: Sequence[Point],
+    directory: Path,
+    document_text: str,
+    *,
+    launch: Launch = Launch(),
+    retries: int = 0,
+    fail_fast: bool = False,
+    show: ShowStates = lambda _: None,
+) -> list[PointState]:
+    """Train every point; one that fails does not stop the others.
+
+    Args:
+        points: from `plan`.
+        directory: the sweep directory, which must not exist yet.
+        document_text: the config file, kept as `sweep.yaml`.
+        launch: by what, how many at a time, and with which resources. Default: one at a time, on this machine.
+        retries: how often a point that failed is taken up again; one that diverged would diverge again and is not.
+        fail_fast: stop all others, as Ctrl-C would, when a point has failed for good.
+        show: called a few times a second with the state of all points.
+
+    Raises:
+        RunError: the directory exists or cannot be made.
+        LauncherError: the launcher is not there; nothing was made.
+        InterruptedRunError: Ctrl-C or SIGTERM; running points have saved their state.
+    """
+    launch = replace(launch, launcher=launch.launcher or "local")
+    if launch.launcher == "local":
+        launch = replace(launch, jobs=min(launch.jobs or 1, len(points)))
+    states = [PointState(point, directory / point.name) for point in points]
+    origin = {**provenance(), **_record(launch, launch.threads), "points": fingerprint(points)}
+    launcher = open_launcher(launch, launch.threads)
+    with new_directory(directory) as folder:
+        log_path(folder, "").parent.mkdir()
+        with new_file(folder / "sweep.yaml") as file:
+            file.write(document_text.encode())
+        write_points(folder, points)
+        write_summary(folder, states, origin)
+        lock = DirectoryLock(folder)
+    with lock.moved_to(directory):
+        return Conductor(states, directory, origin, launch, launcher, retries, fail_fast, show).conduct()
+
+
+def resume_sweep(
+    directory: Path,
+    *,
+    asked: Sequence[Point] | None = None,
+    launch: Launch = Launch(),
+    retries: int = 0,
+    fail_fast: bool = False,
+    show: ShowStates = lambda _: None,
+    warn: Warn = lambda _: None,
+) -> list[PointState]:
+    """Train the points that are missing, interrupted or failed, from where they stopped; leave the others untouched.
+
+    Args:
+        directory: the sweep directory.
+        asked: the points that somebody thinks it has.
+        launch: what differs from how it was begun. Each point has the threads that it would have had, whatever
+            launches it, because the last bits of a result depend on their number.
+        retries, fail_fast, show: as for `run_sweep`.
+        warn: called with each warning.
+
+    Raises:
+        RunError: it is not a sweep, or cannot be written.
+        InUseError: its process has not ended.
+        ChangedError: `asked` are not its points.
+        LauncherError, InterruptedRunError: as for `run_sweep`.
+    """
+    summary = _read_summary(directory, warn)
+    points = read_points(directory, summary)
+    if asked is not None:
+        refuse_other_points(directory, points, asked)
+    with take_over(directory):
+        clear_temporaries(directory)
+        origin = {
+            key: value for key, value in (summary or provenance()).items() if key not in ("format", "runs")
+        }
+        states = [PointState(point, directory / point.name) for point in points]
+        launch, threads = _as_begun(origin, launch, states)
+        origin |= {**_record(launch, threads), "points": origin.get("points", fingerprint(points))}
+        log_path(directory, "").parent.mkdir(exist_ok=True)
+        for state in states:
+            if state.manifest().get("status") == "completed":
+                state.status = "completed"
+            elif (state.path / MANIFEST).is_file() and not state.manifest():
+                state.status, state.reason = (
+                    "failed",
+                    f"{state.path / MANIFEST} is damaged: remove {state.path}",
+                )
+        launcher = open_launcher(launch, threads)
+        return Conductor(states, directory, origin, launch, launcher, retries, fail_fast, show).conduct()
+
+
+def _record(launch: Launch, threads: int) -> dict[str, Any]:
+    """What `summary.json` keeps, so that the sweep can be resumed as it was begun."""
+    return {
+        "launcher": launch.launcher,
+        "jobs": launch.jobs,
+        "threads": threads,
+        "resources": (launch.resources or Resources()).model_dump(),
+        "slurm": (launch.slurm or Slurm()).model_dump(),
+    }
+
+
+def _as_begun(origin: Mapping[str, Any], asked: Launch, states: Sequence[PointState]) -> tuple[Launch, int]:
+    """What was asked for, completed by how the sweep was begun, and the threads of a point."""
+    begun = origin.get("launcher")
+    begun = begun if begun in ("local", "ray", "slurm") else "local"
+    jobs = origin.get("jobs")
+    jobs = jobs if isinstance(jobs, int) and jobs >= 1 else None
+    # Where the summary is lost, the points that were begun know it.
+    known = (origin.get("threads"), *(state.manifest().get("threads") for state in states))
+    threads = next((each for each in known if isinstance(each, int) and each >= 1), None)
+    if threads is None:
+        threads = max(1, threads_of_this_process() // (jobs or asked.jobs or 1))
+    try:
+        resources = Resources.model_validate(origin.get("resources", {}))
+        slurm = Slurm.model_validate(origin.get("slurm", {}))
+    except ValidationError:  # edited by hand: what it asked for is not known
+        resources, slurm = Resources(), Slurm()
+    launcher = asked.launcher or begun
+    return (
+        Launch(
+            launcher=launcher,
+            jobs=asked.jobs or (jobs if launcher == begun else None),
+            resources=asked.resources or resources,
+            ray_address=asked.ray_address,
+            slurm=asked.slurm or slurm,
+        ),
+        threads,
+    )
+
+
+def read_sweep(directory: Path, warn: Warn = lambda _: None) -> list[Point]:
+    """The points of a sweep; see `read_points`."""
+    return read_points(directory, _read_summary(directory, warn))
+
+
+def _read_summary(directory: Path, warn: Warn) -> dict[str, Any] | None:
+    """`summary.json`, or None where it is lost: it follows from the directory, and is written anew."""
+    path = directory / SUMMARY
+    try:
+        summary = read_json(path)
+    except RunError as error:
+        if directory.is_dir() and any((directory / "points").glob("*.yaml")):
+            warn(f"{error}; it is written anew")
+        return None
+    refuse_another_format(path, summary)
+    return summary
