@@ -17,13 +17,14 @@ import pytest
 from test_cli import cl, environment
 
 from centerloss_core.config import ConfigError, Slurm, load_document, sweep_section
+from centerloss_core.devices import THREAD_VARIABLES
 from centerloss_core.locks import holder
 from centerloss_core.sweeps import Launch, plan
 from centerloss_core.sweeps.grid import write_points
 from centerloss_core.sweeps.launchers import LauncherError, Task, open_launcher, slurm_notes, slurm_submission
 from centerloss_core.sweeps.launchers import on_slurm as launcher_module
 from centerloss_core.sweeps.launchers.on_slurm import SlurmLauncher, SlurmPoint
-from centerloss_core.sweeps.launchers.slurm_job import PointJob, thread_variable_names
+from centerloss_core.sweeps.launchers.slurm_job import PointJob
 
 pytest.importorskip("submitit")
 
@@ -230,13 +231,11 @@ def test_threads_are_those_of_the_sweep_and_not_of_the_node(
     seen: list[dict[str, str]] = []
 
     def start(_: Task, variables: dict[str, str]) -> subprocess.Popen[bytes]:
-        seen.append(
-            {name: os.environ[name] for name in thread_variable_names() if name in os.environ} | variables
-        )
+        seen.append({name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ} | variables)
         return subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
 
     monkeypatch.setattr(child, "start", start)
-    for name in thread_variable_names():
+    for name in THREAD_VARIABLES:
         monkeypatch.setenv(name, "7")  # the node's
     (ticket,) = new_tickets(task)
     job = PointJob(

@@ -3,6 +3,7 @@
 from centerloss_core.devices.chatter import chatter_to
 from centerloss_core.devices.choice import Device, DeviceError
 from centerloss_core.devices.processor import (
+    THREAD_VARIABLES,
     processor_has_bfloat16,
     thread_limits,
     threads_of_this_process,
@@ -11,6 +12,7 @@ from centerloss_core.devices.processor import (
 from centerloss_core.devices.selection import find_device, prepare
 
 __all__ = [
+    "THREAD_VARIABLES",
     "Device",
     "DeviceError",
     "chatter_to",

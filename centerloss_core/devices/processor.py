@@ -8,6 +8,9 @@ from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
 
+# Of TensorFlow, of OpenMP, and of XLA's client under JAX. Each ignores the others'.
+THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "PJRT_NPROC")
+
 
 def processor() -> str:
     """Model and usable cores, such as "AMD EPYC 9B14, 2 cores"."""
@@ -36,8 +39,7 @@ def thread_limits(threads: int) -> dict[str, str]:
     """Environment variables that hold a process to so many threads; none where it would take as many by itself."""
     if threads == threads_of_this_process():
         return {}
-    # Of TensorFlow, of OpenMP, and of XLA's client under JAX. Each ignores the others'.
-    return dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "PJRT_NPROC"), str(threads))
+    return dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
 def processor_has_bfloat16() -> bool:

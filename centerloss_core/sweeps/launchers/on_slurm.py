@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 
 from centerloss_core.config import Slurm
-from centerloss_core.devices import usable_cores
+from centerloss_core.devices import THREAD_VARIABLES, usable_cores
 from centerloss_core.locks import holder
 from centerloss_core.runs import RunError, read_manifest
 from centerloss_core.sweeps.launchers import child, slurm_notes, slurm_queue
 from centerloss_core.sweeps.launchers.gpus import Gpus, visible_gpus
 from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError, Task
-from centerloss_core.sweeps.launchers.slurm_job import PointJob, thread_variable_names
+from centerloss_core.sweeps.launchers.slurm_job import PointJob
 from centerloss_core.sweeps.launchers.slurm_submission import Cluster, LocalCluster, SlurmCluster
 
 # Slurm's MaxArraySize is 1001 unless somebody changed it, and bounds the index.
@@ -109,7 +109,7 @@ class SlurmLauncher:
     def _submit(self, tasks: Sequence[Task], after: str | None) -> list[SlurmPoint]:
         folder = slurm_notes.notes_folder(tasks[0].directory)
         folder.mkdir(parents=True, exist_ok=True)
-        threads = {name: os.environ[name] for name in thread_variable_names() if name in os.environ}
+        threads = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
         tickets = slurm_notes.new_tickets(folder, [task.name for task in tasks])
         taken = [[] if self._gpus is None else self._gpus.take() for _ in tasks]
         jobs = [

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from centerloss_core.devices import thread_limits, usable_cores
+from centerloss_core.devices import THREAD_VARIABLES
 from centerloss_core.locks import holder
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.launcher import Task
@@ -92,7 +92,7 @@ class PointJob:
             time.sleep(_BETWEEN_LOOKS)
         if order_for(self._notes, self.ticket) is not None:
             return None, "stopped before it began"
-        for name in thread_variable_names():
+        for name in THREAD_VARIABLES:
             os.environ.pop(name, None)
         os.environ.update(self.thread_variables)
         say_began(self._notes, self.ticket)
@@ -151,11 +151,6 @@ class PointJob:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and order_for(self._notes, self.ticket) is None:
             time.sleep(_BETWEEN_LOOKS)
-
-
-def thread_variable_names() -> list[str]:
-    """The variables of the environment that decide on threads."""
-    return list(thread_limits(usable_cores() + 1))
 
 
 def _under_slurm() -> bool:
