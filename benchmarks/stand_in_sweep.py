@@ -46,7 +46,7 @@ def main(launcher: str, points: int, result: Path) -> None:
 
     def show(states: Sequence[PointState]) -> None:
         looks.append(time.perf_counter())
-        console.print(view.drawn(states))
+        console.print(view.drawn(states, 120, 40))
         drawings.append(time.perf_counter() - looks[-1])
 
     with tempfile.TemporaryDirectory() as name:

@@ -62,7 +62,7 @@ def sweep(
     """Train every combination of λ, α and seed, each an ordinary run in one sweep directory."""
     from centerloss_core.config import load_document, parse_list, sweep_section
     from centerloss_core.datasets import load_dataset
-    from centerloss_core.sweeps import Launch, plan, read_sweep, resume_sweep, run_sweep
+    from centerloss_core.sweeps import Launch, launch_keys, plan, read_sweep, resume_sweep, run_sweep
     from cli import console, places, sweep_view
 
     given: dict[str, Any] = {
@@ -78,8 +78,6 @@ def sweep(
         jobs=jobs,
         ray_address=ray_address,
     )
-    if ray_address is not None and launch.launcher in ("local", "slurm"):
-        raise places.UsageError(f"--ray-address is for --launcher ray; received --launcher {launch.launcher}")
     if resume is not None:
         places.refuse_a_new_place(run_dir=run_dir, dry_run=dry_run)
         directory = resume
@@ -87,14 +85,18 @@ def sweep(
         asked = None
         if config is not None or given:
             document = load_document(config or directory / "sweep.yaml")
-            asked = plan(document, **given)
-            launch = launch.completed_by(sweep_section(document, settings=settings or ()))
+            section = sweep_section(document, settings=settings or ())
+            set_now = launch_keys(settings or ())
+            # Without --config, what the flags of the beginning said stands, but for what is set now.
+            launch = launch.completed_by(section, set_now if config is None else None)
+            if config is not None or given.keys() != {"settings"} or len(set_now) != len(settings or ()):
+                asked = plan(document, **given)
     else:
         config = places.required(config)
         document = load_document(config)
         directory = places.sweep_directory(config, run_dir=run_dir)
         points = plan(document, **given)
-        launch = launch.completed_by(sweep_section(document, settings=settings or ()))
+        launch = launch.completed_by(sweep_section(document, settings=settings or ())).for_points(len(points))
     if dry_run:
         console.show_plan([(directory / point.name, point.config) for point in points], launch.in_words())
         return

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from centerloss_core.sweeps import PointState
 
 _MOST_ROWS = 20  # beyond that, those that say most: running, failed, and the last that were completed
+_OTHER_LINES = (
+    8  # of a terminal: the command, the head of the table, the line about all points, which may wrap
+)
+_WIDE = 105  # columns of a terminal, for all figures beside the longest names
 _REDRAWS_PER_SECOND = 4
 
 
@@ -36,9 +40,10 @@ def progress(directory: Path, *, quiet: bool) -> Iterator[Callable[[Sequence[Poi
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(markup=False), refresh_per_second=_REDRAWS_PER_SECOND, transient=True) as live:
+    console = Console(markup=False)
+    with Live(console=console, refresh_per_second=_REDRAWS_PER_SECOND, transient=True) as live:
         view = View()
-        yield lambda states: live.update(view.drawn(states))
+        yield lambda states: live.update(view.drawn(states, *console.size))
 
 
 def _plain_lines() -> Callable[[Sequence[PointState]], None]:
@@ -73,12 +78,13 @@ class View:
         self._begun = time.monotonic()
         self._completed_before: int | None = None
 
-    def drawn(self, states: Sequence[PointState]) -> Group:
-        """The table, and a line about all points."""
+    def drawn(self, states: Sequence[PointState], width: int, height: int) -> Group:
+        """A line about all points, and the table, as much of it as a terminal of this size holds."""
         from rich.console import Group
 
-        shown = _worth_showing(states)
-        return Group(_table(shown), self._summary_line(states, len(states) - len(shown)))
+        shown = _worth_showing(states, max(1, min(_MOST_ROWS, height - _OTHER_LINES)))
+        line = self._summary_line(states, len(states) - len(shown))
+        return Group(line, _table(shown, wide=width >= _WIDE))
 
     def _summary_line(self, states: Sequence[PointState], hidden: int) -> str:
         counts = Counter(state.status for state in states)
@@ -90,46 +96,49 @@ class View:
         if completed and left:
             rate = (time.monotonic() - self._begun) / completed
             words.append(f"about {duration(rate * left)} left")
-        rest = f" (the {hidden} others are in summary.csv)" if hidden else ""
+        rest = f" ({hidden} more in summary.csv)" if hidden else ""
         return ", ".join(words) + rest
 
 
 _ORDER = ("waiting", "running", "completed", "failed", "interrupted")
 
 
-def _worth_showing(states: Sequence[PointState]) -> list[PointState]:
+def _worth_showing(states: Sequence[PointState], most: int) -> list[PointState]:
     """All, or those that say most, in their order."""
-    if len(states) <= _MOST_ROWS:
+    if len(states) <= most:
         return list(states)
     found = [
         state
         for status in ("running", "failed", "interrupted", "completed", "waiting")
         for state in (reversed(states) if status == "completed" else states)
         if state.status == status
-    ][:_MOST_ROWS]
+    ][:most]
     chosen = {id(state) for state in found}
     return [state for state in states if id(state) in chosen]
 
 
-def _table(states: Sequence[PointState]) -> Table:
+def _table(states: Sequence[PointState], *, wide: bool) -> Table:
+    figures = ("epoch", "accuracy", "left", *(("softmax loss", "images/s") if wide else ()))
     elsewhere = any(state.place not in (None, "here") for state in states)
-    columns = ("run", "status", "epoch", "softmax loss", "accuracy", "images/s", "left")
-    table = new_table(*columns, *(("where",) if elsewhere else ()))
+    table = new_table("run", "status", *figures, *(("where",) if elsewhere else ()))
+    # What tells a point from the others is at the end of its name: other columns may be cut, this one not.
+    table.columns[0].min_width = max(len(state.point.name) for state in states)
     for state in states:
-        figures = _running_figures(state) if state.status == "running" else ("",) * 5
-        where = ((state.place or "") if state.status == "running" else "",) if elsewhere else ()
-        table.add_row(state.point.name, state.status, *figures, *where)
+        running = state.status == "running"
+        known = _running_figures(state) if running else {}
+        where = ((state.place or "") if running else "",) if elsewhere else ()
+        table.add_row(state.point.name, state.status, *(known.get(each, "") for each in figures), *where)
     return table
 
 
-def _running_figures(state: PointState) -> tuple[str, ...]:
+def _running_figures(state: PointState) -> dict[str, str]:
     row = state.latest
     if row is None:
-        return ("",) * 5
-    return (
-        f"{row['epoch']:.2f}",
-        f"{row['softmax_loss']:.4f}",
-        percent(row["accuracy"]),
-        f"{row['images_per_second']:.0f}",
-        duration(state.seconds_left),
-    )
+        return {}
+    return {
+        "epoch": f"{row['epoch']:.2f}",
+        "accuracy": percent(row["accuracy"]),
+        "left": duration(state.seconds_left),
+        "softmax loss": f"{row['softmax_loss']:.4f}",
+        "images/s": f"{row['images_per_second']:.0f}",
+    }

@@ -1,5 +1,6 @@
 """What a sweep does with its points, whoever launches them: a stand-in launcher takes the place of the real ones."""
 
+import io
 import json
 import os
 import shutil
@@ -10,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from test_cli import cl
 
 from centerloss_core.config import load_document
+from centerloss_core.devices import threads_of_this_process
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.runs import Run, read_manifest
 from centerloss_core.sweeps import Launch, PointState, plan, resume_sweep, run_sweep, sweep
 from centerloss_core.sweeps.launchers import Ending, Task
+from cli.sweep_view import View
 
 CONFIG = """
 data: {name: mnist5k}
@@ -241,3 +246,106 @@ def test_a_sweep_is_resumed_as_it_was_begun_unless_something_else_is_asked(
         ("slurm", None, 1),
         ("local", 4, 1),
     ]
+
+
+def test_jobs_that_outlived_their_sweep_are_stopped_whoever_launches_now(
+    launched: Callable[..., Any], tmp_path: Path
+) -> None:
+    launched(lambda fake: fake.leave("failed", 1, "bad"))
+    notes = tmp_path / "sweep" / "slurm" / "notes"
+    notes.mkdir(parents=True)
+    running, ended = "lambda0-alpha0.5-seed0.1", "lambda0-alpha0.5-seed1.1"
+    for name in (f"{running}.order", f"{ended}.order", f"{ended}.ended"):
+        (notes / name).touch()
+    states, _ = launched(completes, resume=True)
+    assert statuses(states) == ["completed"] * 6
+    assert (notes / f"{running}.order").read_text() == "TERM\n"
+    assert (notes / f"{ended}.order").read_text() == ""
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 15), (80, 24), (200, 60)])
+def test_the_table_shows_what_runs_and_how_many_wait_in_any_terminal(
+    width: int, height: int, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    points = plan(load_document(tmp_path / "tiny.yaml"), lambdas=[index / 100 for index in range(100)])
+    states = [PointState(point, tmp_path / point.name) for point in points]
+    for state in states[:150]:
+        state.status = "completed"
+    states[150].status, states[150].place = "running", "node7"
+    states[150].path.mkdir()
+    row = {
+        "kind": "steps",
+        "step": 1,
+        "epoch": 0.5,
+        "softmax_loss": 1.0,
+        "accuracy": 0.5,
+        "images_per_second": 20,
+    }
+    (states[150].path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    console = Console(file=io.StringIO(), width=width, markup=False)
+    console.print(View().drawn(states, width, height))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) <= height - 2
+    assert lines[0].startswith("49 waiting, 1 running, 150 completed")
+    shown = next(line for line in lines if "running" in line and "lambda" in line)
+    assert "lambda0.75-alpha0.5-seed0" in shown
+    if width >= 80:
+        assert "50.00 %" in shown
+        assert "3 s" in shown  # (4 - 1) steps of 20 images at 20 a second
+        assert "node7" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--ray-address", "auto"],
+            "--ray-address is for the launcher ray, and this sweep is launched by local",
+        ),
+        (
+            ["--launcher", "slurm", "--ray-address", "auto"],
+            "this sweep is launched by slurm: add --launcher ray",
+        ),
+        (["--launcher", "condor"], "--launcher: expected local, ray or slurm; received 'condor'"),
+    ],
+)
+def test_options_that_do_not_go_together_start_nothing(
+    arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    done = cl("sweep", "--config", "tiny.yaml", *arguments, cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert words in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_how_points_are_launched_can_be_set_on_the_way(launched: Callable[..., Any], tmp_path: Path) -> None:
+    """The grid came from flags, so that the file alone would plan another sweep."""
+    launched(completes, launch=Launch(launcher="local", jobs=1))
+    command = ("sweep", "--resume", "sweep", "--set", "sweep.resources.cpus=97")
+    done = cl(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "warning: each point keeps the" in done.stderr
+    assert "sweep.resources.cpus is 97" in done.stderr
+    assert cl(*command, "--set", "train.batch_size=21", cwd=tmp_path).returncode == 2
+
+
+def test_a_dry_run_tells_the_threads_that_there_will_be(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    done = cl(
+        "sweep",
+        "--config",
+        "tiny.yaml",
+        "--lambda",
+        "0",
+        "--seed",
+        "0",
+        "--jobs",
+        "9",
+        "--dry-run",
+        cwd=tmp_path,
+    )
+    cores = threads_of_this_process()
+    assert f"by:     local, {cores} core{'s' * (cores > 1)} each, 1 at a time" in done.stdout

@@ -12,7 +12,7 @@ memory, say) leaves the others alone. The directory is the only thing that point
 """
 
 from centerloss_core.sweeps.grid import Point, plan
-from centerloss_core.sweeps.launchers import Launch
+from centerloss_core.sweeps.launchers import Launch, launch_keys
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import read_summary, write_summary
 from centerloss_core.sweeps.sweep import read_sweep, resume_sweep, run_sweep
@@ -21,6 +21,7 @@ __all__ = [
     "Launch",
     "Point",
     "PointState",
+    "launch_keys",
     "plan",
     "read_summary",
     "read_sweep",

@@ -25,7 +25,8 @@ from centerloss_core.runs import (
 )
 from centerloss_core.sweeps.conductor import Conductor, ShowStates
 from centerloss_core.sweeps.grid import Point, fingerprint, read_points, refuse_other_points, write_points
-from centerloss_core.sweeps.launchers import Launch, log_path, open_launcher
+from centerloss_core.sweeps.launchers import Launch, log_path, open_launcher, slurm_notes
+from centerloss_core.sweeps.launchers.child import wait_until_free
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import SUMMARY, write_summary
 
@@ -56,9 +57,7 @@ def run_sweep(
         LauncherError: the launcher is not there; nothing was made.
         InterruptedRunError: Ctrl-C or SIGTERM; running points have saved their state.
     """
-    launch = replace(launch, launcher=launch.launcher or "local")
-    if launch.launcher == "local":
-        launch = replace(launch, jobs=min(launch.jobs or 1, len(points)))
+    launch = replace(launch, launcher=launch.launcher or "local").for_points(len(points))
     states = [PointState(point, directory / point.name) for point in points]
     origin = {**provenance(), **_record(launch, launch.threads), "points": fingerprint(points)}
     launcher = open_launcher(launch, launch.threads)
@@ -120,8 +119,22 @@ def resume_sweep(
                     "failed",
                     f"{state.path / MANIFEST} is damaged: remove {state.path}",
                 )
+        asked_cores = None if launch.resources is None else launch.resources.cpus
+        if asked_cores not in (None, threads):
+            warn(
+                f"each point keeps the {threads} threads it was begun with; sweep.resources.cpus is {asked_cores}"
+            )
         launcher = open_launcher(launch, threads)
+        _stop_earlier_jobs(directory, states)
         return Conductor(states, directory, origin, launch, launcher, retries, fail_fast, show).conduct()
+
+
+def _stop_earlier_jobs(directory: Path, states: Sequence[PointState]) -> None:
+    """Jobs of Slurm outlive a sweep that was killed: have them save and stop, whatever launches their points now."""
+    if slurm_notes.stop_jobs(slurm_notes.notes_folder(directory)):
+        for state in states:
+            if state.status != "completed":
+                wait_until_free(state.path)
 
 
 def _record(launch: Launch, threads: int) -> dict[str, Any]:
@@ -155,7 +168,7 @@ def _as_begun(origin: Mapping[str, Any], asked: Launch, states: Sequence[PointSt
     return (
         Launch(
             launcher=launcher,
-            jobs=asked.jobs or (jobs if launcher == begun else None),
+            jobs=asked.jobs or (jobs if launcher == begun else None) or (1 if launcher == "local" else None),
             resources=asked.resources or resources,
             ray_address=asked.ray_address,
             slurm=asked.slurm or slurm,

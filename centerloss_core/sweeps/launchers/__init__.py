@@ -6,13 +6,26 @@ run directory alone. So a sweep that was begun with one launcher can be resumed 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from centerloss_core.config import Resources, Slurm, Sweep
 from centerloss_core.devices import threads_of_this_process
 from centerloss_core.sweeps.launchers.launcher import Ending, Launcher, LauncherError, Started, Task, log_path
 
-__all__ = ["Ending", "Launch", "Launcher", "LauncherError", "Started", "Task", "log_path", "open_launcher"]
+__all__ = [
+    "Ending",
+    "Launch",
+    "Launcher",
+    "LauncherError",
+    "Started",
+    "Task",
+    "launch_keys",
+    "log_path",
+    "open_launcher",
+]
+
+_SECTION_KEYS = ("launcher", "resources", "slurm")
 
 
 @dataclass(frozen=True)
@@ -44,14 +57,20 @@ class Launch:
             else max(1, threads_of_this_process() // (self.jobs or 1))
         )
 
-    def completed_by(self, section: Sweep) -> Launch:
-        """What a config file says about it, where nothing was asked for."""
+    def completed_by(self, section: Sweep, keys: Collection[str] | None = None) -> Launch:
+        """What a config file says about it, where nothing was asked for; with `keys`, of these alone."""
         said = {
             key: getattr(section, key)
-            for key in ("launcher", "resources", "slurm")
-            if key in section.model_fields_set and getattr(self, key) is None
+            for key in _SECTION_KEYS
+            if key in (section.model_fields_set if keys is None else keys) and getattr(self, key) is None
         }
         return replace(self, **said)
+
+    def for_points(self, count: int) -> Launch:
+        """The same for a sweep of so many points: here, no more share the cores than there are."""
+        if (self.launcher or "local") != "local":
+            return self
+        return replace(self, launcher="local", jobs=min(self.jobs or 1, count))
 
     def in_words(self) -> str:
         """Such as "ray, 1 core each"."""
@@ -62,6 +81,12 @@ class Launch:
         return ", ".join(words) + (f", {self.jobs} at a time" if self.jobs else "")
 
 
+def launch_keys(settings: Sequence[str]) -> list[str]:
+    """Of settings such as `sweep.resources.cpus=2`, the keys that say how points are launched and not what they are."""
+    dotted = (setting.partition("=")[0].strip().split(".") for setting in settings)
+    return [path[1] for path in dotted if len(path) > 1 and path[0] == "sweep" and path[1] in _SECTION_KEYS]
+
+
 def open_launcher(launch: Launch, threads: int) -> Launcher:
     """The launcher that was asked for.
 
@@ -69,6 +94,11 @@ def open_launcher(launch: Launch, threads: int) -> Launcher:
         LauncherError: it is not installed, cannot be reached, or has not what a point takes.
     """
     resources = launch.resources or Resources()
+    if launch.ray_address is not None and launch.launcher != "ray":
+        raise LauncherError(
+            f"--ray-address is for the launcher ray, and this sweep is launched by {launch.launcher or 'local'}: "
+            "add --launcher ray"
+        )
     if launch.launcher == "ray":
         from centerloss_core.sweeps.launchers.on_ray import RayLauncher
 
@@ -79,4 +109,4 @@ def open_launcher(launch: Launch, threads: int) -> Launcher:
         return SlurmLauncher(launch.slurm or Slurm(), launch.jobs, threads, resources.gpus)
     from centerloss_core.sweeps.launchers.local import LocalLauncher
 
-    return LocalLauncher(launch.jobs or max(1, threads_of_this_process() // threads), resources.gpus)
+    return LocalLauncher(launch.jobs or 1, resources.gpus)

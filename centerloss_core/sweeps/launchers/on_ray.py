@@ -209,14 +209,14 @@ class RayPoint:
         if self._signal is not None:
             return _stopped()
         self._actor = host = self._new_actor()
-        about = About(**(yield host.introduce.remote()))
-        if not self._launcher.alone and about.version != self._launcher.version:
+        said = yield host.introduce.remote()  # of another version it may have other words
+        if not self._launcher.alone and said.get("version") != self._launcher.version:
             return Ending(
                 None,
-                f"{about.host} has centerloss {about.version}, and this machine has {self._launcher.version}: "
-                "install the same on all nodes",
+                f"{said.get('host')} has centerloss {said.get('version')}, and this machine has "
+                f"{self._launcher.version}: install the same on all nodes",
             )
-        self._about = about
+        self._about = About(**said)
         shared = yield host.settle.remote(self._task, self._signature)
         if shared:
             yield host.begin.remote(child.told_variables())

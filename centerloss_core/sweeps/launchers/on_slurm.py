@@ -94,7 +94,8 @@ class SlurmLauncher:
         try:
             for _, alike in itertools.groupby(tasks, lambda task: (task.threads, task.gpus, task.memory)):
                 for some in _parts(list(alike), _LARGEST_ARRAY):
-                    after = started[-1].job if started and self._chained else None
+                    in_hand = [point for point in (*self._points, *started) if not point.is_over]
+                    after = in_hand[-1].job if in_hand and self._chained else None
                     started += self._submit(some, after)
         except BaseException:
             for point in started:
@@ -118,7 +119,7 @@ class SlurmLauncher:
                 str(task.directory),
                 task.threads,
                 ticket,
-                child.told_variables() | ({"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}),
+                child.told_variables() | self._visible(task, gpus),
                 threads,
             )
             for task, ticket, gpus in zip(tasks, tickets, taken, strict=True)
@@ -133,6 +134,12 @@ class SlurmLauncher:
             SlurmPoint(self, task, folder, ticket, name, gpus)
             for task, ticket, name, gpus in zip(tasks, tickets, names, taken, strict=True)
         ]
+
+    def _visible(self, task: Task, given: Sequence[str]) -> dict[str, str]:
+        """What a job is told of GPUs: none that it did not ask for, also where the cluster does not hide them."""
+        if self._cluster.assigns_gpus:
+            return {} if task.gpus else {"CUDA_VISIBLE_DEVICES": ""}
+        return {"CUDA_VISIBLE_DEVICES": ",".join(given)} if given else {}
 
     # ---- What points ask ---------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from centerloss_core.sweeps.launchers.ray_session import RaySession, alive_nodes
 
 _MOMENT = 0.1  # seconds
 _BETWEEN_LOOKS = 2.0  # at the nodes
-_LONGEST_SHUTDOWN, _LONGEST_SILENCE = 15.0, 30.0
+_LONGEST_SHUTDOWN, _LONGEST_SILENCE = 15.0, 60.0
 
 Life = Generator[Any, Any, Ending]
 GONE = "the Ray cluster went away: every point that had begun can be resumed"

@@ -6,6 +6,7 @@ another machine, must get through while the point trains. The actor itself compu
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -263,9 +264,7 @@ def _clear_abandoned() -> None:
     """Remove the folders of actors that were killed, once their points have ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
         pid = folder.name.removeprefix(_SCRATCH).partition("-")[0]
-        try:
+        with contextlib.suppress(OSError):  # another actor may clear up here at the same moment
             ours = folder.stat().st_uid == os.getuid() and not Path("/proc", pid).exists()
-        except OSError:
-            continue
-        if ours and all(holder(path) is None for path in folder.iterdir()):
-            shutil.rmtree(folder, ignore_errors=True)
+            if ours and all(holder(path) is None for path in folder.iterdir()):
+                shutil.rmtree(folder, ignore_errors=True)

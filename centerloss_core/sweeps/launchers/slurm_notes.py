@@ -14,7 +14,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +34,41 @@ def new_tickets(folder: Path, names: Sequence[str]) -> list[str]:
 
     A job can outlive its sweep, or the node that was given up as lost. Two must not train the same point.
     """
-    there = written(folder)
+    stop_jobs(folder, names)
     last = dict.fromkeys(names, 0)
-    for note in there:
-        ticket, _, kind = note.rpartition(".")
-        name, _, number = ticket.rpartition(".")
-        if kind != "order" or name not in last or not number.isdecimal():
-            continue
-        last[name] = max(last[name], int(number))
-        if f"{ticket}.ended" not in there:
-            give_order(folder, ticket, TERM)
+    for name, number, _ in _tickets(folder):
+        if name in last:
+            last[name] = max(last[name], number)
     tickets = [f"{name}.{number + 1}" for name, number in last.items()]
     for ticket in tickets:
         (folder / f"{ticket}.order").touch(exist_ok=False)
     return tickets
+
+
+def stop_jobs(folder: Path, names: Collection[str] | None = None) -> bool:
+    """Ask every job that has not noted its end to save and stop; with `names`, those of these points.
+
+    Returns:
+        Whether there was any.
+    """
+    there = written(folder)
+    open_tickets = [
+        ticket
+        for name, _, ticket in _tickets(folder)
+        if (names is None or name in names) and f"{ticket}.ended" not in there
+    ]
+    for ticket in open_tickets:
+        give_order(folder, ticket, TERM)
+    return bool(open_tickets)
+
+
+def _tickets(folder: Path) -> Iterator[tuple[str, int, str]]:
+    """The point, the number and the whole name of each ticket."""
+    for note in written(folder):
+        ticket, _, kind = note.rpartition(".")
+        name, _, number = ticket.rpartition(".")
+        if kind == "order" and number.isdecimal():
+            yield name, int(number), ticket
 
 
 def give_order(folder: Path, ticket: str, order: str) -> None:

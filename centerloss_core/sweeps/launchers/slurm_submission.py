@@ -37,10 +37,12 @@ class Cluster(Protocol):
     Attributes:
         grace: seconds in which a job that has ended may yet be requeued, or its note yet appear.
         pause: seconds between two questions for the states of jobs.
+        assigns_gpus: whether it tells a job which GPUs it has.
     """
 
     grace: float
     pause: float
+    assigns_gpus: bool
 
     def submit(self, jobs: Sequence[PointJob], task: Task, after: str | None) -> list[str]:
         """Hand these over, all with the needs of `task`, and return their names; none starts before `after` ended."""
@@ -74,6 +76,7 @@ class SlurmCluster:
 
     grace = 30.0
     pause = 60.0
+    assigns_gpus = True
 
     def __init__(self, slurm: Slurm, jobs: int | None) -> None:
         require_submitit()
@@ -145,6 +148,7 @@ class LocalCluster:
 
     grace = 1.0
     pause = 0.5
+    assigns_gpus = False
 
     def __init__(self, slurm: Slurm) -> None:
         require_submitit()
