@@ -376,6 +376,24 @@ def test_more_than_an_array_holds_is_split(
     assert sorted((cluster / "cancelled").read_text().split()) == sorted(point.job for point in points)
 
 
+def test_a_retry_waits_for_what_jobs_bounds(cluster: Path, tmp_path: Path) -> None:
+    with SlurmLauncher(Slurm(), 2) as launcher:
+        launcher.start(tasks(tmp_path / "sweep", 3))
+        launcher.start(tasks(tmp_path / "sweep", 1))
+        launcher.start(tasks(tmp_path / "sweep", 1))
+    found = [options(cluster / f"script.{index}").get("dependency") for index in range(3)]
+    assert found == [None, "afterany:71", "afterany:72"]
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [(None, {"CUDA_VISIBLE_DEVICES": ""}), (1, {})])
+def test_a_job_sees_no_gpu_that_it_did_not_ask_for(
+    gpus: float | None, seen: dict[str, str], cluster: Path, tmp_path: Path
+) -> None:
+    """Not every cluster hides the others."""
+    launcher = SlurmLauncher(Slurm(), None, 1, gpus)
+    assert launcher._visible(tasks(tmp_path, 1, gpus=gpus)[0], []) == seen
+
+
 def started(directory: Path, count: int = 2) -> tuple[SlurmLauncher, list[SlurmPoint], Path]:
     launcher = SlurmLauncher(Slurm(), None)
     points = launcher.start(tasks(directory, count))
