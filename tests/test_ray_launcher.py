@@ -99,6 +99,19 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 # ---- What a point takes ------------------------------------------------------------------------------------------
 
 
+def test_the_client_shows_the_token_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ray_session.client_token("ray://head:10001") == {}
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("secret")
+    assert ray_session.client_token("ray://head:10001") == {"RAY_AUTH_MODE": "token"}
+    assert ray_session.client_token("head:6379") == {}  # drivers do so by themselves
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    assert ray_session.client_token("ray://head:10001") == {}
+
+
 def test_a_point_that_no_node_can_hold_is_refused_with_both_figures() -> None:
     nodes = [{"CPU": 4.0, "memory": 8.0 * 2**30}, {"CPU": 2.0, "GPU": 1.0, "memory": 64.0 * 2**30}]
     on_ray._refuse_too_large({"CPU": 2, "GPU": 0.5}, nodes)

@@ -22,7 +22,7 @@ from centerloss_core.sweeps.launchers.launcher import LauncherError
 
 _OLDEST = (2, 54)
 _LOOPBACK = "127.0.0.1"
-_CONNECT_SECONDS, _JOIN_SECONDS, _START_SECONDS = 5.0, 20.0, 90.0
+_CONNECT_SECONDS, _JOIN_SECONDS, _START_SECONDS = 5.0, 60.0, 90.0
 _OBJECT_STORE = 200 * 2**20  # bytes; what passes through it are pieces of 4 MiB
 _LONGEST_FOLDER = 40  # characters; the path of a socket in it must not have more than 107
 
@@ -86,6 +86,19 @@ def knock(address: str) -> None:
         raise LauncherError(_unreachable(address, error)) from error
 
 
+def client_token(address: str) -> dict[str, str]:
+    """What makes Ray's client show the token that this user has.
+
+    Clusters of recent versions ask for one unless told otherwise, and drivers show it by themselves; the client does
+    so only when that is said, and without it waits in vain.
+    """
+    if not address.startswith("ray://") or "RAY_AUTH_MODE" in os.environ:
+        return {}
+    said = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    there = said or Path("~/.ray/auth_token").expanduser().is_file()
+    return {"RAY_AUTH_MODE": "token"} if there else {}
+
+
 class RaySession:
     """Entered, this process is a driver of Ray; all calls must come from the thread that entered it.
 
@@ -112,7 +125,7 @@ class RaySession:
                 )
                 _start_alone(max(usable_cores(), self._threads), cleanup)
             else:
-                cleanup.enter_context(_environment(_QUIET | _PATIENT))
+                cleanup.enter_context(_environment(_QUIET | _PATIENT | client_token(self._address)))
                 _join(self._address)
                 cleanup.callback(_shutdown)
             self._cleanup = cleanup.pop_all()
@@ -195,7 +208,10 @@ def _unreachable(address: str, error: Exception) -> str:
             "no Ray cluster runs on this machine: start one with `ray start --head`, give its address with "
             "--ray-address, or leave that out for one of its own"
         )
-    return f"no Ray cluster answers at {address} ({_first_line(error)}): check --ray-address, and `ray status` there"
+    return (
+        f"no Ray cluster answers at {address} ({_first_line(error)}): check --ray-address, `ray status` there, and "
+        "that this machine has the token of the cluster (~/.ray/auth_token)"
+    )
 
 
 def _first_line(error: Exception) -> str:
