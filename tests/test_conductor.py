@@ -349,3 +349,12 @@ def test_a_dry_run_tells_the_threads_that_there_will_be(tmp_path: Path) -> None:
     )
     cores = threads_of_this_process()
     assert f"by:     local, {cores} core{'s' * (cores > 1)} each, 1 at a time" in done.stdout
+
+
+def test_a_sweep_that_is_done_needs_no_cluster_to_say_so(
+    launched: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched(completes, launch=Launch(launcher="slurm"))
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", str(tmp_path))  # where no sbatch is
+    assert statuses(resume_sweep(tmp_path / "sweep")) == ["completed"] * 6

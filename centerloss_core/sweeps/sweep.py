@@ -124,7 +124,8 @@ def resume_sweep(
             warn(
                 f"each point keeps the {threads} threads it was begun with; sweep.resources.cpus is {asked_cores}"
             )
-        launcher = open_launcher(launch, threads)
+        # A sweep that is done can be looked at where its cluster is not.
+        launcher = open_launcher(launch if any(state.waits for state in states) else Launch(), threads)
         _stop_earlier_jobs(directory, states)
         return Conductor(states, directory, origin, launch, launcher, retries, fail_fast, show).conduct()
 
