@@ -85,9 +85,8 @@ class Conductor:
             self._start()
             self._show(self._states)
             if self._changed and time.monotonic() >= self._next_summary:
-                with contextlib.suppress(
-                    OSError
-                ):  # a full disk must not cost the points that train: once more later
+                # A full disk must not cost the points that train: it is tried again.
+                with contextlib.suppress(OSError):
                     self._write_summary()
             for state in self._in_hand()[:1]:  # until it ends, or it is time to look again
                 assert state.started is not None
@@ -162,6 +161,6 @@ class Conductor:
                 take_note(state, ending, stopping=True)
 
     def _write_summary(self) -> None:
-        self._changed = False
         self._next_summary = time.monotonic() + _BETWEEN_SUMMARIES
         write_summary(self._directory, self._states, self._origin)
+        self._changed = False  # only now: what a full disk refused is still to be written

@@ -93,7 +93,7 @@ class SlurmLauncher:
         started: list[SlurmPoint] = []
         try:
             for _, alike in itertools.groupby(tasks, lambda task: (task.threads, task.gpus, task.memory)):
-                for some in _parts(list(alike), _LARGEST_ARRAY):
+                for some in slurm_queue.parts(list(alike), _LARGEST_ARRAY):
                     in_hand = [point for point in (*self._points, *started) if not point.is_over]
                     after = in_hand[-1].job if in_hand and self._chained else None
                     started += self._submit(some, after)
@@ -304,7 +304,3 @@ class SlurmPoint:
             return read_manifest(self._task.path).get("status") == "completed"
         except RunError:
             return False
-
-
-def _parts(tasks: Sequence[Task], size: int) -> list[Sequence[Task]]:
-    return [tasks[start : start + size] for start in range(0, len(tasks), size)]

@@ -6,8 +6,11 @@ import subprocess
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from centerloss_core.sweeps.launchers.launcher import Ending
+
+_Item = TypeVar("_Item")
 
 GONE = "GONE"  # our own word for a job that Slurm no longer knows
 _HEAD = "JobID|State|NodeList"
@@ -67,7 +70,7 @@ def ask(jobs: Sequence[str]) -> dict[str, str]:
 
 def cancel(jobs: Sequence[str], *, only_waiting: bool) -> None:
     """Cancel jobs, or those of them that have not started."""
-    for some in _parts(jobs, _PER_COMMAND):
+    for some in parts(jobs, _PER_COMMAND):
         _output("scancel", *(["--state=PENDING"] if only_waiting else []), *some)
 
 
@@ -93,6 +96,7 @@ def _output(*command: str) -> str | None:
         return None
 
 
-def _parts(jobs: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(jobs), size):
-        yield jobs[start : start + size]
+def parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    """One after the other, so many at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
