@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -86,13 +87,16 @@ class Cluster:
         )
         head = self._told()
         self.address, self.gcs = head["address"], head["gcs"]
+        self.raylets: set[int] = set()
 
     def add(self, **what: float) -> int:
         """Add a node; the process to kill for it to be lost."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(what) + "\n")
         self._process.stdin.flush()
-        return int(self._told()["raylet"])
+        raylet = int(self._told()["raylet"])
+        self.raylets.add(raylet)
+        return raylet
 
     def _told(self) -> Any:
         assert self._process.stdout is not None
@@ -137,6 +141,29 @@ def steps(run: Path) -> list[int]:
     return [row["step"] for row in rows if row["kind"] == "steps"]
 
 
+def begun_on(raylets: set[int]) -> dict[int, Path]:
+    """The runs of these nodes that have a checkpoint, by their processes."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_text().split("\0")
+            parent = (path.parent / "stat").read_text().rpartition(")")[2].split()[1]
+            grandparent = Path("/proc", parent, "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if "train" in words and "--run-dir" in words and int(grandparent) in raylets:
+            run = Path(words[words.index("--run-dir") + 1])
+            if list(run.glob("checkpoints/step-*")):
+                found[int(path.parent.name)] = run
+    return found
+
+
+def is_interrupted(process: int) -> bool:
+    """Whether SIGINT waits for a process that is stopped."""
+    (waiting,) = re.findall(r"ShdPnd:\s*(\w+)", Path(f"/proc/{process}/status").read_text())
+    return bool(int(waiting, 16) & 1 << signal.SIGINT - 1)
+
+
 def lose_a_node(cluster: Cluster, home: Path, *, lambdas: int, seeds: int) -> None:
     """Every point is completed, and none was begun twice."""
     lost = cluster.add(num_cpus=1)
@@ -149,22 +176,7 @@ def lose_a_node(cluster: Cluster, home: Path, *, lambdas: int, seeds: int) -> No
         cluster.address,
     )
 
-    def has_points() -> list[Path]:
-        """The runs of that node's workers that have a checkpoint."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_text().split("\0")
-                parent = (path.parent / "stat").read_text().rpartition(")")[2].split()[1]
-                grandparent = Path("/proc", parent, "stat").read_text().rpartition(")")[2].split()[1]
-            except OSError:
-                continue
-            if "train" in words and "--run-dir" in words and grandparent == str(lost):
-                run = Path(words[words.index("--run-dir") + 1])
-                found += [run] if list(run.glob("checkpoints/step-*")) else []
-        return found
-
-    hit = until(has_points, process)
+    hit = until(lambda: begun_on({lost}), process).values()
     os.kill(lost, signal.SIGKILL)
     stdout, stderr = process.communicate(timeout=600)
     assert (process.returncode, stderr) == (0, ""), stdout
@@ -204,7 +216,7 @@ def test_gpus_are_shared_as_asked_and_threads_are_what_they_would_be_here(
         *("--config", "tiny.yaml", "--run-dir", "sweep", "--launcher", "ray", "--set", "train.iterations=2"),
         *("--device", "cpu", "--ray-address", f"ray://127.0.0.1:{cluster.client_port}"),
     )
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=180)
     assert (process.returncode, stderr) == (0, ""), stdout
     assert stdout.count(" gpu 0\n") == 2
     said = [json.loads(path.read_text()) for path in cluster.witness.iterdir()]
@@ -232,9 +244,13 @@ def test_without_a_shared_disk_a_sweep_is_stopped_and_goes_on_with_what_came_bac
     config(tmp_path, "{lambda: [0.1], resources: {cpus: 1}}")
     address = ("--launcher", "ray", "--ray-address", f"ray://127.0.0.1:{cluster.client_port}")
     process = cluster.sweep(tmp_path, "--config", "tiny.yaml", "--run-dir", "sweep", *address, unshared=True)
+    (point,) = until(lambda: begun_on(cluster.raylets), process)
+    os.kill(point, signal.SIGSTOP)  # or it could be done before the signal reaches it
     until(lambda: list((tmp_path / "sweep").glob("lambda*/checkpoints/step-*")), process)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    until(lambda: is_interrupted(point), process)
+    os.kill(point, signal.SIGCONT)
+    _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130, stderr
     (manifest,) = manifests(tmp_path / "sweep")
     assert manifest["status"] == "interrupted"
@@ -243,7 +259,7 @@ def test_without_a_shared_disk_a_sweep_is_stopped_and_goes_on_with_what_came_bac
     assert saved == list(range(1, len(saved) + 1))
 
     process = cluster.sweep(tmp_path, "--resume", "sweep", *address[2:], unshared=True)
-    _, stderr = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=180)
     assert (process.returncode, stderr) == (0, "")
     (manifest,) = manifests(tmp_path / "sweep")
     assert manifest["status"] == "completed"

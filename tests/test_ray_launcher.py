@@ -96,6 +96,41 @@ def test_what_is_no_address_is_refused(address: str) -> None:
         RayLauncher(address, None)
 
 
+REFUSAL = (
+    "Initialization failure from server:\nTraceback (most recent call last):\n"
+    '  File "proxier.py", line 1, in Datapath\n    raise\nRuntimeError: Proxy failed to connect to backend!\n'
+)
+
+
+def test_a_head_that_gives_up_on_a_client_is_asked_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def refuse(times: int, error: Exception) -> None:
+        def init(address: str) -> None:
+            asked.append(address)
+            if len(asked) <= times:
+                raise error
+
+        asked.clear()
+        monkeypatch.setattr(ray_session, "_init", init)
+
+    address = "ray://head:10001"
+    refuse(1, ConnectionAbortedError(REFUSAL))
+    ray_session._join(address)
+    assert asked == [address] * 2
+    refuse(2, ConnectionAbortedError(REFUSAL))
+    with pytest.raises(LauncherError) as caught:
+        ray_session._join(address)
+    assert str(caught.value).startswith(
+        "no Ray cluster answers at ray://head:10001 "
+        "(Initialization failure from server: RuntimeError: Proxy failed to connect to backend!): check"
+    )
+    refuse(1, ConnectionError("ray client connection timeout"))
+    with pytest.raises(LauncherError, match=r"\(ray client connection timeout\)"):
+        ray_session._join(address)
+    assert asked == [address]
+
+
 # ---- What a point takes ------------------------------------------------------------------------------------------
 
 

@@ -22,7 +22,8 @@ from centerloss_core.sweeps.launchers.launcher import LauncherError
 
 _OLDEST = (2, 54)
 _LOOPBACK = "127.0.0.1"
-_CONNECT_SECONDS, _JOIN_SECONDS, _START_SECONDS = 5.0, 60.0, 90.0
+_CONNECT_SECONDS, _JOIN_SECONDS, _START_SECONDS = 5.0, 90.0, 90.0
+_TRIES = 2  # at joining a cluster
 _OBJECT_STORE = 200 * 2**20  # bytes; what passes through it are pieces of 4 MiB
 _LONGEST_FOLDER = 40  # characters; the path of a socket in it must not have more than 107
 
@@ -173,16 +174,21 @@ def _start_alone(cores: int, cleanup: contextlib.ExitStack) -> None:
             include_dashboard=False,
         )
     except Exception as error:
-        raise LauncherError(f"Ray does not start on this machine: {_first_line(error)}") from error
+        raise LauncherError(f"Ray does not start on this machine: {_reason(error)}") from error
     if {node["NodeManagerAddress"] for node in ray.nodes()} != {_LOOPBACK}:
         raise LauncherError(f"Ray {ray.__version__} listens on the network, not on {_LOOPBACK} alone")
 
 
 def _join(address: str) -> None:
-    try:
-        _init(address)
-    except Exception as error:
-        raise LauncherError(_unreachable(address, error)) from error
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            _init(address)
+            return
+        except Exception as error:
+            # The head starts a process for each client. Now and then, on a busy one, it gives up on that after half a
+            # minute, and at the next try has it in a second.
+            if not (tries_left and isinstance(error, ConnectionAbortedError)):
+                raise LauncherError(_unreachable(address, error)) from error
 
 
 def _init(address: str, **how: Any) -> None:
@@ -209,16 +215,23 @@ def _unreachable(address: str, error: Exception) -> str:
             "--ray-address, or leave that out for one of its own"
         )
     return (
-        f"no Ray cluster answers at {address} ({_first_line(error)}): check --ray-address, `ray status` there, and "
+        f"no Ray cluster answers at {address} ({_reason(error)}): check --ray-address, `ray status` there, and "
         "that this machine has the token of the cluster (~/.ray/auth_token)"
     )
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """In a line: the first of what Ray says, and the last of a traceback from the other side."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0].rstrip(".:")
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    headline = lines[0].strip()
+    if headline.endswith(":") and len(lines) > 1:
+        at_the_margin = [
+            line for line in lines[1:] if not line[0].isspace() and not line.startswith("Traceback")
+        ]
+        return f"{headline} {(at_the_margin or lines)[-1].strip()}".rstrip(".:")
+    return headline.rstrip(".:")
 
 
 def _short_folder() -> str:
