@@ -102,14 +102,15 @@ def _read_words(descriptor: int) -> str | None:
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)
         found = json.loads(os.read(descriptor, _LONGEST))
-        if found["host"] == socket.gethostname() and not _lives(found["pid"]):
+        if found["host"] == socket.gethostname() and not lives(found["pid"]):
             return None
         return f"process {found['pid']} on {found['host']} ({found['command']}, since {found['since']})"
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether there is such a process on this machine; True where that cannot be asked."""
     if sys.platform == "win32":  # no way to ask that does not end it
         return True
     try:

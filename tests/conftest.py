@@ -25,3 +25,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("stopped") / "run"
     stopped_run(path, 13)
     return path
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their number: processes that share the tests must name each alike, and packed data has a date."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None

@@ -338,6 +338,24 @@ def test_a_directory_is_shared_if_it_has_the_lock_that_the_sweep_holds(task: Tas
             assert not host._scratch.exists()
 
 
+def test_folders_of_actors_that_are_gone_are_cleared_and_no_others(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_worker.tempfile, "tempdir", str(tmp_path))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    folders = {
+        name: tmp_path / f"centerloss-ray-{name}"
+        for name in (f"{gone.pid}-left", f"{gone.pid}-saves", f"{os.getpid()}-lives", "of-a-user")
+    }
+    for folder in folders.values():
+        (folder / POINT).mkdir(parents=True)
+    with DirectoryLock(folders[f"{gone.pid}-saves"] / POINT):  # its point has yet to notice
+        PointHost().settle(task, b"")
+    left = {name for name, folder in folders.items() if folder.exists()}
+    assert left == {f"{gone.pid}-saves", f"{os.getpid()}-lives", "of-a-user"}
+
+
 def test_what_a_run_writes_comes_back_in_pieces(task: Task, direct: Direct) -> None:
     mirror = Mirror(direct, task)
     run(mirror.push())

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from centerloss_core.locks import holder
+from centerloss_core.locks import holder, lives
 from centerloss_core.provenance import provenance
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.launcher import Task, log_path
@@ -264,7 +264,10 @@ def _clear_abandoned() -> None:
     """Remove the folders of actors that were killed, once their points have ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
         pid = folder.name.removeprefix(_SCRATCH).partition("-")[0]
-        with contextlib.suppress(OSError):  # another actor may clear up here at the same moment
-            ours = folder.stat().st_uid == os.getuid() and not Path("/proc", pid).exists()
+        if not pid.isdecimal():
+            continue
+        # Another actor may clear up here at the same moment.
+        with contextlib.suppress(OSError, OverflowError):
+            ours = folder.stat().st_uid == os.getuid() and not lives(int(pid))
             if ours and all(holder(path) is None for path in folder.iterdir()):
                 shutil.rmtree(folder, ignore_errors=True)
