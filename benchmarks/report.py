@@ -10,24 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sections import Outcome, Row
-from centerloss_core.devices import processor_has_bfloat16, usable_cores
+from centerloss_core.devices import THREAD_VARIABLES, processor_has_bfloat16, processor_model, usable_cores
 from centerloss_core.provenance import git_revision
 
 _PACKAGES = ("centerloss", "tensorflow", "keras", "numpy", "matplotlib", "torch", "jax")
-_CPUINFO = Path("/proc/cpuinfo")
 
 
 def machine() -> dict[str, Any]:
     """What the figures depend on: processor, threads, memory, load, versions, revision."""
     return {
-        "processor": _processor(),
+        "processor": processor_model(),
         "bfloat16_in_hardware": processor_has_bfloat16(),
         "threads": usable_cores(),
-        "thread_limits": {
-            name: os.environ[name]
-            for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-            if name in os.environ
-        },
+        "thread_limits": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         "memory_gib": _memory_gib(),
         # Above 0 when the benchmark begins: somebody else is working here, and the figures suffer.
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
@@ -89,15 +84,6 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:  # what is compared with need not be installed
             continue
     return versions
-
-
-def _processor() -> str:
-    try:
-        lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:  # not Linux
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def _memory_gib() -> int | None:

@@ -5,6 +5,7 @@ from centerloss_core.devices.choice import Device, DeviceError
 from centerloss_core.devices.processor import (
     THREAD_VARIABLES,
     processor_has_bfloat16,
+    processor_model,
     thread_limits,
     threads_of_this_process,
     usable_cores,
@@ -19,6 +20,7 @@ __all__ = [
     "find_device",
     "prepare",
     "processor_has_bfloat16",
+    "processor_model",
     "thread_limits",
     "threads_of_this_process",
     "usable_cores",

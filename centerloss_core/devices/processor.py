@@ -14,12 +14,15 @@ THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "PJRT_NPROC")
 
 def processor() -> str:
     """Model and usable cores, such as "AMD EPYC 9B14, 2 cores"."""
-    model = platform.processor() or platform.machine()
-    for line in _cpuinfo().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    return f"{model}, {usable_cores()} cores"
+    return f"{processor_model()}, {usable_cores()} cores"
+
+
+def processor_model() -> str:
+    """Such as "AMD EPYC 9B14"; where it is not told, as much as the platform knows."""
+    names = (
+        line.partition(":")[2].strip() for line in _cpuinfo().splitlines() if line.startswith("model name")
+    )
+    return next(names, platform.processor() or platform.machine())
 
 
 def usable_cores() -> int:
