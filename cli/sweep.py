@@ -62,7 +62,15 @@ def sweep(
     """Train every combination of λ, α and seed, each an ordinary run in one sweep directory."""
     from centerloss_core.config import load_document, parse_list, sweep_section
     from centerloss_core.datasets import load_dataset
-    from centerloss_core.sweeps import Launch, launch_keys, plan, read_sweep, resume_sweep, run_sweep
+    from centerloss_core.sweeps import (
+        Launch,
+        launch_keys,
+        plan,
+        points_with,
+        read_sweep,
+        resume_sweep,
+        run_sweep,
+    )
     from cli import console, places, sweep_view
 
     given: dict[str, Any] = {
@@ -83,14 +91,16 @@ def sweep(
         directory = resume
         points = read_sweep(directory)
         asked = None
-        if config is not None or given:
-            document = load_document(config or directory / "sweep.yaml")
+        if config is not None:
+            document = load_document(config)
+            launch = launch.completed_by(sweep_section(document, settings=settings or ()))
+            asked = plan(document, **given)
+        elif given:
+            # What the flags of the beginning said stands, but for what is said now.
+            asked = points_with(directory, points, **given)
+            document = load_document(directory / "points" / f"{points[0].name}.yaml")
             section = sweep_section(document, settings=settings or ())
-            set_now = launch_keys(settings or ())
-            # Without --config, what the flags of the beginning said stands, but for what is set now.
-            launch = launch.completed_by(section, set_now if config is None else None)
-            if config is not None or given.keys() != {"settings"} or len(set_now) != len(settings or ()):
-                asked = plan(document, **given)
+            launch = launch.completed_by(section, launch_keys(settings or ()))
     else:
         config = places.required(config)
         document = load_document(config)

@@ -466,8 +466,20 @@ def test_what_wins(write):
     assert load_config(path, **{**flags, "alpha": 0.5}).train.batch_size == 30
     # All conditions of an override must hold.
     assert load_config(path, seed=2).train.batch_size == 10
-    # The setting beats the flag, in the matching too.
+    # A setting counts in the matching too.
+    del flags["seed"]
     assert load_config(path, **flags, settings=["train.seed=3"]).train.batch_size == 40
+
+
+def test_a_flag_and_a_setting_of_the_same_key_are_refused(write):
+    path = write(MINIMAL)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, lambda_=2.0, seed=1, settings=["loss.lambda=1", "train.epochs=2"])
+    assert str(caught.value) == "--set loss.lambda=1: loss.lambda is also given by --lambda 2.0; give it once"
+    with pytest.raises(ConfigError, match=r"sweep\.lambda is also given by --lambda 5\.0; give it once"):
+        resolve_sweep(load_document(path), lambdas=[5.0], settings=["sweep.lambda=[0, 3]"])
+    with pytest.raises(ConfigError, match=r"train\.device is also given by --device cpu"):
+        resolve_sweep(load_document(path), device="cpu", settings=["train.device=gpu"])
 
 
 def test_an_override_is_matched_against_the_default_too(write):

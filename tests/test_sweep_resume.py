@@ -244,15 +244,39 @@ def test_the_threads_are_those_of_the_points_where_the_summary_does_not_say(summ
     assert json.loads(path.read_text())["threads"] == 1
 
 
-def test_a_lost_log_folder_and_a_new_setting_do_not_stop_a_resume(copy: Path) -> None:
+@pytest.mark.parametrize("known", ["all", "no fingerprint", "nothing"])
+def test_a_version_that_knows_a_setting_more_resumes_again_and_again(known: str, copy: Path) -> None:
     shutil.rmtree(copy / "logs")
-    # A later version knows one setting more, which the files of this sweep do not name.
     for path in (copy / "points").glob("*.yaml"):
         edit(path, "  tensorboard: false\n", "")
-    texts = {path.stem: path.read_text() for path in (copy / "points").glob("*.yaml")}
     summary = json.loads((copy / "summary.json").read_text())
-    (copy / "summary.json").write_text(json.dumps({**summary, "points": grid._hash(texts)}))
-    assert {state.status for state in resume_sweep(copy)} == {"completed"}
+    if known == "nothing":
+        (copy / "summary.json").unlink()
+    else:
+        earlier = {"points": grid.fingerprint(copy)} if known == "all" else {}
+        del summary["points"]
+        (copy / "summary.json").write_text(json.dumps({**summary, **earlier}))
+    for _ in range(2):
+        assert {state.status for state in resume_sweep(copy)} == {"completed"}
+
+
+def test_flags_of_a_resume_are_compared_with_what_the_sweep_is(copy: Path) -> None:
+    # Begun with other flags, its config file does not say what it is.
+    edit(copy / "sweep.yaml", "iterations: 3", "iterations: 99")
+    same = ("--lambda", "1,0.1,0", "--alpha", "0.5", "--seed", "0", "--device", "auto")
+    done = cl("sweep", "--resume", "sweep", *same, "--set", "train.iterations=3", cwd=copy.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    for other, changes in (
+        (("--set", "train.iterations=4"), ("-  iterations: 3", "+  iterations: 4")),
+        (("--lambda", "0,0.1,1,2"), ("+# lambda2-alpha0.5-seed0", "+  lambda: 2.0")),
+        (("--set", "sweep.seed=[1]"), ("-# lambda0-alpha0.5-seed0", "+# lambda0-alpha0.5-seed1")),
+        (("--set", "loss.lambda=3"), ("+  lambda: 3.0",)),
+    ):
+        done = cl("sweep", "--resume", "sweep", *other, cwd=copy.parent)
+        assert done.returncode == 2
+        assert "sweep was begun with another config" in done.stderr
+        assert all(change in done.stderr for change in changes), done.stderr
+        assert "99" not in done.stderr
 
 
 def test_the_reason_is_that_of_the_last_start(copy: Path) -> None:

@@ -1,7 +1,8 @@
 """From a config file and a command line to the config of each run.
 
 What wins, from the weakest: the file, the flags for λ, α, seed and device, the file's `overrides` that match,
-and `--set`. A `--set` that changes what overrides are matched on counts in the matching too.
+and `--set`. A `--set` that changes what overrides are matched on counts in the matching too. A flag and a `--set` of
+the same key are refused: one of them would be ignored without a word.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def resolve(
     `settings` are texts such as `train.epochs=4` or `loss.ramp={start: 0.2}`; the later of two wins.
     """
     edits, problems = _parse_settings(settings)
-    config, found = _resolve(document, _flags(lambda_, alpha, seed, device), edits)
+    flags = _flags(lambda_, alpha, seed, device)
+    problems += _said_twice(flags, edits)
+    config, found = _resolve(document, flags, edits)
     if config is None or problems or found:
         raise ConfigError([*problems, *found])
     return config
@@ -93,6 +96,7 @@ def resolve_sweep(
         if values is not None
     ]
     edits, problems = _parse_settings(settings)
+    problems += _said_twice([*lists, *_flags(None, None, None, device)], edits)
     sweep = _sweep_of(document, lists, edits)
     if sweep is None:
         _, found = _resolve(document, [*lists, *_flags(None, None, None, device)], edits)
@@ -153,6 +157,17 @@ def _flags(lambda_: float | None, alpha: float | None, seed: int | None, device:
 
 def _flag(name: str, path: tuple[str, ...], value: object, text: str) -> Edit:
     return Edit(path, value, Origin(f"--{name} {shortened(text, _LONGEST_FLAG)}", None, Source.FLAG))
+
+
+def _said_twice(flags: list[Edit], settings: list[Edit]) -> list[Problem]:
+    by_path = {edit.path: edit for edit in flags}
+    return [
+        edit.origin.problem(
+            (), f"{dotted(edit.path)} is also given by {by_path[edit.path].origin.file}; give it once"
+        )
+        for edit in settings
+        if edit.path in by_path
+    ]
 
 
 def _parse_settings(settings: Iterable[str]) -> tuple[list[Edit], list[Problem]]:

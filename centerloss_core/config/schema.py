@@ -189,7 +189,8 @@ class Train(Section):
     )
     dump_every_epoch: bool = Field(default=True, description="write the test features after every epoch")
     dump_train: Count | None = Field(
-        default=2000, description="training images in the final dump, evenly spread; null: all of them"
+        default=2000,
+        description="training images in the final dump, each class in proportion; null: all of them",
     )
     tensorboard: bool = Field(
         default=False, description="write the run for TensorBoard too; needs the extra `tensorboard`"

@@ -11,7 +11,7 @@ memory, say) leaves the others alone. The directory is the only thing that point
     <point>/         the run directories
 """
 
-from centerloss_core.sweeps.grid import Point, plan
+from centerloss_core.sweeps.grid import Point, plan, points_with
 from centerloss_core.sweeps.launchers import Launch, launch_keys
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import read_summary, write_summary
@@ -23,6 +23,7 @@ __all__ = [
     "PointState",
     "launch_keys",
     "plan",
+    "points_with",
     "read_summary",
     "read_sweep",
     "resume_sweep",

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from centerloss_core.atomic import new_file
 from centerloss_core.changes import ChangedError, refuse_changes
-from centerloss_core.config import Config, ConfigError, Document, dump_yaml, load_config, resolve_sweep
+from centerloss_core.config import (
+    Config,
+    ConfigError,
+    Document,
+    dump_yaml,
+    load_config,
+    load_document,
+    resolve_sweep,
+    sweep_section,
+)
 from centerloss_core.runs import MANIFEST, RunError, point_name, refuse_another_config
 from centerloss_core.sweeps.summary import SUMMARY
 
@@ -60,15 +70,19 @@ def write_points(directory: Path, points: Sequence[Point]) -> None:
             file.write(dump_yaml(point.config).encode())
 
 
-def fingerprint(points: Sequence[Point]) -> str:
-    """What `summary.json` remembers of the points, to notice when somebody edits `points/`."""
-    return _hash({point.name: dump_yaml(point.config) for point in points})
+def fingerprint(directory: Path) -> str:
+    """What `summary.json` remembers of `points/`, to notice when somebody edits it.
 
-
-def _hash(texts: Mapping[str, str]) -> str:
+    Of the texts, not of what they mean: a version that knows another setting must not see a change there.
+    """
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in _point_files(directory)}
     return hashlib.sha256(
         "\n".join(f"# {name}\n{texts[name]}" for name in sorted(texts)).encode()
     ).hexdigest()
+
+
+def _point_files(directory: Path) -> list[Path]:
+    return sorted((directory / _POINTS).glob("*.yaml"))
 
 
 def read_points(directory: Path, summary: dict[str, Any] | None) -> list[Point]:
@@ -83,7 +97,7 @@ def read_points(directory: Path, summary: dict[str, Any] | None) -> list[Point]:
         ConfigError: a point's config cannot be read.
         ChangedError: a point's config was changed, or its directory holds another run.
     """
-    paths = sorted((directory / _POINTS).glob("*.yaml"))
+    paths = _point_files(directory)
     if not paths:
         raise RunError(_no_sweep(directory))
     points = [Point(path.stem, load_config(path)) for path in paths]
@@ -99,9 +113,7 @@ def read_points(directory: Path, summary: dict[str, Any] | None) -> list[Point]:
     if summary is None:
         return sorted(points, key=_values)
     begun = summary.get("points")
-    # Of the text, not of what it means: a version that knows another setting must not see a change here.
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in paths}
-    if isinstance(begun, str) and begun != _hash(texts):
+    if isinstance(begun, str) and begun != fingerprint(directory):
         raise ChangedError(
             f"{directory / _POINTS} was changed after the sweep was begun, and a sweep goes on as it was begun: "
             "put it back as it was, or begin a new sweep"
@@ -109,6 +121,40 @@ def read_points(directory: Path, summary: dict[str, Any] | None) -> list[Point]:
     rows = summary.get("runs")
     order = [row.get("directory") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     return sorted(points, key=lambda point: order.index(point.name) if point.name in order else len(order))
+
+
+def points_with(
+    directory: Path,
+    begun: Sequence[Point],
+    *,
+    lambdas: Sequence[float] | None = None,
+    alphas: Sequence[float] | None = None,
+    seeds: Sequence[int] | None = None,
+    device: str | None = None,
+    settings: Sequence[str] = (),
+) -> list[Point]:
+    """The points that these flags ask of a sweep, where nothing else is said: its own, but for what the flags say.
+
+    A point that it has not is made after its first, to be shown as a difference.
+
+    Raises:
+        ConfigError: a flag has a value that it cannot have.
+    """
+    section = sweep_section(load_document(config_path(directory, begun[0].name)), settings=settings)
+    swept = {setting.partition("=")[0].strip() for setting in settings}
+    lambdas = section.lambda_ if "sweep.lambda" in swept else lambdas
+    alphas = section.alpha if "sweep.alpha" in swept else alphas
+    seeds = section.seed if "sweep.seed" in swept else seeds
+    names = {_values(point): point.name for point in begun}
+    its_lambdas, its_alphas, its_seeds = (dict.fromkeys(values) for values in zip(*names, strict=True))
+    asked = []
+    for values in itertools.product(lambdas or its_lambdas, alphas or its_alphas, seeds or its_seeds):
+        known = names.get(values)
+        flags = {} if known else dict(zip(("lambda_", "alpha", "seed"), values, strict=True))
+        path = config_path(directory, known or begun[0].name)
+        config = load_config(path, **flags, device=device, settings=settings)
+        asked.append(Point(point_name(config), config))
+    return asked
 
 
 def refuse_other_points(directory: Path, begun: Sequence[Point], asked: Sequence[Point]) -> None:

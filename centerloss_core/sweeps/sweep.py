@@ -59,13 +59,14 @@ def run_sweep(
     """
     launch = replace(launch, launcher=launch.launcher or "local").for_points(len(points))
     states = [PointState(point, directory / point.name) for point in points]
-    origin = {**provenance(), **_record(launch, launch.threads), "points": fingerprint(points)}
+    origin = {**provenance(), **_record(launch, launch.threads)}
     launcher = open_launcher(launch, launch.threads)
     with new_directory(directory) as folder:
         log_path(folder, "").parent.mkdir()
         with new_file(folder / "sweep.yaml") as file:
             file.write(document_text.encode())
         write_points(folder, points)
+        origin["points"] = fingerprint(folder)
         write_summary(folder, states, origin)
         lock = DirectoryLock(folder)
     with lock.moved_to(directory):
@@ -109,7 +110,7 @@ def resume_sweep(
         }
         states = [PointState(point, directory / point.name) for point in points]
         launch, threads = _as_begun(origin, launch, states)
-        origin |= {**_record(launch, threads), "points": origin.get("points", fingerprint(points))}
+        origin |= {**_record(launch, threads), "points": origin.get("points", fingerprint(directory))}
         log_path(directory, "").parent.mkdir(exist_ok=True)
         for state in states:
             if state.manifest().get("status") == "completed":
