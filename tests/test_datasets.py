@@ -574,3 +574,16 @@ def test_a_thinned_split_is_spread_over_the_whole():
     assert split.thinned(4).labels.tolist() == [0, 2, 5, 7]
     assert split.thinned(4).images[:, 0, 0].tolist() == [0, 2, 5, 7]
     assert split.thinned(10) is split.thinned(11) is split.thinned(None) is split
+    rhythm = Split(images[:8], np.array([1, 0, 1, 0, 1, 0, 1, 0], dtype=np.uint8))
+    assert rhythm.thinned(4).images[:, 0, 0].tolist() == [0, 1, 4, 5]
+
+
+@pytest.mark.parametrize("size", [400, 500, 1000, 2000])
+def test_a_thinned_split_has_its_classes_in_proportion(size: int):
+    train = load_dataset("mnist5k").train
+    assert np.bincount(train.thinned(size).labels).tolist() == [size // 10] * 10
+    uneven = np.repeat(np.arange(3, dtype=np.uint8), (1000, 600, 400))
+    np.random.default_rng(0).shuffle(uneven)
+    split = Split(np.zeros((2000, 28, 28), np.uint8), uneven)
+    counts = np.bincount(split.thinned(size).labels)
+    assert np.abs(counts - np.array([0.5, 0.3, 0.2]) * size).max() <= 1
