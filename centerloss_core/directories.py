@@ -15,7 +15,8 @@ from centerloss_core.sweeps.summary import SUMMARY
 def what_is_missing(directory: Path) -> str:
     """Say why a directory is neither a run nor a sweep."""
     if not directory.is_dir():
-        return f"{directory}: no such directory; name a run or sweep that `cl train` or `cl sweep` has made"
+        what = "is a file, not a directory" if directory.exists() else "no such directory"
+        return f"{directory}: {what}; name a run or sweep that `cl train` or `cl sweep` has made"
     return (
         f"{directory}: neither a run (no {MANIFEST}) nor a sweep (no {SUMMARY}); "
         "name a directory that `cl train` or `cl sweep` has made"

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from centerloss_core.config import Config
+from centerloss_core.config import Config, parse_list
 from centerloss_core.errors import ExpectedError
 from centerloss_core.runs import MANIFEST, free_path, point_name
 
@@ -41,6 +42,23 @@ def one_of(option: str, given: str | None, allowed: Sequence[str]) -> str | None
     if given is not None and given not in allowed:
         raise UsageError(f"{option}: expected {', '.join(allowed[:-1])} or {allowed[-1]}; received {given!r}")
     return given
+
+
+def one_value(flag: Literal["lambda", "alpha", "seed"], text: str | None) -> float | None:
+    """The value of a flag that takes several in `cl sweep`, and one here.
+
+    Raises:
+        UsageError: there are several.
+        ConfigError: it cannot have this value.
+    """
+    if text is None:
+        return None
+    values = parse_list(text, flag)
+    if len(values) > 1:
+        raise UsageError(
+            f"--{flag} {text}: a run has one value, with a point for decimals; `cl sweep` takes several"
+        )
+    return values[0]
 
 
 def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, name: str | None) -> Path:

@@ -1,5 +1,6 @@
 """`cl plot`: the figures of a run or a sweep."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -82,7 +83,7 @@ def plot(
     panel: all λ side by side. seeds: accuracy and separation against λ, with the spread over seeds.
     """
     from centerloss_core.plotting import plot_directory
-    from centerloss_core.sweeps import read_summary
+    from centerloss_core.sweeps import rows_now
     from cli import console
 
     written = plot_directory(
@@ -96,7 +97,11 @@ def plot(
         animate=animate,
         note=lambda message: console.say(f"note: {message}"),
     )
-    rows = read_summary(directory)
+    rows = rows_now(directory)
     if rows is not None:
         console.show_sweep_table(rows)
+        if any(row.get("status") == "stopped" for row in rows):
+            console.say(
+                f"note: the sweep was killed; go on with it: cl sweep --resume {shlex.quote(str(directory))}"
+            )
     console.show_figures(written)

@@ -62,6 +62,7 @@ def sweep(
     """Train every combination of λ, α and seed, each an ordinary run in one sweep directory."""
     from centerloss_core.config import load_document, parse_list, sweep_section
     from centerloss_core.datasets import load_dataset
+    from centerloss_core.runs import refuse_existing
     from centerloss_core.sweeps import (
         Launch,
         launch_keys,
@@ -108,6 +109,7 @@ def sweep(
         points = plan(document, **given)
         launch = launch.completed_by(sweep_section(document, settings=settings or ())).for_points(len(points))
     if dry_run:
+        refuse_existing(directory)
         console.show_plan([(directory / point.name, point.config) for point in points], launch.in_words())
         return
     if not (launch.ray_address or "").startswith("ray://"):  # another machine's data are its own affair

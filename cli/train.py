@@ -11,12 +11,16 @@ from cli.options import ConfigFile, Device, DryRun, Quiet, RunDir, Settings
 def train(
     config: ConfigFile = None,
     lambda_: Annotated[
-        float | None, typer.Option("--lambda", help="Weight λ of the center loss. Default: loss.lambda.")
+        str | None,
+        typer.Option("--lambda", metavar="NUMBER", help="Weight λ of the center loss. Default: loss.lambda."),
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option("--alpha", help="Rate α of the centers. Default: loss.alpha.")
+        str | None,
+        typer.Option("--alpha", metavar="NUMBER", help="Rate α of the centers. Default: loss.alpha."),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Default: train.seed.")] = None,
+    seed: Annotated[
+        str | None, typer.Option("--seed", metavar="INTEGER", help="Default: train.seed.")
+    ] = None,
     settings: Settings = None,
     run_dir: RunDir = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the run's directory in runs/.")] = None,
@@ -34,14 +38,20 @@ def train(
     from centerloss_core.config import load_config
     from centerloss_core.imports import unused_imports_skipped
     from centerloss_core.interrupts import stop_with_parent
-    from centerloss_core.runs import begun_config, is_completed, last_saved_step, refuse_another_config
+    from centerloss_core.runs import (
+        begun_config,
+        is_completed,
+        last_saved_step,
+        refuse_another_config,
+        refuse_existing,
+    )
     from cli import console, places
 
     stop_with_parent()
     given: dict[str, Any] = {
-        "lambda_": lambda_,
-        "alpha": alpha,
-        "seed": seed,
+        "lambda_": places.one_value("lambda", lambda_),
+        "alpha": places.one_value("alpha", alpha),
+        "seed": places.one_value("seed", seed),
         "device": device,
         "settings": settings,
     }
@@ -62,6 +72,7 @@ def train(
         resolved = load_config(config, **given)
         path = places.run_directory(config, resolved, run_dir=run_dir, name=name)
     if dry_run:
+        refuse_existing(path)
         console.show_plan([(path, resolved)])
         return
     progress = console.training_progress(resolved, path, resumed_after=resumed_after, quiet=quiet)

@@ -249,3 +249,31 @@ def test_the_exit_code_survives_an_error_that_cannot_be_printed(tmp_path: Path) 
             check=False,
         )
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--lambda", "0,1"],
+            "error: --lambda 0,1: a run has one value, with a point for decimals; `cl sweep` takes several",
+        ),
+        (["--lambda", "abc"], "error: --lambda abc: sweep.lambda[0]: expected a number ≥ 0; received 'abc'"),
+        (
+            ["--seed", "1.5"],
+            "error: --seed 1.5: sweep.seed[0]: expected an integer from 0 to 4294967295; received 1.5",
+        ),
+    ],
+)
+def test_a_flag_with_a_value_that_it_cannot_have_is_one_line(
+    arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    done = cl("train", "--config", ROOT / "configs" / "quickstart.yaml", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", words + "\n")
+
+
+def test_a_file_is_not_called_a_missing_directory(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    done = cl("plot", "run.json", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: run.json: is a file, not a directory; name a run or sweep that")

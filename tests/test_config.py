@@ -112,6 +112,7 @@ def test_numbers_are_read_as_they_are_meant(write, text, value):
     [
         ("'1e-4'", "'1e-4'; write it without quotes"),
         ("010", "'010'; write a number without leading zeros"),
+        ("0-4", "'0-4'"),
         ("1_000", "'1_000'; write 1000"),
         ("1:30", "'1:30'"),
         ("0x10", "'0x10'"),

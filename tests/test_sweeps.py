@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,11 +122,25 @@ def test_plot_draws_the_panel_and_every_completed_point(sweep: Path) -> None:
         assert (sweep / name / "plots" / "curves.png").is_file()
 
 
+def test_plot_says_of_a_sweep_that_was_killed_that_it_can_go_on(sweep: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(sweep, tmp_path / "killed")
+    summary = json.loads((copy / "summary.json").read_text())
+    summary["runs"][1]["status"], summary["runs"][2]["status"] = "running", "waiting"
+    (copy / "summary.json").write_text(json.dumps(summary))
+    done = cl("plot", "killed", "--figures", "panel", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "running" not in done.stdout
+    assert [word for word in done.stdout.split() if word in ("stopped", "waiting")] == ["stopped", "waiting"]
+    assert "note: the sweep was killed; go on with it: cl sweep --resume killed" in done.stdout.splitlines()
+
+
 def test_a_sweep_overwrites_nothing(sweep: Path) -> None:
     home = sweep.parent.parent
     done = cl("sweep", "--config", "tiny.yaml", "--run-dir", "runs/tiny-sweep", cwd=home)
     assert done.returncode == 1
     assert "exists already and nothing is overwritten" in done.stderr
+    dry = cl("sweep", "--config", "tiny.yaml", "--run-dir", "runs/tiny-sweep", "--dry-run", cwd=home)
+    assert (dry.returncode, dry.stderr) == (1, done.stderr)
 
 
 def test_ctrl_c_stops_the_points_and_says_so(tmp_path: Path) -> None:

@@ -239,6 +239,7 @@ def _hint_for_number(text: str) -> str:
     plain = text.replace("_", "").replace(",", "")
     if plain != text and is_number(plain):
         return f"; write {plain}"
-    if text.lstrip("+-")[:1] == "0" and is_number(text.lstrip("+-").lstrip("0")):
+    digits = text.lstrip("+-").lstrip("0")
+    if text.lstrip("+-")[:1] == "0" and digits[:1] not in ("+", "-") and is_number(digits):
         return "; write a number without leading zeros"
     return ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from centerloss_core.atomic import atomic_write
+from centerloss_core.locks import holder
 from centerloss_core.runs import FORMAT, RunError, read_json, write_json
 
 if TYPE_CHECKING:
@@ -52,3 +53,15 @@ def read_summary(directory: Path) -> list[dict[str, Any]] | None:
                 "put the file back as the sweep wrote it"
             )
     return rows
+
+
+def rows_now(directory: Path) -> list[dict[str, Any]] | None:
+    """The rows of `read_summary`, of which none says that it runs when its sweep has been killed: it is "stopped".
+
+    Raises:
+        RunError: as `read_summary`.
+    """
+    rows = read_summary(directory)
+    if rows is None or holder(directory) is not None:
+        return rows
+    return [{**row, "status": "stopped"} if row.get("status") == "running" else row for row in rows]
