@@ -68,6 +68,7 @@ def sweep(
         launch_keys,
         plan,
         points_with,
+        ray_address_of,
         read_sweep,
         resume_sweep,
         run_sweep,
@@ -82,6 +83,7 @@ def sweep(
         "settings": settings,
     }
     given = {key: value for key, value in given.items() if value is not None}
+    section_given = {key: value for key, value in given.items() if key != "device"}
     launch = Launch(
         launcher=places.one_of("--launcher", launcher, ("local", "ray", "slurm")),
         jobs=jobs,
@@ -94,7 +96,7 @@ def sweep(
         asked = None
         if config is not None:
             document = load_document(config)
-            launch = launch.completed_by(sweep_section(document, settings=settings or ()))
+            launch = launch.completed_by(sweep_section(document, **section_given))
             asked = plan(document, **given)
         elif given:
             # What the flags of the beginning said stands, but for what is said now.
@@ -107,12 +109,13 @@ def sweep(
         document = load_document(config)
         directory = places.sweep_directory(config, run_dir=run_dir)
         points = plan(document, **given)
-        launch = launch.completed_by(sweep_section(document, settings=settings or ())).for_points(len(points))
+        launch = launch.completed_by(sweep_section(document, **section_given)).for_points(len(points))
     if dry_run:
         refuse_existing(directory)
         console.show_plan([(directory / point.name, point.config) for point in points], launch.in_words())
         return
-    if not (launch.ray_address or "").startswith("ray://"):  # another machine's data are its own affair
+    address = launch.ray_address if resume is None else ray_address_of(directory, launch)
+    if not (address or "").startswith("ray://"):  # another machine's data are its own affair
         data = points[0].config.data
         # Once before all: a missing data set is one clear error here, and a download happens once.
         load_dataset(data.name, dir=data.dir, validation=data.validation)

@@ -17,9 +17,10 @@ from test_cli import cl
 from centerloss_core.config import load_document
 from centerloss_core.devices import threads_of_this_process
 from centerloss_core.interrupts import InterruptedRunError
+from centerloss_core.locks import DirectoryLock
 from centerloss_core.runs import Run, read_manifest
-from centerloss_core.sweeps import Launch, PointState, plan, resume_sweep, run_sweep, sweep
-from centerloss_core.sweeps.launchers import Ending, Task
+from centerloss_core.sweeps import Launch, PointState, plan, ray_address_of, resume_sweep, run_sweep, sweep
+from centerloss_core.sweeps.launchers import Ending, Task, child
 from cli.sweep_view import View
 
 CONFIG = """
@@ -172,6 +173,34 @@ def test_a_failed_point_is_tried_again_unless_it_diverged(
     assert len(launcher.started) == 5 + starts
 
 
+def test_a_point_that_something_else_stopped_is_tried_again_when_asked(launched: Callable[..., Any]) -> None:
+    def stopped_once(fake: Fake) -> Ending:
+        if fake.task.name == "lambda0-alpha0.5-seed1" and not fake.task.path.exists():
+            fake.leave("interrupted", 143, "stopped after step 1 of 4")
+            return Ending(None, "its job ended without a word")
+        return completes(fake)
+
+    states, _ = launched(stopped_once)
+    assert (states[1].status, states[1].reason) == (
+        "interrupted",
+        "its job ended without a word (stopped after step 1 of 4)",
+    )
+    shutil.rmtree(states[1].path.parent)
+    states, _ = launched(stopped_once, retries=1)
+    assert statuses(states) == ["completed"] * 6
+    assert [state.starts for state in states] == [1, 2, 1, 1, 1, 1]
+
+
+def test_an_error_of_several_lines_says_where_all_of_it_is(launched: Callable[..., Any]) -> None:
+    def complains(fake: Fake) -> Ending:
+        fake.task.log.write_text("starting\nerror: MNIST could not be loaded. Tried:\n  nowhere\n")
+        return Ending(1)
+
+    states, _ = launched(complains)
+    log = states[0].path.parent / "logs" / f"{states[0].point.name}.log"
+    assert states[0].reason == f"MNIST could not be loaded. Tried: … (all of it: {log})"
+
+
 def test_fail_fast_stops_the_others_and_leaves_them_to_be_resumed(launched: Callable[..., Any]) -> None:
     def second_fails_first_runs_on(fake: Fake) -> Ending | None:
         return None if fake.task.name.endswith("lambda0-alpha0.5-seed0") else fake.leave("failed", 1, "bad")
@@ -227,9 +256,11 @@ def test_ctrl_c_reaches_each_once_and_what_waits_for_its_resources_never_starts(
 def test_a_sweep_is_resumed_as_it_was_begun_unless_something_else_is_asked(
     launched: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    launched(completes, launch=Launch(launcher="ray", jobs=3))
+    launched(completes, launch=Launch(launcher="ray", jobs=3, ray_address="head:6379"))
     for index in range(2):
         shutil.rmtree(tmp_path / "sweep" / f"lambda0-alpha0.5-seed{index}")
+    assert ray_address_of(tmp_path / "sweep", Launch()) == "head:6379"
+    assert ray_address_of(tmp_path / "sweep", Launch(launcher="local")) is None
     asked: list[tuple[Launch, int]] = []
     monkeypatch.setattr(sweep, "threads_of_this_process", lambda: 16)
 
@@ -238,13 +269,20 @@ def test_a_sweep_is_resumed_as_it_was_begun_unless_something_else_is_asked(
         raise RuntimeError
 
     monkeypatch.setattr(sweep, "open_launcher", note)
-    for launch in (Launch(), Launch(launcher="slurm"), Launch(launcher="local", jobs=4)):
+    launches = (
+        Launch(),
+        Launch(launcher="slurm"),
+        Launch(launcher="local", jobs=4),
+        Launch(ray_address="local"),
+    )
+    for launch in launches:
         with pytest.raises(RuntimeError):
             resume_sweep(tmp_path / "sweep", launch=launch)
-    assert [(launch.launcher, launch.jobs, threads) for launch, threads in asked] == [
-        ("ray", 3, 1),
-        ("slurm", None, 1),
-        ("local", 4, 1),
+    assert [(launch.launcher, launch.jobs, launch.ray_address, threads) for launch, threads in asked] == [
+        ("ray", 3, "head:6379", 1),
+        ("slurm", None, None, 1),
+        ("local", 4, None, 1),
+        ("ray", 3, "local", 1),
     ]
 
 
@@ -261,6 +299,20 @@ def test_jobs_that_outlived_their_sweep_are_stopped_whoever_launches_now(
     assert statuses(states) == ["completed"] * 6
     assert (notes / f"{running}.order").read_text() == "TERM\n"
     assert (notes / f"{ended}.order").read_text() == ""
+
+
+def test_a_run_that_saves_yet_is_waited_for(
+    launched: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states, _ = launched(lambda fake: fake.leave("failed", 1, "bad"))
+    saving = DirectoryLock(states[2].path)
+    monkeypatch.setattr(child.time, "sleep", lambda seconds: saving.release())
+    warnings: list[str] = []
+    states, _ = launched(completes, resume=True, warn=warnings.append)
+    assert statuses(states) == ["completed"] * 6
+    (warning,) = warnings
+    assert warning.startswith(f"{states[2].path} is in use by process {os.getpid()} on ")
+    assert warning.endswith(": waiting for it to save and end, a minute at most")
 
 
 @pytest.mark.parametrize(("width", "height"), [(60, 15), (80, 24), (200, 60)])

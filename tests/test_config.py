@@ -23,6 +23,7 @@ from centerloss_core.config import (
     parse_list,
     resolve,
     resolve_sweep,
+    sweep_section,
 )
 
 MINIMAL = "data: {name: mnist}\ntrain: {epochs: 2}\n"
@@ -470,6 +471,18 @@ def test_what_wins(write):
     # A setting counts in the matching too.
     del flags["seed"]
     assert load_config(path, **flags, settings=["train.seed=3"]).train.batch_size == 40
+
+
+def test_how_many_runs_there_are_is_counted_when_all_lists_are_known(write):
+    document = load_document(write(MINIMAL))
+    seeds = parse_list(",".join(map(str, range(1000))), "seed")
+    assert len(resolve_sweep(document, lambdas=[0.1], seeds=seeds)) == 1000
+    assert sweep_section(document, lambdas=[0.1], settings=[f"sweep.seed={list(seeds)}"]).seed == seeds
+    with pytest.raises(ConfigError, match="this sweep has 4000 runs; at most 1000"):
+        resolve_sweep(document, seeds=seeds)
+    for kind in ("lambda", "seed"):
+        with pytest.raises(ConfigError, match=f"--{kind} 1,2,.*: this sweep has 1001 runs; at most 1000"):
+            parse_list(",".join(map(str, range(1, 1002))), kind)
 
 
 def test_a_flag_and_a_setting_of_the_same_key_are_refused(write):

@@ -67,7 +67,7 @@ pytest.importorskip("ray")
 def test_an_old_ray_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_session.importlib.metadata, "version", lambda name: "2.9.3")
     with pytest.raises(LauncherError, match=r"needs Ray 2\.54 or newer, and 2\.9\.3 is installed"):
-        RayLauncher(None, None)
+        RayLauncher(None, None, {})
 
 
 # ---- Addresses ---------------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(
         LauncherError, match=r"--ray-address must be auto, local, HOST:PORT or ray://HOST:PORT"
     ):
-        RayLauncher(address, None)
+        RayLauncher(address, None, {})
 
 
 REFUSAL = (

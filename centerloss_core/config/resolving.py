@@ -90,11 +90,7 @@ def resolve_sweep(
     Lists given here take the place of the file's `sweep` section. Raises ConfigError with the problems of
     all runs, each once.
     """
-    lists = [
-        _flag(name, ("sweep", name), list(values), ",".join(map(str, values)))
-        for name, values in (("lambda", lambdas), ("alpha", alphas), ("seed", seeds))
-        if values is not None
-    ]
+    lists = _lists(lambdas, alphas, seeds)
     edits, problems = _parse_settings(settings)
     problems += _said_twice([*lists, *_flags(None, None, None, device)], edits)
     sweep = _sweep_of(document, lists, edits)
@@ -116,12 +112,20 @@ def resolve_sweep(
     return configs
 
 
-def sweep_section(document: Document, *, settings: Sequence[str] = ()) -> Sweep:
+def sweep_section(
+    document: Document,
+    *,
+    lambdas: Sequence[float] | None = None,
+    alphas: Sequence[float] | None = None,
+    seeds: Sequence[int] | None = None,
+    settings: Sequence[str] = (),
+) -> Sweep:
     """How the sweep of this file is to be run; raises ConfigError with its problems."""
+    lists = _lists(lambdas, alphas, seeds)
     edits, problems = _parse_settings(settings)
-    sweep = _sweep_of(document, [], edits)
+    sweep = _sweep_of(document, lists, edits)
     if sweep is None or problems:
-        _, found = _resolve(document, [], edits)
+        _, found = _resolve(document, lists, edits)
         raise ConfigError([*problems, *found])
     return sweep
 
@@ -138,11 +142,26 @@ def parse_list(text: str, kind: Literal["lambda", "alpha", "seed"]) -> tuple[flo
     origin = Origin(f"--{kind} {shortened(text, _LONGEST_FLAG)}", None, Source.FLAG)
     # An empty part stays text: YAML would make it null, which nobody wrote.
     values = [parse(part, lambda _: origin).value if part.strip() else "" for part in text.split(",")]
-    problems = check_part(Tree({"sweep": {kind: values}}, {(): origin}))
+    # One λ, unless λ is what is given: how many runs there are is seen when all lists are known.
+    section = {"lambda": [0.0], kind: values}
+    problems = check_part(Tree({"sweep": section}, {(): origin}))
     if problems:
         raise ConfigError(problems)
-    sweep = Sweep.model_validate({kind: values})
+    try:
+        sweep = Sweep.model_validate(section)
+    except ValidationError as error:  # more than any sweep may have
+        raise ConfigError([origin.problem((), error.errors()[0]["msg"])]) from error
     return {"lambda": sweep.lambda_, "alpha": sweep.alpha, "seed": sweep.seed}[kind] or ()
+
+
+def _lists(
+    lambdas: Sequence[float] | None, alphas: Sequence[float] | None, seeds: Sequence[int] | None
+) -> list[Edit]:
+    return [
+        _flag(name, ("sweep", name), list(values), ",".join(map(str, values)))
+        for name, values in (("lambda", lambdas), ("alpha", alphas), ("seed", seeds))
+        if values is not None
+    ]
 
 
 def _flags(lambda_: float | None, alpha: float | None, seed: int | None, device: str | None) -> list[Edit]:

@@ -15,7 +15,7 @@ from centerloss_core.sweeps.grid import Point, plan, points_with
 from centerloss_core.sweeps.launchers import Launch, launch_keys
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import read_summary, rows_now, write_summary
-from centerloss_core.sweeps.sweep import read_sweep, resume_sweep, run_sweep
+from centerloss_core.sweeps.sweep import ray_address_of, read_sweep, resume_sweep, run_sweep
 
 __all__ = [
     "Launch",
@@ -24,6 +24,7 @@ __all__ = [
     "launch_keys",
     "plan",
     "points_with",
+    "ray_address_of",
     "read_summary",
     "read_sweep",
     "resume_sweep",

@@ -25,7 +25,7 @@ ShowStates = Callable[[Sequence[PointState]], None]
 
 
 class Conductor:
-    """One pass over the points that are waiting."""
+    """One pass over the points that are waiting; `launcher` has been entered."""
 
     def __init__(
         self,
@@ -62,12 +62,10 @@ class Conductor:
         with StopRequest() as stop:
             try:
                 self._write_summary()
-                if any(state.waits for state in self._states):
-                    with self._launcher:
-                        try:
-                            self._watch(stop)
-                        finally:
-                            self._end_all()
+                try:
+                    self._watch(stop)
+                finally:
+                    self._end_all()
             finally:
                 self._write_summary()
         if stop.signal_number is not None:
@@ -144,7 +142,8 @@ class Conductor:
                 continue
             take_note(state, ending, stopping=self._stopping)
             self._changed = True
-            if state.status != "failed" or self._stopping:
+            # Interrupted, and not by this sweep: somebody or something else stopped it.
+            if state.status not in ("failed", "interrupted") or self._stopping:
                 continue
             hopeless = ending.lost or (state.reason or "").startswith("DivergedError")
             if state.starts - state.losses <= self._retries and not hopeless:

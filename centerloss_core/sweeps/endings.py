@@ -7,7 +7,7 @@ import signal
 from centerloss_core.errors import ExpectedError
 from centerloss_core.locks import InUseError
 from centerloss_core.runs import Run
-from centerloss_core.sweeps.launchers.launcher import Ending
+from centerloss_core.sweeps.launchers.launcher import Ending, log_path
 from centerloss_core.sweeps.states import PointState
 
 _ENDS = ("completed", "failed", "interrupted")
@@ -47,6 +47,8 @@ def _what_became_of(state: PointState, ending: Ending, *, stopping: bool) -> tup
             return "failed", str(error)
         except (OSError, ExpectedError):  # a full disk; that the process has ended is what its lock tells
             pass
+    elif status == "interrupted" and ending.reason is not None and not stopping:
+        reason = f"{ending.reason} ({reason})"  # what stopped it
     return (
         str(status) if status in _ENDS else "failed",
         reason if reason is None or isinstance(reason, str) else str(reason),
@@ -67,5 +69,10 @@ def _in_words(ending: Ending, *, stopping: bool) -> str:
 def _last_words(state: PointState) -> str:
     """What the process said last: its error, or its last line."""
     lines = [line.strip() for line in state.log_since_start().split("\n") if line.strip()]
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return (errors or lines or ["its process ended without a word"])[-1]
+    errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    if not errors:
+        return (lines or ["its process ended without a word"])[-1]
+    words = lines[errors[-1]].removeprefix("error: ")
+    if errors[-1] + 1 < len(lines):
+        words += f" … (all of it: {log_path(state.path.parent, state.path.name)})"
+    return words

@@ -13,7 +13,7 @@ from centerloss_core.atomic import clear_temporaries, new_file
 from centerloss_core.config import Resources, Slurm
 from centerloss_core.devices import threads_of_this_process
 from centerloss_core.diagnosis import Warn
-from centerloss_core.locks import DirectoryLock
+from centerloss_core.locks import DirectoryLock, holder
 from centerloss_core.provenance import provenance
 from centerloss_core.runs import (
     MANIFEST,
@@ -21,6 +21,7 @@ from centerloss_core.runs import (
     new_directory,
     read_json,
     refuse_another_format,
+    refuse_existing,
     take_over,
 )
 from centerloss_core.sweeps.conductor import Conductor, ShowStates
@@ -60,17 +61,18 @@ def run_sweep(
     launch = replace(launch, launcher=launch.launcher or "local").for_points(len(points))
     states = [PointState(point, directory / point.name) for point in points]
     origin = {**provenance(), **_record(launch, launch.threads)}
-    launcher = open_launcher(launch, launch.threads)
-    with new_directory(directory) as folder:
-        log_path(folder, "").parent.mkdir()
-        with new_file(folder / "sweep.yaml") as file:
-            file.write(document_text.encode())
-        write_points(folder, points)
-        origin["points"] = fingerprint(folder)
-        write_summary(folder, states, origin)
-        lock = DirectoryLock(folder)
-    with lock.moved_to(directory):
-        return Conductor(states, directory, origin, launch, launcher, retries, fail_fast, show).conduct()
+    refuse_existing(directory)  # before a cluster is joined for nothing
+    with open_launcher(launch, launch.threads) as launcher:
+        with new_directory(directory) as folder:
+            log_path(folder, "").parent.mkdir()
+            with new_file(folder / "sweep.yaml") as file:
+                file.write(document_text.encode())
+            write_points(folder, points)
+            origin["points"] = fingerprint(folder)
+            write_summary(folder, states, origin)
+            lock = DirectoryLock(folder)
+        with lock.moved_to(directory):
+            return Conductor(states, directory, origin, launch, launcher, retries, fail_fast, show).conduct()
 
 
 def resume_sweep(
@@ -126,17 +128,20 @@ def resume_sweep(
                 f"each point keeps the {threads} threads it was begun with; sweep.resources.cpus is {asked_cores}"
             )
         # A sweep that is done can be looked at where its cluster is not.
-        launcher = open_launcher(launch if any(state.waits for state in states) else Launch(), threads)
-        _stop_earlier_jobs(directory, states)
-        return Conductor(states, directory, origin, launch, launcher, retries, fail_fast, show).conduct()
+        with open_launcher(launch if any(state.waits for state in states) else Launch(), threads) as launcher:
+            _wait_for_earlier_runs(directory, states, warn)
+            return Conductor(states, directory, origin, launch, launcher, retries, fail_fast, show).conduct()
 
 
-def _stop_earlier_jobs(directory: Path, states: Sequence[PointState]) -> None:
-    """Jobs of Slurm outlive a sweep that was killed: have them save and stop, whatever launches their points now."""
-    if slurm_notes.stop_jobs(slurm_notes.notes_folder(directory)):
-        for state in states:
-            if state.status != "completed":
-                wait_until_free(state.path)
+def _wait_for_earlier_runs(directory: Path, states: Sequence[PointState], warn: Warn) -> None:
+    """Runs of a sweep that was killed save before they end; jobs of Slurm outlive it, and are told to."""
+    slurm_notes.stop_jobs(slurm_notes.notes_folder(directory))
+    unfinished = [state.path for state in states if state.status != "completed"]
+    for path in unfinished:
+        if words := holder(path):
+            warn(f"{path} is in use by {words}: waiting for it to save and end, a minute at most")
+            wait_until_free(unfinished)
+            break
 
 
 def _record(launch: Launch, threads: int) -> dict[str, Any]:
@@ -144,6 +149,7 @@ def _record(launch: Launch, threads: int) -> dict[str, Any]:
     return {
         "launcher": launch.launcher,
         "jobs": launch.jobs,
+        "ray_address": launch.ray_address,
         "threads": threads,
         "resources": (launch.resources or Resources()).model_dump(),
         "slurm": (launch.slurm or Slurm()).model_dump(),
@@ -172,11 +178,22 @@ def _as_begun(origin: Mapping[str, Any], asked: Launch, states: Sequence[PointSt
             launcher=launcher,
             jobs=asked.jobs or (jobs if launcher == begun else None) or (1 if launcher == "local" else None),
             resources=asked.resources or resources,
-            ray_address=asked.ray_address,
+            ray_address=asked.ray_address or (_begun_address(origin) if launcher == "ray" else None),
             slurm=asked.slurm or slurm,
         ),
         threads,
     )
+
+
+def ray_address_of(directory: Path, launch: Launch) -> str | None:
+    """The Ray cluster that a sweep is resumed on: what was asked for, or where it was begun."""
+    begun = _begun_address(_read_summary(directory, lambda _: None) or {})
+    return launch.ray_address or (begun if launch.launcher in (None, "ray") else None)
+
+
+def _begun_address(origin: Mapping[str, Any]) -> str | None:
+    address = origin.get("ray_address")
+    return address if isinstance(address, str) and origin.get("launcher") == "ray" else None
 
 
 def read_sweep(directory: Path, warn: Warn = lambda _: None) -> list[Point]:

@@ -100,9 +100,10 @@ def open_launcher(launch: Launch, threads: int) -> Launcher:
             "add --launcher ray"
         )
     if launch.launcher == "ray":
-        from centerloss_core.sweeps.launchers.on_ray import RayLauncher
+        from centerloss_core.sweeps.launchers.on_ray import RayLauncher, what_it_takes
 
-        return RayLauncher(launch.ray_address, launch.jobs)
+        needs = what_it_takes(threads, resources.gpus, resources.memory)
+        return RayLauncher(launch.ray_address, launch.jobs, needs)
     if launch.launcher == "slurm":
         from centerloss_core.sweeps.launchers.on_slurm import SlurmLauncher
 

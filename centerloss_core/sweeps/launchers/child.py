@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from centerloss_core.devices import thread_limits
@@ -55,14 +55,15 @@ def close(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-def wait_until_free(directory: Path) -> None:
-    """Wait for whoever still works in a run directory, a minute at most.
+def wait_until_free(directories: Sequence[Path]) -> None:
+    """Wait for whoever still works in run directories, a minute at most for all of them.
 
     A run whose machine or launcher was lost takes a moment to notice, and saves before it ends.
     """
     deadline = time.monotonic() + _LONGEST_WAIT
-    while holder(directory) is not None and time.monotonic() < deadline:
-        time.sleep(_MOMENT)
+    for directory in directories:
+        while holder(directory) is not None and time.monotonic() < deadline:
+            time.sleep(_MOMENT)
 
 
 def told_variables() -> dict[str, str]:

@@ -40,18 +40,19 @@ class RayLauncher:
     Args:
         address: "auto", host:port or ray://host:port of a cluster; None or "local": an instance of our own.
         jobs: points in hand at a time; None: as many as there is room for, and two that wait for more.
+        needs: what a point takes, see `what_it_takes`.
 
     Raises:
         LauncherError: Ray is not installed, or too old; or nothing listens at the address.
     """
 
-    def __init__(self, address: str | None, jobs: int | None) -> None:
+    def __init__(self, address: str | None, jobs: int | None, needs: Mapping[str, float]) -> None:
         require_ray()
         self._address = None if address == "local" else address
         if self._address is not None and self._address != "auto":
             knock(self._address)
         self._asked = jobs
-        self._needs: dict[str, float] | None = None
+        self._needs = needs
         self._watcher: Watcher | None = None
         self._kill_before: float | None = None
 
@@ -60,9 +61,7 @@ class RayLauncher:
         """How many points may be in hand now."""
         if self._asked is not None:
             return self._asked
-        if (
-            self._needs is None or self._watcher is None
-        ):  # what a point takes is known when the first one comes
+        if self._watcher is None:
             return 1
         room = sum(_room(node["Resources"], self._needs) for node in self._watcher.nodes)
         return max(1, room + (_BEYOND if self._address is not None else 0))
@@ -72,13 +71,19 @@ class RayLauncher:
         self._asked = jobs
 
     def __enter__(self) -> RayLauncher:
-        """Join the cluster; an instance of our own starts with the first point, when it is known how large that is.
+        """Join the cluster, or start an instance of our own.
 
         Raises:
-            LauncherError: no cluster answers at that address.
+            LauncherError: no cluster answers at that address, or it has no node that is large enough.
         """
-        if self._address is not None:
-            self._connect(threads=1)
+        self._watcher = Watcher(RaySession(self._address, int(self._needs["CPU"])))
+        try:
+            self._watcher.open()
+            _refuse_too_large(self._needs, [node["Resources"] for node in self._watcher.nodes])
+        except BaseException:
+            self._watcher.close()
+            raise
+        _have_sigterm_back()
         return self
 
     def __exit__(
@@ -91,18 +96,12 @@ class RayLauncher:
         """Ask Ray for an actor each; they wait there for their resources.
 
         Raises:
-            LauncherError: no node is large enough, or the cluster went away.
+            LauncherError: the cluster went away.
         """
-        if not tasks:
-            return []
-        if self._watcher is None:
-            self._connect(max(task.threads for task in tasks))
         assert self._watcher is not None
         self._watcher.check()
-        for task in tasks:
-            self._needs = _needs(task)
-            _refuse_too_large(self._needs, [node["Resources"] for node in self._watcher.nodes])
-        return [RayPoint(task, self._watcher, self) for task in tasks]
+        watcher = self._watcher
+        return [RayPoint(task, watcher, self) for task in tasks]
 
     def seconds_to_kill(self) -> float:
         """How long a point may yet take to be killed; a cluster that is gone holds up the end only once."""
@@ -119,10 +118,6 @@ class RayLauncher:
     def alone(self) -> bool:
         """Whether Ray is an instance of our own, on this machine."""
         return self._address is None
-
-    def _connect(self, threads: int) -> None:
-        self._watcher = Watcher(RaySession(self._address, threads))
-        self._watcher.open()
 
 
 class RayPoint:
@@ -253,7 +248,7 @@ class RayPoint:
     def _new_actor(self) -> Any:
         import ray
 
-        needs = _needs(self._task)
+        needs = what_it_takes(self._task.threads, self._task.gpus, self._task.memory)
         options: dict[str, Any] = {"num_cpus": needs["CPU"], "num_gpus": needs.get("GPU", 0)}
         if "memory" in needs:
             options["memory"] = needs["memory"]
@@ -283,9 +278,17 @@ class RayPoint:
         self._over.set()
 
     def _what_happened(self, error: Exception) -> Ending:
+        import ray
+
         about = self._about
         if about is None and "ModuleNotFoundError" in str(error):
             return Ending(None, f"a node of the Ray cluster cannot import centerloss: {_last_line(error)}")
+        if isinstance(error, ray.exceptions.OutOfMemoryError):  # anywhere else it would take as much
+            return Ending(
+                None,
+                "Ray stopped it, because its node ran out of memory: say how much a point takes with "
+                "sweep.resources.memory, or lower --jobs",
+            )
         if about is None:
             return Ending(None, "its node was lost before it began", lost=True)
         return Ending(None, f"its node was lost ({about.host})", lost=True)
@@ -299,17 +302,24 @@ def signature(directory: Path) -> bytes:
         return b""
 
 
+def _have_sigterm_back() -> None:
+    """Ray puts a handler before Python's that prints a page of stack."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
+
+
 def _stopped() -> Ending:
     return Ending(None, "stopped with the sweep")
 
 
-def _needs(task: Task) -> dict[str, float]:
-    """What a point takes, by Ray's names; memory in bytes."""
-    needs: dict[str, float] = {"CPU": task.threads}
-    if task.gpus:
-        needs["GPU"] = task.gpus
-    if task.memory:
-        needs["memory"] = int(task.memory * _GIB)
+def what_it_takes(threads: int, gpus: float | None, memory: float | None) -> dict[str, float]:
+    """What a point takes, by Ray's names; `memory` is in GiB here and in bytes there."""
+    needs: dict[str, float] = {"CPU": threads}
+    if gpus:
+        needs["GPU"] = gpus
+    if memory:
+        needs["memory"] = int(memory * _GIB)
     return needs
 
 
