@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.written import duration, number, percent
+from cli.tables import cell_width, left_out, left_out_lines
 
 if TYPE_CHECKING:
+    from rich.live import Live
     from rich.table import Table
 
     from centerloss_core.callbacks import Progress
@@ -109,7 +111,7 @@ def show_plan(runs: Sequence[tuple[Path, Config]], launcher: str | None = None) 
         table.add_row(
             str(path), f"{loss.lambda_:g}", f"{each.lambda_eq:g}", f"{loss.alpha:g}", str(train.seed), length
         )
-    _print(table)
+    _print(table, spare=("length",))
     say(f"device: {device.label}, convolutions in {device.precision}")
     say(f"data:   {config.data.name}: {locate(config.data.name, dir=config.data.dir)}")
     if launcher is not None:
@@ -137,11 +139,22 @@ def training_progress(
     if not sys.stdout.isatty():
         yield _plain_lines()
         return
+    with _live_line() as live:
+        yield lambda progress: live.update(_progress_line(progress))
+
+
+def _live_line() -> Live:
+    """A line that renews itself, below whatever else is printed to the terminal meanwhile."""
     from rich.console import Console
     from rich.live import Live
 
-    with Live("starting …", console=Console(markup=False), refresh_per_second=4, transient=True) as live:
-        yield lambda progress: live.update(_progress_line(progress))
+    return Live(
+        "starting …",
+        console=Console(markup=False),
+        refresh_per_second=4,
+        transient=True,
+        redirect_stderr=sys.stderr.isatty(),  # a file gets its warnings itself
+    )
 
 
 def _plain_lines() -> Callable[[Progress], None]:
@@ -174,7 +187,7 @@ def show_result(path: Path, metrics: dict[str, Any]) -> None:
     for split in ("test", "validation", "train"):
         if split in metrics:
             table.add_row(split, *_separation_cells(metrics[split]))
-    _print(table)
+    _print(table, spare=("intra", "inter"))
     say(f"{metrics['images_per_second']:.0f} images/s, {duration(metrics['seconds'])} in all")
     _say_next(path)
 
@@ -209,7 +222,7 @@ def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
             cells.append(str(row.get("status")))
         table.add_row(*cells)
     say("\nOn the test images:")
-    _print(table)
+    _print(table, spare=("images/s", "time", "intra", "inter", "λ_eq"))
     for row in rows:
         if row.get("warnings"):
             say(f"warning: {row.get('directory')}: {row['warnings']}")
@@ -250,15 +263,27 @@ def new_table(*columns: str) -> Table:
     return table
 
 
-def _print(table: Table) -> None:
-    """Print a table as wide as it is: a line that wraps in a narrow terminal beats a number that is cut off."""
+def _print(table: Table, spare: Sequence[str] = ()) -> None:
+    """Print a table, in a narrow terminal without spare columns: the first of them first, and no more than needed.
+
+    It is as wide as what remains: a line that wraps beats a number that is cut off.
+    """
     from rich.console import Console
 
-    width = max(Console(width=10_000, markup=False).measure(table).maximum, Console().width)
-    console = Console(width=width, markup=False)  # a name such as x[/b] is a name
+    cells = {str(column.header): list(map(str, column.cells)) for column in table.columns}
+    widths = {name: max(map(cell_width, (name, *column))) for name, column in cells.items()}
+    absent = left_out(widths, spare, edges=2)  # a blank on either side
+    if absent:
+        shown = {name: column for name, column in cells.items() if name not in absent}
+        table = new_table(*shown)
+        for row in zip(*shown.values(), strict=True):
+            table.add_row(*row)
+    # A dumb terminal has 80 columns for Rich, whatever the width, unless it is given a height too.
+    width = max(Console(width=10_000, height=25, markup=False).measure(table).maximum, Console().width)
+    console = Console(width=width, height=25, markup=False)  # a name such as x[/b] is a name
     with console.capture() as text:
         console.print(table)
-    say(text.get().rstrip("\n"))
+    say("\n".join([text.get().rstrip("\n"), *left_out_lines(absent)]))
 
 
 # ---- `cl evaluate` ------------------------------------------------------------------------------------------
@@ -273,10 +298,7 @@ def evaluation_progress(*, quiet: bool) -> Iterator[Callable[[Step], None]]:
     if not sys.stdout.isatty():
         yield lambda step: say(_evaluation_line(step))
         return
-    from rich.console import Console
-    from rich.live import Live
-
-    with Live("starting …", console=Console(markup=False), refresh_per_second=4, transient=True) as live:
+    with _live_line() as live:
         yield lambda step: live.update(_evaluation_line(step))
 
 
@@ -290,7 +312,7 @@ def show_evaluation(report: Report) -> None:
         _show_run_evaluation(run, classes=len(report.runs) == 1)
     if len(report.runs) > 1:
         say("\nSide by side:")
-        _print(_evaluations_table(report.runs))
+        _print(_evaluations_table(report.runs), spare=_LESS_TELLING)
     for name, status in report.skipped.items():
         say(f"left out: {name} ({status})")
     folder = report.written.parent
@@ -317,7 +339,7 @@ def _show_run_evaluation(run: RunEvaluation, *, classes: bool) -> None:
             f"{figures['knn_neighbors']} nearest training images vote"
         )
         if classes:
-            _print(_classes_table(split.per_class))
+            _print(_classes_table(split.per_class), spare=("images", "intra"))
 
 
 def _classes_table(rows: Sequence[dict[str, Any]]) -> Table:
@@ -327,6 +349,10 @@ def _classes_table(rows: Sequence[dict[str, Any]]) -> Table:
     for row in rows:
         table.add_row(str(row["class"]), *(name.write(row[name.key]) for name in CLASS_FIGURES))
     return table
+
+
+# Of the figures of runs side by side; the names of a sweep's runs say λ.
+_LESS_TELLING = ("EER Eucl.", "EER cos", "DB", "silhouette", "Fisher", "mean", "k-NN", "λ")
 
 
 def _evaluations_table(runs: Sequence[RunEvaluation]) -> Table:

@@ -41,7 +41,12 @@ def progress(directory: Path, *, quiet: bool) -> Iterator[Callable[[Sequence[Poi
     from rich.live import Live
 
     console = Console(markup=False)
-    with Live(console=console, refresh_per_second=_REDRAWS_PER_SECOND, transient=True) as live:
+    with Live(
+        console=console,
+        refresh_per_second=_REDRAWS_PER_SECOND,
+        transient=True,
+        redirect_stderr=sys.stderr.isatty(),  # a file gets its warnings itself
+    ) as live:
         view = View()
         yield lambda states: live.update(view.drawn(states, *console.size))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ def chatter_to(log: IO[bytes]) -> Iterator[None]:
     """Send what native code writes to the standard error, TensorFlow's and XLA's above all, to an open file.
 
     They write to file descriptor 2 from C++, so `sys.stderr` cannot catch it. Python's own `sys.stderr` goes on to
-    the terminal.
+    the terminal. One that is no file of its own, such as Rich's under a line that renews itself, is left in its place:
+    it knows what else is on the terminal.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     sys.stderr.flush()
@@ -22,7 +24,10 @@ def chatter_to(log: IO[bytes]) -> Iterator[None]:
     python_stderr = sys.stderr
     try:
         os.dup2(log.fileno(), 2)
-        encoding, errors = getattr(python_stderr, "encoding", None), getattr(python_stderr, "errors", None)
+        if not isinstance(python_stderr, io.TextIOWrapper):
+            yield
+            return
+        encoding, errors = python_stderr.encoding, python_stderr.errors
         with os.fdopen(os.dup(terminal), "w", 1, encoding=encoding, errors=errors) as sys.stderr:
             yield
     finally:

@@ -1,0 +1,223 @@
+"""What a person sees in a terminal: warnings above the line that renews itself, and tables that fit."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_cli import QUICKSTART, environment
+
+from cli import console
+from cli.tables import table_lines
+
+HEIGHT = 50
+# Sequences to steer a terminal, line ends, and anything else, sign by sign.
+TOKEN = re.compile(r"\x1b\[(?P<arguments>[0-9;?]*)(?P<command>[A-Za-z])|(?P<sign>.)", re.DOTALL)
+
+# Two warnings, longer than a line, while a line is shown that is longer than a terminal of 80 columns.
+WARNINGS = [
+    "epoch 1: softmax accuracy is 15.1%, hardly better than guessing: lower train.learning_rate, or let λ grow "
+    "slowly with loss.ramp",
+    "two classes share one cluster (their means are 0.0017 apart, at a spread of 0.034 within classes): lower λ, or "
+    "let it grow slowly with loss.ramp",
+]
+TRAINING = f"""
+import os, sys
+from pathlib import Path
+
+from centerloss_core.callbacks import Progress
+from centerloss_core.config import load_config
+from centerloss_core.devices import chatter_to
+from cli import console
+
+live = console._live_line()
+console._live_line = lambda: live
+config = load_config(Path({str(QUICKSTART)!r}))
+with console.training_progress(config, Path("run"), quiet=False) as show:
+    with open("log.txt", "wb") as log, chatter_to(log):
+        show(Progress(
+            epoch=1.0, step=80, total_steps=80, softmax_loss=2.2988, center_loss=0.00128, accuracy=0.1033,
+            images_per_second=526.0, seconds_left=0.0,
+        ))
+        live.refresh()  # which is otherwise a matter of time
+        os.write(2, b"chatter")
+        for warning in {WARNINGS!r}:
+            console.warn(warning)
+        if sys.argv[1:] == ["stay"]:
+            os._exit(0)
+print("done")
+"""
+LINE = "epoch 1.00  step 80/80  softmax loss 2.2988  center loss 0.00128  accuracy 10.33 %  526 images/s  0 s left"
+
+
+def screen(text: str, columns: int) -> list[str]:
+    """The lines that a terminal shows after what was written to it."""
+    lines = [[" "] * columns for _ in range(HEIGHT)]
+    row = column = 0
+    for token in TOKEN.finditer(text):
+        sign, command = token["sign"], token["command"]
+        if sign == "\r":
+            column = 0
+        elif sign == "\n":
+            row += 1
+        elif sign is not None:
+            if column == columns:  # a full line wraps when the next sign comes
+                row, column = row + 1, 0
+            lines[row][column] = sign
+            column += 1
+        elif command == "A":
+            row -= int(token["arguments"] or 1)
+        elif command == "K":
+            assert token["arguments"] == "2", "only the whole line is erased"
+            lines[row] = [" "] * columns
+        else:
+            assert command in "mhl", f"{token[0]!r} is unknown here"  # colours, and the cursor's look
+    shown = ["".join(line).rstrip() for line in lines]
+    while shown and not shown[-1]:
+        shown.pop()
+    return shown
+
+
+def in_terminal(
+    *arguments: object, columns: int, cwd: Path, stderr: int | None = None
+) -> tuple[list[str], str]:
+    """What a Python process leaves on a terminal, and on the standard error if that is a pipe."""
+    terminal, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, columns, 0, 0))
+    given = {key: value for key, value in environment().items() if key != "COLUMNS"} | {"TERM": "xterm"}
+    process = subprocess.Popen(
+        [sys.executable, "-P", *map(str, arguments)],
+        cwd=cwd,
+        env=given,
+        stdin=inside,
+        stdout=inside,
+        stderr=inside if stderr is None else stderr,
+    )
+    os.close(inside)
+    written = b""
+    try:
+        while part := os.read(terminal, 65536):
+            written += part
+    except OSError:  # Linux' way to say that nobody is left on the other side
+        pass
+    _, piped = process.communicate(timeout=60)
+    os.close(terminal)
+    assert process.returncode == 0, written.decode()
+    return screen(written.decode(), columns), (piped or b"").decode()
+
+
+def paragraphs(lines: list[str]) -> list[str]:
+    """Lines that were wrapped at words, in one piece each: a new one begins where nothing was wrapped."""
+    found: list[str] = []
+    for line in lines:
+        if not found or line.startswith(("warning: ", "λ = ", "epoch 1.00", "done")):
+            found.append(line)
+        else:
+            found[-1] += f" {line}"
+    return found
+
+
+@pytest.mark.parametrize("columns", [80, 130])
+@pytest.mark.parametrize("stay", [True, False])
+def test_warnings_stand_whole_above_the_progress_line(tmp_path: Path, columns: int, *, stay: bool) -> None:
+    shown, _ = in_terminal("-c", TRAINING, *(["stay"] if stay else []), columns=columns, cwd=tmp_path)
+    first, *rest = paragraphs(shown)
+    assert first.startswith("λ = ")
+    below = re.sub(" +", " ", LINE) if stay else "done"
+    assert [re.sub(" +", " ", each) for each in rest] == [*(f"warning: {each}" for each in WARNINGS), below]
+    assert (tmp_path / "log.txt").read_bytes() == b"chatter"
+
+
+def test_warnings_go_to_a_file_that_the_standard_error_is(tmp_path: Path) -> None:
+    shown, piped = in_terminal("-c", TRAINING, columns=80, cwd=tmp_path, stderr=subprocess.PIPE)
+    assert piped.splitlines() == [f"warning: {each}" for each in WARNINGS]
+    assert shown[1:] == ["done"]
+
+
+SWEEP = [
+    {
+        "lambda": lambda_,
+        "lambda_eq": 50 * lambda_,
+        "alpha": 0.5,
+        "seed": 0,
+        "status": status,
+        "accuracy": 0.9912,
+        "nearest_center_accuracy": 0.9915,
+        "intra_class_distance": 0.5123,
+        "inter_class_distance": 15.123,
+        "separation_ratio": 29.52,
+        "images_per_second": 12345.6,
+        "seconds": 1234.5,
+    }
+    for lambda_, status in ((0.0, "completed"), (0.001, "completed"), (0.1, "interrupted"))
+]
+STAY = ["λ", "softmax", "nearest center", "inter/intra"]
+SPARE = ["images/s", "time", "intra", "inter", "λ_eq"]
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """A standard output that is called a terminal, of so many columns; None: it is a pipe."""
+
+    def resized(columns: int | None) -> None:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: columns is not None)
+        monkeypatch.setenv("COLUMNS", str(columns or 80))
+        monkeypatch.setenv("TERM", "dumb")  # no colours
+
+    return resized
+
+
+def heads(line: str) -> list[str]:
+    return re.split(r" {2,}", line.strip())
+
+
+@pytest.mark.parametrize("columns", [52, 60, 80, 90, 99, 100, 130, None])
+def test_a_table_leaves_out_what_a_terminal_has_no_room_for(
+    terminal: Any, capsys: Any, columns: int | None
+) -> None:
+    terminal(columns)
+    console.show_sweep_table(SWEEP)
+    lines = capsys.readouterr().out.splitlines()
+    assert columns is None or max(map(len, lines)) <= columns
+    shown, last = set(heads(lines[3])), " ".join(lines[8:]).strip()
+    absent = [name for name in SPARE if name not in shown]
+    assert shown == {*STAY, *SPARE} - set(absent)
+    assert absent == SPARE[: len(absent)]  # the least important first
+    assert last == (f"not shown for want of width: {', '.join(absent)}" if absent else "")
+    assert heads(lines[5])[:2] == (["0", "99.12 %"] if "λ_eq" in absent else ["0", "0"])
+    assert bool(absent) == (columns is not None and columns < 100)
+
+
+def test_a_list_of_runs_fits_and_keeps_its_names(terminal: Any) -> None:
+    settings, figures = (
+        ("data", "λ", "α", "seed"),
+        ("softmax", "nearest center", "inter/intra", "age", "time"),
+    )
+    columns = ("run", "status", *settings, *figures)
+    row = ("mnist-sweep/lambda0.001-alpha0.5-seed12", "interrupted", "mnist", "0.001", "0.5", "12", "99.12 %")
+    rows = [(*row, "99.15 %", "29.5", "6 h", "2 min 03 s")]
+    terminal(None)
+    whole = table_lines(columns, rows, left=3)
+    assert heads(whole[0]) == list(columns)
+    assert len(whole) == 3
+    terminal(len(whole[1]))
+    assert table_lines(columns, rows, left=3) == whole
+    terminal(80)
+    head, rule, line, *note = table_lines(columns, rows, left=3)
+    assert heads(head) == ["run", "status", "softmax", "inter/intra"]
+    assert line.startswith(row[0])
+    assert len(rule) == len(head) == len(line) <= 80
+    assert note == ["not shown for want of width: time, age, data, α, seed, nearest center, λ"]
+
+
+def test_runs_side_by_side_are_all_shown_however_many(terminal: Any) -> None:
+    terminal(20)
+    head, *_ = table_lines(("Results", "time", "age", "λ"), [("accuracy", *["99.12 % (+0.01)"] * 3)])
+    assert heads(head) == ["Results", "time", "age", "λ"]
