@@ -212,9 +212,27 @@ def test_a_lost_summary_is_written_anew_and_a_damaged_run_costs_no_other(copy: P
         (LOST, "completed"),
         (OTHERS[1], "completed"),
     ]
-    assert f"is damaged: remove {copy / OTHERS[0]}" in str(states[0].reason)
+    damaged = f"is damaged: put it back from a copy, or move {copy / OTHERS[0]} away"
+    assert damaged in str(states[0].reason)
     assert "it is written anew" in warnings[0]
     assert [row["status"] for row in rows(copy).values()] == ["failed", "completed", "completed"]
+
+
+def test_a_run_that_lost_its_manifest_or_its_config_is_named(copy: Path) -> None:
+    (copy / "summary.json").unlink()
+    (copy / OTHERS[0] / "run.json").unlink()
+    (copy / "points" / f"{OTHERS[1]}.yaml").unlink()
+    warnings: list[str] = []
+    states = resume_sweep(copy, warn=warnings.append)
+    assert [(state.point.name, state.status) for state in states] == [
+        (OTHERS[0], "failed"),
+        (LOST, "completed"),
+    ]
+    lost = f"run.json is lost: put it back from a copy, or move {copy / OTHERS[0]} away"
+    assert lost in str(states[0].reason)
+    assert warnings[1:] == [
+        f"{copy / OTHERS[1]} is no point of this sweep: {copy / 'points'} has no config of it"
+    ]
 
 
 def test_a_sweep_goes_on_with_the_threads_that_it_was_begun_with(copy: Path) -> None:

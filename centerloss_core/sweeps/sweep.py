@@ -117,11 +117,13 @@ def resume_sweep(
         for state in states:
             if state.manifest().get("status") == "completed":
                 state.status = "completed"
-            elif (state.path / MANIFEST).is_file() and not state.manifest():
+            elif state.path.is_dir() and not state.manifest():
+                what = "is damaged" if (state.path / MANIFEST).exists() else "is lost"
                 state.status, state.reason = (
                     "failed",
-                    f"{state.path / MANIFEST} is damaged: remove {state.path}",
+                    f"{state.path / MANIFEST} {what}: put it back from a copy, or move {state.path} away",
                 )
+        _warn_of_strangers(directory, points, warn)
         asked_cores = None if launch.resources is None else launch.resources.cpus
         if asked_cores not in (None, threads):
             warn(
@@ -131,6 +133,13 @@ def resume_sweep(
         with open_launcher(launch if any(state.waits for state in states) else Launch(), threads) as launcher:
             _wait_for_earlier_runs(directory, states, warn)
             return Conductor(states, directory, origin, launch, launcher, retries, fail_fast, show).conduct()
+
+
+def _warn_of_strangers(directory: Path, points: Sequence[Point], warn: Warn) -> None:
+    names = {point.name for point in points}
+    for path in sorted(directory.glob(f"*/{MANIFEST}")):
+        if path.parent.name not in names:
+            warn(f"{path.parent} is no point of this sweep: {directory / 'points'} has no config of it")
 
 
 def _wait_for_earlier_runs(directory: Path, states: Sequence[PointState], warn: Warn) -> None:
