@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,6 +16,7 @@ from centerloss_core.written import duration, number, percent
 from cli.tables import cell_width, left_out, left_out_lines
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.live import Live
     from rich.table import Table
 
@@ -143,18 +144,33 @@ def training_progress(
         yield lambda progress: live.update(_progress_line(progress))
 
 
-def _live_line() -> Live:
+@contextmanager
+def _live_line() -> Iterator[Live]:
     """A line that renews itself, below whatever else is printed to the terminal meanwhile."""
     from rich.console import Console
+
+    with live_display(Console(markup=False), refresh_per_second=4) as live:
+        live.update("starting …", refresh=True)
+        yield live
+
+
+@contextmanager
+def live_display(console: Console, refresh_per_second: float) -> Iterator[Live]:
+    """What is drawn anew in place, and taken away at the end; a terminal that was closed meanwhile is no error."""
     from rich.live import Live
 
-    return Live(
-        "starting …",
-        console=Console(markup=False),
-        refresh_per_second=4,
+    live = Live(
+        console=console,
+        refresh_per_second=refresh_per_second,
         transient=True,
         redirect_stderr=sys.stderr.isatty(),  # a file gets its warnings itself
     )
+    live.start()
+    try:
+        yield live
+    finally:
+        with suppress(OSError):
+            live.stop()
 
 
 def _plain_lines() -> Callable[[Progress], None]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from centerloss_core.written import duration, percent
-from cli.console import new_table, say, say_nothing
+from cli.console import live_display, new_table, say, say_nothing
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -38,15 +38,9 @@ def progress(directory: Path, *, quiet: bool) -> Iterator[Callable[[Sequence[Poi
         yield _plain_lines()
         return
     from rich.console import Console
-    from rich.live import Live
 
     console = Console(markup=False)
-    with Live(
-        console=console,
-        refresh_per_second=_REDRAWS_PER_SECOND,
-        transient=True,
-        redirect_stderr=sys.stderr.isatty(),  # a file gets its warnings itself
-    ) as live:
+    with live_display(console, _REDRAWS_PER_SECOND) as live:
         view = View()
         yield lambda states: live.update(view.drawn(states, *console.size))
 

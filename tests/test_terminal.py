@@ -32,13 +32,16 @@ TRAINING = f"""
 import os, sys
 from pathlib import Path
 
+import rich.live
+
 from centerloss_core.callbacks import Progress
 from centerloss_core.config import load_config
 from centerloss_core.devices import chatter_to
 from cli import console
 
-live = console._live_line()
-console._live_line = lambda: live
+made = []
+drawn = rich.live.Live
+rich.live.Live = lambda **how: made.append(drawn(**how)) or made[0]
 config = load_config(Path({str(QUICKSTART)!r}))
 with console.training_progress(config, Path("run"), quiet=False) as show:
     with open("log.txt", "wb") as log, chatter_to(log):
@@ -46,7 +49,7 @@ with console.training_progress(config, Path("run"), quiet=False) as show:
             epoch=1.0, step=80, total_steps=80, softmax_loss=2.2988, center_loss=0.00128, accuracy=0.1033,
             images_per_second=526.0, seconds_left=0.0,
         ))
-        live.refresh()  # which is otherwise a matter of time
+        made[0].refresh()  # which is otherwise a matter of time
         os.write(2, b"chatter")
         for warning in {WARNINGS!r}:
             console.warn(warning)
@@ -221,3 +224,38 @@ def test_runs_side_by_side_are_all_shown_however_many(terminal: Any) -> None:
     terminal(20)
     head, *_ = table_lines(("Results", "time", "age", "λ"), [("accuracy", *["99.12 % (+0.01)"] * 3)])
     assert heads(head) == ["Results", "time", "age", "λ"]
+
+
+# What ends a run when its terminal is closed must not be hidden by what cannot be drawn there any more.
+CLOSED = f"""
+import os
+from pathlib import Path
+
+from centerloss_core.config import load_config
+from cli import console
+
+try:
+    with console.training_progress(load_config(Path({str(QUICKSTART)!r})), Path("run"), quiet=False):
+        try:
+            os.read(0, 1)
+        except OSError:
+            pass
+        raise LookupError
+except LookupError:
+    os._exit(7)
+"""
+
+
+def test_a_terminal_that_was_closed_hides_no_reason(tmp_path: Path) -> None:
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", CLOSED], cwd=tmp_path, env={**environment(), "TERM": "xterm"},
+        stdin=inside, stdout=inside, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    os.close(inside)
+    shown = b""
+    while b"starting" not in shown:
+        shown += os.read(terminal, 65536)
+    os.close(terminal)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (7, b"")
