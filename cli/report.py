@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+_ENDINGS = (".html", ".htm")
+
 
 def report(
     directory: Annotated[
@@ -13,15 +15,19 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="The file to write, replacing it. Default: report.html in the directory."
+            metavar="FILE",
+            help="The file to write, replacing it; its name ends in .html. Default: report.html in the directory.",
         ),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
 ) -> None:
     """Write one HTML file to explore: points with their digits, tables, curves, origin. No network, no server."""
-    from centerloss_core.report import write_report
+    from centerloss_core.report import ReportError, write_report
     from cli import console
 
+    # A file is replaced without a question: a slip of the hand must not cost the features or the run.json of a run.
+    if out is not None and not out.is_dir() and out.suffix.lower() not in _ENDINGS:
+        raise ReportError(f"{out}: the name must end in one of {', '.join(_ENDINGS)}")
     path = write_report(directory, out)
     console.say(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB)")
     if open_:

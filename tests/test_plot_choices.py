@@ -89,6 +89,69 @@ def test_command_line(tmp_path: Path) -> None:
     assert sum("distances-test.png" in line for line in lines) == 4
 
 
+# --- curves without a history ---------------------------------------------------------------------------------
+
+MEND = "cannot be read (No such file or directory); put it back from a copy, or train the run again"
+
+
+@pytest.mark.parametrize("asked", [[], ["--figures", "all"]])
+def test_a_run_that_lost_its_history_has_the_other_figures(tmp_path: Path, asked: list[str]) -> None:
+    run = make_run(tmp_path / "run")
+    (run / "metrics.jsonl").unlink()
+    result = plot(run, *asked)
+    assert result.exit_code == 0, result.output
+    assert f"note: no curves: {run}/metrics.jsonl: {MEND}" in result.stdout.splitlines()
+    assert result.stdout.splitlines()[-1] == f"figure: {run}/plots/scatter-test.png"
+    assert plotted(tmp_path) == {"run": ["distances-test.png", "regions-test.png", "scatter-test.png"]}
+
+
+def test_a_sweep_with_a_run_that_lost_its_history(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    lost = sweep / "lambda0.1-alpha0.5-seed0"
+    (lost / "metrics.jsonl").unlink()
+    result = plot(sweep)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if "metrics.jsonl" in line] == [
+        f"note: no curves: {lost}/metrics.jsonl: {MEND}"
+    ]
+    assert lines[-1] == f"figure: {sweep}/plots/panel-test.png"
+    folders = plotted(sweep)
+    assert folders.pop(lost.name) == ["scatter-test.png"]
+    assert folders.pop(".") == ["panel-test.png"]
+    assert list(folders.values()) == [["curves.png", "scatter-test.png"]] * 3
+
+
+@pytest.mark.parametrize("figures", ["curves", "curves,scatter", "all,curves"])
+@pytest.mark.parametrize("of", ["run", "sweep"])
+def test_curves_that_are_named_must_be_had(tmp_path: Path, of: str, figures: str) -> None:
+    directory = make_run(tmp_path / "it") if of == "run" else make_sweep(tmp_path / "it")
+    lost = max(directory.rglob("metrics.jsonl"))  # the last of a sweep: the others are not drawn before it
+    lost.unlink()
+    result = plot(directory, "--figures", figures)
+    assert isinstance(result.exception, PlotError)
+    assert result.exception.exit_code == 1
+    assert str(result.exception) == f"{lost}: {MEND}"
+    assert plotted(tmp_path) == {}
+
+
+def test_a_damaged_history_is_noted_with_its_line(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    (run / "metrics.jsonl").write_text("nonsense\n")
+    notes: list[str] = []
+    assert len(plot_directory(run, note=notes.append)) == 3
+    assert any(note.startswith(f"no curves: {run}/metrics.jsonl:1: not a row of metrics (") for note in notes)
+
+
+def test_a_history_that_may_not_be_read_is_named_once(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    (run / "metrics.jsonl").unlink()
+    (run / "metrics.jsonl").mkdir()
+    with pytest.raises(PlotError) as caught:
+        plot_directory(run, figures=["curves"])
+    assert str(caught.value) == f"{run}/metrics.jsonl: cannot be read (Is a directory)"
+
+
 def test_help_names_figures_and_axes() -> None:
     text = " ".join(plot("--help").output.split())
     for words_of_help in ("--figures", "--axes", "--animate", "regions:", "distances:", "seeds:", "ffmpeg"):

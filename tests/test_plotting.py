@@ -479,6 +479,17 @@ def test_scale_of_a_curve(values: list[float | None], scale: str) -> None:
     assert figure.axes[0].get_yscale() == scale
 
 
+def test_what_is_no_number_is_a_gap_in_a_curve() -> None:
+    steps = [
+        {"step": i, "epoch": i, "softmax_loss": value} for i, value in enumerate([1, "x", [2], {"a": 3}, 4])
+    ]
+    epochs = [{"step": 1, "epoch": 1, "test": 7}, {"step": 2, "epoch": "y", "test": {"accuracy": 0.5}}]
+    figure = curves_figure(make_snapshot().run, History(steps, epochs))
+    FigureCanvasAgg(figure).draw()
+    nan = np.nan
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [1, nan, nan, nan, 4])
+
+
 @pytest.mark.parametrize("values", [[0, 0, 0], [0, 0, 2], [0, 0, 1e-4, 1e-2]])
 def test_a_line_of_zeros_is_seen_above_the_bottom(values: list[float]) -> None:
     """λ of a run without center loss, and before a ramp begins."""
@@ -570,6 +581,41 @@ def test_damaged_manifests(tmp_path: Path, name: str, content: str) -> None:
         plot_directory(tmp_path)
 
 
+@pytest.mark.parametrize("value", [{"a": 1}, [1], "x", None, True, float("nan"), 10**400])
+@pytest.mark.parametrize("key", ["lambda", "lambda_eq", "alpha", "seed"])
+def test_a_setting_that_is_no_number_is_named(tmp_path: Path, key: str, value: Any) -> None:
+    """In a run's `run.json`, and in a sweep's `summary.json`, which has no λ_eq of its own."""
+    run = make_run(tmp_path / "run", **{key: value})
+    with pytest.raises(PlotError) as caught:
+        plot_directory(run)
+    assert str(caught.value) == (
+        f"{run / 'run.json'}: cannot be drawn: {key} is not a finite number; put the file back as the run wrote it"
+    )
+    if key != "lambda_eq":
+        sweep = tmp_path / "sweep"
+        sweep.mkdir()
+        row = {"directory": "a", "status": "completed", "lambda": 0, "alpha": 0.5, "seed": 0, key: value}
+        (sweep / "summary.json").write_text(json.dumps({"format": 1, "runs": [row]}))
+        message = f"cannot be drawn: {key} is not a finite number; put the file back as the sweep wrote it"
+        with pytest.raises(
+            ExpectedError, match=rf"summary\.json: ({message}|cannot be read \(NaN is not JSON\))"
+        ):
+            plot_directory(sweep)
+    assert plotted(tmp_path) == {}
+
+
+@pytest.mark.parametrize("data", [[1], "x", None])
+def test_data_without_a_title_are_named(tmp_path: Path, data: Any) -> None:
+    run = make_run(tmp_path / "run", data=data)
+    with pytest.raises(PlotError, match=r"run\.json: cannot be drawn: data is not a JSON object; put "):
+        plot_directory(run)
+
+
+def test_a_seed_stays_as_it_is(tmp_path: Path) -> None:
+    """A float has no room for it."""
+    assert read_run(make_run(tmp_path / "run", seed=2**63 - 1)).seed == 2**63 - 1
+
+
 @pytest.mark.parametrize("name", ["../elsewhere", "..", "/tmp", "a/b", ".", None, 3, ""])
 def test_a_summary_does_not_lead_out_of_the_sweep(tmp_path: Path, name: Any) -> None:
     elsewhere = make_run(tmp_path / "elsewhere")
@@ -609,12 +655,19 @@ def test_a_killed_point_of_a_sweep_is_stopped(tmp_path: Path) -> None:
 
 def test_damaged_features_and_history_are_named(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    (run / "metrics.jsonl").write_text('{"kind": "steps", "step": 1}\nnonsense\n')
-    with pytest.raises(PlotError, match=r"metrics\.jsonl:2"):
-        plot_directory(run)
-    (run / "metrics.jsonl").write_text("")
+    for rows, message in (
+        ('{"kind": "steps", "step": 1}\nnonsense\n', r"metrics\.jsonl:2: not a row of metrics"),
+        ('{"kind": "steps", "step": Infinity}\n', r"metrics\.jsonl:1: not a row of metrics"),
+        ("[" * 100_000 + "\n", r"metrics\.jsonl:1: not a row of metrics"),
+        ("", "holds no rows, and that of a completed run has some; put it back from a copy"),
+    ):
+        (run / "metrics.jsonl").write_text(rows)
+        with pytest.raises(PlotError, match=message):
+            plot_directory(run, figures=["curves"])
+    unfinished = make_run(tmp_path / "unfinished", status="interrupted")
+    (unfinished / "metrics.jsonl").write_text("")
     with pytest.raises(PlotError, match="holds no rows yet"):
-        plot_directory(run)
+        plot_directory(unfinished, figures=["curves"])
     (run / "features" / "test-final.npz").write_bytes(b"")
     with pytest.raises(FeatureFileError, match=r"test-final\.npz"):
         plot_directory(run)

@@ -616,7 +616,7 @@ def _folder(path: Path) -> Path:
     ("make", "words"),
     [
         (lambda path: path, "no such directory"),
-        (_file, "no such directory"),
+        (_file, "is a file, not a directory"),
         (_folder, "neither a run"),
         (_empty_sweep, "names no run"),
         (_outward_sweep, "not a plain name"),

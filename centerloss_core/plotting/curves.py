@@ -13,6 +13,7 @@ from centerloss_core.plotting.records import History, Row, Run
 from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.style import DIGIT_COLORS, INK
 from centerloss_core.plotting.titles import run_title
+from centerloss_core.written import finite
 
 _DPI = 110
 _SIZE = (9.0, 8.2)  # inches
@@ -73,7 +74,7 @@ def _draw_accuracy(axes: Axes, history: History) -> None:
         ("test", "accuracy", "test", "o-", _TEST),
         ("test", "nearest_center_accuracy", "test, nearest center", "s--", _CENTER),
     ):
-        rows = [row for row in history.epochs if row.get(split)]
+        rows = [row for row in history.epochs if isinstance(row.get(split), dict)]
         if rows:
             values = _column([row[split] for row in rows], key)
             label = f"{name} ({values[-1]:.2%})".replace("%", " %")
@@ -92,8 +93,8 @@ def _draw_line(
 
 
 def _column(rows: Sequence[Row], key: str) -> NDArray[np.float64]:
-    """Return the numbers under a key; a missing one or null becomes a gap in the line."""
-    values = [row.get(key) for row in rows]
+    """Return the numbers under a key; a missing one, null or what is no number becomes a gap in the line."""
+    values = [finite(row.get(key)) for row in rows]
     return np.array([math.nan if value is None else float(value) for value in values])
 
 

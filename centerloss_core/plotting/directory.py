@@ -52,7 +52,8 @@ def plot_directory(
         The files written, the panel or scatter plot first.
 
     Raises:
-        PlotError: no such directory, no features to draw yet, or settings that contradict each other.
+        PlotError: no such directory, no features to draw yet, settings that contradict each other, or curves named in
+            `figures` of a run without a history.
         FeatureFileError: a feature dump is damaged.
         OSError: a figure cannot be written.
     """
@@ -69,7 +70,8 @@ def plot_directory(
         chosen: tuple[str, ...] = ()
     else:
         chosen = choose_figures(None if figures is None else tuple(figures), sweep=sweep, out=out)
-    order = Order(split, style, fmt, out, chosen, axes == "shared", animate, _once(note))
+    named = tuple(name for name in chosen if name in (figures or ()))
+    order = Order(split, style, fmt, out, chosen, named, axes == "shared", animate, _once(note))
 
     # Loads matplotlib: a wrong directory should be answered before that.
     from centerloss_core.plotting.drawing import plot_run, plot_sweep

@@ -18,6 +18,7 @@ from centerloss_core.plotting.order import OF_A_RUN, Order
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.post import post_figure, post_panel
 from centerloss_core.plotting.records import (
+    History,
     Run,
     Snapshot,
     SweepPoint,
@@ -58,11 +59,14 @@ def plot_sweep(directory: Path, order: Order) -> list[Path]:
         raise PlotError(
             f"{directory}: no run of this sweep has {order.split} features to draw yet; let one finish"
         )
+    completed = [snapshot for snapshot in snapshots if snapshot.run.status == "completed"]
+    if "curves" in order.named:  # an error leaves no half of the figures
+        for snapshot in completed:
+            read_history(snapshot.run)
     with house_style():
         written = _draw_sweep(cells, directory / "plots", order)
-        for snapshot in snapshots:
-            if snapshot.run.status == "completed":
-                written += _draw_run(snapshot, order)
+        for snapshot in completed:
+            written += _draw_run(snapshot, order)
         if order.animate:
             written += _animate(arrange(cells), directory, order)
     return _refuse_nothing(directory, written)
@@ -90,8 +94,8 @@ def _draw_sweep(cells: list[Cell], plots: Path, order: Order) -> list[Path]:
 def _draw_run(snapshot: Snapshot, order: Order) -> list[Path]:
     """Draw one run into its own folder."""
     plots = snapshot.run.directory / "plots"
-    # Read first: a damaged file leaves the earlier figures as they are.
-    history = read_history(snapshot.run) if "curves" in order.figures else None
+    # Read first: where it is an error, the earlier figures stay as they are.
+    history = _history(snapshot.run, order)
     drawings: dict[str, tuple[str, Callable[[], Figure | None]]] = {
         "scatter": (order.suffix, lambda: _scatter(snapshot, order.style)),
         "curves": ("", lambda: curves_figure(snapshot.run, history) if history else None),
@@ -107,6 +111,19 @@ def _draw_run(snapshot: Snapshot, order: Order) -> list[Path]:
                 path = order.out or plots / f"{name}{suffix and '-' + suffix}.{order.fmt}"
                 written.append(save_figure(figure, path, order.fmt))
     return written
+
+
+def _history(run: Run, order: Order) -> History | None:
+    """Read what the curves show; where it cannot be had, the other figures do without, unless curves were named."""
+    if "curves" not in order.figures:
+        return None
+    try:
+        return read_history(run)
+    except PlotError as error:
+        if "curves" in order.named:
+            raise
+        order.note(f"no curves: {error}")
+        return None
 
 
 def _scatter(snapshot: Snapshot, style: str) -> Figure:

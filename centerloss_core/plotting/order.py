@@ -28,6 +28,7 @@ class Order:
         fmt: of `FORMATS`; or of `FILM_FORMATS`, if the animation is to go into `out`.
         out: the one file to write, or None for the usual names.
         figures: what to draw, of `OF_A_RUN` and `OF_A_SWEEP`.
+        named: those of them that were asked for by name: that one of these cannot be drawn is an error.
         shared: whether the runs of a panel have the same axes.
         animate: whether to write the animation.
         note: called with what a person should know and that is no error.
@@ -38,6 +39,7 @@ class Order:
     fmt: str
     out: Path | None
     figures: tuple[str, ...]
+    named: tuple[str, ...]
     shared: bool
     animate: bool
     note: Callable[[str], None]

@@ -1,6 +1,7 @@
 """What the files of a run or sweep directory say, checked and typed."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from centerloss_core.features import FeatureDump, read_features
 from centerloss_core.plotting.errors import PlotError
 from centerloss_core.sweeps.summary import SUMMARY, read_summary
+from centerloss_core.written import finite
 
 Row = dict[str, Any]
 
@@ -63,21 +65,23 @@ def is_sweep(directory: Path) -> bool:
 
 
 def read_run(directory: Path) -> Run:
-    """Raise PlotError if `run.json` is missing, damaged or lacks what a figure's title needs."""
+    """Raise PlotError if `run.json` is missing or damaged, or lacks what a figure's title needs."""
     path = directory / "run.json"
     content = _read_object(path)
     try:
         return Run(
             directory=directory,
             status=str(content["status"]),
-            weight=float(content["lambda"]),
-            weight_eq=float(content["lambda_eq"]),
-            alpha=float(content["alpha"]),
-            data_title=str(content["data"]["title"]),
-            seed=int(content["seed"]),
+            weight=_number(content, "lambda"),
+            weight_eq=_number(content, "lambda_eq"),
+            alpha=_number(content, "alpha"),
+            data_title=str(_object(content, "data")["title"]),
+            seed=int(_number(content, "seed")),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise PlotError(f"{path}: cannot be drawn, because of {_reason(error)}") from error
+    except (KeyError, ValueError) as error:
+        raise PlotError(
+            f"{path}: cannot be drawn: {_reason(error)}; put the file back as the run wrote it"
+        ) from error
 
 
 def read_sweep(directory: Path) -> list[SweepPoint]:
@@ -88,14 +92,16 @@ def read_sweep(directory: Path) -> list[SweepPoint]:
             SweepPoint(
                 directory=directory / row["directory"],
                 status=str(row["status"]),
-                weight=float(row["lambda"]),
-                alpha=float(row["alpha"]),
-                seed=int(row["seed"]),
+                weight=_number(row, "lambda"),
+                alpha=_number(row, "alpha"),
+                seed=int(_number(row, "seed")),
             )
             for row in read_summary(directory) or []
         ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise PlotError(f"{path}: cannot be drawn, because of {_reason(error)}") from error
+    except (KeyError, ValueError) as error:
+        raise PlotError(
+            f"{path}: cannot be drawn: {_reason(error)}; put the file back as the sweep wrote it"
+        ) from error
     if not points:
         raise PlotError(f"{path}: names no run; `cl sweep` adds them as it trains")
     return points
@@ -131,19 +137,26 @@ def read_history(run: Run) -> History:
         PlotError: `metrics.jsonl` is missing, holds no rows, or is damaged before its last line.
     """
     path = run.directory / "metrics.jsonl"
+    mend = "put it back from a copy, or train the run again"
     try:
         # A line without its newline is one that a crash cut off.
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     except (OSError, UnicodeDecodeError) as error:
-        raise PlotError(f"{path}: cannot be read ({error})") from error
+        what = f"{path}: cannot be read ({_reason(error)})"
+        # Elsewhere the reason says what to do: permission denied.
+        raise PlotError(
+            f"{what}; {mend}" if isinstance(error, FileNotFoundError | UnicodeDecodeError) else what
+        ) from error
     kinds: dict[str, dict[int, Row]] = {"steps": {}, "epoch": {}}
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
             kinds[row["kind"]][int(row["step"])] = row
-        except (KeyError, TypeError, ValueError) as error:
-            raise PlotError(f"{path}:{number}: not a row of metrics ({_reason(error)})") from error
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise PlotError(f"{path}:{number}: not a row of metrics ({_reason(error)}); {mend}") from error
     if not kinds["steps"] and not kinds["epoch"]:
+        if run.status == "completed":
+            raise PlotError(f"{path}: holds no rows, and that of a completed run has some; {mend}")
         raise PlotError(f"{path}: holds no rows yet; plot when the run has trained some steps")
     return History(*([rows[step] for step in sorted(rows)] for rows in (kinds["steps"], kinds["epoch"])))
 
@@ -152,11 +165,30 @@ def _read_object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise PlotError(f"{path}: cannot be read ({error})") from error
+        raise PlotError(f"{path}: cannot be read ({_reason(error)})") from error
     if not isinstance(content, dict):
         raise PlotError(f"{path}: holds no JSON object")
     return content
 
 
+def _number(content: Mapping[str, Any], key: str) -> float:
+    """Return the number under a key; raise ValueError that names the key if it is none."""
+    value = finite(content[key])
+    if value is None:
+        raise ValueError(f"{key} is not a finite number")
+    return value
+
+
+def _object(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return the object under a key; raise ValueError that names the key if it is none."""
+    value = content[key]
+    if not isinstance(value, dict):
+        raise ValueError(f"{key} is not a JSON object")
+    return value
+
+
 def _reason(error: Exception) -> str:
-    return f"missing key {error}" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, KeyError):
+        return f"missing key {error}"
+    # The text of an OSError would name the file again.
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
