@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -35,7 +36,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             yield file
         os.replace(temporary, path)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only disk: what is raised must be what went wrong first
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename == str(temporary):
             error.filename = str(path)  # the name that a person knows
         raise
@@ -77,7 +79,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             raise
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, OSError) and str(error.filename).startswith(f"{temporary}{os.sep}"):
+        if isinstance(error, OSError) and f"{error.filename}{os.sep}".startswith(f"{temporary}{os.sep}"):
             error.filename = (
                 f"{path}{str(error.filename).removeprefix(str(temporary))}"  # the name that a person knows
             )

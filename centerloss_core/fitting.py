@@ -74,7 +74,7 @@ def fit(
         if epoch_ends(step):
             epoch = stream.completed_epochs(step)
             if config.train.dump_every_epoch:
-                write_features(run.features_path(f"test-epoch-{epoch:04d}"), dumps["test"])
+                _write_features(run, f"test-epoch-{epoch:04d}", dumps["test"])
             _record_epoch(run, epoch, step, figures, warn, board, dumps["test"])
         return dumps
 
@@ -145,18 +145,26 @@ def _record_epoch(
     for message in look_at_epoch(epoch, figures["test"], NUM_CLASSES):
         warn(message)
     if board is not None:
+        run.refuse_if_replaced()
         board.add_scatter(epoch, step, test)
+
+
+def _write_features(run: Run, name: str, dump: FeatureDump) -> None:
+    run.refuse_if_replaced()
+    write_features(run.features_path(name), dump)
 
 
 def _write_final_features(run: Run, dumps: dict[str, FeatureDump], board: Board | None, test: Split) -> None:
     for name in ("test", "train"):
-        write_features(run.features_path(f"{name}-final"), dumps[name])
+        _write_features(run, f"{name}-final", dumps[name])
     if board is not None:
+        run.refuse_if_replaced()
         board.write_projector(dumps["test"], test.images)
 
 
 def _board(config: Config, run: Run, dataset: Dataset, begin: int) -> Board:
     """A new session for TensorBoard, told each row of the log. It forgets step `begin` too, whose rows may be kept."""
+    run.refuse_if_replaced()
     board = Board(run.path, config, dataset.title, begin)
     for kind in ("steps", "epoch"):
         row = last_row(run.path, kind=kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -16,7 +17,7 @@ from types import TracebackType
 from centerloss_core.atomic import open_own_file
 from centerloss_core.errors import ExpectedError
 
-_FILE = "lock"
+LOCK = "lock"
 _LOOKS, _MOMENT = 20, 0.01  # seconds
 _LONGEST = 4096  # bytes; whoever wrote more is not this program
 
@@ -25,11 +26,18 @@ class InUseError(ExpectedError):
     """Another process works in this directory; the message names it."""
 
 
+class ReplacedError(ExpectedError):
+    """The directory in which this process worked is gone, or another's by now; the message names it."""
+
+
 class DirectoryLock:
     """The exclusive right to write into `directory`, until released or until this process ends, however it ends.
 
     The file `lock` in it says who holds the right. That it exists means nothing: after a kill it stays, and the next
     process takes it over. A lock taken in a folder stays held when that folder is renamed.
+
+    What is locked is a file, and what is written goes by path. A folder that somebody else moves or removes takes the
+    locked file along, and another process may make one of the same name: ask `refuse_if_replaced` before each write.
 
     Raises:
         InUseError: another process has it.
@@ -37,7 +45,7 @@ class DirectoryLock:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / _FILE
+        self._path = directory / LOCK
         self._descriptor = _open_and_lock(self._path)
         if self._descriptor is None:
             raise InUseError(
@@ -55,17 +63,41 @@ class DirectoryLock:
 
     def moved_to(self, directory: Path) -> DirectoryLock:
         """Note that the folder has another name now."""
-        self._path = directory / _FILE
+        self._path = directory / LOCK
         return self
+
+    def is_in_place(self) -> bool:
+        """Whether the directory still holds the file that is locked. It costs some microseconds.
+
+        Raises:
+            OSError: that cannot be told.
+        """
+        return self._descriptor is not None and _is_at(self._descriptor, self._path)
+
+    def refuse_if_replaced(self) -> None:
+        """Raise an error unless what is written by path now goes to the directory that was locked.
+
+        Raises:
+            ReplacedError: it would go to another directory of that name, or to none.
+            OSError: that cannot be told.
+        """
+        if self._descriptor is None:
+            raise ValueError("the lock was given back")
+        if self.is_in_place():
+            return
+        directory = self._path.parent
+        fate = "was replaced, or its lock removed," if directory.is_dir() else "was removed or moved away"
+        raise ReplacedError(f"{directory} {fate} while this process worked there: nothing more is written")
 
     def release(self) -> None:
         """Give the right back; a second call does nothing."""
         if self._descriptor is None:
             return
-        # While it is held, so that nobody else's is removed. Windows removes no open file, a read-only disk none at
-        # all: a lock that nobody holds may stay.
+        # While it is held and in place, so that nobody else's is removed. Windows removes no open file, a read-only
+        # disk none at all: a lock that nobody holds may stay.
         with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
+            if self.is_in_place():
+                self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
         self._descriptor = None
 
@@ -80,7 +112,7 @@ class DirectoryLock:
 
 def holder(directory: Path) -> str | None:
     """Who holds the lock of `directory`, in words; None where nobody does."""
-    path = directory / _FILE
+    path = directory / LOCK
     try:
         descriptor = open_own_file(path, os.O_RDWR)
     except OSError:
@@ -135,12 +167,20 @@ def _open_and_lock(path: Path) -> int | None:
                 return None
             time.sleep(_MOMENT)  # whoever only looked whether it is held (`holder`) lets go at once
             continue
-        try:
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                return descriptor
-        except FileNotFoundError:
-            pass
+        if _is_at(descriptor, path):
+            return descriptor
         os.close(descriptor)  # it was released and removed between the two lines: take the new one
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether `path` is the name of the open file."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError as error:
+        # Over a network, a file that was removed elsewhere is "stale".
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
+            return False
+        raise
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -36,7 +36,7 @@ from centerloss_core.atomic import (
 from centerloss_core.changes import refuse_changes
 from centerloss_core.config import Config, dump_yaml, load_config
 from centerloss_core.errors import ExpectedError
-from centerloss_core.locks import DirectoryLock, InUseError, holder
+from centerloss_core.locks import LOCK, DirectoryLock, InUseError, holder
 
 Status = Literal["running", "completed", "failed", "interrupted"]
 
@@ -54,7 +54,8 @@ _PARTS = ("checkpoints", "features", "plots")
 class Run:
     """One run directory, and the exclusive right to write into it. Made by `create` or `open`; `close` gives it back.
 
-    Used as a context, it is closed at the end.
+    Used as a context, it is closed at the end. Each method that writes raises ReplacedError, and writes nothing, where
+    the directory has become another one; whoever writes by `path` asks `refuse_if_replaced` first.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], lock: DirectoryLock) -> None:
@@ -132,8 +133,13 @@ class Run:
     ) -> None:
         self.close()
 
+    def refuse_if_replaced(self) -> None:
+        """Raise ReplacedError unless `path` is still the directory that was locked; see `DirectoryLock`."""
+        self._lock.refuse_if_replaced()
+
     def update(self, **fields: Any) -> None:
         """Change fields of `run.json`."""
+        self.refuse_if_replaced()
         self.manifest.update(fields)
         self._write_manifest()
 
@@ -163,6 +169,7 @@ class Run:
         """Append one row to `metrics.jsonl`; it is in the file, not in a buffer, when this returns."""
         line = json.dumps(row, allow_nan=False) + "\n"
         path = self._metrics_path
+        self.refuse_if_replaced()
         with errors_name(path), _open_to_append(path) as file:
             file.write(line.encode())
         for watch in self._watchers:
@@ -174,6 +181,7 @@ class Run:
 
     def metrics_bytes(self) -> int:
         """Length of `metrics.jsonl`, all of it on disk when this returns."""
+        self.refuse_if_replaced()
         with _open_to_append(self._metrics_path) as file:
             os.fsync(file.fileno())
             return file.tell()
@@ -184,6 +192,7 @@ class Run:
         Returns:
             Whether it had as many; if not, its last whole row stays the last.
         """
+        self.refuse_if_replaced()
         with _open_to_append(self._metrics_path, "a+b") as file:
             found = file.tell()
             if found < length:
@@ -195,6 +204,7 @@ class Run:
 
     def open_log(self) -> IO[bytes]:
         """Open `log.txt` for appending."""
+        self.refuse_if_replaced()
         return _open_to_append(self.path / "log.txt", buffering=0)
 
     def features_path(self, name: str) -> Path:
@@ -264,21 +274,48 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not (path / MANIFEST).exists():
         if not path.exists():
             raise RunError(f"{path}: no such directory")
+        if (path / "config.yaml").is_file() and (path / "checkpoints").is_dir():
+            raise RunError(f"{path / MANIFEST} was lost: {_put_back(path)}")
         raise RunError(f"{path} is not a run directory: it has no {MANIFEST}")
-    return read_json(path / MANIFEST)
+    try:
+        return read_json(path / MANIFEST)
+    except RunError as error:
+        if isinstance(error.__cause__, OSError):  # the content may be as it was
+            raise
+        raise RunError(f"{error}: {_put_back(path)}") from error
+
+
+def _put_back(path: Path) -> str:
+    """What to do without the `run.json` of the run in `path`."""
+    anew = f"cl train --config {shlex.quote(str(path / 'config.yaml'))}"
+    return f"put it back from a copy, or begin anew in another directory: {anew}"
 
 
 def begun_config(path: Path) -> Config:
     """The config that the run in `path` was begun with.
 
     Raises:
-        RunError: it is not a run directory.
-        ConfigError: its `config.yaml` is missing or wrong.
+        RunError: it is not a run directory, or its `config.yaml` is missing.
+        ConfigError: its `config.yaml` is wrong.
     """
     if (path / "summary.json").is_file():
         raise RunError(f"{path} is a sweep: cl sweep --resume {shlex.quote(str(path))}")
     read_manifest(path)
-    return load_config(path / "config.yaml")
+    config = path / "config.yaml"
+    if not os.path.lexists(config):
+        raise RunError(f"{config} is missing, and a run goes on as it was begun: {_config_back(path)}")
+    return load_config(config)
+
+
+def _config_back(path: Path) -> str:
+    """Where the `config.yaml` of the run in `path` can be had again."""
+    config = path / "config.yaml"
+    copies = [each / "config.yaml" for each in _checkpoints(path) if (each / "config.yaml").is_file()]
+    if copies:  # to the letter, as going on from that checkpoint asks for
+        return f"put it back: {shlex.join(['cp', str(copies[-1]), str(config)])}"
+    return (
+        f'put it back as it was ({path / MANIFEST} keeps it as "config"), or begin anew in another directory'
+    )
 
 
 def refuse_another_config(path: Path, begun: Config, asked: Config) -> None:
@@ -412,6 +449,11 @@ def take_over(path: Path) -> DirectoryLock:
     try:
         return DirectoryLock(path)
     except OSError as error:
+        lock = path / LOCK
+        if lock.is_symlink() or (lock.exists() and not lock.is_file()):
+            raise RunError(
+                f"{lock} is in the way, for a lock is an ordinary file: remove it, or move it away"
+            ) from error
         raise RunError(
             f"{path} cannot be written ({error.strerror}): make it writable, or copy it and resume the copy"
         ) from error

@@ -50,11 +50,9 @@ def save(run: Run, train_step: TrainStep, step: int, data: str, log: IntervalLog
 
     Raises:
         DivergedError: there is a NaN or infinity in it; earlier checkpoints stay.
-        OSError: it could not be written; earlier checkpoints stay.
+        ReplacedError: the run's directory is another one now.
+        OSError: it could not be written, or somebody else has put one there; earlier checkpoints stay.
     """
-    path = run.checkpoint_path(step)
-    if path.exists():  # a run stopped after the step from which it was resumed
-        return
     log.check(step)
     position = Position(
         step=step,
@@ -66,7 +64,11 @@ def save(run: Run, train_step: TrainStep, step: int, data: str, log: IntervalLog
         sessions=clock.sessions,
         interval_began=log.interval_began,
     )
-    write_checkpoint(path, state_of(train_step, step), position, config_text(run))
+    state, config = state_of(train_step, step), config_text(run)
+    run.refuse_if_replaced()
+    # A run comes to each step once, so one that is there already is not its own, and is not taken for it.
+    write_checkpoint(run.checkpoint_path(step), state, position, config)
+    run.refuse_if_replaced()  # writing takes its time, and the outdated must be ours
     for outdated in run.checkpoints()[:-_KEPT]:
         remove_directory(outdated)
 
@@ -115,6 +117,7 @@ def _newest_whole(run: Run, warn: Warn) -> Path | None:
             verify_checkpoint(path)
         except DamagedCheckpointError as error:
             aside = path.with_name(f"damaged-{path.name}-{time.time_ns()}")
+            run.refuse_if_replaced()
             path.rename(aside)  # not removed: it may be the disk that misreads it
             warn(f"{error}; it is called {aside.name} now and left alone")
             damaged = True

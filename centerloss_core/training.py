@@ -17,14 +17,15 @@ from centerloss_core.atomic import errors_name
 from centerloss_core.callbacks import ShowProgress, ignore_progress
 from centerloss_core.changes import ChangedError
 from centerloss_core.checkpoint_files import CheckpointError
-from centerloss_core.config import Config, ConfigError, load_config
+from centerloss_core.config import Config, ConfigError
 from centerloss_core.datasets import Dataset, load_dataset
 from centerloss_core.devices import Device
 from centerloss_core.diagnosis import Warn
 from centerloss_core.errors import DivergedError, OutOfMemoryError, is_out_of_memory
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
+from centerloss_core.locks import ReplacedError
 from centerloss_core.provenance import provenance
-from centerloss_core.runs import Run, refuse_changed_config, refuse_existing
+from centerloss_core.runs import Run, begun_config, refuse_changed_config, refuse_existing
 from centerloss_core.tensorboard import require_tensorboard
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def train(
         DivergedError: the loss became NaN; the run is marked failed.
         OutOfMemoryError: likewise.
         InterruptedRunError: Ctrl-C or SIGTERM; the state is saved and the run marked interrupted.
+        ReplacedError: somebody removed or moved the run directory meanwhile; whatever is there now is untouched.
     """
     began = time.perf_counter()
     refuse_existing(path)  # Run.create would, but only after the framework has taken its seconds
@@ -99,7 +101,7 @@ def resume(path: Path, *, show: ShowProgress = ignore_progress, warn: Warn = _ig
     with Run.open(path) as run, _advice(path):
         if run.manifest.get("status") == "completed":
             return Result(path, _as_dict(run.manifest.get("metrics")))
-        config = load_config(path / "config.yaml")
+        config = begun_config(path)
         refuse_changed_config(path, run.manifest, config)
         dataset = _load(config)
         _refuse_other_data(run, dataset)
@@ -136,6 +138,8 @@ def _finish(
             metrics = fit(config, dataset, run, saved, show, _telling(run, warn), stop)
         metrics["seconds"] = time.perf_counter() - began
         run.finish("completed", metrics=metrics)
+    except ReplacedError:  # there is nothing left to mark
+        raise
     except (KeyboardInterrupt, InterruptedRunError) as error:
         _give_up(run, "interrupted", str(error) or "Ctrl-C")
         raise
@@ -149,7 +153,11 @@ def _finish(
 
 
 def _give_up(run: Run, status: Any, reason: str) -> None:
-    """Mark the run, if the disk allows it."""
+    """Mark the run, if the disk allows it.
+
+    Raises:
+        ReplacedError: its directory is another one now, which may be why it ends.
+    """
     # A run on a full disk stays marked as running; whether its process lives is what its lock tells.
     with contextlib.suppress(OSError):
         run.finish(status, reason=reason)
@@ -161,6 +169,8 @@ def _advice(path: Path) -> Iterator[None]:
     try:
         yield
     except (DivergedError, ConfigError, ChangedError, CheckpointError):  # it would end the same way again
+        raise
+    except ReplacedError:  # what has the name now is another run
         raise
     except BaseException as error:
         error.add_note(f"go on with it: cl train --resume {shlex.quote(str(path))}")

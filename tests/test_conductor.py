@@ -17,7 +17,7 @@ from test_cli import cl
 from centerloss_core.config import load_document
 from centerloss_core.devices import threads_of_this_process
 from centerloss_core.interrupts import InterruptedRunError
-from centerloss_core.locks import DirectoryLock
+from centerloss_core.locks import DirectoryLock, ReplacedError
 from centerloss_core.runs import Run, read_manifest
 from centerloss_core.sweeps import Launch, PointState, plan, ray_address_of, resume_sweep, run_sweep, sweep
 from centerloss_core.sweeps.launchers import Ending, Task, child
@@ -299,6 +299,26 @@ def test_jobs_that_outlived_their_sweep_are_stopped_whoever_launches_now(
     assert statuses(states) == ["completed"] * 6
     assert (notes / f"{running}.order").read_text() == "TERM\n"
     assert (notes / f"{ended}.order").read_text() == ""
+
+
+def test_a_sweep_whose_directory_was_replaced_leaves_the_other_alone(
+    launched: Callable[..., Any], tmp_path: Path
+) -> None:
+    launched(completes)
+    other = (tmp_path / "sweep" / "summary.json").read_bytes()
+    (tmp_path / "sweep").rename(tmp_path / "other")
+
+    def replaced(fake: Fake) -> Ending:
+        if fake.task.directory.is_dir() and (tmp_path / "other").is_dir():
+            shutil.rmtree(fake.task.directory)
+            (tmp_path / "other").rename(fake.task.directory)
+        return Ending(1)
+
+    with pytest.raises(ReplacedError, match="sweep was replaced") as caught:
+        launched(replaced)
+    assert not hasattr(caught.value, "__notes__")
+    assert (tmp_path / "sweep" / "summary.json").read_bytes() == other
+    assert all(run.read_text().count('"completed"') == 1 for run in tmp_path.glob("sweep/lambda*/run.json"))
 
 
 def test_a_run_that_saves_yet_is_waited_for(

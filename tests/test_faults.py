@@ -17,7 +17,7 @@ from comparing import config, outcome
 from test_cli import QUICKSTART, cl
 
 from centerloss_core import runs
-from centerloss_core.atomic import atomic_write, remove_directory
+from centerloss_core.atomic import atomic_directory, atomic_write, remove_directory
 from centerloss_core.checkpoint_files import (
     DamagedCheckpointError,
     Position,
@@ -407,3 +407,38 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch
     monkeypatch.setattr(os, "open", read_only)
     with pytest.raises(RunError, match=r"run cannot be written \(Read-only file system\): make it writable"):
         resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_disk_that_becomes_read_only_names_the_file_that_a_person_knows(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hidden sibling cannot be cleared away either, and that is not what went wrong."""
+
+    def read_only(path: Any, *_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), None if isinstance(path, int) else str(path))
+
+    def write() -> None:
+        with atomic_write(tmp_path / "run.json") as file:
+            file.write(b"{}")
+
+    monkeypatch.setattr(os, call, read_only)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(OSError, match="Read-only file system") as caught:
+        write()
+    assert caught.value.filename == str(tmp_path / "run.json")
+
+
+def test_a_folder_that_cannot_be_made_is_named_as_a_person_knows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(path: Any, *_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    with (
+        pytest.raises(OSError, match="Read-only file system") as caught,
+        atomic_directory(tmp_path / "step-00000003"),
+    ):
+        pass
+    assert caught.value.filename == str(tmp_path / "step-00000003")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from test_cli import QUICKSTART, cl, environment
 
-from centerloss_core.locks import DirectoryLock, InUseError, holder
+from centerloss_core.locks import DirectoryLock, InUseError, ReplacedError, holder
 
 # Sixteen processes want the same run directory at the same moment: a new one, or one whose process was killed.
 _ROUNDS = """
@@ -117,6 +118,55 @@ def test_a_lock_goes_with_its_folder(tmp_path: Path) -> None:
         DirectoryLock(tmp_path / "after")
     lock.moved_to(tmp_path / "after").release()
     assert list((tmp_path / "after").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder with an open file stays where it is")
+@pytest.mark.parametrize("fate", ["moved", "removed"])
+def test_a_lock_knows_that_its_folder_was_replaced_and_leaves_the_other_one_alone(
+    fate: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    lock = DirectoryLock(folder)
+    lock.refuse_if_replaced()
+    if fate == "moved":
+        folder.rename(tmp_path / "elsewhere")
+    else:
+        shutil.rmtree(folder)
+    assert not lock.is_in_place()
+    with pytest.raises(ReplacedError, match=r"run was removed or moved away while this process worked there"):
+        lock.refuse_if_replaced()
+    folder.mkdir()
+    with pytest.raises(ReplacedError, match=r"run was replaced, or its lock removed, while"):
+        lock.refuse_if_replaced()
+    with DirectoryLock(folder) as other:
+        assert not lock.is_in_place()
+        lock.release()
+        assert other.is_in_place()
+        with pytest.raises(InUseError):
+            DirectoryLock(folder)
+    if fate == "moved":  # what stays there means nothing
+        DirectoryLock(tmp_path / "elsewhere").release()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder with an open file stays where it is")
+def test_a_folder_whose_parent_became_a_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "z").mkdir(parents=True)
+    lock = DirectoryLock(tmp_path / "runs" / "z")
+    (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    (tmp_path / "runs").write_text("mine")
+    with pytest.raises(ReplacedError):
+        lock.refuse_if_replaced()
+    lock.release()
+    assert (tmp_path / "runs").read_text() == "mine"
+
+
+def test_a_lock_that_was_given_back_is_no_lock(tmp_path: Path) -> None:
+    lock = DirectoryLock(tmp_path)
+    lock.release()
+    assert not lock.is_in_place()
+    with pytest.raises(ValueError, match="the lock was given back"):
+        lock.refuse_if_replaced()
 
 
 @pytest.mark.parametrize("arguments", [["--resume", "run"], ["--config", QUICKSTART, "--run-dir", "run"]])

@@ -1,8 +1,10 @@
 """A run that was stopped and resumed ends, to the byte, as one that was never stopped."""
 
 import json
+import os
 import random
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,13 @@ import numpy as np
 import pytest
 from comparing import LAST_STEP, STEPS_PER_EPOCH, config, outcome, stop_at, stopped_run
 
-from centerloss_core import saving
+from centerloss_core import checkpoint_files, fitting, saving, training
 from centerloss_core.changes import ChangedError
 from centerloss_core.checkpoint_files import CheckpointError
 from centerloss_core.config import Train
 from centerloss_core.interrupts import InterruptedRunError
-from centerloss_core.runs import RunError
+from centerloss_core.locks import DirectoryLock, InUseError, ReplacedError
+from centerloss_core.runs import Run, RunError
 from centerloss_core.training import resume, train
 
 WITHIN_EPOCHS = random.Random(0).sample(sorted(set(range(1, LAST_STEP)) - {STEPS_PER_EPOCH}), 3)
@@ -260,3 +263,104 @@ def test_a_checkpoint_is_due_by_count_by_epoch_and_by_the_clock(monkeypatch: pyt
     for now in (105.0, 110.0, 115.0, 121.0):  # noqa: B007, read by the clock above
         due.append(by_clock(1, epoch_ends=False, run_ends=False))
     assert due == [False, True, False, True]
+
+
+# ---- A directory that is not the run's any more ----------------------------------------------------------------
+
+
+class Replacement:
+    """Lets another run take the place of the one that goes on, at a moment of that one's life."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run: Run | None = None
+        self.before: dict[Path, bytes] = {}
+
+    def __call__(self) -> None:
+        if self.run is not None:
+            return
+        self.path.rename(self.path.with_name("elsewhere"))
+        self.run = Run.create(self.path, config(), {})
+        for step in range(3):
+            saved = self.run.checkpoint_path(step)
+            saved.mkdir()
+            (saved / "state.npz").write_bytes(b"another's")
+        self.run.log_row({"kind": "steps", "step": 1})
+        self.run.finish("completed", metrics={})
+        self.before = self.files()
+
+    def files(self) -> dict[Path, bytes]:
+        return {each: each.read_bytes() for each in self.path.rglob("*") if each.is_file()}
+
+    def at(self, module: Any, name: str, patch: pytest.MonkeyPatch, *, before: bool) -> None:
+        """Come to pass just before a function is called, or just after."""
+        real = getattr(module, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            if before:
+                self()
+            result = real(*arguments, **options)
+            self()
+            return result
+
+        patch.setattr(module, name, call)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder with an open file stays where it is")
+@pytest.mark.parametrize(
+    ("module", "name", "then"),
+    [
+        (fitting.TrainStep, "__call__", None),  # the next row
+        (fitting.TrainStep, "__call__", "SIGTERM"),
+        (fitting.TrainStep, "__call__", "failure"),
+        (checkpoint_files, "write_arrays", None),  # in the middle of a checkpoint
+        (saving, "write_checkpoint", "at its end"),  # what is outdated then is not the run's
+        (fitting, "_write_final_features", None),
+        (fitting, "look_at_end", None),  # the final word
+        (training, "_say_what_differs", None),  # before the first step
+    ],
+)
+def test_a_run_whose_directory_was_replaced_ends_and_leaves_the_other_as_it_is(
+    module: Any, name: str, then: str | None, stopped: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(stopped, tmp_path / "run")
+    replace = Replacement(path)
+    with pytest.MonkeyPatch.context() as patch:
+        replace.at(module, name, patch, before=then != "at its end")
+        if then in ("SIGTERM", "failure"):
+            replaced = fitting.TrainStep.__call__
+
+            def step(self: Any, *arguments: Any) -> Any:
+                figures = replaced(self, *arguments)
+                if then == "failure":
+                    raise OSError("the disk is gone")
+                signal.raise_signal(signal.SIGTERM)
+                return figures
+
+            patch.setattr(fitting.TrainStep, "__call__", step)
+        with pytest.raises(ReplacedError, match=r"run was replaced, .*: nothing more is") as caught:
+            resume(path)
+    assert not hasattr(caught.value, "__notes__")  # no advice to resume what is another's
+    assert replace.run is not None
+    assert replace.files() == replace.before
+    with pytest.raises(InUseError):
+        DirectoryLock(path)
+    replace.run.close()
+
+
+def test_a_checkpoint_that_somebody_else_put_there_is_not_taken_for_the_runs_own(
+    stopped: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(stopped, tmp_path / "run")
+    strange = path / "checkpoints" / "step-00000020"
+
+    def put(*_: Any) -> None:
+        strange.mkdir()
+        (strange / "state.npz").write_bytes(b"another's")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_say_what_differs", put)
+        with pytest.raises(FileExistsError, match=r"exists already.*step-00000020"):
+            resume(path)
+    assert (strange / "state.npz").read_bytes() == b"another's"
+    assert json.loads((path / "run.json").read_text())["status"] == "failed"

@@ -2,15 +2,19 @@
 
 import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from centerloss_core.config import Config, load_config
-from centerloss_core.locks import InUseError
+from centerloss_core.locks import DirectoryLock, InUseError, ReplacedError
 from centerloss_core.runs import (
     Run,
     RunError,
+    begun_config,
     free_path,
     last_row,
     point_name,
@@ -82,6 +86,50 @@ def test_two_runs_cannot_have_one_directory(tmp_path: Path, config: Config) -> N
         Run.create(tmp_path / "run", config, {})
 
 
+WRITES: dict[str, Callable[[Run], Any]] = {
+    "finish": lambda run: run.finish("interrupted", reason="Ctrl-C"),
+    "warn": lambda run: run.warn("slow"),
+    "resume": lambda run: run.resume(3, {}),
+    "log_row": lambda run: run.log_row({"kind": "steps", "step": 1}),
+    "metrics_bytes": lambda run: run.metrics_bytes(),
+    "forget_rows_after": lambda run: run.forget_rows_after(0),
+    "open_log": lambda run: run.open_log(),
+    "anything else": lambda run: run.refuse_if_replaced(),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder with an open file stays where it is")
+@pytest.mark.parametrize("fate", ["moved", "removed"])
+def test_a_run_whose_directory_was_replaced_writes_nothing_into_the_other(
+    fate: str, tmp_path: Path, config: Config
+) -> None:
+    """As after Ctrl-Z, `rm -r run`, a new run of that name, and `fg`."""
+    path = tmp_path / "run"
+    first = Run.create(path, config, {})
+    first.log_row({"kind": "steps", "step": 1})
+    if fate == "moved":
+        path.rename(tmp_path / "elsewhere")
+    else:
+        shutil.rmtree(path)
+    for write in WRITES.values():
+        with pytest.raises(ReplacedError, match=r"run was removed or moved away .*: nothing more is"):
+            write(first)
+    assert not path.exists()
+    with Run.create(path, config, {}) as second:
+        second.log_row({"kind": "steps", "step": 7})
+        second.finish("completed", metrics={})
+        before = {each: each.read_bytes() for each in path.rglob("*") if each.is_file()}
+        for write in WRITES.values():
+            with pytest.raises(ReplacedError, match=r"run was replaced, or its lock removed, .*: nothing"):
+                write(first)
+        first.close()
+        assert {each: each.read_bytes() for each in path.rglob("*") if each.is_file()} == before
+        with pytest.raises(InUseError):
+            DirectoryLock(path)
+    if fate == "moved":
+        assert read_manifest(tmp_path / "elsewhere")["status"] == "running"
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, config: Config) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"file.run cannot be made \(Not a directory\)"):
@@ -104,6 +152,49 @@ def test_a_bad_manifest_is_named(tmp_path: Path, content: str | bytes | None, wo
     with pytest.raises(RunError, match=words) as caught:
         read_manifest(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_a_manifest_that_was_lost_has_a_mend(tmp_path: Path, config: Config, content: str | None) -> None:
+    Run.create(tmp_path / "run", config, {}).close()
+    (tmp_path / "run" / "run.json").unlink()
+    if content is not None:
+        (tmp_path / "run" / "run.json").write_text(content)
+    words = r"run\.json: cannot be read \(.*\)" if content else r"run\.json was lost"
+    mend = (
+        r"put it back from a copy, or begin anew in another directory: cl train --config .*run.config\.yaml"
+    )
+    with pytest.raises(RunError, match=f"{words}: {mend}"):
+        read_manifest(tmp_path / "run")
+
+
+def test_a_manifest_that_may_not_be_read_is_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(RunError, match=r"run\.json: cannot be read \(.*\)$"):
+        read_manifest(tmp_path)
+
+
+def test_a_config_that_was_lost_has_a_mend(tmp_path: Path, config: Config) -> None:
+    path = tmp_path / "run"
+    Run.create(path, config, {}).close()
+    text = (path / "config.yaml").read_text()
+    (path / "config.yaml").unlink()
+    with pytest.raises(RunError, match=r'config\.yaml is missing, .*run\.json keeps it as "config"'):
+        begun_config(path)
+    (path / "config.yaml").write_text(json.dumps(read_manifest(path)["config"]))  # JSON is YAML
+    assert begun_config(path) == config
+    (path / "config.yaml").unlink()
+    (path / "checkpoints" / "step-00000003").mkdir()
+    (path / "checkpoints" / "step-00000003" / "config.yaml").write_text(text)
+    with pytest.raises(RunError, match=r"put it back: cp .*step-00000003.config\.yaml .*run.config\.yaml$"):
+        begun_config(path)
+
+
+def test_a_folder_in_the_place_of_the_lock_is_named(tmp_path: Path, config: Config) -> None:
+    Run.create(tmp_path / "run", config, {}).close()
+    (tmp_path / "run" / "lock").mkdir()
+    with pytest.raises(RunError, match=r"run.lock is in the way, for a lock is an ordinary file: remove it"):
+        Run.open(tmp_path / "run")
 
 
 def test_a_dead_runs_directory_can_be_taken_over_and_its_manifest_completed(

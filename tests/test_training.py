@@ -113,7 +113,11 @@ def test_the_final_dump_holds_its_images_and_gives_the_reported_figures(
         predictions = dump["predictions"]
     assert (features.shape, features.dtype, centers.shape) == ((count, 2), np.float32, (10, 2))
     images = getattr(load_dataset("mnist5k", validation=300), split)
-    spread = np.arange(count) * len(images) // count  # `train.dump_train`; all of the test images
+    # `train.dump_train`, as many of each of the ten classes; all of the test images.
+    of_class = [np.flatnonzero(images.labels == digit) for digit in range(10)]
+    spread = np.sort(
+        [each[np.arange(count // 10) * len(each) // (count // 10)] for each in of_class], axis=None
+    )
     assert np.array_equal(labels, images.labels[spread])
     nearest = np.array(
         [np.argmin([np.hypot(*(x - c)) for c in centers]) for x in features.astype(np.float64)]

@@ -146,6 +146,7 @@ def _evaluate_run(path: Path, splits: Sequence[str], counter: _Counter) -> RunEv
         origin = {key: run.manifest.get(key) for key in ("lambda", "alpha", "seed", "lambda_eq")}
         evaluation = RunEvaluation(path, origin, measured)
         content = {**_header(), **{split: each.as_dict() for split, each in measured.items()}}
+        run.refuse_if_replaced()
         write_json(path / EVALUATION, content)
         write_tables(path, _figure_rows([evaluation]), _class_rows([evaluation]))
         run.update(evaluation=content)

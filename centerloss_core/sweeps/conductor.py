@@ -12,6 +12,7 @@ from typing import Any
 
 from centerloss_core.config import Resources
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
+from centerloss_core.locks import DirectoryLock, ReplacedError
 from centerloss_core.sweeps.endings import take_note
 from centerloss_core.sweeps.launchers import Launch, Launcher, Task
 from centerloss_core.sweeps.states import PointState
@@ -31,6 +32,7 @@ class Conductor:
         self,
         states: Sequence[PointState],
         directory: Path,
+        lock: DirectoryLock,
         origin: Mapping[str, Any],
         launch: Launch,
         launcher: Launcher,
@@ -40,6 +42,7 @@ class Conductor:
     ) -> None:
         self._states = states
         self._directory = directory
+        self._lock = lock
         self._origin = origin
         self._resources = launch.resources or Resources()
         self._launcher = launcher
@@ -54,6 +57,8 @@ class Conductor:
         """Launch, watch and collect until nothing waits or runs."""
         try:
             return self._conduct()
+        except ReplacedError:  # there is nothing of this sweep to go on with
+            raise
         except BaseException as error:
             error.add_note(f"go on with it: cl sweep --resume {shlex.quote(str(self._directory))}")
             raise
@@ -161,5 +166,6 @@ class Conductor:
 
     def _write_summary(self) -> None:
         self._next_summary = time.monotonic() + _BETWEEN_SUMMARIES
+        self._lock.refuse_if_replaced()
         write_summary(self._directory, self._states, self._origin)
         self._changed = False  # only now: what a full disk refused is still to be written

@@ -71,8 +71,10 @@ def run_sweep(
             origin["points"] = fingerprint(folder)
             write_summary(folder, states, origin)
             lock = DirectoryLock(folder)
-        with lock.moved_to(directory):
-            return Conductor(states, directory, origin, launch, launcher, retries, fail_fast, show).conduct()
+        with lock.moved_to(directory) as lock:
+            return Conductor(
+                states, directory, lock, origin, launch, launcher, retries, fail_fast, show
+            ).conduct()
 
 
 def resume_sweep(
@@ -105,7 +107,7 @@ def resume_sweep(
     points = read_points(directory, summary)
     if asked is not None:
         refuse_other_points(directory, points, asked)
-    with take_over(directory):
+    with take_over(directory) as lock:
         clear_temporaries(directory)
         origin = {
             key: value for key, value in (summary or provenance()).items() if key not in ("format", "runs")
@@ -132,7 +134,9 @@ def resume_sweep(
         # A sweep that is done can be looked at where its cluster is not.
         with open_launcher(launch if any(state.waits for state in states) else Launch(), threads) as launcher:
             _wait_for_earlier_runs(directory, states, warn)
-            return Conductor(states, directory, origin, launch, launcher, retries, fail_fast, show).conduct()
+            return Conductor(
+                states, directory, lock, origin, launch, launcher, retries, fail_fast, show
+            ).conduct()
 
 
 def _warn_of_strangers(directory: Path, points: Sequence[Point], warn: Warn) -> None:

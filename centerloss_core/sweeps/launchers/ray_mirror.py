@@ -77,8 +77,11 @@ class Mirror:
 
         Raises:
             LauncherError: the worker named a file that is not its point's.
+            ReplacedError: the run directory here is another one by now.
             OSError: it cannot be written here.
         """
+        if self._lock is not None:
+            self._lock.refuse_if_replaced()
         listed = yield self._host.listing.remote()
         found: dict[str, Stamp] = {name: tuple(stamp) for name, stamp in listed}
         for name in found:
