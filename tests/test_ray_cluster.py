@@ -235,7 +235,8 @@ def test_gpus_are_shared_as_asked_and_threads_are_what_they_would_be_here(
     assert (
         "error: a point asks for 1 core, 2 GPUs, and the largest node of the Ray cluster has " in done.stderr
     )
-    assert len(lines(done.stderr)) == 2
+    assert len(lines(done.stderr)) == 1
+    assert not (tmp_path / "more").exists()
 
 
 def test_without_a_shared_disk_a_sweep_is_stopped_and_goes_on_with_what_came_back(
