@@ -298,6 +298,12 @@ def test_epochs_beyond_the_budget_are_thinned_and_it_is_said(tmp_path: Path) -> 
     assert [frame.label for frame in shown.panels[0].frames] == ["final"]
 
 
+def test_one_panel_of_a_sweep_is_told_in_the_singular(tmp_path: Path) -> None:
+    records = read_directory(make_sweep(tmp_path / "sweep")).records
+    note = f"The first of {len(WEIGHTS)} runs alone has a panel, to keep the file small."
+    assert note in choose_frames(records, budget=0).notes
+
+
 def test_four_runs_of_10_000_points_stay_below_8_mb(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path / "sweep")
     for weight in WEIGHTS:
@@ -376,6 +382,14 @@ def test_the_best_figures_are_marked_and_unfinished_runs_do_not_compete(tmp_path
     assert 'class="unfinished"' in "<tr" + rows[3]
 
 
+def test_a_sweep_of_one_run_is_told_in_the_singular(tmp_path: Path) -> None:
+    page = report(make_large_sweep(tmp_path / "sweep", 1))
+    assert "1 of 1 run completed" in page.text
+    words = [a["aria-label"] or "" for _, a in page.tags if (a.get("id") or "").startswith("curve-")]
+    assert words
+    assert all("; last value: λ = 0.01" in each for each in words)
+
+
 def test_missing_and_failed_points_are_in_the_table(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path / "sweep", {0.1: "missing", 1.0: "failed"})
     change(sweep / "lambda1-alpha0.5-seed0" / "run.json", reason="DivergedError: NaN")
@@ -410,6 +424,10 @@ def test_confusion_counts_every_image(tmp_path: Path) -> None:
     buttons = [a for tag, a in page.tags if tag == "button" and "data-taken" in a]
     assert [(a["data-label"], a["data-taken"]) for a in buttons] == [("0", "1"), ("2", "0")]
     assert "3 of 6 wrong" in page.text
+    assert [(a["aria-label"], a["title"]) for a in buttons] == [
+        ("once 0 taken for 1: select it", "select it"),
+        ("2 times 2 taken for 0: select them", "select them"),
+    ]
 
 
 def test_only_settings_that_differ_are_compared(tmp_path: Path) -> None:

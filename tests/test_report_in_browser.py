@@ -297,6 +297,18 @@ def test_a_cell_of_the_confusion_selects_its_images(page: Any, dataset: Dataset)
     assert page.execute_script("return [...report.groups[0].source.selected.indices]") == expected
 
 
+def test_one_image_is_not_counted_as_many(page: Any) -> None:
+    page.execute_script(
+        "const which = document.getElementById('which'); which.value = 'selected';"
+        "which.dispatchEvent(new Event('change')); report.select(0, [7]);"
+    )
+    assert element(page, "#count").text == "1 image"
+    page.execute_script("report.select(0, [7, 8])")
+    assert element(page, "#count").text == "2 images"
+    page.execute_script("report.select(0, [])")
+    assert element(page, "#count").text == "none"
+
+
 # ---- Epochs and the misclassified ----------------------------------------------------------------------------
 
 
@@ -361,6 +373,38 @@ def test_the_misclassified_stay_to_be_seen_when_one_is_selected(page: Any, datas
     selected = color_of(page, 0)
     page.execute_script("report.select(0, [])")
     assert 0.2 < selected / color_of(page, 0) < 0.7
+
+
+def assert_centers_are_clear(page: Any, dataset: Dataset) -> None:
+    """Each × is white with a black edge on all sides, whatever the colour of the points below."""
+    for panel, weight in enumerate(WEIGHTS):
+        picture = Image.open(io.BytesIO(base64.b64decode(drawn(page, panel).split(",")[1]))).convert("L")
+        spots = page.execute_script(
+            "const {view, centers} = report.panels[arguments[0]], {x_scale, y_scale} = view.frame;"
+            "return centers.data.x.map((x, i) => [x_scale.compute(x), y_scale.compute(centers.data.y[i])]);",
+            panel,
+        )
+        width = page.execute_script("return report.panels[arguments[0]].view.bbox.width", panel)
+        grey, scale = np.asarray(picture, dtype=int), picture.width / width
+        assert len(spots) == len(features(dataset, weight, EPOCHS).centers)
+        for x, y in spots:
+            column, row, reach = round(x * scale), round(y * scale), round(4 * scale)
+            middle = grey[row - 1 : row + 2, column - 1 : column + 2]
+            assert middle.max() > 240
+            arms = [grey[row, column:], grey[row, column::-1], grey[row:, column], grey[row::-1, column]]
+            assert max(arm[:reach].min() for arm in arms) < 60
+
+
+def test_centers_are_clear_on_every_colour(page: Any, dataset: Dataset) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    assert_centers_are_clear(page, dataset)
+    page.execute_script("report.select(0, [7])")
+    assert_centers_are_clear(page, dataset)
+    element(page, "#wrong-only").send_keys(Keys.SPACE)
+    assert_centers_are_clear(page, dataset)
+    strokes = page.find_elements("css selector", "#features .legend .center path")
+    assert [stroke.get_attribute("stroke") for stroke in strokes] == ["black", "white"]
 
 
 # ---- Without a mouse -----------------------------------------------------------------------------------------
@@ -479,6 +523,7 @@ def test_on_a_phone_everything_fits_the_width(page_path: Path, dataset: Dataset,
         assert phone.execute_script(
             "return report.panels.every((each) => each.plot.toolbar.active_drag === null)"
         )
+        assert_centers_are_clear(phone, dataset)
         # A tap shows the digit, as hovering does elsewhere.
         dump = features(dataset, WEIGHTS[0], EPOCHS)
         index = int(np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1).argmax())
@@ -492,6 +537,59 @@ def test_on_a_phone_everything_fits_the_width(page_path: Path, dataset: Dataset,
         assert f"test image {index}" in element(phone, "#about").get_attribute("textContent")
     finally:
         phone.quit()
+
+
+def sweep_of_one_epoch(path: Path, weights: tuple[float, ...], seeds: int) -> Path:
+    """The report of runs that have only figures, and those only once."""
+    rows = []
+    for seed in range(seeds):
+        for weight in weights:
+            run = path / f"lambda{weight:g}-seed{seed}"
+            run.mkdir(parents=True)
+            grid = {"lambda": weight, "lambda_eq": 100 * weight, "alpha": 0.5, "seed": seed}
+            rows.append({"directory": run.name, **grid, "status": "completed"})
+            manifest = {**grid, "status": "completed", "data": {"title": "digits"}}
+            (run / "run.json").write_text(json.dumps(manifest))
+            test = {"accuracy": 0.99, "nearest_center_accuracy": 0.95 + weight / 100}
+            row = {"kind": "epoch", "epoch": 1, "step": 1, "test": test}
+            (run / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    (path / "summary.json").write_text(json.dumps({"runs": rows}))
+    return write_report(path)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    ("weights", "seeds"), [((0, 0.01, 0.1, 1), 1), ((0, 0.001, 0.003, 0.01, 0.03, 0.1), 2)]
+)
+def test_the_runs_below_the_accuracies_can_be_told_apart(
+    browser: Any, tmp_path: Path, width: int, weights: tuple[float, ...], seeds: int
+) -> None:
+    """No two labels share a pixel: side by side they are narrower than their places, and slanted lower."""
+    path = sweep_of_one_epoch(tmp_path / "sweep", weights, seeds)
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        open_page(browser, path)
+        title, names, slant, places, widths, height = browser.execute_script(
+            "const view = report.views.get(document.querySelector('.curves figure:last-child .plot'));"
+            "const axis = view.model.below[0], names = [...axis.major_label_overrides.values()];"
+            "const pen = document.createElement('canvas').getContext('2d');"
+            "pen.font = `${axis.major_label_text_font_size} ${axis.major_label_text_font}`;"
+            "return [axis.axis_label, names, Number(axis.major_label_orientation) || 0,"
+            " names.map((_, i) => view.frame.x_scale.compute(i)), names.map((name) => pen.measureText(name).width),"
+            " [view.frame.bbox.height, parseFloat(axis.major_label_text_font_size)]];"
+        )
+        written = [f"{weight:g}" for weight in weights]
+        if seeds == 1:
+            assert (title, names) == ("λ", written)
+        else:
+            expected = [f"{weight}, {seed}" for seed in range(seeds) for weight in written]
+            assert (title, names) == ("λ, seed", expected)
+        room = np.diff(places).min()
+        assert room * np.sin(slant) > 1.3 * height[1] if slant else room > max(widths) + 10
+        assert height[0] > 110  # and the labels leave room for what they name
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_on_paper_the_charts_are_pictures(page: Any) -> None:

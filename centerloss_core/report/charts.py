@@ -98,7 +98,7 @@ def _panel(index: int, classes: int, source: ColumnDataSource) -> figure:
         WheelZoomTool,
     )
 
-    from centerloss_core.plotting.style import INK, class_colors
+    from centerloss_core.plotting.style import class_colors
 
     pan = PanTool()
     # With Ctrl (or two fingers), so that the wheel goes on to scroll the page.
@@ -139,21 +139,31 @@ def _panel(index: int, classes: int, source: ColumnDataSource) -> figure:
         name=f"points-{index}",
     )
     plot.add_tools(HoverTool(renderers=[points], tooltips=None, name=f"hover-{index}"))
-    centers = ColumnDataSource(data={"x": [], "y": [], "digit": [], "size": []}, name=f"centers-{index}")
-    # Tools must leave the centers alone: they are no images.
-    plot.scatter(
-        "x", "y", source=centers, marker="x", size="size", line_color=INK, line_width=2, name="centers"
-    )
+    columns = ("x", "y", "digit", "size", "white", "black")
+    centers = ColumnDataSource(data={name: [] for name in columns}, name=f"centers-{index}")
+    # White with a black edge, as `cl plot` has them: clear on every colour. Bokeh's × cannot be filled, so it is
+    # drawn twice. Tools must leave the centers alone: they are no images.
+    for name, color in (("edges", "black"), ("centers", "white")):
+        plot.scatter(
+            *("x", "y"),
+            source=centers,
+            marker="x",
+            size="size",
+            line_color=value(color),  # a bare word would be the column of widths
+            line_width=color,
+            line_cap="square",  # or the arms of the black × would not reach beyond those of the white one
+            name=name,
+        )
     digits = Text(
         text="digit",
-        x_offset=6,
+        x_offset=7,
         y_offset=-4,
         text_font=value("sans-serif"),  # a bare word would be a column
         text_font_size="14px",
         text_font_style="bold",
         text_color="#000000",
         background_fill_color="#ffffff",
-        background_fill_alpha=0.65,
+        background_fill_alpha=0.8,
     )
     plot.add_glyph(centers, digits)
     for tool in tools:

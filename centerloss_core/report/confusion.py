@@ -41,8 +41,9 @@ def _cell(panel: int, label: int, digit: int, count: int, most: int) -> str:
         return f'<td class="right">{count}</td>'
     if not count:
         return "<td></td>"
+    often, what = ("once", "it") if count == 1 else (f"{count} times", "them")
     return (
         f'<td style="--share:{count / most:.2f}"><button type="button" data-panel="{panel}" data-label="{label}" '
-        f'data-taken="{digit}" title="select them" aria-label="{count} times {label} taken for {digit}: select them">'
+        f'data-taken="{digit}" title="select {what}" aria-label="{often} {label} taken for {digit}: select {what}">'
         f"{count}</button></td>"
     )

@@ -5,6 +5,7 @@ Each run has a colour and a pattern of dashes, so that greys will do, and more t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _Values = NDArray[np.float64]
 _MOST_ROWS = 400  # of a curve: a screen is not wider
 _MOST_ROWS_IN_ALL = 4800
+_LETTERS = 48  # side by side below a plot on a phone
 _CURVES = (
     ("softmax_loss", "softmax loss, training batches"),
     ("center_loss", "center loss ½‖x − c‖² per image, training batches"),
@@ -174,15 +176,13 @@ def _accuracy_by_run(
     plot = _curve_figure(log=False)
     plot.yaxis.formatter.format = "0.0 %"  # type: ignore[attr-defined]
     places = list(range(len(records)))
-    plot.xaxis.axis_label = None
+    plot.xaxis.axis_label = _short(records[0].label, 0)
+    names = [_short(record.label, -1) for record in records]
     plot.x_range = Range1d(start=-0.5, end=len(records) - 0.5)
     plot.xaxis.ticker = places
-    plot.xaxis.major_label_overrides = {
-        place: record.label.split(" (")[0] if len(records) > 4 else record.label
-        for place, record in enumerate(records)
-    }
-    if len(records) > 4:
-        plot.xaxis.major_label_orientation = 0.9
+    plot.xaxis.major_label_overrides = dict(enumerate(names))
+    if len(names) * (max(map(len, names)) + 2) > _LETTERS:
+        plot.xaxis.major_label_orientation = 1.1
     for aside, (key, marker, fill) in zip((-0.06, 0.06), _ACCURACIES, strict=True):
         values = [finite(each[-1].get(key)) if each else None for each in tests]
         plot.scatter(
@@ -195,6 +195,12 @@ def _accuracy_by_run(
             fill_alpha=fill,
         )
     return plot
+
+
+def _short(label: str, word: int) -> str:
+    """`λ, seed` (first words) or `0.01, 0` (last) of `λ = 0.01 (λ_eq = 1), seed 0`: a phone has no room for more."""
+    parts = re.sub(r" \(.*?\)", "", label).split(", ")
+    return ", ".join(part.split(" ")[word] for part in parts)
 
 
 def _curve_figure(*, log: bool) -> figure:
@@ -255,4 +261,5 @@ def _is_wide(values: _Values) -> bool:
 
 
 def _ends(lines: Sequence[_Line]) -> str:
-    return "last values: " + "; ".join(f"{line.label}: {number(float(line.y[-1]))}" for line in lines)
+    words = "last value" if len(lines) == 1 else "last values"
+    return f"{words}: " + "; ".join(f"{line.label}: {number(float(line.y[-1]))}" for line in lines)

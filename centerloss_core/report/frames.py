@@ -226,7 +226,10 @@ def _within_budget(
             break
         kept.append((record, last))
     if len(kept) < len(found):
-        notes.append(f"The first {len(kept)} of {len(found)} runs have a panel, to keep the file small.")
+        which = f"first {len(kept)} of {len(found)} runs have"
+        if len(kept) == 1:
+            which = f"first of {len(found)} runs alone has"
+        notes.append(f"The {which} a panel, to keep the file small.")
     return kept
 
 

@@ -25,6 +25,13 @@ _HINTS = (
     "the wheel zoom. What is selected in one panel is marked in all. With the keyboard: Tab to a panel, then arrows, "
     "+, − and 0; or step through the images under “One image” with ← and →."
 )
+# The mark of a center as `report.js` has Bokeh draw it.
+_CROSS = "M4.1 4.1 11.9 11.9M11.9 4.1 4.1 11.9"
+_CENTER = (
+    '<svg class="center" width="16" height="16" fill="none" stroke-linecap="square" aria-hidden="true">'
+    f'<path d="{_CROSS}" stroke="black" stroke-width="4.9"/>'
+    f'<path d="{_CROSS}" stroke="white" stroke-width="2.5"/></svg>'
+)
 
 
 def page(
@@ -112,7 +119,7 @@ def _summary(contents: Contents) -> str:
         record = contents.records[0]
         parts = [record.label, f"status: {record.status}"]
     else:
-        parts = [f"{done} of {count} runs completed"]
+        parts = [f"{done} of {count} run{'s' * (count != 1)} completed"]
     return " · ".join([*([str(data)] if data else []), *parts])
 
 
@@ -139,7 +146,7 @@ def _features(shown: Shown, digits: Digits | None) -> str:
     panels = "".join(_panel(index, panel) for index, panel in enumerate(shown.panels))
     only = " only" if len(shown.panels) == 1 else ""
     return f"""{_controls(shown)}
-<p class="legend" aria-label="Colours of the digits">{_class_legend(classes)}<span><b>×</b> trained center</span></p>
+<p class="legend" aria-label="Colours of the digits">{_class_legend(classes)}<span>{_CENTER}trained center</span></p>
 <div class="stage"><div class="panels{only}">{panels}</div>{_inspector(shown, digits)}</div>
 <p class="hint">{_HINTS}</p>"""
 

@@ -5,6 +5,7 @@
   const read = (id) => JSON.parse(byId(id).textContent);
   const TILE = 28;
   const GALLERY = 80;
+  const MARK = 11; // of a center, in pixels
 
   function make(tag, text, attributes = {}) {
     const element = document.createElement(tag);
@@ -99,6 +100,7 @@
       `calc(${-TILE * column}px * var(--zoom)) calc(${-TILE * row}px * var(--zoom))`;
   }
 
+  const counted = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
   const figure = (value) => Number(value.toPrecision(3)).toString();
 
   function judgement(panel, index) {
@@ -217,7 +219,7 @@
 
   function countListed() {
     const images = listed();
-    byId("count").textContent = images.length ? `${images.length} images` : "none";
+    byId("count").textContent = images.length ? counted(images.length, "image") : "none";
   }
 
   // ---- Selection -----------------------------------------------------------------------------------------------------
@@ -307,6 +309,13 @@
     setRange(panel, h.start + dx, h.end + dx, v.start + dy, v.end + dy);
   }
 
+  /** The columns of the centers: the smaller their mark, the thinner, but the black edge stays. */
+  function marked(x, y, digit, mark) {
+    const all = (value) => x.map(() => value);
+    const white = Math.max(1, (2.5 * mark) / MARK);
+    return { x, y, digit, size: all(mark), white: all(white), black: all(white + 2.4) };
+  }
+
   /** Crowded centers are marked smaller, and those without room for their digit go without. */
   function thin(panel) {
     const { x, y, digit, size } = panel.centers.data;
@@ -318,10 +327,10 @@
       return least;
     });
     const median = [...rooms].sort((a, b) => a - b)[rooms.length >> 1];
-    const mark = 9 * Math.min(1, Math.max(0.4, median / 32));
+    const mark = MARK * Math.min(1, Math.max(0.4, median / 32));
     const words = rooms.map((room, i) => (room < 12 * String(i).length ? "" : String(i)));
     if (mark === size[0] && words.every((word, i) => word === digit[i])) return;
-    panel.centers.data = { x, y, digit: words, size: size.map(() => mark) };
+    panel.centers.data = marked(x, y, words, mark);
   }
 
   /** Put the points of this time into the panels. */
@@ -341,12 +350,8 @@
     });
     for (const panel of panels) {
       const frame = frameAt(panel, state.stop);
-      panel.centers.data = {
-        x: frame.centers.map((center) => center[0]),
-        y: frame.centers.map((center) => center[1]),
-        digit: frame.centers.map((_, digit) => String(digit)),
-        size: frame.centers.map(() => 9),
-      };
+      const [x, y] = [0, 1].map((axis) => frame.centers.map((center) => center[axis]));
+      panel.centers.data = marked(x, y, x.map((_, digit) => String(digit)), MARK);
       const wrong = current(panel).wrong.filter(Boolean).length;
       const share = (100 * (1 - wrong / current(panel).wrong.length)).toFixed(2);
       byId(`facts-${panels.indexOf(panel)}`).textContent = `${frame.label} · ${wrong} wrong, ${share} % right`;
