@@ -26,12 +26,15 @@ class InterruptedRunError(ExpectedError):
 class StopRequest:
     """While entered, the first Ctrl-C, SIGTERM or closed terminal is only noted; a second one acts at once.
 
+    Not under a sweep: what stops a job of a cluster may send one signal by two ways, and a sweep in a hurry kills.
+
     Attributes:
         signal_number: the signal that was noted, or None.
     """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        self._twice_is_haste = LEASH not in os.environ
         self._earlier: dict[int, signal._HANDLER] = {}
 
     def __enter__(self) -> StopRequest:
@@ -58,15 +61,22 @@ class StopRequest:
             raise InterruptedRunError(self.signal_number, message)
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        if self.signal_number is not None:
+        if self.signal_number is None:
+            self.signal_number = number
+        elif self._twice_is_haste:
             raise InterruptedRunError(number, "stopped at once by a second signal")
-        self.signal_number = number
 
 
 def stop_with_parent() -> None:
     """Under a sweep, take its death for a SIGTERM: even a sweep that is killed leaves no run behind that goes on."""
-    if os.environ.pop(LEASH, None) is not None:
-        threading.Thread(target=_await_end_of_input, daemon=True).start()
+    if LEASH not in os.environ:
+        return
+    threading.Thread(target=_await_end_of_input, daemon=True).start()
+    # By which Slurm tells a job that its time is over, and with it maybe the run, which that would end without a word.
+    # The job has the run save.
+    for name in ("SIGUSR1", "SIGUSR2"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _await_end_of_input() -> None:

@@ -524,24 +524,59 @@ exec bash "$HERE/script"
 }  # fmt: skip
 
 
-def test_a_job_that_slurm_preempts_saves_once_and_goes_on(cluster: Path, task: Task) -> None:
+@pytest.fixture
+def node(cluster: Path) -> Path:
+    """The same cluster with a node, on which jobs do run."""
     for name, body in NODE.items():
         (cluster / name).write_text(f"#!/bin/bash\nHERE={cluster}\n{body}\n")
         (cluster / name).chmod(0o755)
+    return cluster
+
+
+def pids_of(task: Task) -> tuple[int, int]:
+    """The job's process and the run's, once that has taken a step."""
+    until(lambda: '"step"' in text_of(task.path / "metrics.jsonl"))
+    job = json.loads((notes_of(task) / f"{task.name}.1.began").read_text())["pid"]
+    return job, json.loads((task.path / "lock").read_text())["pid"]
+
+
+# How a cluster tracks processes (its ProctrackType) decides whom a signal of Slurm's reaches.
+REACHED = pytest.mark.parametrize(
+    "reached", [slice(0, 1), slice(0, 2)], ids=["only the job", "all processes"]
+)
+
+
+@REACHED
+@pytest.mark.parametrize("signals", [["SIGTERM", "SIGUSR2"], ["SIGUSR2"]], ids=["preempted", "time is over"])
+def test_a_job_that_slurm_takes_back_saves_once_and_goes_on(
+    signals: list[str], reached: slice, node: Path, task: Task
+) -> None:
+    cluster = node
     with SlurmLauncher(Slurm(), None) as launcher:
         (point,) = launcher.start([task])
-        until(lambda: '"step"' in text_of(task.path / "metrics.jsonl"))
-        job = json.loads((notes_of(task) / f"{task.name}.1.began").read_text())["pid"]
-        run = json.loads((task.path / "lock").read_text())["pid"]
-        for pid in (job, run):  # as Slurm does: to all of them
-            os.kill(pid, signal.SIGTERM)
-        os.kill(job, signal.SIGUSR2)
+        for name in signals:
+            for pid in pids_of(task)[reached]:
+                os.kill(pid, getattr(signal, name))
         until(lambda: point.ended() is not None)
         assert point.ended() == launcher_module.Ending(0), text_of(cluster / "log")
     assert (cluster / "requeued").read_text() == "requeue 71\n"
     assert manifest(task.path)["status"] == "completed"
     assert [row["step"] > 0 for row in manifest(task.path)["resumed"]] == [True]
     assert manifest(task.path)["threads"] == 1
+
+
+@REACHED
+def test_a_run_saves_when_its_job_is_cancelled_by_hand(reached: slice, node: Path, task: Task) -> None:
+    launcher = SlurmLauncher(Slurm(), None)
+    launcher.start([task])
+    job, run = pids_of(task)
+    for pid in (job, run)[reached]:
+        os.kill(pid, signal.SIGTERM)
+    until(lambda: manifest(task.path)["status"] != "running")
+    os.kill(job, signal.SIGKILL)  # what follows half a minute later
+    assert manifest(task.path)["status"] == "interrupted"
+    assert any((task.path / "checkpoints").iterdir())
+    until(lambda: holder(task.path) is None)
 
 
 # ---- What is refused ------------------------------------------------------------------------------------------

@@ -30,7 +30,6 @@ from centerloss_core.sweeps.launchers.slurm_notes import (
 _MOMENT, _BETWEEN_LOOKS = 0.05, 0.5  # seconds
 _LONGEST_WAIT = 120.0  # seconds that an earlier job of the same point may take to save and end
 _SLURM_DECIDES = 120.0  # seconds from its SIGTERM to what it has in mind: a requeue or the end of the job
-_ONE_IS_ENOUGH = 15.0  # seconds to save; a second SIGTERM in this time would stop the run at once
 
 
 @dataclass
@@ -55,7 +54,6 @@ class PointJob:
     thread_variables: dict[str, str]
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _code: int | None = field(default=None, init=False, repr=False)
-    _term_came: float | None = field(default=None, init=False, repr=False)
 
     def __call__(self) -> int | None:
         """Train the point; the exit code of the run, None if it never started."""
@@ -83,7 +81,7 @@ class PointJob:
 
     def _train(self) -> tuple[int | None, str | None]:
         if _under_slurm():
-            self._heed_term()
+            self._pass_term_on()
         task = Task(self.name, Path(self.directory), self.threads)
         deadline = time.monotonic() + _LONGEST_WAIT
         while order_for(self._notes, self.ticket) is None and holder(task.path) is not None:
@@ -100,8 +98,8 @@ class PointJob:
         threading.Thread(target=self._reap, args=[self._process], daemon=True).start()
         ordered = self._watch()
         if not ordered and self._code in (128 + signal.SIGTERM, -signal.SIGTERM) and _under_slurm():
-            # Slurm's SIGTERM goes to all processes of a job. What follows is its to say: USR2 and a new start after
-            # a preemption, SIGKILL after `scancel`. Only when nothing follows was the run's end the end of it.
+            # What follows on Slurm's SIGTERM is its to say: USR2 and a new start after a preemption, SIGKILL after
+            # `scancel`. Only when nothing follows was the run's end the end of it.
             self._wait(_SLURM_DECIDES)
         return self._code, None
 
@@ -123,10 +121,6 @@ class PointJob:
         """Have the run save, and wait for its end."""
         if self._process is None:
             return
-        if self._term_came is not None:  # it reached the run too
-            deadline = self._term_came + _ONE_IS_ENOUGH
-            while self._code is None and time.monotonic() < deadline:
-                time.sleep(_MOMENT)
         self._signal(signal.SIGTERM)
         while self._code is None:
             time.sleep(_MOMENT)
@@ -139,13 +133,18 @@ class PointJob:
         """In a thread of its own, because a signal handler must not wait where the main thread waits."""
         self._code = process.wait()
 
-    def _heed_term(self) -> None:
-        def note(number: int, frame: FrameType | None) -> None:
-            self._term_came = time.monotonic()
+    def _pass_term_on(self) -> None:
+        """Have the run save at Slurm's SIGTERM, which goes to this process alone or to the run too.
+
+        That depends on how the cluster tracks processes. A run heeds it once.
+        """
+
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            self._signal(signal.SIGTERM)
             if callable(earlier):
                 earlier(number, frame)
 
-        earlier = signal.signal(signal.SIGTERM, note)
+        earlier = signal.signal(signal.SIGTERM, pass_on)
 
     def _wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
