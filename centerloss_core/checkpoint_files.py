@@ -94,12 +94,19 @@ def verify_checkpoint(path: Path) -> None:
 
     Raises:
         DamagedCheckpointError: a file is missing, or one bit differs.
+        CheckpointError: that cannot be told, because a file cannot be read.
     """
     try:
         announced = (path / _SUMS).read_bytes() if _size(path / _SUMS) <= _LONGEST_TEXT else b""
         whole = announced == _sums(path)
-    except OSError as error:
-        raise DamagedCheckpointError(f"{error.filename or path}: {error.strerror or error}") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DamagedCheckpointError(f"{error.filename}: {error.strerror}") from error
+    except (
+        OSError
+    ) as error:  # it may be whole: what it holds must not be given up for a permission or a cable
+        raise CheckpointError(
+            f"{error.filename or path}: {error.strerror or error}: make it readable, then resume"
+        ) from error
     except ValueError as error:
         raise DamagedCheckpointError(f"{path}: damaged ({error})") from error
     if not whole:

@@ -10,6 +10,8 @@ from centerloss_core.metrics import SeparationMetrics
 
 Warn = Callable[[str], None]
 
+_FEWEST_STEPS = 50  # before that a healthy run may be guessing too
+
 # Shares of images, in figures of 1,000 and more: none of these is reached by chance.
 _GUESSING = 2.0  # times the share of a class
 _HEAD_BEHIND = 0.02
@@ -19,22 +21,33 @@ _MERGED = 0.5  # times the mean distance of a class to its center
 
 def look_at_epoch(epoch: int, test: SeparationMetrics, classes: int) -> Iterator[str]:
     """Warnings about the test figures at the end of an epoch."""
+    return _look_at_test(f"epoch {epoch}", test, classes)
+
+
+def look_at_unfinished_epoch(step: int, test: SeparationMetrics, classes: int) -> Iterator[str]:
+    """The same at the end of a run that ends within an epoch."""
+    return _look_at_test(f"step {step}", test, classes) if step >= _FEWEST_STEPS else iter(())
+
+
+def _look_at_test(when: str, test: SeparationMetrics, classes: int) -> Iterator[str]:
     if test.accuracy * classes < _GUESSING:
         yield (
-            f"epoch {epoch}: softmax accuracy is {test.accuracy:.1%}, hardly better than guessing: "
+            f"{when}: softmax accuracy is {test.accuracy:.1%}, hardly better than guessing: "
             "lower train.learning_rate, or let λ grow slowly with loss.ramp"
         )
     ratio = test.separation_ratio
     if ratio is None or ratio < _ONE_POINT:
         words = "0" if ratio is None else f"{ratio:.2g}"
         yield (
-            f"epoch {epoch}: the features of all classes lie in one place (inter/intra is {words}): "
+            f"{when}: the features of all classes lie in one place (inter/intra is {words}): "
             "lower λ, or let it grow slowly with loss.ramp"
         )
 
 
-def look_at_end(config: Config, test: SeparationMetrics) -> Iterator[str]:
-    """Warnings about the test figures at the end of a run."""
+def look_at_end(config: Config, test: SeparationMetrics, epochs: int) -> Iterator[str]:
+    """Warnings about the test figures at the end of a run of so many whole epochs."""
+    if not epochs:  # it has not got far enough to be judged
+        return
     behind = test.nearest_center_accuracy - test.accuracy
     if behind > _HEAD_BEHIND:
         yield (

@@ -15,13 +15,14 @@ from centerloss_core.features import FeatureDump
 _BATCH = 500
 
 
-def extract(network: keras.Model, centers: Any, split: Split) -> FeatureDump:
+def extract(network: keras.Model, centers: Any, split: Split, step: int) -> FeatureDump:
     """Run the network over a whole split, also when the batch size does not divide it.
 
     Args:
         network: from uint8 images to (features, logits).
         centers: (k, d) float32; a Keras variable or an array.
         split: the images and labels.
+        step: steps taken, for the error.
 
     Raises:
         DivergedError: a feature is NaN or infinite.
@@ -32,7 +33,7 @@ def extract(network: keras.Model, centers: Any, split: Split) -> FeatureDump:
     predicted = network.predict(np.concatenate([split.images, padding]), batch_size=_BATCH, verbose=0)
     features, logits = (each[:count] for each in predicted)
     if not np.isfinite(features).all():
-        raise DivergedError("the features")
+        raise DivergedError(f"after step {step} the features")
     return FeatureDump(
         features=np.asarray(features, dtype=np.float32),
         labels=split.labels,

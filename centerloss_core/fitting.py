@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from centerloss_core.callbacks import IntervalLog, ShowProgress, Stopwatch
@@ -9,7 +10,7 @@ from centerloss_core.center_loss import CenterLoss
 from centerloss_core.class_order import order_by_likeness
 from centerloss_core.config import Config, Model
 from centerloss_core.datasets import BatchStream, Dataset, Split
-from centerloss_core.diagnosis import Warn, look_at_end, look_at_epoch
+from centerloss_core.diagnosis import Warn, look_at_end, look_at_epoch, look_at_unfinished_epoch
 from centerloss_core.evaluation import extract
 from centerloss_core.features import FeatureDump, write_features
 from centerloss_core.interrupts import StopRequest
@@ -49,12 +50,7 @@ def fit(
     schedule = CheckpointSchedule(config.train)
     clock = Stopwatch() if saved is None else saved.position.stopwatch()
     log = IntervalLog(run, config, train_size, total_steps, show, warn)
-    if saved is None:
-        run.forget_rows_after(0)  # of a run that was killed before its first checkpoint
-        begin = 0
-    else:
-        restore(saved, run, train_step, log, total_steps, warn)
-        begin = saved.position.step
+    begin = _go_to_start(saved, run, train_step, log, total_steps, warn)
     board = _board(config, run, dataset, begin) if config.train.tensorboard else None
 
     def epoch_ends(step: int) -> bool:
@@ -63,7 +59,7 @@ def fit(
     def dump(split: Split, step: int) -> FeatureDump:
         with clock:  # a GPU may still be busy with the last steps
             log.check(step)  # it can name the step; the features that follow cannot
-        return extract(train_step.network, train_step.center_loss.centers, split)
+        return extract(train_step.network, train_step.center_loss.centers, split, step)
 
     def evaluate(step: int) -> dict[str, FeatureDump]:
         """What belongs to the end of an epoch. It follows from the state, so it is done again after a resume."""
@@ -80,6 +76,7 @@ def fit(
 
     # ---- Train ----------------------------------------------------------------------------------------------
     # A checkpoint is saved before the evaluation that belongs to its step.
+    stop.obey(f"stopped after step {begin} of {total_steps}, before the next")
     if begin and (epoch_ends(begin) or begin == total_steps):
         dumps = evaluate(begin)
     for step in range(begin + 1, total_steps + 1):
@@ -92,7 +89,8 @@ def fit(
         stopping = stop.signal_number is not None
         if schedule.is_due(step, epoch_ends=epoch_ends(step), run_ends=run_ends) or stopping:
             save(run, train_step, step, dataset.fingerprint, log, clock)
-        stop.obey(f"stopped after step {step} of {total_steps}")
+        if stopping:  # one that came later is obeyed after a step that is saved
+            stop.obey(f"stopped after step {step} of {total_steps}")
         if epoch_ends(step) or run_ends:
             dumps = evaluate(step)
     stop.obey(f"stopped after step {total_steps}, the last, and before the final evaluation")
@@ -101,15 +99,26 @@ def fit(
     dumps["train"] = dump(dataset.train.thinned(config.train.dump_train), total_steps)
     _write_final_features(run, dumps, board, dataset.test)
     final = {name: separation(features) for name, features in dumps.items()}
-    if stream.completed_epochs(total_steps):  # a shorter run has not got far enough to be judged
-        for message in look_at_end(config, final["test"]):
-            warn(message)
+    if not epoch_ends(total_steps):
+        _pass_on(look_at_unfinished_epoch(total_steps, final["test"], NUM_CLASSES), warn)
+    _pass_on(look_at_end(config, final["test"], stream.completed_epochs(total_steps)), warn)
     return {
         **{name: figures.as_dict() for name, figures in final.items()},
         "images_per_second": clock.steps_per_second(total_steps) * config.train.batch_size,
         "training_seconds": clock.seconds,
         "lambda_eq": config.lambda_eq,
     }
+
+
+def _go_to_start(
+    saved: SavedState | None, run: Run, train_step: TrainStep, log: IntervalLog, total_steps: int, warn: Warn
+) -> int:
+    """Put everything to where training begins or goes on; returns the steps taken by then."""
+    if saved is None:
+        run.forget_rows_after(0)  # of a run that was killed before its first checkpoint
+        return 0
+    restore(saved, run, train_step, log, total_steps, warn)
+    return saved.position.step
 
 
 def _build(config: Config, split: Split) -> TrainStep:
@@ -142,11 +151,15 @@ def _record_epoch(
 ) -> None:
     rows = {name: each.as_dict() for name, each in figures.items()}
     run.log_row({"kind": "epoch", "epoch": epoch, "step": step, **rows})
-    for message in look_at_epoch(epoch, figures["test"], NUM_CLASSES):
-        warn(message)
+    _pass_on(look_at_epoch(epoch, figures["test"], NUM_CLASSES), warn)
     if board is not None:
         run.refuse_if_replaced()
         board.add_scatter(epoch, step, test)
+
+
+def _pass_on(messages: Iterable[str], warn: Warn) -> None:
+    for message in messages:
+        warn(message)
 
 
 def _write_features(run: Run, name: str, dump: FeatureDump) -> None:

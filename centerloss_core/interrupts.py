@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType, TracebackType
+from typing import NoReturn
 
 from centerloss_core.errors import ExpectedError
 
@@ -23,8 +24,15 @@ class InterruptedRunError(ExpectedError):
         self.exit_code = 128 + signal_number  # the shells' convention: 130 for Ctrl-C, 143 for SIGTERM
 
 
+class _AtOnce(KeyboardInterrupt):
+    """A second signal, on its way out; an Exception Keras would wrap in one of its own."""
+
+
 class StopRequest:
     """While entered, the first Ctrl-C, SIGTERM or closed terminal is only noted; a second one acts at once.
+
+    Python's own answer to Ctrl-C is an exception wherever the program is. While TensorFlow or Keras are imported or
+    trace a function, that may be in a callback that swallows it.
 
     Not under a sweep: what stops a job of a cluster may send one signal by two ways, and a sweep in a hurry kills.
 
@@ -50,6 +58,8 @@ class StopRequest:
         for number, handler in self._earlier.items():
             signal.signal(number, handler)
         self._earlier.clear()
+        if isinstance(error, _AtOnce):
+            self._stop(str(error), error)
 
     def obey(self, message: str) -> None:
         """Stop here if that was asked for.
@@ -58,13 +68,20 @@ class StopRequest:
             InterruptedRunError: with this message.
         """
         if self.signal_number is not None:
-            raise InterruptedRunError(self.signal_number, message)
+            self._stop(message)
+
+    def _stop(self, message: str, cause: BaseException | None = None) -> NoReturn:
+        assert self.signal_number is not None
+        stopped = InterruptedRunError(self.signal_number, message)
+        for note in getattr(cause, "__notes__", ()):
+            stopped.add_note(note)
+        raise stopped from None
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if self.signal_number is None:
             self.signal_number = number
         elif self._twice_is_haste:
-            raise InterruptedRunError(number, "stopped at once by a second signal")
+            raise _AtOnce("stopped at once by a second signal")
 
 
 def stop_with_parent() -> None:

@@ -351,8 +351,18 @@ def last_saved_step(path: Path) -> int:
 
 
 def _checkpoints(path: Path) -> list[Path]:
-    found = (path / "checkpoints").glob("step-????????")
-    return sorted(each for each in found if each.name.removeprefix("step-").isdecimal())
+    folder = path / "checkpoints"
+    try:
+        names = os.listdir(folder)  # glob would show none where it may not look
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunError(f"{folder} cannot be read ({error.strerror}): make it readable") from error
+    return sorted(
+        folder / name
+        for name in names
+        if len(name) == len("step-00000000") and name.startswith("step-") and name[5:].isdecimal()
+    )
 
 
 def last_row(path: Path, *, kind: str) -> dict[str, Any] | None:

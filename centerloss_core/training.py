@@ -71,13 +71,14 @@ def train(
     if config.train.tensorboard:
         require_tensorboard()
     dataset = _load(config)
-    with tempfile.TemporaryFile() as chatter:
+    with StopRequest() as stop, tempfile.TemporaryFile() as chatter:
         device = _find_device(config, chatter)
+        stop.obey("stopped before the run began")
         repeat = f"cl train --config {shlex.quote(str(path.absolute() / 'config.yaml'))}"
         origin = {**_origin(device), "repeat": repeat, "data": _describe(dataset)}
         with Run.create(path, config, origin) as run, _advice(path):
             _keep(chatter, run)
-            return _finish(run, config, dataset, device, None, began, show, warn)
+            return _finish(run, config, dataset, device, None, began, show, warn, stop)
 
 
 def resume(path: Path, *, show: ShowProgress = ignore_progress, warn: Warn = _ignore) -> Result:
@@ -105,18 +106,20 @@ def resume(path: Path, *, show: ShowProgress = ignore_progress, warn: Warn = _ig
         refuse_changed_config(path, run.manifest, config)
         dataset = _load(config)
         _refuse_other_data(run, dataset)
-        with tempfile.TemporaryFile() as chatter:
-            device = _find_device(config, chatter)
-            _keep(chatter, run)
+        with StopRequest() as stop:
+            with tempfile.TemporaryFile() as chatter:
+                device = _find_device(config, chatter)
+                stop.obey("stopped before the run went on")
+                _keep(chatter, run)
 
-        from centerloss_core.saving import find_saved_state
+            from centerloss_core.saving import find_saved_state
 
-        tell = _telling(run, warn)
-        saved = find_saved_state(run, dataset.fingerprint, tell)
-        origin = _origin(device)
-        _say_what_differs(run, origin, tell)
-        run.resume(0 if saved is None else saved.position.step, origin)
-        return _finish(run, config, dataset, device, saved, began, show, warn)
+            tell = _telling(run, warn)
+            saved = find_saved_state(run, dataset.fingerprint, tell)
+            origin = _origin(device)
+            _say_what_differs(run, origin, tell)
+            run.resume(0 if saved is None else saved.position.step, origin)
+            return _finish(run, config, dataset, device, saved, began, show, warn, stop)
 
 
 def _finish(
@@ -128,12 +131,13 @@ def _finish(
     began: float,
     show: ShowProgress,
     warn: Warn,
+    stop: StopRequest,
 ) -> Result:
     """Train to the end and write the final word, whatever it is."""
     from centerloss_core.fitting import fit
 
     try:
-        with run.open_log() as log, devices.chatter_to(log), StopRequest() as stop:
+        with run.open_log() as log, devices.chatter_to(log):
             devices.prepare(device, config.train)
             metrics = fit(config, dataset, run, saved, show, _telling(run, warn), stop)
         metrics["seconds"] = time.perf_counter() - began

@@ -2,15 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from test_cli import QUICKSTART, cl
 
+from centerloss_core import fitting
 from centerloss_core.config import load_config
 from centerloss_core.diagnosis import look_at_end, look_at_epoch, look_at_interval
 from centerloss_core.features import FeatureDump
 from centerloss_core.metrics import SeparationMetrics, separation
+from centerloss_core.training import train
 
 CONFIG = load_config(QUICKSTART, lambda_=0.1)
 
@@ -33,7 +36,7 @@ def clusters(spread: float = 0.1) -> np.ndarray:
 def test_a_healthy_run_gives_none() -> None:
     healthy = dump(clusters())
     assert list(look_at_epoch(1, healthy, 10)) == []
-    assert list(look_at_end(CONFIG, healthy)) == []
+    assert list(look_at_end(CONFIG, healthy, 1)) == []
     assert list(look_at_interval(0.5, {"step": 50, "center_shift": 1e-9})) == []
     assert list(look_at_interval(0.0, {"step": 50, "center_shift": 0.0})) == []
 
@@ -56,7 +59,7 @@ def test_features_in_one_place(spread: float) -> None:
 def test_a_head_that_was_left_behind() -> None:
     predictions = np.arange(1000) % 10
     predictions[:100] = (predictions[:100] + 1) % 10
-    (warning,) = look_at_end(CONFIG, dump(clusters(), predictions))
+    (warning,) = look_at_end(CONFIG, dump(clusters(), predictions), 1)
     assert "the softmax head was left behind (accuracy 90.0%, nearest center 100.0%)" in warning
     assert "train.head_rate" in warning
 
@@ -66,10 +69,12 @@ def test_two_classes_in_one_cluster() -> None:
     labels = np.arange(1000) % 10
     features[labels == 4] = features[labels == 9]
     merged = dump(features)
-    (warning,) = [each for each in look_at_end(CONFIG, merged) if "cluster" in each]
+    (warning,) = [each for each in look_at_end(CONFIG, merged, 1) if "cluster" in each]
     assert "two classes share one cluster (their means are 0 apart" in warning
     zero = load_config(QUICKSTART, lambda_=0.0)
-    assert not any("cluster" in each for each in look_at_end(zero, merged))  # rays touch without center loss
+    assert not any(
+        "cluster" in each for each in look_at_end(zero, merged, 1)
+    )  # rays touch without center loss
 
 
 def test_centers_that_do_not_move() -> None:
@@ -77,8 +82,40 @@ def test_centers_that_do_not_move() -> None:
     assert warning.startswith("the centers did not move in the steps up to 50 (‖Δc‖ = 0) although α = 0.5")
 
 
-def test_a_collapsed_sweep_says_so_everywhere(tmp_path: Path) -> None:
-    """Half an hour of λ = 10,000 without a ramp, in a few steps: everything is pulled onto one point."""
+def test_a_collapse_is_told_of_also_where_no_epoch_ends(tmp_path: Path) -> None:
+    """λ = 10,000 from the first step: softmax never gets a word in."""
+    warnings: list[str] = []
+    settings = ["train.iterations=60", "train.batch_size=20", "loss.ramp=null", "model.batch_norm=false"]
+    result = train(
+        load_config(QUICKSTART, lambda_=1e4, settings=settings), tmp_path / "run", warn=warnings.append
+    )
+    assert result.metrics["test"]["accuracy"] < 0.2
+    assert any(each.startswith("step 60: softmax accuracy is ") for each in warnings)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["warnings"] == warnings
+
+
+def test_centers_that_stand_still_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network whose features are 0 from the start, where the centers are too."""
+    build = fitting.lenets_plus_plus
+
+    def dead(*arguments: Any, **options: Any) -> Any:
+        network = build(*arguments, **options)
+        layer = network.get_layer("features")
+        layer.trainable = False
+        for variable in layer.weights:
+            variable.assign(variable * 0)
+        return network
+
+    monkeypatch.setattr(fitting, "lenets_plus_plus", dead)
+    warnings: list[str] = []
+    settings = ["train.iterations=4", "train.log_every=2", "train.batch_size=20"]
+    train(load_config(QUICKSTART, lambda_=0.1, settings=settings), tmp_path / "run", warn=warnings.append)
+    assert "the centers did not move in the steps up to 2 (‖Δc‖ = 0) although α = 0.5" in warnings[0]
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["warnings"] == warnings
+
+
+def test_a_softmax_that_is_stuck_is_told_of_everywhere(tmp_path: Path) -> None:
+    """In the terminal, in `run.json`, in the table of a sweep: at such a rate nothing is ever learned."""
     settings = [
         "train.batch_size=400",
         "train.epochs=1",

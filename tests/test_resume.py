@@ -1,5 +1,6 @@
 """A run that was stopped and resumed ends, to the byte, as one that was never stopped."""
 
+import errno
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from centerloss_core import checkpoint_files, fitting, saving, training
 from centerloss_core.changes import ChangedError
 from centerloss_core.checkpoint_files import CheckpointError
 from centerloss_core.config import Train
+from centerloss_core.errors import ExpectedError
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.locks import DirectoryLock, InUseError, ReplacedError
 from centerloss_core.runs import Run, RunError
@@ -364,3 +366,42 @@ def test_a_checkpoint_that_somebody_else_put_there_is_not_taken_for_the_runs_own
             resume(path)
     assert (strange / "state.npz").read_bytes() == b"another's"
     assert json.loads((path / "run.json").read_text())["status"] == "failed"
+
+
+@pytest.mark.parametrize("hidden", ["state.npz", "folder"])
+def test_what_cannot_be_read_is_not_taken_for_damage_or_absence(
+    hidden: str, stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A permission, a cable: once that is mended the run must go on from where it was."""
+    path = shutil.copytree(stopped, tmp_path / "run")
+    target = path / "checkpoints" if hidden == "folder" else path / "checkpoints" / "step-00000013" / hidden
+    refused = PermissionError(errno.EACCES, "Permission denied", str(target))
+    # Not by their modes, which root does not heed.
+    opened, listed = Path.open, os.listdir
+
+    def refuse_to_open(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self == target:
+            raise refused
+        return opened(self, *arguments, **options)
+
+    def refuse_to_list(directory: Any) -> list[str]:
+        if Path(directory) == target:
+            raise refused
+        return listed(directory)
+
+    before = files(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse_to_open)
+        patch.setattr(os, "listdir", refuse_to_list)
+        with pytest.raises(
+            ExpectedError,
+            match=rf"{hidden if hidden != 'folder' else 'checkpoints'}.*Permission denied.*make it readable",
+        ):
+            resume(path)
+    after = files(path)
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] != before[name]} <= {"log.txt"}
+
+
+def files(path: Path) -> dict[str, bytes]:
+    return {str(each.relative_to(path)): each.read_bytes() for each in path.rglob("*") if each.is_file()}

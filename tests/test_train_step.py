@@ -255,7 +255,7 @@ def test_looking_at_images_between_steps_changes_nothing(split: Split) -> None:
     step = make_step(split)
     step(batch(0), 1e-3, 0.01)
     before = state_of(step)
-    dump = extract(step.network, step.center_loss.centers, split)
+    dump = extract(step.network, step.center_loss.centers, split, 0)
     assert state_of(step) == before
     # 40 images, and batches of whatever size: each image once, in its own order.
     features, logits = step.network(split.images, training=False)
@@ -273,7 +273,7 @@ def test_the_step_is_compiled_once(split: Split, tmp_path: Path) -> None:
     step = make_step(split)
     step(batch(0), 1e-3, 0.01)
     step(batch(1), 1e-2, 0.0)
-    extract(step.network, step.center_loss.centers, split)
+    extract(step.network, step.center_loss.centers, split, 0)
     save_arrays(tmp_path / "two", step)
     step(batch(2), 1e-2, 1.0)
     restore_state(tmp_path / "two", step)
