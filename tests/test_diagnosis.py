@@ -100,7 +100,7 @@ def test_centers_that_stand_still_are_told_of(tmp_path: Path, monkeypatch: pytes
 
     def dead(*arguments: Any, **options: Any) -> Any:
         network = build(*arguments, **options)
-        layer = network.get_layer("features")
+        layer = network.get_layer("feature_layer")
         layer.trainable = False
         for variable in layer.weights:
             variable.assign(variable * 0)
