@@ -71,9 +71,14 @@ class FakeLauncher:
     """Hands out `Fake` points; `script` says how each of them ends, or None while it runs."""
 
     def __init__(
-        self, points: Sequence[Any], script: Callable[[Fake], Ending | None], jobs: int | None
+        self,
+        points: Sequence[Any],
+        script: Callable[[Fake], Ending | None],
+        jobs: int | None,
+        without_room: str,
     ) -> None:
         self.points, self.script, self.jobs = points, script, jobs
+        self.without_room = without_room
         self.started: list[Fake] = []
         self.most_at_once = 0
         self.entered = False
@@ -87,7 +92,12 @@ class FakeLauncher:
 
     def start(self, tasks: Sequence[Task]) -> list[Fake]:
         assert self.entered
-        new = [Fake(task, self) for task in tasks]
+        new = [
+            Fake(
+                task, self, None if self.without_room and task.name.startswith(self.without_room) else "node"
+            )
+            for task in tasks
+        ]
         self.started += new
         running = sum(fake._ending is None for fake in self.started)
         self.most_at_once = max(self.most_at_once, running)
@@ -102,9 +112,14 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     points = plan(document)
 
     def run(
-        script: Callable[[Fake], Ending | None], *, jobs: int | None = 2, resume: bool = False, **how: Any
+        script: Callable[[Fake], Ending | None],
+        *,
+        jobs: int | None = 2,
+        resume: bool = False,
+        without_room: str = "",
+        **how: Any,
     ) -> tuple[list[PointState], FakeLauncher]:
-        launcher = FakeLauncher(points, script, jobs)
+        launcher = FakeLauncher(points, script, jobs, without_room)
         monkeypatch.setattr(sweep, "open_launcher", lambda launch, threads: launcher)
         if resume:
             return resume_sweep(tmp_path / "sweep", **how), launcher
@@ -212,30 +227,57 @@ def test_fail_fast_stops_the_others_and_leaves_them_to_be_resumed(launched: Call
     assert statuses(states) == ["completed"] * 6
 
 
+def test_what_would_end_every_point_stops_the_sweep_after_the_first(launched: Callable[..., Any]) -> None:
+    def of_another_version(fake: Fake) -> Ending | None:
+        if fake.task.name == "lambda0-alpha0.5-seed1":
+            return Ending(None, "node7 has centerloss 0.0.9: install the same on all nodes", for_all=True)
+        return None
+
+    states, launcher = launched(of_another_version, retries=3)
+    assert statuses(states) == ["interrupted", "failed", *["waiting"] * 4]
+    assert states[1].reason == "node7 has centerloss 0.0.9: install the same on all nodes"
+    assert len(launcher.started) == 2
+    assert launcher.started[0].signals == [signal.SIGTERM]
+
+
+def test_a_machine_that_is_lost_while_the_sweep_stops_leaves_what_its_run_saved(
+    launched: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(fake: Fake) -> Ending | None:
+        if fake.task.name == "lambda0-alpha0.5-seed0":
+            os.kill(os.getpid(), signal.SIGINT)
+        return None
+
+    def interrupt(self: Fake, _: int) -> None:
+        self.leave("interrupted", 0, "stopped after step 1 of 4")
+        self._ending = Ending(None, "its node was lost", lost=True)
+
+    monkeypatch.setattr(Fake, "interrupt", interrupt)
+    with pytest.raises(InterruptedRunError):
+        launched(lost)
+    rows = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
+    assert [row["status"] for row in rows] == [*["interrupted"] * 2, *["waiting"] * 4]
+    assert rows[0]["reason"] == "stopped after step 1 of 4"
+
+
 def test_ctrl_c_reaches_each_once_and_what_waits_for_its_resources_never_starts(
     launched: Callable[..., Any], tmp_path: Path
 ) -> None:
     def ctrl_c(fake: Fake) -> Ending | None:
         if fake.task.name == "lambda0-alpha0.5-seed0":
             return completes(fake)
-        if fake.task.name == "lambda0.1-alpha0.5-seed0" and fake.place is not None:
-            fake.place = "node"
+        if fake.task.name == "lambda0.1-alpha0.5-seed0":
             os.kill(os.getpid(), signal.SIGINT)
         return None
-
-    def pending(fake: Fake) -> Ending | None:
-        if fake.task.name.startswith("lambda1-"):
-            fake.place = None
-        return ctrl_c(fake)
 
     launchers: list[FakeLauncher] = []
 
     def remember(fake: Fake) -> Ending | None:
         launchers[:] = [fake.launcher]
-        return pending(fake)
+        return ctrl_c(fake)
 
     with pytest.raises(InterruptedRunError, match="stopped with 1 of 6 points completed") as caught:
-        launched(remember, jobs=None)
+        launched(remember, jobs=None, without_room="lambda1-")
     assert caught.value.exit_code == 130
     signals = {fake.task.name: fake.signals for fake in launchers[0].started}
     assert all(each == [signal.SIGINT] for name, each in signals.items() if name != "lambda0-alpha0.5-seed0")
@@ -243,8 +285,7 @@ def test_ctrl_c_reaches_each_once_and_what_waits_for_its_resources_never_starts(
     assert [row["status"] for row in rows] == [
         "completed",
         *["interrupted"] * 3,
-        "interrupted",
-        "interrupted",
+        *["waiting"] * 2,  # as if this sweep had never asked for them
     ]
 
     states, launcher = launched(completes, resume=True)

@@ -146,7 +146,7 @@ def begun_on(raylets: set[int]) -> dict[int, Path]:
     found = {}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            words = path.read_text().split("\0")
+            words = path.read_bytes().decode(errors="replace").split("\0")
             parent = (path.parent / "stat").read_text().rpartition(")")[2].split()[1]
             grandparent = Path("/proc", parent, "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:

@@ -223,7 +223,7 @@ def test_a_local_instance_is_alone_quiet_and_computes_what_processes_compute(tmp
     folders = {
         match[0]
         for command in found.values()
-        if (match := re.search(r"/[^\0=]*/ray-\w+", command)) is not None
+        if (match := re.search(r"/[^\0=]*/clray-[\w-]+", command)) is not None
     }
     assert len(folders) == 1
     stdout, stderr = process.communicate(timeout=120)
@@ -537,3 +537,18 @@ def test_a_point_waits_for_whoever_still_saves_there(task: Task) -> None:
         host.interrupt(signal.SIGTERM)
         lock.release()
         assert host.poll(0) == ("ended", None)
+
+
+def test_what_a_killed_sweep_left_of_its_ray_is_cleared_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_session.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ray_session, "_LONGEST_FOLDER", 1000)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (f"clray-{dead.pid}-a", f"clray-{os.getpid()}-b", "clray-c", f"else-{dead.pid}-d"):
+        (tmp_path / name / "session").mkdir(parents=True)
+    folder = Path(ray_session._short_folder())
+    left = {path.name for path in tmp_path.iterdir()} - {folder.name}
+    assert left == {f"clray-{os.getpid()}-b", "clray-c", f"else-{dead.pid}-d"}
+    assert folder.name.startswith(f"clray-{os.getpid()}-")

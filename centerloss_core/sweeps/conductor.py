@@ -150,10 +150,10 @@ class Conductor:
             # Interrupted, and not by this sweep: somebody or something else stopped it.
             if state.status not in ("failed", "interrupted") or self._stopping:
                 continue
-            hopeless = ending.lost or (state.reason or "").startswith("DivergedError")
+            hopeless = ending.lost or ending.for_all or (state.reason or "").startswith("DivergedError")
             if state.starts - state.losses <= self._retries and not hopeless:
                 state.status = "waiting"
-            elif self._fail_fast:
+            elif self._fail_fast or ending.for_all:
                 self._stop(signal.SIGTERM)
 
     def _end_all(self) -> None:

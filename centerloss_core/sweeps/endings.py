@@ -19,7 +19,7 @@ def take_note(state: PointState, ending: Ending, *, stopping: bool) -> None:
     never_ran = state.place is None
     state.started = None
     state.status, state.reason = _what_became_of(state, ending, stopping=stopping)
-    if ending.lost and state.status != "completed":
+    if ending.lost and state.status != "completed" and not stopping:
         state.losses += 1
         if state.losses <= _MOST_LOSSES:
             state.status = "waiting"
@@ -39,7 +39,7 @@ def _what_became_of(state: PointState, ending: Ending, *, stopping: bool) -> tup
         if said_why and not stopping:
             reason = _last_words(state)
         if ending.lost:  # it may be saving yet, and goes on in any case
-            return "failed", reason
+            return ended_badly, reason
         try:
             with Run.open(state.path) as run:
                 run.finish("interrupted" if stopping else "failed", reason=reason)

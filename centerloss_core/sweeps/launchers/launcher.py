@@ -63,11 +63,13 @@ class Ending:
         code: the exit code of its process; minus the signal that killed it; None where there is none to be had.
         reason: why, where the launcher knows more than the run directory could.
         lost: the machine went away, not the run: it goes on elsewhere, and that is no failure of its own.
+        for_all: what ended it would end every other point too, so that none should be started.
     """
 
     code: int | None
     reason: str | None = None
     lost: bool = False
+    for_all: bool = False
 
 
 class Started(Protocol):
@@ -91,13 +93,11 @@ class Started(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts points, between `__enter__` and `__exit__`; the latter leaves nothing running behind.
+    """Starts points, between `__enter__` and `__exit__`; the latter leaves nothing running behind."""
 
-    Attributes:
-        jobs: how many it may have in hand at a time; None: as many as there are.
-    """
-
-    jobs: int | None
+    @property
+    def jobs(self) -> int | None:
+        """How many it may have in hand at a time; None: as many as there are."""
 
     def __enter__(self) -> Launcher: ...
 

@@ -25,7 +25,7 @@ _POLL_SECONDS = 1.0  # how long the actor waits before it says that the process 
 _BETWEEN_PULLS = 2.0  # seconds
 _LAST_PULLS = 5
 _LONGEST_KILL = 5.0  # seconds, for all points together
-_BEYOND = 2  # points that wait, so that a node which joins, or an autoscaler, has something to do
+_BEYOND = 2  # at least so many points wait, so that a node which joins, or an autoscaler, has something to do
 _THREADS_OF_ACTOR = 3  # one waits for the process; a stop and a file get past it
 
 
@@ -39,7 +39,7 @@ class RayLauncher:
 
     Args:
         address: "auto", host:port or ray://host:port of a cluster; None or "local": an instance of our own.
-        jobs: points in hand at a time; None: as many as there is room for, and two that wait for more.
+        jobs: points in hand at a time; None: as many as there is room for, and on a cluster as many again, which wait.
         needs: what a point takes, see `what_it_takes`.
 
     Raises:
@@ -52,7 +52,7 @@ class RayLauncher:
         if self._address is not None and self._address != "auto":
             knock(self._address)
         self._asked = jobs
-        self._needs = needs
+        self.needs = needs
         self._watcher: Watcher | None = None
         self._kill_before: float | None = None
 
@@ -63,12 +63,8 @@ class RayLauncher:
             return self._asked
         if self._watcher is None:
             return 1
-        room = sum(_room(node["Resources"], self._needs) for node in self._watcher.nodes)
-        return max(1, room + (_BEYOND if self._address is not None else 0))
-
-    @jobs.setter
-    def jobs(self, jobs: int | None) -> None:
-        self._asked = jobs
+        room = sum(_room(node["Resources"], self.needs) for node in self._watcher.nodes)
+        return max(1, room if self.alone else room + max(_BEYOND, room))
 
     def __enter__(self) -> RayLauncher:
         """Join the cluster, or start an instance of our own.
@@ -76,10 +72,10 @@ class RayLauncher:
         Raises:
             LauncherError: no cluster answers at that address, or it has no node that is large enough.
         """
-        self._watcher = Watcher(RaySession(self._address, int(self._needs["CPU"])))
+        self._watcher = Watcher(RaySession(self._address, int(self.needs["CPU"])))
         try:
             self._watcher.open()
-            _refuse_too_large(self._needs, [node["Resources"] for node in self._watcher.nodes])
+            _refuse_too_large(self.needs, [node["Resources"] for node in self._watcher.nodes])
         except BaseException:
             self._watcher.close()
             raise
@@ -210,6 +206,7 @@ class RayPoint:
                 None,
                 f"{said.get('host')} has centerloss {said.get('version')}, and this machine has "
                 f"{self._launcher.version}: install the same on all nodes",
+                for_all=True,
             )
         self._about = About(**said)
         shared = yield host.settle.remote(self._task, self._signature)
@@ -220,9 +217,7 @@ class RayPoint:
         try:
             yield from mirror.push()
             yield host.begin.remote(child.told_variables())
-            ending = yield from self._watch(mirror)
-            yield host.leave.remote()
-            return ending
+            return (yield from self._watch(mirror))
         finally:
             mirror.close()
 
@@ -243,12 +238,13 @@ class RayPoint:
                     break
             else:
                 return Ending(None, f"its files on {self.place} cannot be read")
+            yield self._actor.leave.remote()
         return _stopped() if code is None else Ending(code)
 
     def _new_actor(self) -> Any:
         import ray
 
-        needs = what_it_takes(self._task.threads, self._task.gpus, self._task.memory)
+        needs = self._launcher.needs
         options: dict[str, Any] = {"num_cpus": needs["CPU"], "num_gpus": needs.get("GPU", 0)}
         if "memory" in needs:
             options["memory"] = needs["memory"]
@@ -282,7 +278,8 @@ class RayPoint:
 
         about = self._about
         if about is None and "ModuleNotFoundError" in str(error):
-            return Ending(None, f"a node of the Ray cluster cannot import centerloss: {_last_line(error)}")
+            words = f"a node of the Ray cluster cannot import centerloss: {_last_line(error)}"
+            return Ending(None, words, for_all=True)
         if isinstance(error, ray.exceptions.OutOfMemoryError):  # anywhere else it would take as much
             return Ending(
                 None,

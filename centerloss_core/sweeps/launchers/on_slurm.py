@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 from collections.abc import Sequence
@@ -92,11 +91,10 @@ class SlurmLauncher:
         """Submit them, in as few arrays as Slurm allows; arrays wait for each other where `jobs` bounds them all."""
         started: list[SlurmPoint] = []
         try:
-            for _, alike in itertools.groupby(tasks, lambda task: (task.threads, task.gpus, task.memory)):
-                for some in slurm_queue.parts(list(alike), _LARGEST_ARRAY):
-                    in_hand = [point for point in (*self._points, *started) if not point.is_over]
-                    after = in_hand[-1].job if in_hand and self._chained else None
-                    started += self._submit(some, after)
+            for some in slurm_queue.parts(list(tasks), _LARGEST_ARRAY):
+                in_hand = [point for point in (*self._points, *started) if not point.is_over]
+                after = in_hand[-1].job if in_hand and self._chained else None
+                started += self._submit(some, after)
         except BaseException:
             for point in started:
                 point.give(slurm_notes.TERM)

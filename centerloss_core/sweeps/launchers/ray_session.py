@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.devices import usable_cores
+from centerloss_core.locks import lives
 from centerloss_core.sweeps.launchers.launcher import LauncherError
 
 _OLDEST = (2, 54)
@@ -25,7 +26,8 @@ _LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS, _JOIN_SECONDS, _START_SECONDS = 5.0, 90.0, 90.0
 _TRIES = 2  # at joining a cluster
 _OBJECT_STORE = 200 * 2**20  # bytes; what passes through it are pieces of 4 MiB
-_LONGEST_FOLDER = 40  # characters; the path of a socket in it must not have more than 107
+_LONGEST_FOLDER = 30  # characters; the path of a socket in it must not have more than 107
+_FOLDER = "clray-"
 
 # Ray's own processes and every driver read these when `ray` is imported.
 _QUIET = {
@@ -236,7 +238,19 @@ def _reason(error: Exception) -> str:
 
 def _short_folder() -> str:
     usual = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= _LONGEST_FOLDER else "/tmp")
+    place = usual if len(usual) <= _LONGEST_FOLDER else "/tmp"
+    for folder in abandoned_folders(_FOLDER, place):
+        shutil.rmtree(folder, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=place)
+
+
+def abandoned_folders(prefix: str, place: str | None = None) -> Iterator[Path]:
+    """This user's temporary folders `<prefix><pid>-…` whose process was killed."""
+    for folder in Path(place or tempfile.gettempdir()).glob(f"{prefix}*"):
+        pid = folder.name.removeprefix(prefix).partition("-")[0]
+        with contextlib.suppress(OSError, OverflowError):  # somebody else may clear up here
+            if pid.isdecimal() and folder.lstat().st_uid == os.getuid() and not lives(int(pid)):
+                yield folder
 
 
 @contextlib.contextmanager

@@ -21,12 +21,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from centerloss_core.locks import holder, lives
+from centerloss_core.locks import holder
 from centerloss_core.provenance import provenance
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.launcher import Task, log_path
 from centerloss_core.sweeps.launchers.ray_paths import Stamp, inside, is_passed_on, stamp_of
-from centerloss_core.sweeps.launchers.ray_session import node_environment
+from centerloss_core.sweeps.launchers.ray_session import abandoned_folders, node_environment
 
 PIECE = 4 * 2**20  # bytes
 TAIL = (
@@ -49,13 +49,11 @@ class About:
         version: of this program, there.
         host: a short name.
         gpus: that Ray reserved.
-        node: Ray's name for the node.
     """
 
     version: str
     host: str
     gpus: tuple[str, ...]
-    node: str
 
 
 def version_in_words() -> str:
@@ -98,7 +96,6 @@ class PointHost:
             "version": version_in_words(),
             "host": socket.gethostname().partition(".")[0],
             "gpus": tuple(gpus),
-            "node": context.get_node_id(),
         }
 
     def settle(self, task: Task, lock: bytes) -> bool:
@@ -262,12 +259,7 @@ def _files(directory: Path) -> Iterator[Path]:
 
 def _clear_abandoned() -> None:
     """Remove the folders of actors that were killed, once their points have ended."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
-        pid = folder.name.removeprefix(_SCRATCH).partition("-")[0]
-        if not pid.isdecimal():
-            continue
-        # Another actor may clear up here at the same moment.
-        with contextlib.suppress(OSError, OverflowError):
-            ours = folder.stat().st_uid == os.getuid() and not lives(int(pid))
-            if ours and all(holder(path) is None for path in folder.iterdir()):
+    for folder in abandoned_folders(_SCRATCH):
+        with contextlib.suppress(OSError):  # another actor may clear up here at the same moment
+            if all(holder(path) is None for path in folder.iterdir()):
                 shutil.rmtree(folder, ignore_errors=True)
