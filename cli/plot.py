@@ -31,10 +31,11 @@ class Format(StrEnum):
 
 
 class Axes(StrEnum):
-    """The scale of the runs of a sweep, side by side."""
+    """The scale of the runs of a sweep, side by side, and of the epochs of an animation."""
 
     OWN = "own"
     SHARED = "shared"
+    FOLLOW = "follow"
 
 
 def plot(
@@ -66,7 +67,11 @@ def plot(
         ),
     ] = None,
     axes: Annotated[
-        Axes, typer.Option(help="Of a panel or animation: a scale of its own for each λ, or one for all.")
+        Axes,
+        typer.Option(
+            help="Of a panel or animation: a scale of its own for each λ, or one for all; an animation keeps it at "
+            "every epoch. `follow`, of an animation alone: axes that close in on the points."
+        ),
     ] = Axes.OWN,
     animate: Annotated[
         bool,

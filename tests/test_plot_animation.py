@@ -1,4 +1,4 @@
-"""The animation: a frame per epoch, which it names, over axes that follow the points or stand still."""
+"""The animation: a frame per epoch, which it names, over axes that stand still or follow the points."""
 
 import itertools
 import sys
@@ -46,14 +46,14 @@ def sweep_with_epochs(
     return sweep
 
 
-def film_of(directory: Path, *, shared: bool = False) -> Film:
+def film_of(directory: Path, *, axes: str = "own") -> Film:
     if (directory / "run.json").is_file():
         snapshot = read_snapshot(read_run(directory), "test")
         assert snapshot is not None
         grid = _alone(snapshot)
     else:
         grid = arrange([_read_cell(point, "test") for point in read_sweep(directory)])
-    film = read_film(grid, "test", shared=shared)
+    film = read_film(grid, "test", axes=axes)
     assert film is not None
     return film
 
@@ -87,9 +87,76 @@ def axes_of(film: Film) -> list[list[Limits]]:
     return seen
 
 
+def test_axes_stand_still_and_hold_every_epoch_of_their_run(tmp_path: Path) -> None:
+    """Unless somebody asks for others: each run at a scale of its own, which the largest of its epochs needs."""
+    film = film_of(sweep_with_epochs(tmp_path / "sweep", (4, 4, 4, 4)))
+    first, *others = axes_of(film)
+    assert others == [first] * 3
+    assert len(set(first)) == 4
+    for limits, run in zip(first, film.moments.values(), strict=True):
+        shown = np.concatenate([part for each in run for part in (each.plane.points, each.plane.centers)])
+        assert (shown > [limits.left, limits.bottom]).all()
+        assert (shown < [limits.right, limits.top]).all()
+        assert np.ptp(shown, axis=0).max() > 0.85 * (limits.right - limits.left)
+    screen = Screen(film)
+    screen.show(3)
+    title = "epoch 3 of 4 · MNIST test · α = 0.5, seed 0 · each at its own scale · axes fixed"
+    assert title in words(screen.figure)
+
+
+def test_a_single_run_says_that_its_axes_stand_still(tmp_path: Path) -> None:
+    screen = Screen(film_of(with_epochs(make_run(tmp_path / "run"), 2)))
+    screen.show(1)
+    assert "epoch 1 of 2 · MNIST test · α = 0.5, seed 0 · axes fixed" in words(screen.figure)
+
+
+def test_the_axes_of_a_film_are_in_its_name(tmp_path: Path) -> None:
+    sweep = sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2))
+    for axes, names in {
+        "own": ["panel-test.png", "animation-test.gif"],
+        "shared": ["panel-test-shared.png", "animation-test-shared.gif"],
+        "follow": ["panel-test.png", "animation-test-follow.gif"],
+    }.items():
+        written = plot_directory(sweep, figures=["panel"], axes=axes, animate=True)
+        assert [path.name for path in written] == names
+
+
+def test_axes_that_follow_are_of_an_animation_alone(tmp_path: Path) -> None:
+    sweep = sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2))
+    for settings in ({}, {"figures": ["panel"]}, {"out": tmp_path / "panel.png"}):
+        with pytest.raises(PlotError, match=r"for an animation.*; add --animate, or choose own or shared"):
+            plot_directory(sweep, axes="follow", **settings)  # type: ignore[arg-type]
+    assert plotted(tmp_path) == {}
+
+
+def test_digits_of_small_clusters_lie_on_no_mark_and_no_digit(tmp_path: Path) -> None:
+    """What shrinks in axes that stand still has less and less room, and loses digits rather than piling them up."""
+    film = film_of(sweep_with_epochs(tmp_path / "sweep", (12, 12, 12, 12)))
+    screen, shown = Screen(film), []
+    for epoch in film.epochs:
+        screen.show(epoch)
+        FigureCanvasAgg(screen.figure).draw()
+        for axes in screen.figure.axes:
+            (marks,) = [line for line in axes.lines if line.get_marker() == "X"]
+            spots = axes.transData.transform(marks.get_xydata())
+            half = marks.get_markersize() / 2 * screen.figure.dpi / 72
+            # Less a pixel: the box around a letter has some air in it.
+            boxes = [text.get_window_extent().padded(-1) for text in axes.texts]
+            for index, box in enumerate(boxes):
+                assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+                middle = (box.min + box.max) / 2
+                distances = np.linalg.norm(spots - middle, axis=1)
+                assert distances.argmin() == int(axes.texts[index].get_text())
+                near = (np.abs(spots - middle) < (box.max - box.min) / 2 + half - 3).all(axis=1)
+                assert not np.delete(near, distances.argmin()).any()
+            shown.append(len(boxes))
+    assert max(shown) == 10
+    assert min(shown) < 10
+
+
 def test_every_frame_says_its_epoch_and_shows_the_points_large(tmp_path: Path) -> None:
     """The features shrink to a quarter, and are as large in the last picture as in the first."""
-    film = film_of(sweep_with_epochs(tmp_path / "sweep", (4, 4, 4, 4)))
+    film = film_of(sweep_with_epochs(tmp_path / "sweep", (4, 4, 4, 4)), axes="follow")
     screen = Screen(film)
     for epoch in film.epochs:
         screen.show(epoch)
@@ -113,7 +180,7 @@ def test_axes_move_only_when_they_must() -> None:
 
 
 def test_shared_axes_are_equal_in_all_runs_and_frames(tmp_path: Path) -> None:
-    film = film_of(sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2)), shared=True)
+    film = film_of(sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2)), axes="shared")
     frames = axes_of(film)
     assert len({limits for frame in frames for limits in frame}) == 1
     limits = frames[0][0]
@@ -123,7 +190,7 @@ def test_shared_axes_are_equal_in_all_runs_and_frames(tmp_path: Path) -> None:
         assert (points < [limits.right, limits.top]).all()
     screen = Screen(film)
     screen.show(2)
-    title = "epoch 2 of 2 · MNIST test · α = 0.5, seed 0 · all at one scale"
+    title = "epoch 2 of 2 · MNIST test · α = 0.5, seed 0 · all at one scale · axes fixed"
     assert title in words(screen.figure)
 
 

@@ -67,7 +67,7 @@ def test_out_takes_the_named_figure(tmp_path: Path) -> None:
         ("run", {"figures": ["scater"]}, "figure is 'scater'; it must be one of scatter, curves"),
         ("run", {"figures": ["curves", "regions"], "out": "a.png"}, "one file holds one figure"),
         ("sweep", {"figures": ["curves"], "out": "a.png"}, "ask for one of panel, seeds"),
-        ("sweep", {"axes": "mine"}, "axes is 'mine'; it must be one of own, shared"),
+        ("sweep", {"axes": "mine"}, "axes is 'mine'; it must be one of own, shared, follow"),
     ],
 )
 def test_choices_that_make_no_sense(tmp_path: Path, of: str, settings: dict[str, Any], message: str) -> None:
@@ -290,7 +290,7 @@ def test_many_classes_fit_a_legend() -> None:
     epochs = [Moment(epoch, project(letters), labels_26, "") for epoch in (1, 2)]
     films = [
         Screen(
-            Film(arrange(cells[:count]), [1, 2], dict.fromkeys([(0, i) for i in range(count)], epochs), False)
+            Film(arrange(cells[:count]), [1, 2], dict.fromkeys([(0, i) for i in range(count)], epochs), "own")
         )
         for count in (1, 2)
     ]

@@ -5,8 +5,9 @@
 - `drawing`: what is drawn for either, and under which names.
 - `records`: what the files say: settings, feature dumps, training history. `head`: the softmax head of a checkpoint.
 - `plane`: features of any dimension as points of a plane; `limits`: how much of it axes show.
-- `scatter`: the figure of one run; `grid` and `panel`: the runs of a sweep side by side.
-- `post`: the same two in the look of the blog post's figures.
+- `scatter`: the figure of one run; `digit_places`: where the digits of its centers go.
+- `grid` and `panel`: the runs of a sweep side by side.
+- `post`: a run, or those of a sweep, in the look of the blog post's figures.
 - `animation` and `film`: the features over the epochs, and their frames as GIF or MP4.
 - `regions`: who would be called what; `histogram`: distances within and between classes.
 - `curves`: losses, λ, ‖Δc‖ and accuracy over the epochs; `seeds`: what seeds agree on, over λ.

@@ -1,9 +1,9 @@
 """The features over the epochs: which frames there are, and how one looks.
 
-The first epochs of all λ are about equally wide, and center loss shrinks what follows: at λ = 1 to an eighth. In axes
-that hold every epoch the clusters would be a speck once they have come about. So the axes of each run follow its
-points, and the ticks tell the scale; they move only when they must, because axes that never stand still hide how the
-points move. Shared axes are the same in every run and every frame: there the shrinking itself is seen.
+The axes stand still, so that whatever moves in the picture has moved in the plane: those of each run hold all its
+epochs, or one scale holds all runs. The first epochs of all λ are about equally wide, and center loss shrinks what
+follows, at λ = 1 to an eighth. Who wants to see the late clusters large lets the axes follow the points; they move only
+when they must, and the ticks tell the scale.
 """
 
 from dataclasses import dataclass, replace
@@ -51,31 +51,29 @@ class Film:
         grid: where the runs stand.
         epochs: what each frame shows, ascending.
         moments: by row and column of the grid, a run's epochs, ascending; runs without any are absent.
-        shared: whether all runs have the same axes in all frames; else those of each follow its points.
+        axes: of `order.FILM_AXES`: "own", the same in all frames of a run; "shared", the same in those of all runs; or
+            "follow" the points.
         skipped: how many epochs were left out because there are too many.
     """
 
     grid: Grid
     epochs: list[int]
     moments: dict[tuple[int, int], list[Moment]]
-    shared: bool
+    axes: str
     skipped: int = 0
 
     def limits(self) -> dict[tuple[int, int], dict[int, Limits]]:
         """Return the axes of each run by the epoch of the frame: every point of that frame is within."""
-        if self.shared:
-            one = union([limits_of([moment.plane for moment in run]) for run in self.moments.values()])
-            return {place: dict.fromkeys(self.epochs, one) for place in self.moments}
-        return {
-            place: dict(
-                zip(
-                    self.epochs,
-                    follow([limits_of([self.moment(place, epoch).plane]) for epoch in self.epochs]),
-                    strict=True,
-                )
-            )
-            for place in self.moments
-        }
+        if self.axes == "follow":
+            return {place: self._following(place) for place in self.moments}
+        fixed = {place: limits_of([moment.plane for moment in run]) for place, run in self.moments.items()}
+        if self.axes == "shared":
+            fixed = dict.fromkeys(fixed, union(list(fixed.values())))
+        return {place: dict.fromkeys(self.epochs, limits) for place, limits in fixed.items()}
+
+    def _following(self, place: tuple[int, int]) -> dict[int, Limits]:
+        needed = [limits_of([self.moment(place, epoch).plane]) for epoch in self.epochs]
+        return dict(zip(self.epochs, follow(needed), strict=True))
 
     def moment(self, place: tuple[int, int], epoch: int) -> Moment:
         """Return what a run shows in a frame: a shorter run stays as its last epoch left it."""
@@ -83,8 +81,8 @@ class Film:
         return next((moment for moment in reversed(run) if moment.epoch <= epoch), run[0])
 
 
-def read_film(grid: Grid, split: str, *, shared: bool) -> Film | None:
-    """Read the epochs of all runs of a grid; None where no run has kept two.
+def read_film(grid: Grid, split: str, *, axes: str) -> Film | None:
+    """Read the epochs of all runs of a grid, for `Film.axes`; None where no run has kept two.
 
     Raises:
         FeatureFileError: a dump is damaged.
@@ -104,7 +102,7 @@ def read_film(grid: Grid, split: str, *, shared: bool) -> Film | None:
         shown = {epoch: path for epoch, path in run.items() if epoch in kept or epoch == max(run)}
         if shown:
             moments[place] = _read_run(shown)
-    return Film(grid, kept, moments, shared, len(epochs) - len(kept))
+    return Film(grid, kept, moments, axes, len(epochs) - len(kept))
 
 
 def _thin_out(epochs: list[int]) -> list[int]:
@@ -169,7 +167,8 @@ class Screen:
             axes = self._axes[row, column]
             axes.clear()
             self._draw_cell(axes, (row, column), cell, epoch)
-        note = film.grid.scale_note(shared=film.shared) + ("" if film.shared else " · axes follow the points")
+        note = film.grid.scale_note(shared=film.axes == "shared")
+        note += " · axes follow the points" if film.axes == "follow" else " · axes fixed"
         self._title.set_fontsize(12)
         self._title.set_text(f"epoch {epoch} of {film.epochs[-1]} · {film.grid.title()}{note}")
         fit(self._title, self._room)

@@ -6,10 +6,10 @@ from pathlib import Path
 from centerloss_core.directories import what_is_missing
 from centerloss_core.plotting.errors import PlotError
 from centerloss_core.plotting.order import (
-    AXES,
     SPLITS,
     STYLES,
     Order,
+    check_axes,
     check_choice,
     choose_figures,
     choose_format,
@@ -44,7 +44,8 @@ def plot_directory(
         out: write one figure to this file and nothing else: the one named in `figures`, else the scatter plot of a run
             or the panel of a sweep; with `animate`, the animation (.gif or .mp4).
         figures: names out of `order.OF_A_RUN` and `order.OF_A_SWEEP`, or "all"; None for the usual ones.
-        axes: "own" or "shared" scale for the runs of a panel; names of shared ones end in `-shared`.
+        axes: "own" or "shared" scale for the runs of a panel or animation; names of shared ones end in `-shared`. Those
+            of an animation are the same at every epoch, or "follow" the points (`-follow`), beside a panel with "own".
         animate: also write `plots/animation-<split>.gif`, and `.mp4` where ffmpeg is found.
         note: called with what is missing and why, where that is no error.
 
@@ -59,7 +60,7 @@ def plot_directory(
     """
     check_choice("split", split, SPLITS)
     check_choice("style", style, STYLES)
-    check_choice("axes", axes, AXES)
+    check_axes(axes, animate=animate)
     fmt = choose_format(fmt, out, animate=animate)
     if not is_run(directory) and not is_sweep(directory):
         raise PlotError(_what_is_missing(directory))
@@ -71,7 +72,7 @@ def plot_directory(
     else:
         chosen = choose_figures(None if figures is None else tuple(figures), sweep=sweep, out=out)
     named = tuple(name for name in chosen if name in (figures or ()))
-    order = Order(split, style, fmt, out, chosen, named, axes == "shared", animate, _once(note))
+    order = Order(split, style, fmt, out, chosen, named, axes, animate, _once(note))
 
     # Loads matplotlib: a wrong directory should be answered before that.
     from centerloss_core.plotting.drawing import plot_run, plot_sweep

@@ -146,7 +146,7 @@ def _regions(snapshot: Snapshot, order: Order) -> Figure | None:
 
 def _animate(grid: Grid, directory: Path, order: Order) -> list[Path]:
     """Write the animation as GIF, and as MP4 where that can be done; or the one that `out` names."""
-    film = read_film(grid, order.split, shared=order.shared)
+    film = read_film(grid, order.split, axes=order.axes)
     if film is None:
         why = (
             f"no animation: {directory} has features of fewer than two epochs of the {order.split} images; "
@@ -160,7 +160,7 @@ def _animate(grid: Grid, directory: Path, order: Order) -> list[Path]:
         order.note(f"the animation shows {MAX_FRAMES} of {MAX_FRAMES + film.skipped} epochs")
     if order.out:
         return [save_film(film, order.out, order.fmt)]
-    path = directory / "plots" / f"animation-{order.split}{'-shared' * order.shared}.gif"
+    path = directory / "plots" / f"animation-{order.film_suffix}.gif"
     written = [save_film(film, path, "gif")]
     if has_ffmpeg():
         try:

@@ -11,6 +11,7 @@ FILM_FORMATS = ("gif", "mp4")
 SPLITS = ("test", "train")
 STYLES = ("default", "post")
 AXES = ("own", "shared")
+FILM_AXES = (*AXES, "follow")
 OF_A_RUN = ("scatter", "curves", "regions", "distances")
 OF_A_SWEEP = ("panel", "seeds")
 # Regions and histograms of every run would make a sweep wait twice as long: they are drawn when asked for.
@@ -29,7 +30,8 @@ class Order:
         out: the one file to write, or None for the usual names.
         figures: what to draw, of `OF_A_RUN` and `OF_A_SWEEP`.
         named: those of them that were asked for by name: that one of these cannot be drawn is an error.
-        shared: whether the runs of a panel have the same axes.
+        axes: of `FILM_AXES`, the scale of the runs of a panel and of the animation; a panel that is drawn beside an
+            animation whose axes follow the points has "own".
         animate: whether to write the animation.
         note: called with what a person should know and that is no error.
     """
@@ -40,9 +42,14 @@ class Order:
     out: Path | None
     figures: tuple[str, ...]
     named: tuple[str, ...]
-    shared: bool
+    axes: str
     animate: bool
     note: Callable[[str], None]
+
+    @property
+    def shared(self) -> bool:
+        """Whether the runs of a panel have the same axes."""
+        return self.axes == "shared"
 
     @property
     def suffix(self) -> str:
@@ -54,11 +61,26 @@ class Order:
         """The same for what has several runs in it; the figures with own and with shared axes lie side by side."""
         return self.suffix + ("-shared" if self.shared else "")
 
+    @property
+    def film_suffix(self) -> str:
+        """The same for the animation, which looks alike in every style."""
+        return self.split + ("" if self.axes == "own" else f"-{self.axes}")
+
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise PlotError unless a setting is one of its choices."""
     if value not in choices:
         raise PlotError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+
+
+def check_axes(axes: str, *, animate: bool) -> None:
+    """Raise PlotError unless axes are known, and such that what is drawn can have them."""
+    check_choice("axes", axes, FILM_AXES)
+    if axes not in AXES and not animate:
+        raise PlotError(
+            f"axes {axes!r} is for an animation, whose axes follow the points from epoch to epoch; add --animate, or "
+            f"choose {' or '.join(AXES)}"
+        )
 
 
 def choose_figures(asked: tuple[str, ...] | None, *, sweep: bool, out: Path | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
+from centerloss_core.plotting.digit_places import digit_places
 from centerloss_core.plotting.limits import Limits, limits_of
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.records import Snapshot
@@ -26,8 +27,8 @@ _SIZE = (_LEFT + _BOX + _RIGHT, _BOTTOM + _BOX + _TOP)
 _OUTLINE = [matplotlib.patheffects.withStroke(linewidth=2.6, foreground="white")]
 _DOT: dict[str, Any] = {"marker": "o", "markersize": 7, "markeredgewidth": 0, "linestyle": "none"}
 # Points. Marks and digits have their full size if half of the centers have this much room around them, and shrink
-# with it; a digit needs some room of its own.
-_ROOM, _ROOM_FOR_A_DIGIT, _SMALLEST_DIGIT = 24, 9, 8
+# with it.
+_ROOM, _SMALLEST_DIGIT = 24, 8
 _SMALLEST_MARK = 0.4
 _MOST_STRIPS = 20  # that have a tick each
 _CENTER: dict[str, Any] = {
@@ -119,25 +120,20 @@ def mark_centers(axes: Axes, plane: Plane) -> None:
     spots = axes.transData.transform(plane.centers) * 72 / figure.dpi  # in points
     apart = np.linalg.norm(spots[:, None] - spots, axis=-1)
     np.fill_diagonal(apart, np.inf)
-    nearest, room = apart.argmin(axis=1), apart.min(axis=1)
-    size = float(np.clip(np.median(room) / _ROOM, _SMALLEST_MARK, 1))
-    mark = _CENTER | {"markersize": _CENTER["markersize"] * size, "markeredgewidth": size}
+    size = float(np.clip(np.median(apart.min(axis=1)) / _ROOM, _SMALLEST_MARK, 1))
+    width, font_size = _CENTER["markersize"] * size, max(_SMALLEST_DIGIT, 11 * size)
+    mark = _CENTER | {"markersize": width, "markeredgewidth": size}
     axes.plot(plane.centers[:, 0], plane.centers[:, 1], **mark, zorder=3)
-    for digit, position in enumerate(plane.centers):
-        if room[digit] < _ROOM_FOR_A_DIGIT:
-            continue  # it would lie on another center; colours still tell which is which
-        # Above on the right, but not where the nearest other center is.
-        away = spots[digit] - spots[nearest[digit]]
-        close = room[digit] < _ROOM and (away < 0).all()
-        side = -1 if close else 1
+    # The colours still tell which is which where a digit has no place.
+    for digit, place in digit_places(spots, apart, mark=width, size=size, font_size=font_size).items():
         axes.annotate(
             str(digit),
-            position,
-            xytext=(6 * size * side, 4 * size * side),
+            plane.centers[digit],
+            xytext=place,
             textcoords="offset points",
-            ha="right" if close else "left",
-            va="top" if close else "baseline",
-            fontsize=max(_SMALLEST_DIGIT, 11 * size),
+            ha="center",
+            va="center",
+            fontsize=font_size,
             fontweight="bold",
             color="black",
             path_effects=_OUTLINE,
