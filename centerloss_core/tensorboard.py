@@ -104,6 +104,7 @@ class Board:
             weight_eq=self._config.lambda_eq,
             alpha=loss.alpha,
             data_title=self._data_title,
+            seed=self._config.train.seed,
         )
         with house_style():
             image = _png(scatter_figure(Snapshot(run, "test", dump, epoch)))

@@ -223,7 +223,7 @@ def crowded_cells(data: str) -> list[Cell]:
     cells = []
     for weight in (1.23456e-5, 0.00123457):
         for seed in (12345, 67890):
-            run = Run(Path("run"), "interrupted", weight, weight * 12345.678, 0.123457, data)
+            run = Run(Path("run"), "interrupted", weight, weight * 12345.678, 0.123457, data, seed)
             point = SweepPoint(Path("run"), "interrupted", weight, 0.123457, seed)
             cells.append(Cell(point, Snapshot(run, "test", make_dump(d=128), epoch=1234)))
     return cells

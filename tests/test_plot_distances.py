@@ -54,7 +54,7 @@ def test_all_distances_are_in_the_histogram() -> None:
 def test_title_has_the_settings_and_the_ratio() -> None:
     dump = make_dump()
     ratio = separation(dump).separation_ratio
-    expected = f"λ = 0.01 (λ_eq = 1), α = 0.5 · MNIST test: inter/intra {ratio:.1f}"
+    expected = f"λ = 0.01 (λ_eq = 1), α = 0.5, seed 0 · MNIST test: inter/intra {ratio:.1f}"
     assert expected in words(distances_figure(snapshot_of(dump)))
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.drawing import _read_cell
 from centerloss_core.plotting.grid import MAX_COLUMNS, MAX_ROWS, Cell, Grid, arrange
+from centerloss_core.plotting.histogram import distances_figure
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.post import post_figure, post_panel
@@ -38,6 +40,7 @@ from centerloss_core.plotting.records import (
     read_snapshot,
     read_sweep,
 )
+from centerloss_core.plotting.regions import regions_figure
 from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.style import DIGIT_COLORS
 
@@ -58,7 +61,7 @@ def make_dump(weight: float = 0.01, n: int = 300, d: int = 2, seed: int = 0) -> 
 
 
 def make_snapshot(weight: float = 0.01, d: int = 2, epoch: int | None = None, seed: int = 0) -> Snapshot:
-    run = Run(Path("run"), "completed", weight, weight * 100, 0.5, "MNIST")
+    run = Run(Path("run"), "completed", weight, weight * 100, 0.5, "MNIST", seed)
     return Snapshot(run, "test", make_dump(weight, d=d, seed=seed), epoch)
 
 
@@ -221,14 +224,38 @@ def test_panel_is_light_enough_for_a_page(tmp_path: Path) -> None:
 
 def test_titles() -> None:
     title, numbers = scatter_figure(make_snapshot(0.01)).axes[0].get_title(loc="left").split("\n")
-    assert title == "λ = 0.01 (λ_eq = 1), α = 0.5 · MNIST test"
+    assert title == "λ = 0.01 (λ_eq = 1), α = 0.5, seed 0 · MNIST test"
     measured = separation(make_dump(0.01))
     assert (
         numbers == f"softmax 100.00 %, nearest center 100.00 %, inter/intra {measured.separation_ratio:.1f}"
     )
     # λ_eq says nothing new where λ is 0.
-    assert post_figure(make_snapshot(0.0)).axes[0].get_title() == "λ = 0, α = 0.5 · MNIST test"
+    assert post_figure(make_snapshot(0.0)).axes[0].get_title() == "λ = 0, α = 0.5, seed 0 · MNIST test"
     assert post_figure(make_snapshot(0.0, epoch=3)).axes[0].get_title().endswith("MNIST test · epoch 3")
+
+
+def test_figures_of_two_seeds_say_which_is_which(tmp_path: Path) -> None:
+    snapshot, (run, history) = make_snapshot(seed=7), read_example_history(tmp_path)
+    for figure in (
+        scatter_figure(snapshot),
+        post_figure(snapshot),
+        regions_figure(snapshot, None),
+        distances_figure(snapshot),
+        curves_figure(replace(run, seed=7), history),
+    ):
+        assert any("α = 0.5, seed 7 · MNIST" in text for text in words(figure))
+
+
+@pytest.mark.parametrize("draw", [panel_figure, post_panel])
+def test_a_point_without_features_is_named_like_the_others(draw: Any, tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep", {1.0: "missing"})
+    summary = json.loads((sweep / "summary.json").read_text())
+    for row in summary["runs"]:
+        row["lambda_eq"] = 100 * row["lambda"]
+    (sweep / "summary.json").write_text(json.dumps(summary))
+    text = "\n".join(words(draw(arrange([_read_cell(point, "test") for point in read_sweep(sweep)]))))
+    for name in ("λ = 0.01 (λ_eq = 1)", "λ = 0.1 (λ_eq = 10)", "λ = 1 (λ_eq = 100)"):
+        assert name in text
 
 
 @pytest.mark.parametrize("draw", [scatter_figure, post_figure])

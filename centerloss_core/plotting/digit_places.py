@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 _ROOM = 9  # points between a mark and the nearest other one; with less, no digit tells which of them it names
 _WIDTH, _HEIGHT = 0.7, 0.73  # of a bold digit, as parts of the font size
+_AIR = 2  # points between two digits: 7 and 9 are not 79
 _ASIDE, _UP = 6, 4  # points from the middle of a mark of full size to its digit
 _CLEARLY = 1.2  # this much farther than its own mark is any other from a digit
 _SIDES = ((1, 1), (-1, -1), (-1, 1), (1, -1))  # above on the right if that is free
@@ -33,7 +34,7 @@ def digit_places(
             offset = side * (np.array([_ASIDE, _UP]) * size + half)
             middle = spots[digit] + offset
             on_a_mark = (np.abs(others - middle) < half + mark / 2).all(axis=1).any()
-            on_a_digit = (np.abs(middles - middle) < halves + half).all(axis=1).any()
+            on_a_digit = (np.abs(middles - middle) < halves + half + _AIR).all(axis=1).any()
             doubtful = (np.linalg.norm(others - middle, axis=1) < _CLEARLY * np.linalg.norm(offset)).any()
             if not (on_a_mark or on_a_digit or doubtful):
                 places[int(digit)] = (float(offset[0]), float(offset[1]))

@@ -175,7 +175,7 @@ def _animate(grid: Grid, directory: Path, order: Order) -> list[Path]:
 def _alone(snapshot: Snapshot) -> Grid:
     """Put a run where the runs of a sweep would stand."""
     run = snapshot.run
-    point = SweepPoint(run.directory, run.status, run.weight, run.alpha, run.seed)
+    point = SweepPoint(run.directory, run.status, run.weight, run.alpha, run.seed, run.weight_eq)
     return arrange([Cell(point, snapshot)])
 
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from centerloss_core.plotting.records import Snapshot, SweepPoint
-from centerloss_core.plotting.titles import epoch_title, number, weight_title
+from centerloss_core.plotting.titles import epoch_title, setting_title, weight_title
 
 MAX_ROWS, MAX_COLUMNS = 6, 12
 
@@ -55,7 +55,7 @@ class Grid:
         shown = next(cell.snapshot for _, _, cell in self.places if cell.snapshot)
         parts = [f"{shown.run.data_title} {shown.split}"]
         if self.one_setting:
-            parts.append(_setting_title(self.places[0][2].point))
+            parts.append(setting_title(*_setting(self.places[0][2])))
         return " · ".join([*parts, self.note] if self.note else parts)
 
     def scale_note(self, *, shared: bool) -> str:
@@ -66,10 +66,11 @@ class Grid:
 
     def cell_title(self, cell: Cell) -> str:
         """Return what tells a cell from the others, like `λ = 0.01 (λ_eq = 1)`."""
-        snapshot = cell.snapshot
-        weight = weight_title(snapshot.run) if snapshot else f"λ = {number(cell.point.weight)}"
-        setting = "" if self.one_setting else f" · {_setting_title(cell.point)}"
-        return weight + setting + (epoch_title(snapshot) if snapshot else "")
+        # What the run itself says comes first: an old summary has no λ_eq.
+        run = cell.snapshot.run if cell.snapshot else cell.point
+        weight = weight_title(run.weight, run.weight_eq)
+        setting = "" if self.one_setting else f" · {setting_title(*_setting(cell))}"
+        return weight + setting + (epoch_title(cell.snapshot) if cell.snapshot else "")
 
 
 def arrange(cells: list[Cell]) -> Grid:
@@ -124,7 +125,3 @@ def _limit_weights(cells: list[Cell], most: int) -> tuple[list[float], str]:
 
 def _setting(cell: Cell) -> tuple[float, int]:
     return cell.point.alpha, cell.point.seed
-
-
-def _setting_title(point: SweepPoint) -> str:
-    return f"α = {number(point.alpha)}, seed {point.seed}"

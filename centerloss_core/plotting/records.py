@@ -24,7 +24,7 @@ class Run:
     weight_eq: float  # λ_eq: the weight that the paper's reduction, a mean over the batch, would need
     alpha: float
     data_title: str
-    seed: int = 0
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class SweepPoint:
     weight: float
     alpha: float
     seed: int
+    weight_eq: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def read_sweep(directory: Path) -> list[SweepPoint]:
                 weight=_number(row, "lambda"),
                 alpha=_number(row, "alpha"),
                 seed=int(_number(row, "seed")),
+                weight_eq=finite(row.get("lambda_eq")),
             )
             for row in read_summary(directory) or []
         ]

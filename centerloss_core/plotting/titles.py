@@ -15,19 +15,26 @@ def percent(fraction: float) -> str:
     return f"{fraction:.2%}".replace("%", " %")
 
 
-def weight_title(run: Run) -> str:
-    """Return `λ = 0.01 (λ_eq = 1)`, without λ_eq where it says nothing new."""
-    equivalent = "" if run.weight_eq == run.weight else f" (λ_eq = {number(run.weight_eq)})"
-    return f"λ = {number(run.weight)}{equivalent}"
+def weight_title(weight: float, weight_eq: float | None) -> str:
+    """Return `λ = 0.01 (λ_eq = 1)`, without λ_eq where it says nothing new or is not known."""
+    equivalent = "" if weight_eq in (None, weight) else f" (λ_eq = {number(weight_eq)})"
+    return f"λ = {number(weight)}{equivalent}"
+
+
+def setting_title(alpha: float, seed: int) -> str:
+    """Return `α = 0.5, seed 0`."""
+    return f"α = {number(alpha)}, seed {seed}"
 
 
 def run_title(run: Run) -> str:
-    """Return `λ = 0.01 (λ_eq = 1), α = 0.5 · MNIST`."""
-    return f"{weight_title(run)}, α = {number(run.alpha)} · {run.data_title}"
+    """Return `λ = 0.01 (λ_eq = 1), α = 0.5, seed 0 · MNIST`."""
+    return (
+        f"{weight_title(run.weight, run.weight_eq)}, {setting_title(run.alpha, run.seed)} · {run.data_title}"
+    )
 
 
 def settings_title(snapshot: Snapshot) -> str:
-    """Return `λ = 0.01 (λ_eq = 1), α = 0.5 · MNIST test`, and the epoch of a run that has not finished."""
+    """Return `λ = 0.01 (λ_eq = 1), α = 0.5, seed 0 · MNIST test`, and the epoch of a run that has not finished."""
     return f"{run_title(snapshot.run)} {snapshot.split}{epoch_title(snapshot)}"
 
 
