@@ -1,5 +1,6 @@
 """Figures of runs and sweeps: which files appear, what they show, and what is refused."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -504,6 +505,29 @@ def test_scale_of_a_curve(values: list[float | None], scale: str) -> None:
     figure = curves_figure(make_snapshot().run, History(rows, []))
     FigureCanvasAgg(figure).draw()
     assert figure.axes[0].get_yscale() == scale
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([1.3, 0.3, 0.065], ["0.1", "0.2", "0.5", "1"]),
+        ([0.4, 5], ["0.5", "1", "2", "5"]),
+        ([0, 1.5e-5, 0.1], ["0", "3e-05", "0.0001", "0.0003", "0.001", "0.003", "0.01", "0.03", "0.1"]),
+        ([1e-9, 1], [f"1e-0{n}" for n in range(9, 4, -1)] + ["0.0001", "0.001", "0.01", "0.1", "1"]),
+    ],
+)
+def test_a_log_axis_has_few_round_numbers(values: list[float], names: list[str]) -> None:
+    rows = [{"step": i, "epoch": i, "softmax_loss": value} for i, value in enumerate(values)]
+    figure = curves_figure(make_snapshot().run, History(rows, []))
+    FigureCanvasAgg(figure).draw()
+    axis = figure.axes[0].yaxis
+    assert not axis.get_minorticklocs().size
+    low, high = figure.axes[0].get_ylim()
+    shown = [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    assert [label.get_text() for label in shown] == names
+    boxes = [label.get_window_extent() for label in shown]
+    assert all(lower.y1 <= upper.y0 for lower, upper in itertools.pairwise(boxes))
+    assert all(box.x0 >= 0 for box in boxes)
 
 
 def test_what_is_no_number_is_a_gap_in_a_curve() -> None:

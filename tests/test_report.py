@@ -24,9 +24,9 @@ from centerloss_core.datasets import load_dataset
 from centerloss_core.errors import ExpectedError
 from centerloss_core.features import FeatureDump, FeatureFileError, write_features
 from centerloss_core.locks import DirectoryLock
+from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.report import ReportError, digits, write_report
 from centerloss_core.report.frames import choose_frames, own_center_distances
-from centerloss_core.report.log_ticks import log_ticks
 from centerloss_core.report.markup import json_in_script
 from centerloss_core.report.reading import read_directory
 from cli.app import app

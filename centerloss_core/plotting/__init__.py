@@ -10,7 +10,7 @@
 - `post`: a run, or those of a sweep, in the look of the blog post's figures.
 - `animation` and `film`: the features over the epochs, and their frames as GIF or MP4.
 - `regions`: who would be called what; `histogram`: distances within and between classes.
-- `curves`: losses, λ, ‖Δc‖ and accuracy over the epochs; `seeds`: what seeds agree on, over λ.
+- `curves`: losses, λ, ‖Δc‖ and accuracy over the epochs, and their `log_ticks`; `seeds`: what seeds agree on, over λ.
 - `style`, `titles`, `room`, `save`: colours, words, their place, and files, common to all.
 """
 

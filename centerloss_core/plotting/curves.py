@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.plotting.records import History, Row, Run
 from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.style import DIGIT_COLORS, INK
@@ -112,8 +113,17 @@ def _set_scale(axes: Axes, values: NDArray[np.float64]) -> None:
         # The linear part is as high as a decade.
         decades_shown = 1 + math.log10(positive.max() / positive.min())
         axes.set_ylim(bottom=-_BELOW_ZERO * decades_shown * positive.min())
-        # matplotlib would name a decade below the smallest value too, on top of the 0.
-        decades = np.arange(math.ceil(np.log10(positive.min())), math.floor(np.log10(positive.max())) + 1)
-        axes.set_yticks([0, *10.0 ** decades[:: 1 + len(decades) // 8]])
+        # Nothing is named below the smallest value but the 0: it would lie on top of it.
+        _set_log_ticks(axes, positive, floor=[0])
     else:
         axes.set_yscale("log")
+        _set_log_ticks(axes, positive)
+
+
+def _set_log_ticks(axes: Axes, positive: NDArray[np.float64], floor: Sequence[float] = ()) -> None:
+    """Put ticks at round numbers; those of a floor are below all values, and the only ones there."""
+    ticks, names = log_ticks(positive)
+    shown = [*floor, *(tick for tick in ticks if not floor or tick >= positive.min())]
+    axes.yaxis.set_major_locator(FixedLocator(shown))
+    axes.yaxis.set_major_formatter(FixedFormatter([names.get(tick, f"{tick:g}") for tick in shown]))
+    axes.yaxis.set_minor_locator(NullLocator())

@@ -4,7 +4,7 @@
 - `reading`: what the directory says, run by run.
 - `frames`: which epochs are shown, and their points in as few bytes as will do.
 - `digits`: the test images, once, as one picture.
-- `charts`: the scatter panels, in Bokeh, and the `curves` beside them; `log_ticks` and `empty` are theirs.
+- `charts`: the scatter panels, in Bokeh, and the `curves` beside them; `empty` is theirs.
 - `tables`, `evaluations`, `confusion`, `differences`, `origin`: plain HTML that needs no script to be read.
 - `markup`: escaping, and tables.
 - `page` with `report.css` and `report.js`: everything in one file.

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.plotting.records import Row
 from centerloss_core.report.empty import empty_figure
-from centerloss_core.report.log_ticks import log_ticks
 from centerloss_core.report.reading import Record
 from centerloss_core.written import finite, number
 

@@ -1,4 +1,7 @@
-"""Where a log axis has its ticks. Bokeh's own are evenly spread over a decade or two, and leave its lower part bare."""
+"""Where a log axis has its ticks, in figures and report.
+
+Bokeh's own are evenly spread over a decade or two, and leave its lower part bare; matplotlib's own are crowded there.
+"""
 
 from __future__ import annotations
 
