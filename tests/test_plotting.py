@@ -19,6 +19,7 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 from shell import BY_A_SHELL
 
+from centerloss_core.config import load_config
 from centerloss_core.errors import ExpectedError
 from centerloss_core.features import FeatureDump, FeatureFileError, write_features
 from centerloss_core.locks import DirectoryLock
@@ -528,6 +529,12 @@ def test_a_log_axis_has_few_round_numbers(values: list[float], names: list[str])
     boxes = [label.get_window_extent() for label in shown]
     assert all(lower.y1 <= upper.y0 for lower, upper in itertools.pairwise(boxes))
     assert all(box.x0 >= 0 for box in boxes)
+
+
+def test_the_quickstart_logs_enough_for_its_curves() -> None:
+    train = load_config(Path(__file__).parent.parent / "configs" / "quickstart.yaml").train
+    assert train.epochs is not None
+    assert train.epochs * 4000 / train.batch_size / train.log_every >= 30
 
 
 def test_what_is_no_number_is_a_gap_in_a_curve() -> None:
