@@ -11,14 +11,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.locks import holder
 from centerloss_core.written import finite
 
 Status = Literal["running", "stopped", "completed", "failed", "interrupted", "damaged"]
-SortKey = Literal["name", "lambda", "accuracy", "nearest-center", "ratio", "age", "duration"]
+SortKey = Literal[
+    "name", "status", "lambda", "alpha", "seed", "accuracy", "nearest-center", "ratio", "age", "duration"
+]
 
 # Not `runs.MANIFEST`: importing `runs` costs pydantic, which takes longer than reading a thousand manifests.
 _MANIFEST, _SUMMARY = "run.json", "summary.json"
@@ -277,20 +279,27 @@ def choose_rows(
     *,
     statuses: Collection[str] = (),
     lambdas: Collection[float] = (),
+    alphas: Collection[float] = (),
+    seeds: Collection[int] = (),
     data: Collection[str] = (),
 ) -> list[RunRow]:
-    """The rows whose status, λ and data set are among those asked for; nothing asked for is anything."""
+    """The rows whose status, λ, α, seed and data set are among those asked for; nothing asked for is anything."""
     return [
         row
         for row in rows
         if (not statuses or row.status in statuses)
         and (not lambdas or row.lambda_ in lambdas)
+        and (not alphas or row.alpha in alphas)
+        and (not seeds or row.seed in seeds)
         and (not data or row.data in data)
     ]
 
 
 def sort_rows(rows: Iterable[RunRow], by: SortKey, *, reverse: bool = False) -> list[RunRow]:
-    """The rows from the smallest to the largest, or the other way; those without the figure come last both ways."""
+    """The rows from the smallest to the largest, or the other way; those without the figure come last both ways.
+
+    Statuses are in the order of `Status`: what is at work first, what cannot be read last.
+    """
     by_name = sorted(rows, key=_name_key)
     if by == "name":
         return by_name[::-1] if reverse else by_name
@@ -304,7 +313,10 @@ def sort_rows(rows: Iterable[RunRow], by: SortKey, *, reverse: bool = False) -> 
 
 def _sort_value(row: RunRow, by: SortKey) -> float | None:
     values: dict[str, float | None] = {
+        "status": get_args(Status).index(row.status),
         "lambda": row.lambda_,
+        "alpha": row.alpha,
+        "seed": row.seed,
         "accuracy": row.accuracy,
         "nearest-center": row.nearest_center_accuracy,
         "ratio": row.separation_ratio,

@@ -28,7 +28,10 @@ class SortKey(StrEnum):
     """What runs can be put in order by."""
 
     NAME = "name"
+    STATUS = "status"
     LAMBDA = "lambda"
+    ALPHA = "alpha"
+    SEED = "seed"
     ACCURACY = "accuracy"
     NEAREST_CENTER = "nearest-center"
     RATIO = "ratio"
@@ -46,12 +49,22 @@ def runs(
     lambda_: Annotated[
         list[float] | None, typer.Option("--lambda", help="Only runs with this λ; may be repeated.")
     ] = None,
+    alpha: Annotated[
+        list[float] | None, typer.Option("--alpha", help="Only runs with this α; may be repeated.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option("--seed", help="Only runs with this seed; may be repeated.")
+    ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option("--data", metavar="NAME", help="Only runs on this data set; may be repeated."),
     ] = None,
     sort: Annotated[
-        SortKey, typer.Option("--sort", help="Smallest first; runs without the figure come last.")
+        SortKey,
+        typer.Option(
+            "--sort",
+            help="Smallest first; runs without the figure come last. Of status: running first, damaged last.",
+        ),
     ] = SortKey.NAME,
     reverse: Annotated[bool, typer.Option("--reverse", help="Largest first.")] = False,
     json_: Annotated[
@@ -73,7 +86,14 @@ def runs(
 
     # Without a DIR, `runs/` is a place where nothing has been put yet, not a name that was mistyped.
     found = list_runs(directory) if directory != Path("runs") or directory.exists() else []
-    rows = choose_rows(found, statuses=status or (), lambdas=lambda_ or (), data=data or ())
+    rows = choose_rows(
+        found,
+        statuses=status or (),
+        lambdas=lambda_ or (),
+        alphas=alpha or (),
+        seeds=seed or (),
+        data=data or (),
+    )
     rows = sort_rows(rows, sort.value, reverse=reverse)
     if json_:
         import json

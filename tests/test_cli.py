@@ -100,7 +100,7 @@ def test_help_names_every_flag_of_the_contract(tmp_path: Path) -> None:
         "plot": "--split --style --format --out --figures --axes --animate",
         "evaluate": "--split --quiet",
         "report": "--out --open",
-        "runs": "--status --lambda --data --sort --reverse --json",
+        "runs": "--status --lambda --alpha --seed --data --sort --reverse --json",
         "compare": "--json",
     }
     for command, names in flags.items():

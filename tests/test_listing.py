@@ -232,9 +232,9 @@ def names(rows: list[RunRow]) -> str:
 
 def test_rows_are_chosen_by_all_that_is_asked_for() -> None:
     rows = [
-        row("a", lambda_=0.1, data="mnist"),
-        row("b", lambda_=1, data="mnist", status="failed"),
-        row("c", lambda_=1.0, data="mnist5k"),
+        row("a", lambda_=0.1, alpha=0.5, seed=0, data="mnist"),
+        row("b", lambda_=1, alpha=1.0, seed=1, data="mnist", status="failed"),
+        row("c", lambda_=1.0, alpha=0.5, seed=2, data="mnist5k"),
         row("d", status="damaged"),
     ]
     assert names(choose_rows(rows)) == "a b c d"
@@ -242,12 +242,17 @@ def test_rows_are_chosen_by_all_that_is_asked_for() -> None:
     assert names(choose_rows(rows, lambdas=[1.0], statuses=["completed"])) == "c"
     assert names(choose_rows(rows, statuses=["failed", "damaged"])) == "b d"
     assert names(choose_rows(rows, data=["mnist"])) == "a b"
+    assert names(choose_rows(rows, alphas=[0.5])) == "a c"
+    assert names(choose_rows(rows, alphas=[1, 0.5], seeds=[1, 2, 9])) == "b c"
+    assert names(choose_rows(rows, seeds=[0])) == "a"
     assert count_statuses(rows) == {"completed": 2, "damaged": 1, "failed": 1}
 
 
 def test_every_key_sorts_and_what_is_unknown_comes_last() -> None:
     fields = {
         "lambda": "lambda_",
+        "alpha": "alpha",
+        "seed": "seed",
         "accuracy": "accuracy",
         "nearest-center": "nearest_center_accuracy",
         "ratio": "separation_ratio",
@@ -258,6 +263,13 @@ def test_every_key_sorts_and_what_is_unknown_comes_last() -> None:
         rows = [row(name, **{field: value}) for name, value in zip("abcde", (2, None, 1, 2, 3), strict=True)]
         assert names(sort_rows(rows, key)) == "c a d e b", key  # type: ignore[arg-type]
         assert names(sort_rows(rows, key, reverse=True)) == "e a d c b", key  # type: ignore[arg-type]
+
+
+def test_statuses_are_sorted_from_work_to_damage() -> None:
+    statuses = {"a": "damaged", "b": "completed", "c": "running", "d": "stopped", "e": "completed"}
+    rows = [row(name, status=status) for name, status in statuses.items()]
+    assert names(sort_rows(rows, "status")) == "c d b e a"
+    assert names(sort_rows(rows, "status", reverse=True)) == "a b e d c"
 
 
 def test_numbers_in_names_count_as_numbers() -> None:
@@ -319,6 +331,28 @@ def test_filters_order_and_json(tmp_path: Path) -> None:
     assert json.loads(cl("runs", ".", "--status", "failed", "--json", cwd=tmp_path).stdout)[0]["name"] == "r3"
     assert cl("runs", ".", "--status", "finished", cwd=tmp_path).returncode == 2
     assert cl("runs", ".", "--sort", "size", cwd=tmp_path).returncode == 2
+
+
+def test_runs_of_a_grid_by_alpha_seed_and_status(tmp_path: Path) -> None:
+    for alpha in (0.1, 0.5):
+        for seed in (0, 1):
+            status = "failed" if seed else "completed"
+            put(tmp_path / f"a{alpha:g}-s{seed}", alpha=alpha, seed=seed, status=status)
+
+    def listed(*arguments: str) -> list[str]:
+        done = cl("runs", ".", *arguments, "--json", cwd=tmp_path)
+        return [row["name"] for row in json.loads(done.stdout)]
+
+    assert listed("--alpha", "0.5", "--seed", "1") == ["a0.5-s1"]
+    assert listed("--seed", "0", "--seed", "1", "--sort", "seed") == [
+        "a0.1-s0",
+        "a0.5-s0",
+        "a0.1-s1",
+        "a0.5-s1",
+    ]
+    assert listed("--sort", "alpha", "--reverse") == ["a0.5-s0", "a0.5-s1", "a0.1-s0", "a0.1-s1"]
+    assert listed("--sort", "status") == ["a0.1-s0", "a0.5-s0", "a0.1-s1", "a0.5-s1"]
+    assert cl("runs", ".", "--seed", "0.5", cwd=tmp_path).returncode == 2
 
 
 def test_a_list_needs_no_framework_and_no_config(tmp_path: Path) -> None:
