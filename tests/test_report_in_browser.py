@@ -248,6 +248,23 @@ def test_hovering_shows_the_digit_itself(page: Any, dataset: Dataset, panel: int
         assert np.abs(pixels[1::3, 1::3] - expected).max() <= 9  # sixteen greys
 
 
+def test_a_pointer_that_rests_chooses_nothing(page: Any, dataset: Dataset) -> None:
+    """What the keyboard has chosen stays, though the points move below the pointer."""
+    from selenium.webdriver.common.keys import Keys
+
+    dump = features(dataset, WEIGHTS[0], EPOCHS)
+    index = int(np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1).argmax())
+    point_at(page, spot_of(page, 0, index))
+    wait(lambda: page.execute_script("return report.state.look?.index") == index)
+    page.execute_script("report.look(0, 5)")
+    for key in (Keys.ARROW_LEFT, Keys.ARROW_RIGHT):
+        element(page, "#time").send_keys(key)
+        assert drawn(page, 0)
+        page.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+        assert page.execute_script("return report.state.look.index") == 5
+        assert not element(page, "#tip").is_displayed()
+
+
 def test_what_is_boxed_in_one_panel_is_marked_in_the_others(page: Any, dataset: Dataset) -> None:
     page.execute_script(
         "const bar = report.panels[0].plot.toolbar;"

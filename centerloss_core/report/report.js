@@ -267,7 +267,7 @@
     groups[number].source.selected.indices = indices;
   }
 
-  const pointer = { x: 0, y: 0, kind: "mouse", panel: null };
+  const pointer = { x: 0, y: 0, kind: "mouse", panel: null, moving: false };
 
   // ---- Panels --------------------------------------------------------------------------------------------------------
 
@@ -421,13 +421,22 @@
         if (pointer.kind === "touch") return; // a finger taps, and hovers only by the way
         const indices = panel.points.data_source.inspected.indices;
         if (!indices.length || pointer.panel !== panel) return hideTip();
+        // Bokeh looks again whenever it has drawn. A pointer that rests chooses nothing.
+        if (!pointer.moving) {
+          if (!indices.includes(Number(tip.dataset.index))) hideTip();
+          return;
+        }
         const found = nearest(panel, indices, geometry);
         showTip(panel, found, pointer);
         look(panel.group, found);
       },
     };
     const follow = (event) => Object.assign(pointer, { x: event.clientX, y: event.clientY, kind: event.pointerType, panel });
-    element.addEventListener("pointermove", follow, true);
+    element.addEventListener("pointermove", (event) => {
+      pointer.moving = event.clientX !== pointer.x || event.clientY !== pointer.y;
+      follow(event);
+      setTimeout(() => (pointer.moving = false)); // Bokeh has heard of it by then
+    }, true);
     element.addEventListener("pointerdown", follow, true);
     element.addEventListener("pointerleave", () => {
       pointer.panel = pointer.kind === "touch" ? panel : null;
