@@ -489,6 +489,26 @@ def test_a_panel_pans_and_zooms_by_keys(page: Any) -> None:
     assert ranges() == pytest.approx(first)
 
 
+def test_a_panel_without_room_is_fitted_when_it_has_some(page: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    def shown() -> list[float]:
+        return page.execute_script(
+            "const {plot, view} = report.panels[0]; return [plot.x_range.start, plot.x_range.end,"
+            " plot.y_range.start, plot.y_range.end, view.frame.bbox.width];"
+        )
+
+    element(page, "#time").send_keys(Keys.HOME)
+    fitted = shown()
+    element(page, "#time").send_keys(Keys.END)
+    page.execute_script("document.getElementById('panel-0').style.cssText = 'width: 0; height: 0'")
+    wait(lambda: shown()[-1] == 0)
+    element(page, "#time").send_keys(Keys.HOME)
+    assert all(map(np.isfinite, shown()))
+    page.execute_script("document.getElementById('panel-0').style.cssText = ''")
+    wait(lambda: shown() == pytest.approx(fitted))
+
+
 def test_the_table_sorts(page: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 

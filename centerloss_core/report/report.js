@@ -278,6 +278,9 @@
 
   /** Show every point and center, a unit as long on both axes where distances mean something. */
   function fit(panel) {
+    const { width, height } = panel.view.frame.bbox;
+    panel.fitted = width > 0 && height > 0;
+    if (!panel.fitted) return; // not laid out: `resized` comes back to it
     const frame = frameAt(panel, state.stop);
     const { x, y } = opened(panel, frame);
     const reach = (values, axis) => {
@@ -287,7 +290,6 @@
       return { middle: (low + high) / 2, half: ((high - low) / 2) * 1.06 };
     };
     const [across, along] = [reach(x, 0), reach(y, 1)];
-    const { width, height } = panel.view.frame.bbox;
     if (panel.isometric) {
       const unit = Math.max(across.half / width, along.half / height);
       [across.half, along.half] = [unit * width, unit * height];
@@ -295,6 +297,12 @@
     across.half ||= 1; // a network that has collapsed puts all points in one place
     along.half ||= 1;
     setRange(panel, across.middle - across.half, across.middle + across.half, along.middle - along.half, along.middle + along.half);
+  }
+
+  /** Once Bokeh has laid a panel out again. */
+  function resized(panel) {
+    if (byId("fit").checked || !panel.fitted) fit(panel);
+    else placeRing(panel);
   }
 
   function zoom(panel, factor) {
@@ -318,6 +326,7 @@
 
   /** Crowded centers are marked smaller, and those without room for their digit go without. */
   function thin(panel) {
+    if (!panel.fitted) return;
     const { x, y, digit, size } = panel.centers.data;
     const { x_scale, y_scale } = panel.view.frame;
     const spots = x.map((_, i) => [x_scale.compute(x[i]), y_scale.compute(y[i])]);
@@ -569,12 +578,16 @@
       });
       listen();
       show();
-      let width = innerWidth;
-      addEventListener("resize", async () => {
-        if (innerWidth === width) return; // a phone's address bar comes and goes
-        width = innerWidth;
-        await painted();
-        panels.forEach((panel) => (byId("fit").checked ? fit(panel) : placeRing(panel)));
+      panels.forEach((panel, index) => {
+        let known = null; // it tells the size once at the beginning, which is no change
+        const observer = new ResizeObserver(async ([{ contentRect: { width, height } }]) => {
+          const before = known;
+          known = `${width} ${height}`;
+          if (before === null ? panel.fitted : before === known) return;
+          await painted();
+          resized(panel);
+        });
+        observer.observe(byId(`panel-${index}`));
       });
     }
     listenToPrinter(views);
