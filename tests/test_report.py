@@ -26,6 +26,7 @@ from centerloss_core.features import FeatureDump, FeatureFileError, write_featur
 from centerloss_core.locks import DirectoryLock
 from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.report import ReportError, digits, write_report
+from centerloss_core.report.curves import curve_plots, looks_of
 from centerloss_core.report.frames import choose_frames, own_center_distances
 from centerloss_core.report.markup import json_in_script
 from centerloss_core.report.reading import read_directory
@@ -591,6 +592,34 @@ def test_what_a_log_axis_cannot_show_is_said(tmp_path: Path) -> None:
         "zeros have no place on this log axis and are not drawn: all of λ = 0; a part of each other run"
         in part
     )
+
+
+def test_the_axis_of_a_constant_starts_at_zero(tmp_path: Path) -> None:
+    """Not at -1, where Bokeh would put it."""
+    run = make_run(tmp_path / "run")
+    rows = [
+        {
+            "kind": "steps",
+            "step": step,
+            "epoch": step,
+            "learning_rate": 0.01,
+            "lambda": 0.0,
+            "softmax_loss": step,
+        }
+        for step in (1, 2, 3)
+    ]
+    test = {"accuracy": 0.99, "nearest_center_accuracy": 0.99}
+    rows += [{"kind": "epoch", "epoch": epoch, "step": epoch, "test": test} for epoch in (1, 2)]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    records = read_directory(run).records
+    plots = {curve.title: plot.y_range for curve, plot in curve_plots(records, looks_of(1))}
+    assert (plots["learning rate"].start, plots["learning rate"].end) == (0, pytest.approx(0.0106))
+    loss = plots["softmax loss, training batches"]
+    assert (loss.start, loss.end) == (0, pytest.approx(3.18))
+    zeros = plots["λ in force"]
+    assert -0.1 < zeros.start < 0 < zeros.end <= 1.1  # the line does not lie on the edge
+    accuracies = [axis for title, axis in plots.items() if "accuracy" in title]
+    assert [axis.default_span for axis in accuracies] == [0.02] * len(accuracies) != []
 
 
 def test_log_ticks_reach_down_to_the_smallest_value() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bokeh.plotting import figure
 
 _Values = NDArray[np.float64]
+_MARGIN = 0.06  # of an axis, beyond the lines
 _MOST_ROWS = 400  # of a curve: a screen is not wider
 _MOST_ROWS_IN_ALL = 4800
 _LETTERS = 48  # side by side below a plot on a phone
@@ -124,6 +125,8 @@ def _lines(
 
 
 def _plot(curve: Curve, lines: Sequence[_Line], *, log: bool) -> tuple[Curve, figure]:
+    from bokeh.models import Range1d
+
     plot = _curve_figure(log=log)
     if log:
         absent = [line for line in lines if (line.y <= 0).any()]
@@ -133,8 +136,19 @@ def _plot(curve: Curve, lines: Sequence[_Line], *, log: bool) -> tuple[Curve, fi
         if absent:
             note = f"zeros have no place on this log axis and are not drawn: {_absence(absent, lines)}"
             curve = Curve(curve.name, curve.title, curve.words, note)
+    else:
+        low, high = _from_zero(np.concatenate([line.y for line in lines]))
+        plot.y_range = Range1d(start=low, end=high)
     _draw(plot, lines)
     return curve, plot
+
+
+def _from_zero(values: _Values) -> tuple[float, float]:
+    """A linear axis that starts at 0, or a little lower where a line lies there: a constant has no range of its own."""
+    known = values[np.isfinite(values)]
+    low, high = min(0.0, float(known.min())), max(0.0, float(known.max()))
+    room = _MARGIN * (high - low or 1)
+    return low - room * bool((known <= 0).any()), high + room
 
 
 def _absence(absent: Sequence[_Line], lines: Sequence[_Line]) -> str:
@@ -149,8 +163,7 @@ def _absence(absent: Sequence[_Line], lines: Sequence[_Line]) -> str:
 
 
 def _accuracy(records: Sequence[Record], looks: Sequence[Look], tests: Sequence[Sequence[Row]]) -> figure:
-    plot = _curve_figure(log=False)
-    plot.yaxis.formatter.format = "0.0 %"  # type: ignore[attr-defined]
+    plot = _accuracy_figure()
     for key, marker, fill in _ACCURACIES:
         lines = _lines(records, looks, tests, key)
         _draw(plot, lines)
@@ -173,8 +186,7 @@ def _accuracy_by_run(
     """Runs of one epoch have no course to show: they stand side by side instead."""
     from bokeh.models import Range1d
 
-    plot = _curve_figure(log=False)
-    plot.yaxis.formatter.format = "0.0 %"  # type: ignore[attr-defined]
+    plot = _accuracy_figure()
     places = list(range(len(records)))
     plot.xaxis.axis_label = _short(records[0].label, 0)
     names = [_short(record.label, -1) for record in records]
@@ -201,6 +213,15 @@ def _short(label: str, word: int) -> str:
     """`λ, seed` (first words) or `0.01, 0` (last) of `λ = 0.01 (λ_eq = 1), seed 0`: a phone has no room for more."""
     parts = re.sub(r" \(.*?\)", "", label).split(", ")
     return ", ".join(part.split(" ")[word] for part in parts)
+
+
+def _accuracy_figure() -> figure:
+    from bokeh.models import DataRange1d
+
+    plot = _curve_figure(log=False)
+    plot.y_range = DataRange1d(default_span=0.02)  # around runs that are all alike: two percent, not two
+    plot.yaxis.formatter.format = "0.0 %"  # type: ignore[attr-defined]
+    return plot
 
 
 def _curve_figure(*, log: bool) -> figure:
