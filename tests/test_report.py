@@ -24,10 +24,11 @@ from centerloss_core.datasets import load_dataset
 from centerloss_core.errors import ExpectedError
 from centerloss_core.features import FeatureDump, FeatureFileError, write_features
 from centerloss_core.locks import DirectoryLock
+from centerloss_core.metrics import nearest
 from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.report import ReportError, digits, write_report
 from centerloss_core.report.curves import curve_plots, looks_of
-from centerloss_core.report.frames import choose_frames, own_center_distances
+from centerloss_core.report.frames import choose_frames, own_center_distances, taken_pairs
 from centerloss_core.report.markup import json_in_script
 from centerloss_core.report.reading import read_directory
 from cli.app import app
@@ -218,9 +219,22 @@ def test_points_come_back_as_they_were(tmp_path: Path) -> None:
     for axis in range(2):
         spread = np.ptp(dump.features[:, axis])
         assert np.abs(unpack(frame["xy"[axis]]) - dump.features[:, axis]).max() <= spread / 65_535
-    np.testing.assert_array_equal(unpack(frame["predictions"]), dump.predictions)
+    softmax, center = np.divmod(unpack(frame["taken"]), len(dump.centers))
+    np.testing.assert_array_equal(softmax, dump.predictions)
+    np.testing.assert_array_equal(center, nearest(dump.features.astype(np.float64), dump.centers))
     np.testing.assert_array_equal(unpack(page.data["groups"][0]["labels"]), dump.labels)
     np.testing.assert_allclose(frame["centers"], dump.centers)
+
+
+@pytest.mark.parametrize(("classes", "kind"), [(16, "uint8"), (17, "uint16"), (300, "uint32")])
+def test_what_an_image_was_taken_for_fits_its_type(classes: int, kind: str) -> None:
+    labels = np.arange(classes)
+    points = np.stack([labels, labels], axis=1).astype(np.float32)
+    pairs = taken_pairs(FeatureDump(points, labels, labels[::-1].copy(), points))
+    assert pairs.dtype == kind
+    softmax, center = np.divmod(pairs, classes)
+    np.testing.assert_array_equal(softmax, labels[::-1])
+    np.testing.assert_array_equal(center, labels)
 
 
 @pytest.mark.parametrize("d", [1, 3])
@@ -422,9 +436,10 @@ def test_confusion_counts_every_image(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     write_features(run / "features" / "test-final.npz", dump)
     page = report(run)
-    buttons = [a for tag, a in page.tags if tag == "button" and "data-taken" in a]
+    buttons = [a for tag, a in page.tags if tag == "button" and a.get("data-judge") == "softmax"]
     assert [(a["data-label"], a["data-taken"]) for a in buttons] == [("0", "1"), ("2", "0")]
-    assert "3 of 6 wrong" in page.text
+    assert "3 of 6 wrong by softmax" in page.text
+    assert "4 of 6 wrong by nearest center" in page.text  # all centers are the same: the first is taken
     assert [(a["aria-label"], a["title"]) for a in buttons] == [
         ("once 0 taken for 1: select it", "select it"),
         ("2 times 2 taken for 0: select them", "select them"),

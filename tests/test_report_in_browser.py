@@ -20,6 +20,7 @@ from PIL import Image
 from centerloss_core.config import dump_yaml, load_config
 from centerloss_core.datasets import Dataset, load_dataset
 from centerloss_core.features import FeatureDump, write_features
+from centerloss_core.metrics import nearest, separation
 from centerloss_core.report import write_report
 
 webdriver = pytest.importorskip(
@@ -308,7 +309,9 @@ def test_the_lasso_selects(page: Any, dataset: Dataset) -> None:
 def test_a_cell_of_the_confusion_selects_its_images(page: Any, dataset: Dataset) -> None:
     dump = features(dataset, WEIGHTS[0], EPOCHS)
     expected = np.flatnonzero((dump.labels == 4) & (dump.predictions == 5)).tolist()
-    button = element(page, '.confusion [data-panel="0"][data-label="4"][data-taken="5"]')
+    button = element(
+        page, '.confusion [data-panel="0"][data-judge="softmax"][data-label="4"][data-taken="5"]'
+    )
     assert button.text == str(len(expected)) != "0"
     page.execute_script("arguments[0].click()", button)
     assert page.execute_script("return [...report.groups[0].source.selected.indices]") == expected
@@ -344,7 +347,7 @@ def test_the_slider_plays_the_epochs(page: Any, dataset: Dataset) -> None:
             )
             spread = np.ptp(dump.features[:, axis])
             assert np.abs(np.array(shown) - dump.features[:, axis]).max() <= spread / 65_535
-        assert "epoch 1 · 50 wrong, 95.00 % right" in element(page, f"#facts-{panel}").text
+        assert "epoch 1 · 50 wrong by softmax (95.00 % right)" in element(page, f"#facts-{panel}").text
     assert drawn(page, 0) != last
     element(page, "#time").send_keys(Keys.ARROW_RIGHT)
     assert element(page, "#time-name").text == "epoch 2"
@@ -366,6 +369,78 @@ def test_the_misclassified_alone(page: Any, dataset: Dataset) -> None:
     element(page, "#time").send_keys(Keys.HOME)  # and so at every epoch
     dump = features(dataset, WEIGHTS[1], 1)
     assert shown() == np.flatnonzero(dump.labels != dump.predictions).tolist()
+
+
+def wrong_by(dump: FeatureDump, judge: str) -> np.ndarray:
+    by_center = nearest(dump.features.astype(np.float64), dump.centers) != dump.labels
+    by_softmax = dump.predictions != dump.labels
+    return {"softmax": by_softmax, "nearest_center": by_center, "either": by_softmax | by_center}[judge]
+
+
+@pytest.mark.parametrize("epoch", [1, EPOCHS])
+def test_both_judges_count_as_the_metrics_do(page: Any, dataset: Dataset, epoch: int) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    element(page, "#time").send_keys(Keys.HOME if epoch == 1 else Keys.END)
+    for panel, weight in enumerate(WEIGHTS):
+        dump = features(dataset, weight, epoch)
+        figures = separation(dump)
+        by_softmax, by_center = (
+            round(len(dump.labels) * (1 - share))
+            for share in (figures.accuracy, figures.nearest_center_accuracy)
+        )
+        assert (by_center > 0) == (epoch == 1)
+        words = element(page, f"#facts-{panel}").text
+        assert f"{by_softmax} wrong by softmax ({100 * figures.accuracy:.2f} % right)" in words
+        assert f", {by_center} by nearest center" in words
+
+
+@pytest.mark.parametrize("judge", ["nearest_center", "either"])
+def test_the_wrong_by_another_judge(page: Any, dataset: Dataset, judge: str) -> None:
+    """Shown alone, stepped through and told of in the inspector."""
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import Select
+
+    element(page, "#wrong-only").send_keys(Keys.SPACE)
+    element(page, "#time").send_keys(Keys.HOME)
+    Select(element(page, "#judge")).select_by_value(judge)
+    dumps = [features(dataset, weight, 1) for weight in WEIGHTS]
+    for panel, dump in enumerate(dumps):
+        shown = page.execute_script("return [...report.panels[arguments[0]].points.view.indices]", panel)
+        assert shown == np.flatnonzero(wrong_by(dump, judge)).tolist() != []
+    by_any = np.flatnonzero(np.any([wrong_by(dump, judge) for dump in dumps], axis=0))
+    assert element(page, "#count").text == f"{len(by_any)} images"
+    element(page, "#next").send_keys(Keys.ENTER)
+    index = int(by_any[0])
+    assert element(page, "#about").text.endswith(f"test image {index}")
+    for place, dump in enumerate(dumps, start=1):
+        row = element(page, f"#judgements tbody tr:nth-child({place})")
+        cells = [cell.text for cell in row.find_elements("css selector", "td")]
+        taken = (dump.predictions[index], nearest(dump.features[[index]].astype(np.float64), dump.centers)[0])
+        label = dump.labels[index]
+        assert cells[:2] == [f"{each} {'✓' if each == label else '✗'}" for each in taken]
+
+
+def test_the_confusion_of_the_centers_selects_its_images(
+    browser: Any, dataset: Dataset, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    (run / "features").mkdir(parents=True)
+    dump = features(dataset, WEIGHTS[0], 1)
+    write_features(run / "features" / "test-final.npz", dump)
+    manifest = {"status": "completed", "lambda": 1.0, "lambda_eq": 1.0, "alpha": 0.5, "seed": 0}
+    (run / "run.json").write_text(json.dumps(manifest | {"data": {"title": "digits"}}))
+    (run / "metrics.jsonl").write_text('{"kind": "steps", "step": 1, "epoch": 1, "softmax_loss": 1.0}\n')
+    open_page(browser, write_report(run))
+    buttons = browser.find_elements("css selector", '.confusion [data-judge="nearest_center"]')
+    assert sum(int(button.text) for button in buttons) == wrong_by(dump, "nearest_center").sum()
+    label, taken = (int(buttons[0].get_attribute(f"data-{name}")) for name in ("label", "taken"))
+    by_center = nearest(dump.features.astype(np.float64), dump.centers)
+    browser.execute_script("arguments[0].click()", buttons[0])
+    assert (
+        browser.execute_script("return [...report.groups[0].source.selected.indices]")
+        == np.flatnonzero((dump.labels == label) & (by_center == taken)).tolist()
+    )
 
 
 def color_of(page: Any, panel: int) -> float:
@@ -434,6 +509,7 @@ def test_every_control_is_reached_by_tab(page: Any) -> None:
         "time",
         "play",
         "wrong-only",
+        "judge",
         "fit",
         "which",
         "previous",

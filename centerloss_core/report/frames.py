@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centerloss_core.features import FeatureDump, FeatureFileError, read_features
+from centerloss_core.metrics import nearest
 from centerloss_core.plotting.plane import project
 from centerloss_core.report.reading import Record
 
@@ -128,6 +129,18 @@ def as_classes(values: NDArray[np.integer[Any]], classes: int) -> NDArray[Any]:
     return values.astype(np.uint8 if classes <= 256 else np.uint32)
 
 
+def taken_pairs(dump: FeatureDump) -> NDArray[Any]:
+    """What each image was taken for by both judges as one number: softmax · classes + nearest trained center.
+
+    The page cannot find the nearest center itself: its coordinates are rounded, and it has two of them at most.
+    Two of up to sixteen classes are one byte, as one of them would be.
+    """
+    classes = len(dump.centers)
+    by_center = nearest(dump.features.astype(np.float64), dump.centers)
+    pairs = dump.predictions.astype(np.int64) * classes + by_center
+    return pairs.astype(_pair_type(classes))
+
+
 def own_center_distances(dump: FeatureDump) -> NDArray[np.float64]:
     """The distance of each feature to the trained center of its label, in all dimensions."""
     difference = dump.features.astype(np.float64) - dump.centers.astype(np.float64)[dump.labels]
@@ -143,7 +156,7 @@ def _frame_payload(frame: Frame, last: FeatureDump, stops: Sequence[float]) -> d
         "at": next((index for index, stop in enumerate(stops) if stop >= frame.at), len(stops) - 1),
         "label": frame.label,
         "centers": [[float(x), float(y)] for x, y in plane.centers],
-        "predictions": packed(as_classes(dump.predictions, len(dump.centers))),
+        "taken": packed(taken_pairs(dump)),
     }
     for axis, values in zip("xy", plane.points.T, strict=True):
         content[axis] = _steps(values)
@@ -211,7 +224,8 @@ def _same(first: FeatureDump, second: FeatureDump) -> bool:
 
 def _cost(dump: FeatureDump) -> int:
     columns = 2 if dump.features.shape[1] == 2 else 3
-    return len(dump.labels) * (2 * columns + 1) * 4 // 3 + 1_000
+    taken = _pair_type(len(dump.centers)).itemsize
+    return len(dump.labels) * (2 * columns + taken) * 4 // 3 + 1_000
 
 
 def _within_budget(
@@ -231,6 +245,10 @@ def _within_budget(
             which = f"first of {len(found)} runs alone has"
         notes.append(f"The {which} a panel, to keep the file small.")
     return kept
+
+
+def _pair_type(classes: int) -> np.dtype[Any]:
+    return np.min_scalar_type(classes**2 - 1)
 
 
 def _thinned(stops: Sequence[float], most: int) -> list[float]:

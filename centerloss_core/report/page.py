@@ -171,6 +171,8 @@ def _controls(shown: Shown) -> str:
  aria-valuetext="{escape(shown.times[-1])}"><output id="time-name" for="time">{escape(shown.times[-1])}</output></label>
 <button type="button" id="play"{disabled}>Play</button>
 <label><input type="checkbox" id="wrong-only"> misclassified only</label>
+<label>wrong by <select id="judge"><option value="softmax">softmax</option>
+<option value="nearest_center">nearest center</option><option value="either">either</option></select></label>
 <label><input type="checkbox" id="fit" checked> fit the axes to each epoch</label>
 <button type="button" id="clear" disabled>Clear selection</button>
 <output id="selected" role="status">nothing selected</output>
@@ -253,6 +255,7 @@ def _confusion(panels: list[Panel]) -> str:
     if not panels:
         return "<p>No run has left test features yet.</p>"
     return (
-        "<p>At the newest epoch. A number off the diagonal is a button: it selects its images in the panels.</p>"
+        "<p>At the newest epoch, by softmax and by the nearest trained center. A number off the diagonal is a button: "
+        "it selects its images in the panels.</p>"
         f'<div class="matrices">{confusion_tables(panels)}</div>'
     )

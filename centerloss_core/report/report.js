@@ -69,12 +69,18 @@
   function opened(panel, frame) {
     if (frame.points === undefined) {
       const labels = groups[panel.group].labels;
-      const [x, y, predictions] = [unpackSteps(frame.x), unpackSteps(frame.y), unpack(frame.predictions)];
+      const [x, y, pairs] = [unpackSteps(frame.x), unpackSteps(frame.y), unpack(frame.taken)];
       const distances = frame.distances
         ? unpackSteps(frame.distances)
         : Float64Array.from(labels, (label, i) => Math.hypot(x[i] - frame.centers[label][0], y[i] - frame.centers[label][1]));
-      const wrong = Array.from(labels, (label, i) => label !== predictions[i]);
-      frame.points = { x, y, predictions, distances, wrong };
+      const taken = { softmax: pairs.map((pair) => pair / panel.classes), nearest_center: pairs.map((pair) => pair % panel.classes) };
+      const wrong = { softmax: [], nearest_center: [], either: [] };
+      labels.forEach((label, i) => {
+        wrong.softmax.push(label !== taken.softmax[i]);
+        wrong.nearest_center.push(label !== taken.nearest_center[i]);
+        wrong.either.push(wrong.softmax[i] || wrong.nearest_center[i]);
+      });
+      frame.points = { x, y, taken, distances, wrong };
     }
     return frame.points;
   }
@@ -84,9 +90,10 @@
     return shown.length ? shown[shown.length - 1] : panel.frames[0];
   }
 
-  const state = { stop: data.times.length - 1, wrongOnly: false, look: null };
+  const state = { stop: data.times.length - 1, wrongOnly: false, judge: "softmax", look: null };
   const panels = data.panels;
   const current = (panel) => opened(panel, frameAt(panel, state.stop));
+  const wrongNow = (panel) => current(panel).wrong[state.judge];
 
   // ---- One image -------------------------------------------------------------------------------------------------
 
@@ -104,8 +111,9 @@
   const figure = (value) => Number(value.toPrecision(3)).toString();
 
   function judgement(panel, index) {
-    const { predictions, distances, wrong } = current(panel);
-    return { taken: predictions[index], distance: figure(distances[index]), wrong: wrong[index] };
+    const { taken, distances, wrong } = current(panel);
+    const by = (judge) => ({ taken: taken[judge][index], wrong: wrong[judge][index] });
+    return { softmax: by("softmax"), center: by("nearest_center"), distance: figure(distances[index]) };
   }
 
   /** Show an image in the inspector, and ring it in every panel. */
@@ -124,13 +132,16 @@
     }
     const table = make("table");
     const head = table.createTHead().insertRow();
-    for (const title of ["run", "taken for", "to its center"]) head.append(make("th", title, { scope: "col" }));
+    for (const title of ["run", "softmax", "nearest center", "to its center"]) head.append(make("th", title, { scope: "col" }));
     const body = table.createTBody();
     for (const panel of panels.filter((each) => each.group === group)) {
-      const { taken, distance, wrong } = judgement(panel, index);
+      const { softmax, center, distance } = judgement(panel, index);
       const row = body.insertRow();
       row.append(make("th", panel.label, { scope: "row" }));
-      row.append(make("td", wrong ? `${taken} ✗` : `${taken} ✓`, wrong ? { class: "bad" } : {}), make("td", distance));
+      for (const { taken, wrong } of [softmax, center]) {
+        row.append(make("td", wrong ? `${taken} ✗` : `${taken} ✓`, wrong ? { class: "bad" } : {}));
+      }
+      row.append(make("td", distance));
     }
     byId("judgements").replaceChildren(table);
     panels.forEach(placeRing);
@@ -140,7 +151,7 @@
     if (!panel.view) return;
     panel.ring.hidden = true;
     if (state.look === null || state.look.group !== panel.group) return;
-    if (state.wrongOnly && !current(panel).wrong[state.look.index]) return; // its point is not drawn
+    if (state.wrongOnly && !wrongNow(panel)[state.look.index]) return; // its point is not drawn
     const spot = spotOf(panel, state.look.index);
     const { left, right, top, bottom } = panel.view.frame.bbox;
     if (spot.x < left || spot.x > right || spot.y < top || spot.y > bottom) return;
@@ -159,9 +170,11 @@
 
   function showTip(panel, index, at) {
     const label = groups[panel.group].labels[index];
-    const { taken, distance, wrong } = judgement(panel, index);
+    const { softmax, center, distance } = judgement(panel, index);
     const words = make("div");
-    words.append(make("strong", `a ${label}`), make("div", `taken for ${taken}`, wrong ? { class: "bad" } : {}));
+    words.append(make("strong", `a ${label}`));
+    words.append(make("div", `taken for ${softmax.taken}`, softmax.wrong ? { class: "bad" } : {}));
+    words.append(make("div", `nearest center: ${center.taken}`, center.wrong ? { class: "bad" } : {}));
     words.append(make("div", `${distance} from its center`), make("div", `test image ${index}`));
     const parts = [words];
     if (hasDigits(panel.group)) {
@@ -192,7 +205,7 @@
       const members = panels.filter((panel) => panel.group === number);
       const selected = new Set(which === "selected" ? group.source?.selected.indices : []);
       const judges = which === "any" ? members : members.filter((panel) => String(panels.indexOf(panel)) === which);
-      const wrongs = judges.map((panel) => current(panel).wrong);
+      const wrongs = judges.map(wrongNow);
       for (let i = 0; i < group.labels.length; i++) {
         const wanted = which === "all" || (which === "selected" ? selected.has(i) : wrongs.some((wrong) => wrong[i]));
         if (wanted) all.push({ group: number, index: i });
@@ -226,6 +239,15 @@
 
   function selectionChanged(number) {
     const indices = groups[number].source.selected.indices;
+    showSelected();
+    if (indices.length === 1) {
+      look(number, indices[0]);
+      if (pointer.kind === "touch" && pointer.panel) showTip(pointer.panel, indices[0], pointer);
+    }
+    if (byId("which").value === "selected") countListed();
+  }
+
+  function showSelected() {
     const total = groups.reduce((sum, group) => sum + (group.source?.selected.indices.length ?? 0), 0);
     byId("selected").textContent = total ? `${total} selected` : "nothing selected";
     byId("clear").disabled = total === 0;
@@ -237,7 +259,7 @@
       const members = panels.filter((panel) => panel.group === each);
       for (const index of (group.source?.selected.indices ?? []).slice(0, GALLERY)) {
         const label = group.labels[index];
-        const wrong = members.some((panel) => current(panel).wrong[index]);
+        const wrong = members.some((panel) => wrongNow(panel)[index]);
         const button = make("button", undefined, {
           type: "button",
           "aria-label": `test image ${index}, a ${label}${wrong ? ", misclassified by some run" : ""}`,
@@ -256,11 +278,6 @@
       }
     });
     if (total > GALLERY) gallery.append(make("p", `… the first ${GALLERY} of each set; step through all of them above.`));
-    if (indices.length === 1) {
-      look(number, indices[0]);
-      if (pointer.kind === "touch" && pointer.panel) showTip(pointer.panel, indices[0], pointer);
-    }
-    if (byId("which").value === "selected") countListed();
   }
 
   function select(number, indices) {
@@ -342,6 +359,12 @@
     panel.centers.data = marked(x, y, words, mark);
   }
 
+  function facts({ softmax, nearest_center: center }) {
+    const count = (wrong) => wrong.filter(Boolean).length;
+    const right = (wrong) => `${(100 * (1 - count(wrong) / wrong.length)).toFixed(2)} % right`;
+    return `${count(softmax)} wrong by softmax (${right(softmax)}), ${count(center)} by nearest center (${right(center)})`;
+  }
+
   /** Put the points of this time into the panels. */
   function show() {
     byId("time-name").textContent = data.times[state.stop];
@@ -361,9 +384,7 @@
       const frame = frameAt(panel, state.stop);
       const [x, y] = [0, 1].map((axis) => frame.centers.map((center) => center[axis]));
       panel.centers.data = marked(x, y, x.map((_, digit) => String(digit)), MARK);
-      const wrong = current(panel).wrong.filter(Boolean).length;
-      const share = (100 * (1 - wrong / current(panel).wrong.length)).toFixed(2);
-      byId(`facts-${panels.indexOf(panel)}`).textContent = `${frame.label} · ${wrong} wrong, ${share} % right`;
+      byId(`facts-${panels.indexOf(panel)}`).textContent = `${frame.label} · ${facts(current(panel).wrong)}`;
       if (byId("fit").checked) fit(panel);
       thin(panel);
     }
@@ -379,7 +400,7 @@
     const dimmed = { value: state.wrongOnly ? 0.6 : 0.25 };
     for (const panel of panels) {
       panel.points.nonselection_glyph.fill_alpha = dimmed;
-      const booleans = state.wrongOnly ? current(panel).wrong : null;
+      const booleans = state.wrongOnly ? wrongNow(panel) : null;
       if (panel.points.view.filter.booleans !== booleans) panel.points.view.filter.booleans = booleans;
     }
   }
@@ -394,7 +415,8 @@
 
   /** The image whose point is under the finger or the pointer; null where none is near. */
   function tapped(panel, at) {
-    const { x, y, wrong } = current(panel);
+    const { x, y } = current(panel);
+    const wrong = wrongNow(panel);
     const { x_scale, y_scale } = panel.view.frame;
     let [best, least] = [null, pointer.kind === "touch" ? 20 : 7];
     for (let i = 0; i < x.length; i++) {
@@ -514,6 +536,12 @@
       state.wrongOnly = event.target.checked;
       filter();
     });
+    byId("judge").addEventListener("change", (event) => {
+      state.judge = event.target.value;
+      filter();
+      showSelected();
+      countListed();
+    });
     byId("fit").addEventListener("change", (event) => event.target.checked && panels.forEach(fit));
     byId("clear").addEventListener("click", () => groups.forEach((_, number) => select(number, [])));
     byId("previous").addEventListener("click", () => step(-1));
@@ -532,9 +560,9 @@
         stopPlaying();
         state.stop = data.times.length - 1;
         show();
-        const { predictions } = current(panel);
+        const judged = current(panel).taken[button.dataset.judge];
         const found = [];
-        groups[panel.group].labels.forEach((each, i) => each === label && predictions[i] === taken && found.push(i));
+        groups[panel.group].labels.forEach((each, i) => each === label && judged[i] === taken && found.push(i));
         select(panel.group, found);
         byId("which").value = "selected";
         countListed();
