@@ -9,6 +9,7 @@ from typing import Any
 from centerloss_core.measures.names import CLASS_FIGURES, CLUSTERS, RECOGNITION, VERIFICATION
 from centerloss_core.report.markup import cell, escape, mapping, row_name, sortable
 from centerloss_core.report.reading import Record
+from centerloss_core.report.seeds import has_seeds
 from centerloss_core.report.tables import best_of
 from centerloss_core.written import number
 
@@ -30,19 +31,25 @@ def evaluation_tables(records: Sequence[Record]) -> str:
         for split in _SPLITS
         if (figures := mapping(mapping(record.manifest.get("evaluation")).get(split)))
     ]
-    return f"<h3>Evaluation</h3>{_figures(measured)}{_classes(measured)}" if measured else ""
+    return (
+        f"<h3>Evaluation</h3>{_figures(measured, starred=not has_seeds(records))}{_classes(measured)}"
+        if measured
+        else ""
+    )
 
 
 _Measured = Sequence[tuple[Record, str, dict[str, Any]]]
 
 
-def _figures(measured: _Measured) -> str:
+def _figures(measured: _Measured, *, starred: bool) -> str:
     """A table per kind of figure, as wide as a page; whichever is sorted, the others follow."""
     rows = [figures for _, _, figures in measured]
     tables = []
     for place, (title, names) in enumerate(_KINDS):
         best = {
-            split: [best_of(name, rows, [each == split for _, each, _ in measured]) for name in names]
+            split: [
+                best_of(name, rows, [starred and each == split for _, each, _ in measured]) for name in names
+            ]
             for split in _SPLITS
         }
         caption = title

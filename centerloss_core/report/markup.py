@@ -59,6 +59,16 @@ def row_name(text: str) -> str:
     return f'<th scope="row" data-value="{escape(text)}">{escape(text)}</th>'
 
 
+def spread_cell(mean: float, written: str, ends: str, mark: str) -> str:
+    """A mean of a sortable table and its range; `mark` is "best", "tied" with the best, or empty."""
+    sign, words = {"best": ("★", "best"), "tied": ("≈", "not to be told apart from the best")}.get(
+        mark, ("", "")
+    )
+    marked = f'<span aria-hidden="true"> {sign}</span><span class="unseen"> ({words})</span>' if mark else ""
+    range_ = f'<span class="ends">{escape(ends)}</span>'
+    return f'<td class="{mark}" data-value="{mean!r}">{escape(written)}{marked}{range_}</td>'
+
+
 def cell(value: object, write: Callable[[object], str], *, best: bool = False) -> str:
     """A figure of a sortable table, with a star if it is the best of its column."""
     figure = finite(value)

@@ -18,6 +18,7 @@ from centerloss_core.report.frames import Panel, Shown
 from centerloss_core.report.markup import escape, json_in_script
 from centerloss_core.report.origin import origin
 from centerloss_core.report.reading import Contents, Record, sweep_data
+from centerloss_core.report.seeds import seeds_table
 from centerloss_core.report.tables import epoch_tables, metric_table
 
 _HINTS = (
@@ -47,7 +48,7 @@ def page(
     bokeh, own = script(), _resource("report.js")
     sections = [
         ("features", "Features", _features(shown, digits)),
-        ("figures", "Figures", metric_table(contents.records) + evaluation_tables(contents.records)),
+        ("figures", "Figures", _figures(contents.records)),
         ("curves", "Curves", _curves(detailed, charts)),
         ("confusion", "Confusion", _confusion(shown.panels)),
         ("settings", "Settings", differences(contents.records, detailed)),
@@ -224,6 +225,10 @@ def _inspector(shown: Shown, digits: Digits | None) -> str:
 <div id="judgements"></div>
 <h3 id="gallery-title" hidden>Selected</h3><div id="gallery" role="group" aria-labelledby="gallery-title"></div>
 </aside>"""
+
+
+def _figures(records: Sequence[Record]) -> str:
+    return seeds_table(records) + metric_table(records) + evaluation_tables(records)
 
 
 def _curves(records: Sequence[Record], charts: Charts) -> str:
