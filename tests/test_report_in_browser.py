@@ -510,7 +510,7 @@ def test_every_control_is_reached_by_tab(page: Any) -> None:
         "play",
         "wrong-only",
         "judge",
-        "fit",
+        "axes",
         "which",
         "previous",
         "next",
@@ -563,6 +563,34 @@ def test_a_panel_pans_and_zooms_by_keys(page: Any) -> None:
     assert ranges()[2] > closer[2]
     press(page, "0")
     assert ranges() == pytest.approx(first)
+
+
+def test_one_scale_for_all_shows_how_the_plane_shrinks(page: Any, dataset: Dataset) -> None:
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import Select
+
+    def shown() -> list[list[float]]:
+        return page.execute_script(
+            "return report.panels.map(({plot: {x_range, y_range}}) =>"
+            " [x_range.start, x_range.end, y_range.start, y_range.end])"
+        )
+
+    own = shown()
+    assert own[0][1] > 5 * own[1][1]  # the larger λ has the smaller plane
+    Select(element(page, "#axes")).select_by_value("shared")
+    for key, epoch in ((Keys.END, EPOCHS), (Keys.HOME, 1)):
+        element(page, "#time").send_keys(key)
+        first, second = shown()
+        assert first == pytest.approx(second)
+        for weight in WEIGHTS:
+            dump = features(dataset, weight, epoch)
+            assert first[0] < dump.features[:, 0].min() < dump.features[:, 0].max() < first[1]
+            assert first[2] < dump.features[:, 1].min() < dump.features[:, 1].max() < first[3]
+    Select(element(page, "#axes")).select_by_value("keep")
+    element(page, "#time").send_keys(Keys.END)
+    assert shown() == [first, second]
+    Select(element(page, "#axes")).select_by_value("each")
+    assert shown() == pytest.approx(np.array(own))
 
 
 def test_a_panel_without_room_is_fitted_when_it_has_some(page: Any) -> None:

@@ -166,6 +166,7 @@ def _class_legend(classes: int) -> str:
 
 def _controls(shown: Shown) -> str:
     last = len(shown.stops) - 1
+    shared = '<option value="shared">one scale for all λ</option>' if len(shown.panels) > 1 else ""
     disabled = " disabled" if last == 0 else ""
     return f"""<div class="controls" role="group" aria-label="What the panels show">
 <label class="slider">Epoch <input type="range" id="time" min="0" max="{last}" value="{last}" step="1"{disabled}
@@ -174,7 +175,8 @@ def _controls(shown: Shown) -> str:
 <label><input type="checkbox" id="wrong-only"> misclassified only</label>
 <label>wrong by <select id="judge"><option value="softmax">softmax</option>
 <option value="nearest_center">nearest center</option><option value="either">either</option></select></label>
-<label><input type="checkbox" id="fit" checked> fit the axes to each epoch</label>
+<label>axes <select id="axes"><option value="each">fit each panel</option>{shared}
+<option value="keep">stay as they are</option></select></label>
 <button type="button" id="clear" disabled>Clear selection</button>
 <output id="selected" role="status">nothing selected</output>
 </div>"""

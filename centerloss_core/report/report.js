@@ -93,6 +93,7 @@
   const state = { stop: data.times.length - 1, wrongOnly: false, judge: "softmax", look: null };
   const panels = data.panels;
   const current = (panel) => opened(panel, frameAt(panel, state.stop));
+  const axes = () => byId("axes").value;
   const wrongNow = (panel) => current(panel).wrong[state.judge];
 
   // ---- One image -------------------------------------------------------------------------------------------------
@@ -293,20 +294,26 @@
     panel.plot.y_range.setv({ start: bottom, end: top });
   }
 
-  /** Show every point and center, a unit as long on both axes where distances mean something. */
+  /** The smallest and the largest of a panel's points and centers along one axis. */
+  function reach(panel, axis) {
+    const frame = frameAt(panel, state.stop);
+    let [low, high] = [Infinity, -Infinity];
+    for (const value of opened(panel, frame)[axis === 0 ? "x" : "y"]) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    for (const center of frame.centers) [low, high] = [Math.min(low, center[axis]), Math.max(high, center[axis])];
+    return [low, high];
+  }
+
+  /** Show every point and center, of all panels at one scale; a unit as long on both axes where distances mean something. */
   function fit(panel) {
     const { width, height } = panel.view.frame.bbox;
     panel.fitted = width > 0 && height > 0;
     if (!panel.fitted) return; // not laid out: `resized` comes back to it
-    const frame = frameAt(panel, state.stop);
-    const { x, y } = opened(panel, frame);
-    const reach = (values, axis) => {
-      let [low, high] = [Infinity, -Infinity];
-      for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
-      for (const center of frame.centers) [low, high] = [Math.min(low, center[axis]), Math.max(high, center[axis])];
+    const alike = panels.filter((each) => each === panel || (axes() === "shared" && each.isometric === panel.isometric));
+    const [across, along] = [0, 1].map((axis) => {
+      const ends = alike.map((each) => reach(each, axis));
+      const [low, high] = [Math.min(...ends.map(([least]) => least)), Math.max(...ends.map(([, most]) => most))];
       return { middle: (low + high) / 2, half: ((high - low) / 2) * 1.06 };
-    };
-    const [across, along] = [reach(x, 0), reach(y, 1)];
+    });
     if (panel.isometric) {
       const unit = Math.max(across.half / width, along.half / height);
       [across.half, along.half] = [unit * width, unit * height];
@@ -318,7 +325,7 @@
 
   /** Once Bokeh has laid a panel out again. */
   function resized(panel) {
-    if (byId("fit").checked || !panel.fitted) fit(panel);
+    if (axes() !== "keep" || !panel.fitted) fit(panel);
     else placeRing(panel);
   }
 
@@ -385,7 +392,7 @@
       const [x, y] = [0, 1].map((axis) => frame.centers.map((center) => center[axis]));
       panel.centers.data = marked(x, y, x.map((_, digit) => String(digit)), MARK);
       byId(`facts-${panels.indexOf(panel)}`).textContent = `${frame.label} · ${facts(current(panel).wrong)}`;
-      if (byId("fit").checked) fit(panel);
+      if (axes() !== "keep") fit(panel);
       thin(panel);
     }
     filter();
@@ -542,7 +549,7 @@
       showSelected();
       countListed();
     });
-    byId("fit").addEventListener("change", (event) => event.target.checked && panels.forEach(fit));
+    byId("axes").addEventListener("change", () => axes() !== "keep" && panels.forEach(fit));
     byId("clear").addEventListener("click", () => groups.forEach((_, number) => select(number, [])));
     byId("previous").addEventListener("click", () => step(-1));
     byId("next").addEventListener("click", () => step(1));
