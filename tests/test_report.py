@@ -683,6 +683,32 @@ def test_every_line_looks_different_and_a_large_sweep_stays_small(tmp_path: Path
     assert len(page.source) < 3_500_000
 
 
+def luminance(color: str) -> float:
+    """The relative luminance of WCAG 2."""
+    parts = np.array([int(color[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_lines_stand_out_from_white_and_grow_lighter_with_the_weight(tmp_path: Path) -> None:
+    records = read_directory(make_sweep(tmp_path / "sweep")).records
+    shades = [luminance(look.color) for look in looks_of(records)]
+    assert shades == sorted(shades)
+    assert all(1.05 / (shade + 0.05) >= 3 for shade in shades)
+    assert [look.color for look in looks_of(records[::-1])] == [look.color for look in looks_of(records)][
+        ::-1
+    ]
+
+
+def test_each_accuracy_has_a_plot_of_its_own(tmp_path: Path) -> None:
+    page = report(make_sweep(tmp_path / "sweep"))
+    words = [a["aria-label"] or "" for _, a in page.tags if (a.get("id") or "").startswith("curve-")]
+    assert [each.split(" on the test images")[0] for each in words if "accuracy" in each] == [
+        "softmax accuracy",
+        "nearest-center accuracy",
+    ]
+
+
 def test_what_a_log_axis_cannot_show_is_said(tmp_path: Path) -> None:
     page = report(make_sweep(tmp_path / "sweep"))
     part = page.source.split("<figcaption>λ in force")[1].split("</figcaption>")[0]
@@ -710,7 +736,7 @@ def test_the_axis_of_a_constant_starts_at_zero(tmp_path: Path) -> None:
     rows += [{"kind": "epoch", "epoch": epoch, "step": epoch, "test": test} for epoch in (1, 2)]
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     records = read_directory(run).records
-    plots = {curve.title: plot.y_range for curve, plot in curve_plots(records, looks_of(1))}
+    plots = {curve.title: plot.y_range for curve, plot in curve_plots(records, looks_of(records))}
     assert (plots["learning rate"].start, plots["learning rate"].end) == (0, pytest.approx(0.0106))
     loss = plots["softmax loss, training batches"]
     assert (loss.start, loss.end) == (0, pytest.approx(3.18))

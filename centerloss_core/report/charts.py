@@ -47,7 +47,7 @@ def draw(shown: Shown, records: Sequence[Record]) -> Charts:
     roots: dict[str, str] = {}
     sources = [_points_source() for _ in shown.groups]
     drawn = [record for record in records if record.history is not None]
-    looks = looks_of(len(drawn))
+    looks = looks_of(drawn)
     curves = []
     with document.models.freeze():  # or all models would be gone through again for each that is added
         for index, panel in enumerate(shown.panels):

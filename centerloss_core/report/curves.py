@@ -1,6 +1,6 @@
 """The course of the runs over the epochs: a plot per figure, a line per run.
 
-Each run has a colour and a pattern of dashes, so that greys will do, and more than ten runs.
+Each run has a colour, the lighter the larger its λ, and a pattern of dashes, so that greys will do, and many runs.
 """
 
 from __future__ import annotations
@@ -37,8 +37,13 @@ _CURVES = (
 # Seven: with ten colours, 70 runs look each like no other.
 _DASHES = ("none", "8 4", "2 3", "10 3 2 3", "14 5", "5 2 2 2 2 2", "4 8")
 _MARKERS = ("circle", "triangle", "diamond", "star", "inverted_triangle", "hex", "cross")
-_ACCURACIES = (("accuracy", "circle", 1.0), ("nearest_center_accuracy", "square", 0.0))
-_ACCURACY_TITLE = "accuracy on the test images: softmax ●, nearest center □"
+# Of matplotlib's inferno, which grows lighter evenly: up to here all colours have a contrast of 3 with white.
+_LIGHTEST = 0.62
+_LINE_WIDTH = 2.2
+_ACCURACIES = (
+    ("accuracy", "softmax accuracy on the test images"),
+    ("nearest_center_accuracy", "nearest-center accuracy on the test images"),
+)
 
 
 @dataclass(frozen=True)
@@ -74,13 +79,17 @@ class _Line:
     y: _Values
 
 
-def looks_of(runs: int) -> list[Look]:
+def looks_of(records: Sequence[Record]) -> list[Look]:
     """A look for each run."""
-    from centerloss_core.plotting.style import class_colors
+    import matplotlib
+    from matplotlib.colors import to_hex
 
+    ordered = sorted(records, key=lambda each: [x or 0.0 for x in (each.weight, each.alpha, each.seed)])
+    shades = matplotlib.colormaps["inferno"](np.linspace(0, _LIGHTEST, len(ordered)))
+    colors = {id(record): to_hex(shade) for record, shade in zip(ordered, shades, strict=True)}
     return [
-        Look(color, _DASHES[place % len(_DASHES)], _MARKERS[place % len(_MARKERS)])
-        for place, color in enumerate(class_colors(runs))
+        Look(colors[id(record)], _DASHES[place % len(_DASHES)], _MARKERS[place % len(_MARKERS)])
+        for place, record in enumerate(records)
     ]
 
 
@@ -106,11 +115,12 @@ def curve_plots(records: Sequence[Record], looks: Sequence[Look]) -> list[tuple[
         else []
         for record in records
     ]
-    if any(tests):
-        words = _ends(_lines(records, looks, tests, "accuracy"))
-        curve = Curve(f"curve-{len(plots)}", _ACCURACY_TITLE, words, "")
-        alone = max(map(len, tests)) == 1
-        plots.append((curve, (_accuracy_by_run if alone else _accuracy)(records, looks, tests)))
+    for key, title in _ACCURACIES if any(tests) else ():
+        lines = _lines(records, looks, tests, key)
+        if any(np.isfinite(line.y).any() for line in lines):
+            curve = Curve(f"curve-{len(plots)}", title, _ends(lines), "")
+            alone = max(map(len, tests)) == 1
+            plots.append((curve, _accuracy_by_run(records, looks, tests, key) if alone else _accuracy(lines)))
     return plots
 
 
@@ -162,26 +172,16 @@ def _absence(absent: Sequence[_Line], lines: Sequence[_Line]) -> str:
     return "; ".join(parts[:4]) + (f"; and of {len(parts) - 4} more" if len(parts) > 4 else "")
 
 
-def _accuracy(records: Sequence[Record], looks: Sequence[Look], tests: Sequence[Sequence[Row]]) -> figure:
+def _accuracy(lines: Sequence[_Line]) -> figure:
     plot = _accuracy_figure()
-    for key, marker, fill in _ACCURACIES:
-        lines = _lines(records, looks, tests, key)
-        _draw(plot, lines)
-        for line in lines:
-            plot.scatter(
-                line.x,
-                line.y,
-                size=6,
-                marker=marker,
-                line_color=line.look.color,
-                fill_color=line.look.color,
-                fill_alpha=fill,
-            )
+    _draw(plot, lines)
+    for line in lines:
+        plot.scatter(line.x, line.y, size=6, color=line.look.color)
     return plot
 
 
 def _accuracy_by_run(
-    records: Sequence[Record], looks: Sequence[Look], tests: Sequence[Sequence[Row]]
+    records: Sequence[Record], looks: Sequence[Look], tests: Sequence[Sequence[Row]], key: str
 ) -> figure:
     """Runs of one epoch have no course to show: they stand side by side instead."""
     from bokeh.models import Range1d
@@ -195,17 +195,9 @@ def _accuracy_by_run(
     plot.xaxis.major_label_overrides = dict(enumerate(names))
     if len(names) * (max(map(len, names)) + 2) > _LETTERS:
         plot.xaxis.major_label_orientation = 1.1
-    for aside, (key, marker, fill) in zip((-0.06, 0.06), _ACCURACIES, strict=True):
-        values = [finite(each[-1].get(key)) if each else None for each in tests]
-        plot.scatter(
-            [place + aside for place in places],
-            [np.nan if value is None else value for value in values],
-            size=8,
-            marker=marker,
-            line_color=[look.color for look in looks],
-            fill_color=[look.color for look in looks],
-            fill_alpha=fill,
-        )
+    values = [finite(each[-1].get(key)) if each else None for each in tests]
+    heights = [np.nan if value is None else value for value in values]
+    plot.scatter(places, heights, size=8, color=[look.color for look in looks])
     return plot
 
 
@@ -250,7 +242,9 @@ def _draw(plot: figure, lines: Sequence[_Line]) -> None:
             "label": [line.label for line in long],
         }
     )
-    drawn = plot.multi_line("x", "y", source=source, line_color="color", line_dash="dash", line_width=1.7)
+    drawn = plot.multi_line(
+        "x", "y", source=source, line_color="color", line_dash="dash", line_width=_LINE_WIDTH
+    )
     short = [line for line in lines if len(line.x) == 1]
     points = {
         "x": [line.x[0] for line in short],
