@@ -109,13 +109,22 @@ def open_own_file(path: Path, flags: int) -> int:
     A directory that came from a stranger may hold links to the files of whoever opens it.
 
     Raises:
-        OSError: it cannot be opened, or is not an ordinary file.
+        OSError: it cannot be opened, or is not an ordinary file; then its text names the mend.
     """
-    descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a pipe that nobody reads, or a socket
+            raise _not_ordinary(path) from error
+        raise
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.ELOOP, "is not an ordinary file", str(path))
+    raise _not_ordinary(path)
+
+
+def _not_ordinary(path: Path) -> OSError:
+    return OSError(errno.ELOOP, "is not an ordinary file: remove it, or put a copy in its place", str(path))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from centerloss_core.atomic import open_own_file
 from centerloss_core.devices import thread_limits
 from centerloss_core.interrupts import LEASH
 from centerloss_core.locks import holder
@@ -26,12 +27,15 @@ def start(task: Task, variables: Mapping[str, str] | None = None) -> subprocess.
     Args:
         task: the point.
         variables: of the environment, above those of this process.
+
+    Raises:
+        OSError: its log cannot be written, or is a link.
     """
     if (task.path / MANIFEST).is_file():
         arguments = ["--resume", str(task.path)]
     else:
         arguments = ["--config", str(task.config), "--run-dir", str(task.path)]
-    with task.log.open("ab") as log:
+    with os.fdopen(open_own_file(task.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as log:
         return subprocess.Popen(
             # -P: what lies in the user's folder must not be imported in place of this program.
             [sys.executable, "-P", "-m", "cli", "train", *arguments, "--quiet"],

@@ -8,11 +8,12 @@ more than one in memory. The functions are generators: each yields a call to the
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from centerloss_core.atomic import atomic_directory, atomic_write, new_file, remove_directory
+from centerloss_core.atomic import atomic_directory, atomic_write, new_file, open_own_file, remove_directory
 from centerloss_core.locks import DirectoryLock
 from centerloss_core.runs import MANIFEST
 from centerloss_core.sweeps.launchers.launcher import Task
@@ -153,7 +154,7 @@ class Mirror:
             with atomic_write(path) as file:
                 yield from self._append(name, 0, None, stamp[1], file)
         else:
-            with path.open("ab") as file:
+            with os.fdopen(open_own_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
                 yield from self._append(name, have, first, stamp[1], file)
         self._same[name] = stamp
 

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from centerloss_core.atomic import atomic_write
+from centerloss_core.atomic import atomic_write, open_own_file
 
 TERM, KILL = "TERM", "KILL"
 FOLDER = "slurm"
@@ -72,13 +72,14 @@ def _tickets(folder: Path) -> Iterator[tuple[str, int, str]]:
 
 
 def give_order(folder: Path, ticket: str, order: str) -> None:
-    """Tell the job of this ticket; nothing where somebody removed the notes.
+    """Tell the job of this ticket; nothing where somebody removed the notes, or has put a link in the place of one.
 
     The file is there already and is written in place, because a network file system may take half a minute to show
     another machine a new name, but shows what a file says whenever it is opened.
     """
-    with contextlib.suppress(OSError), (folder / f"{ticket}.order").open("r+") as file:
-        file.write(f"{order}\n")
+    with contextlib.suppress(OSError):
+        with os.fdopen(open_own_file(folder / f"{ticket}.order", os.O_WRONLY), "w") as file:
+            file.write(f"{order}\n")
 
 
 def order_for(folder: Path, ticket: str) -> str | None:
