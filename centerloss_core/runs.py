@@ -37,6 +37,7 @@ from centerloss_core.changes import refuse_changes
 from centerloss_core.config import Config, dump_yaml, load_config
 from centerloss_core.errors import ExpectedError
 from centerloss_core.locks import LOCK, DirectoryLock, InUseError, holder
+from centerloss_core.strangers import own_folder
 
 Status = Literal["running", "completed", "failed", "interrupted"]
 
@@ -49,6 +50,7 @@ class RunError(ExpectedError):
 
 
 _PARTS = ("checkpoints", "features", "plots")
+TENSORBOARD = "tensorboard"  # made when it is asked for
 
 
 class Run:
@@ -106,8 +108,10 @@ class Run:
         Raises:
             RunError: it is not a run directory, or cannot be written.
             InUseError: its process has not ended.
+            LinkError: one of its folders is a link.
         """
         read_manifest(path)
+        refuse_links(path)
         lock = take_over(path)
         try:
             manifest = read_manifest(path)  # again, now that nobody changes it
@@ -225,6 +229,12 @@ class Run:
 
     def _write_manifest(self) -> None:
         write_json(self.path / MANIFEST, self.manifest)
+
+
+def refuse_links(path: Path) -> None:
+    """Raise LinkError if a folder that a run in `path` writes into is a link; where they are missing, all is well."""
+    for part in (*_PARTS, TENSORBOARD):
+        own_folder(path / part)
 
 
 def _open_to_append(path: Path, mode: Literal["ab", "a+b"] = "ab", buffering: int = -1) -> IO[bytes]:

@@ -19,8 +19,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from centerloss_core.atomic import atomic_write, clear_temporaries, errors_name
+from centerloss_core.atomic import atomic_write, clear_temporaries, errors_name, open_own_file
 from centerloss_core.errors import ExpectedError
+from centerloss_core.runs import TENSORBOARD
+from centerloss_core.strangers import own_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from centerloss_core.config import Config
     from centerloss_core.features import FeatureDump
 
-FOLDER = "tensorboard"
 _EVENTS = "events.out.tfevents"
 _PROJECTOR_DIMENSIONS = 3
 _NO_FIGURES = ("kind", "step", "epoch")
@@ -62,7 +63,8 @@ class Board:
 
         Raises:
             TensorBoardError: the extra is not installed.
-            OSError: the folder cannot be written.
+            LinkError: the folder is a link.
+            OSError: it cannot be written.
         """
         require_tensorboard()
         from tensorboard.compat.proto.event_pb2 import SessionLog
@@ -70,7 +72,7 @@ class Board:
         self._config = config
         self._data_title = data_title
         self._run_path = run_path
-        self._folder = run_path / FOLDER
+        self._folder = own_folder(run_path / TENSORBOARD)
         self._folder.mkdir(exist_ok=True)
         clear_temporaries(self._folder)
         self._file = self._folder / _next_name(self._folder)
@@ -119,7 +121,8 @@ class Board:
 
         record = io.BytesIO()
         RecordWriter(record).write(Event(wall_time=time.time(), **content).SerializeToString())
-        with errors_name(self._file), self._file.open("ab") as file:
+        descriptor = open_own_file(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        with errors_name(self._file), os.fdopen(descriptor, "ab") as file:
             file.write(record.getvalue())
 
     # ---- What is left at its end ----------------------------------------------------------------------------

@@ -4,9 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from test_plotting import make_run, make_sweep
 
 from centerloss_core.config import load_document
+from centerloss_core.measures import evaluate_directory
+from centerloss_core.measures.directory import EvaluationError
+from centerloss_core.plotting import plot_directory
 from centerloss_core.runs import Run
+from centerloss_core.strangers import LinkError
 from centerloss_core.sweeps import Point, plan, resume_sweep
 from centerloss_core.sweeps.grid import write_points
 
@@ -81,3 +86,82 @@ def test_an_order_to_a_job_is_never_written_over_another_file(sweep: Path, preci
         resume_sweep(sweep)
     assert everything(precious) == before
     assert (notes / f"{NAME}.2.order").read_text() == "TERM\n"
+
+
+LINKED = r"is a link, and nothing is written through one: remove it, or put a copy of the folder"
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "features", "plots", "tensorboard"])
+def test_no_folder_of_a_run_leads_out_of_it(name: str, sweep: Path, precious: Path) -> None:
+    before = everything(precious)
+    folder = sweep / NAME / name
+    if folder.exists():
+        folder.rmdir()
+    folder.symlink_to(precious)
+    for go_on in (lambda: Run.open(sweep / NAME), lambda: resume_sweep(sweep)):
+        with pytest.raises(LinkError, match=LINKED) as caught:
+            go_on()
+        assert str(caught.value).startswith(f"{folder} is a link")
+    assert everything(precious) == before
+    assert not (sweep / NAME / "lock").exists()
+    folder.unlink()
+    folder.write_text("")
+    with pytest.raises(LinkError, match=f"{name} is in the way of a folder of that name"):
+        Run.open(sweep / NAME)
+
+
+@pytest.mark.parametrize("name", ["points", "logs", "slurm", "slurm/notes", NAME])
+def test_no_folder_of_a_sweep_leads_out_of_it(name: str, sweep: Path, tmp_path: Path, precious: Path) -> None:
+    folder = sweep / name
+    folder.parent.mkdir(exist_ok=True)
+    if folder.exists():
+        folder.rename(precious / "moved")
+    else:
+        (precious / "moved").mkdir()
+    (precious / "moved" / f"{NAME}.1.order").touch()
+    before = everything(precious)
+    folder.symlink_to(precious / "moved")
+    with pytest.raises(LinkError, match=LINKED) as caught:
+        resume_sweep(sweep)
+    assert str(caught.value).startswith(f"{folder} is a link")
+    assert everything(precious) == before
+    assert not (sweep / "summary.json").exists()
+
+
+def test_the_directory_that_is_named_may_be_a_link(sweep: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(sweep / NAME)
+    Run.open(tmp_path / "link").close()
+
+
+def test_figures_go_through_no_link(tmp_path: Path, precious: Path) -> None:
+    before = everything(precious)
+    run = make_run(tmp_path / "run")
+    (run / "plots").symlink_to(precious)
+    with pytest.raises(LinkError, match=LINKED):
+        plot_directory(run, figures=["distances"])
+    assert plot_directory(run, figures=["distances"], out=tmp_path / "here.png") == [tmp_path / "here.png"]
+
+    sweep = make_sweep(tmp_path / "sweep")
+    (sweep / NAME).rename(tmp_path / "moved")
+    (sweep / NAME).symlink_to(tmp_path / "moved")
+    with pytest.raises(LinkError, match=LINKED):
+        plot_directory(sweep, figures=["distances"])
+    assert not [path for path in tmp_path.rglob("*.png") if path.parent != tmp_path]
+    assert everything(precious) == before
+
+
+def test_evaluations_go_through_no_link(tmp_path: Path, precious: Path) -> None:
+    before = everything(precious)
+    run = make_run(tmp_path / "run")
+    (run / "checkpoints").symlink_to(precious)
+    with pytest.raises(LinkError, match=LINKED):
+        evaluate_directory(run)
+
+    sweep = make_sweep(tmp_path / "sweep", dict.fromkeys((0.0, 0.01, 1.0), "missing"))
+    (sweep / NAME).rename(tmp_path / "moved")
+    moved = sorted((tmp_path / "moved").iterdir())
+    (sweep / NAME).symlink_to(tmp_path / "moved")
+    with pytest.raises(EvaluationError, match=rf"no point could be evaluated:\n.*{LINKED}"):
+        evaluate_directory(sweep)
+    assert sorted((tmp_path / "moved").iterdir()) == moved
+    assert everything(precious) == before

@@ -16,6 +16,7 @@ from centerloss_core.features import FeatureDump, read_features
 from centerloss_core.measures.evaluate import SETTINGS, STEPS, SplitEvaluation, evaluate_split
 from centerloss_core.measures.tables import write_tables
 from centerloss_core.runs import FORMAT, MANIFEST, Run, read_manifest, write_json
+from centerloss_core.strangers import own_folder
 from centerloss_core.sweeps.summary import SUMMARY, read_summary
 
 EVALUATION = "evaluation.json"
@@ -104,6 +105,7 @@ def evaluate_directory(
         FeatureFileError: a feature dump of the run is missing or damaged.
         RunError: a `run.json` or `summary.json` is damaged, or the directory cannot be written.
         InUseError: another process works in the run.
+        LinkError: a folder of the run is a link.
         OSError: a file cannot be written.
     """
     if (directory / MANIFEST).is_file():
@@ -207,6 +209,7 @@ def _evaluate_sweep(directory: Path, splits: Sequence[str], show: ShowStep) -> R
 
 
 def _status(path: Path) -> str:
+    own_folder(path)  # its evaluation is written into it
     if not (path / MANIFEST).is_file():
         return "not begun"
     return status_of(path, read_manifest(path))

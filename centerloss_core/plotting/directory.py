@@ -56,6 +56,7 @@ def plot_directory(
         PlotError: no such directory, no features to draw yet, settings that contradict each other, or curves named in
             `figures` of a run without a history.
         FeatureFileError: a feature dump is damaged.
+        LinkError: the folder for the figures is a link.
         OSError: a figure cannot be written.
     """
     check_choice("split", split, SPLITS)

@@ -1,6 +1,6 @@
 """From the files of a run or sweep to its figures on disk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.seeds import has_spread, measure, seeds_figure
 from centerloss_core.plotting.style import house_style
 from centerloss_core.runs import read_manifest
+from centerloss_core.strangers import own_folder
 
 
 def plot_run(directory: Path, order: Order) -> list[Path]:
@@ -44,6 +45,7 @@ def plot_run(directory: Path, order: Order) -> list[Path]:
         raise PlotError(
             f"{directory / 'features' / order.split}-final.npz: no such feature dump, {_why_no_features(run)}"
         )
+    _refuse_links(order, directory)
     with house_style():
         written = _draw_run(snapshot, order)
         if order.animate:
@@ -60,6 +62,7 @@ def plot_sweep(directory: Path, order: Order) -> list[Path]:
             f"{directory}: no run of this sweep has {order.split} features to draw yet; let one finish"
         )
     completed = [snapshot for snapshot in snapshots if snapshot.run.status == "completed"]
+    _refuse_links(order, directory, [snapshot.run for snapshot in completed])
     if "curves" in order.named:  # an error leaves no half of the figures
         for snapshot in completed:
             read_history(snapshot.run)
@@ -70,6 +73,14 @@ def plot_sweep(directory: Path, order: Order) -> list[Path]:
         if order.animate:
             written += _animate(arrange(cells), directory, order)
     return _refuse_nothing(directory, written)
+
+
+def _refuse_links(order: Order, directory: Path, runs: Sequence[Run] = ()) -> None:
+    """Raise LinkError if a folder that figures are to go into is a link, before any is drawn; `runs`: of a sweep."""
+    if order.out is None:
+        own_folder(directory / "plots")
+        for run in runs:
+            own_folder(own_folder(run.directory) / "plots")
 
 
 def _draw_sweep(cells: list[Cell], plots: Path, order: Order) -> list[Path]:

@@ -22,10 +22,19 @@ from centerloss_core.runs import (
     read_json,
     refuse_another_format,
     refuse_existing,
+    refuse_links,
     take_over,
 )
+from centerloss_core.strangers import own_folder
 from centerloss_core.sweeps.conductor import Conductor, ShowStates
-from centerloss_core.sweeps.grid import Point, fingerprint, read_points, refuse_other_points, write_points
+from centerloss_core.sweeps.grid import (
+    Point,
+    config_path,
+    fingerprint,
+    read_points,
+    refuse_other_points,
+    write_points,
+)
 from centerloss_core.sweeps.launchers import Launch, log_path, open_launcher, slurm_notes
 from centerloss_core.sweeps.launchers.child import wait_until_free
 from centerloss_core.sweeps.states import PointState
@@ -100,6 +109,7 @@ def resume_sweep(
     Raises:
         RunError: it is not a sweep, or cannot be written.
         InUseError: its process has not ended.
+        LinkError: a folder in it that is written to is a link.
         ChangedError: `asked` are not its points.
         LauncherError, InterruptedRunError: as for `run_sweep`.
     """
@@ -107,6 +117,7 @@ def resume_sweep(
     points = read_points(directory, summary)
     if asked is not None:
         refuse_other_points(directory, points, asked)
+    _refuse_links(directory, points)
     with take_over(directory) as lock:
         clear_temporaries(directory)
         origin = {
@@ -137,6 +148,14 @@ def resume_sweep(
             return Conductor(
                 states, directory, lock, origin, launch, launcher, retries, fail_fast, show
             ).conduct()
+
+
+def _refuse_links(directory: Path, points: Sequence[Point]) -> None:
+    notes = slurm_notes.notes_folder(directory)
+    for folder in (config_path(directory, "").parent, log_path(directory, "").parent, notes.parent, notes):
+        own_folder(folder)
+    for point in points:
+        refuse_links(own_folder(directory / point.name))
 
 
 def _warn_of_strangers(directory: Path, points: Sequence[Point], warn: Warn) -> None:

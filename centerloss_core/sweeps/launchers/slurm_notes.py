@@ -77,9 +77,9 @@ def give_order(folder: Path, ticket: str, order: str) -> None:
     The file is there already and is written in place, because a network file system may take half a minute to show
     another machine a new name, but shows what a file says whenever it is opened.
     """
-    with contextlib.suppress(OSError):
-        with os.fdopen(open_own_file(folder / f"{ticket}.order", os.O_WRONLY), "w") as file:
-            file.write(f"{order}\n")
+    path = folder / f"{ticket}.order"
+    with contextlib.suppress(OSError), os.fdopen(open_own_file(path, os.O_WRONLY), "w") as file:
+        file.write(f"{order}\n")
 
 
 def order_for(folder: Path, ticket: str) -> str | None:
