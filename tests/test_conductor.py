@@ -20,7 +20,7 @@ from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.locks import DirectoryLock, ReplacedError
 from centerloss_core.runs import Run, read_manifest
 from centerloss_core.sweeps import Launch, PointState, plan, ray_address_of, resume_sweep, run_sweep, sweep
-from centerloss_core.sweeps.launchers import Ending, Task, child
+from centerloss_core.sweeps.launchers import Ending, LauncherError, Task, child
 from cli.sweep_view import View
 
 CONFIG = """
@@ -310,8 +310,14 @@ def test_a_sweep_is_resumed_as_it_was_begun_unless_something_else_is_asked(
         raise RuntimeError
 
     monkeypatch.setattr(sweep, "open_launcher", note)
+    words = (
+        "was begun on the Ray cluster at head:6379: go on there with --ray-address head:6379, or here with"
+    )
+    with pytest.raises(LauncherError, match=words):  # a stranger may have written the address
+        resume_sweep(tmp_path / "sweep")
+    assert asked == []
     launches = (
-        Launch(),
+        Launch(ray_address="head:6379"),
         Launch(launcher="slurm"),
         Launch(launcher="local", jobs=4),
         Launch(ray_address="local"),

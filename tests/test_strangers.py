@@ -1,6 +1,8 @@
 """Directories from strangers: nothing outside them is written to, and nothing in them is waited for or swallowed."""
 
+import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ from centerloss_core.plotting import plot_directory
 from centerloss_core.runs import Run
 from centerloss_core.strangers import LinkError
 from centerloss_core.sweeps import Point, plan, resume_sweep
+from centerloss_core.sweeps import sweep as sweep_module
 from centerloss_core.sweeps.grid import write_points
+from centerloss_core.sweeps.launchers import LauncherError
 
 NAME = "lambda0.1-alpha0.5-seed0"
 
@@ -165,3 +169,25 @@ def test_evaluations_go_through_no_link(tmp_path: Path, precious: Path) -> None:
         evaluate_directory(sweep)
     assert sorted((tmp_path / "moved").iterdir()) == moved
     assert everything(precious) == before
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:6379", "ray://x:10001", "x; rm -rf ~", "\x1b[2J", "x" * 5000])
+def test_a_cluster_that_the_directory_names_is_shown_and_not_joined(
+    address: str, sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "open_launcher", lambda *_: pytest.fail("it was joined"))
+    (sweep / "summary.json").write_text(
+        json.dumps({"format": 1, "launcher": "ray", "ray_address": address, "runs": []})
+    )
+    with pytest.raises(LauncherError) as caught:
+        resume_sweep(sweep)
+    words = str(caught.value)
+    assert words.startswith(f"{sweep} was begun on the Ray cluster at ")
+    assert words.endswith("or here with --launcher local")
+    assert words.isprintable()
+    assert len(words) < 800
+    command = words.partition("with ")[2].rpartition(", or")[0]
+    shown = shlex.split(command)  # whoever pastes it gives an address, and nothing else
+    assert shown[0] == "--ray-address"
+    assert len(shown) == 2
+    assert shown[1] == address or not address.isprintable() or len(address) > 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from centerloss_core.atomic import clear_temporaries, new_file
 from centerloss_core.config import Resources, Slurm
+from centerloss_core.config.problems import shortened
 from centerloss_core.devices import threads_of_this_process
 from centerloss_core.diagnosis import Warn
 from centerloss_core.locks import DirectoryLock, holder
@@ -35,7 +37,7 @@ from centerloss_core.sweeps.grid import (
     refuse_other_points,
     write_points,
 )
-from centerloss_core.sweeps.launchers import Launch, log_path, open_launcher, slurm_notes
+from centerloss_core.sweeps.launchers import Launch, LauncherError, log_path, open_launcher, slurm_notes
 from centerloss_core.sweeps.launchers.child import wait_until_free
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import SUMMARY, write_summary
@@ -111,7 +113,8 @@ def resume_sweep(
         InUseError: its process has not ended.
         LinkError: a folder in it that is written to is a link.
         ChangedError: `asked` are not its points.
-        LauncherError, InterruptedRunError: as for `run_sweep`.
+        LauncherError: as for `run_sweep`, and where it was begun on a Ray cluster elsewhere and none is asked for.
+        InterruptedRunError: as for `run_sweep`.
     """
     summary = _read_summary(directory, warn)
     points = read_points(directory, summary)
@@ -124,6 +127,7 @@ def resume_sweep(
             key: value for key, value in (summary or provenance()).items() if key not in ("format", "runs")
         }
         states = [PointState(point, directory / point.name) for point in points]
+        asked_address = launch.ray_address
         launch, threads = _as_begun(origin, launch, states)
         origin |= {**_record(launch, threads), "points": origin.get("points", fingerprint(directory))}
         log_path(directory, "").parent.mkdir(exist_ok=True)
@@ -143,7 +147,10 @@ def resume_sweep(
                 f"each point keeps the {threads} threads it was begun with; sweep.resources.cpus is {asked_cores}"
             )
         # A sweep that is done can be looked at where its cluster is not.
-        with open_launcher(launch if any(state.waits for state in states) else Launch(), threads) as launcher:
+        launch_now = launch if any(state.waits for state in states) else Launch()
+        if launch_now.ray_address != asked_address:
+            _refuse_remembered_cluster(directory, launch_now.ray_address)
+        with open_launcher(launch_now, threads) as launcher:
             _wait_for_earlier_runs(directory, states, warn)
             return Conductor(
                 states, directory, lock, origin, launch, launcher, retries, fail_fast, show
@@ -156,6 +163,16 @@ def _refuse_links(directory: Path, points: Sequence[Point]) -> None:
         own_folder(folder)
     for point in points:
         refuse_links(own_folder(directory / point.name))
+
+
+def _refuse_remembered_cluster(directory: Path, address: str | None) -> None:
+    """Raise LauncherError unless it is here: whoever joins a cluster trusts it, and a stranger may have named it."""
+    if address not in (None, "local", "auto"):
+        where = shlex.quote(shortened(address, 200))
+        raise LauncherError(
+            f"{directory} was begun on the Ray cluster at {where}: go on there with --ray-address {where}, "
+            "or here with --launcher local"
+        )
 
 
 def _warn_of_strangers(directory: Path, points: Sequence[Point], warn: Warn) -> None:
@@ -225,7 +242,7 @@ def ray_address_of(directory: Path, launch: Launch) -> str | None:
 
 def _begun_address(origin: Mapping[str, Any]) -> str | None:
     address = origin.get("ray_address")
-    return address if isinstance(address, str) and origin.get("launcher") == "ray" else None
+    return address if address and isinstance(address, str) and origin.get("launcher") == "ray" else None
 
 
 def read_sweep(directory: Path, warn: Warn = lambda _: None) -> list[Point]:
