@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -27,6 +26,7 @@ from centerloss_core.array_files import Header, read_arrays, write_arrays
 from centerloss_core.atomic import atomic_directory, new_file
 from centerloss_core.callbacks import Stopwatch
 from centerloss_core.errors import ExpectedError
+from centerloss_core.strangers import open_to_read, read_text
 
 _ARRAYS, _POSITION, _CONFIG, _SUMS = "state.npz", "position.json", "config.yaml", "SHA256SUMS"
 _HASHED = (_ARRAYS, _CONFIG, _POSITION)
@@ -97,13 +97,11 @@ def verify_checkpoint(path: Path) -> None:
         CheckpointError: that cannot be told, because a file cannot be read.
     """
     try:
-        announced = (path / _SUMS).read_bytes() if _size(path / _SUMS) <= _LONGEST_TEXT else b""
-        whole = announced == _sums(path)
+        whole = read_text(path / _SUMS, _LONGEST_TEXT) == _sums(path).decode()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DamagedCheckpointError(f"{error.filename}: {error.strerror}") from error
-    except (
-        OSError
-    ) as error:  # it may be whole: what it holds must not be given up for a permission or a cable
+    except OSError as error:
+        # It may be whole: what it holds must not be given up for a permission or a cable.
         raise CheckpointError(
             f"{error.filename or path}: {error.strerror or error}: make it readable, then resume"
         ) from error
@@ -121,7 +119,7 @@ def read_position(path: Path) -> Position:
     """
     file = path / _POSITION
     try:
-        found = json.loads(_read_text(file), parse_constant=_refuse_constant)
+        found = json.loads(read_text(file, _LONGEST_TEXT), parse_constant=_refuse_constant)
         return _checked(found)
     # RecursionError: thousands of brackets.
     except (OSError, ValueError, RecursionError) as error:
@@ -135,7 +133,7 @@ def read_config_text(path: Path) -> str:
         CheckpointError: it cannot be read.
     """
     try:
-        return _read_text(path / _CONFIG)
+        return read_text(path / _CONFIG, _LONGEST_TEXT)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path / _CONFIG}: cannot be read ({error})") from error
 
@@ -156,24 +154,9 @@ def read_state(path: Path, check: Callable[[Mapping[str, Header]], None]) -> dic
 def _sums(folder: Path) -> bytes:
     lines = []
     for name in _HASHED:
-        _size(folder / name)
-        with (folder / name).open("rb") as file:
+        with open_to_read(folder / name) as file:
             lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
     return "".join(lines).encode()
-
-
-def _size(path: Path) -> int:
-    """Of a file; a ValueError for anything else, because a link to a device or a pipe may never end."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"{path.name} is not a file")
-    return found.st_size
-
-
-def _read_text(path: Path) -> str:
-    if _size(path) > _LONGEST_TEXT:
-        raise ValueError(f"is longer than {_LONGEST_TEXT} bytes")
-    return path.read_text(encoding="utf-8")
 
 
 def _refuse_constant(name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import stat
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from centerloss_core.config import Config
 from centerloss_core.errors import ExpectedError
 from centerloss_core.listing import list_runs
 from centerloss_core.runs import MANIFEST, begun_config, read_manifest
+from centerloss_core.strangers import open_to_read
 
 _PROVENANCE = ("versions", "platform", "git_revision", "backend", "device", "threads", "precision")
 _DATA = ("fingerprint", "train", "validation", "test")  # not `source`: the same images may lie elsewhere
@@ -256,9 +256,7 @@ def _dumps_are_equal(paths: Sequence[Path]) -> bool | None:
 
 def _digest(path: Path) -> str | None:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            return None
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (OSError, ValueError):
         return None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
-import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from typing import Any, Literal, get_args
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.locks import holder
+from centerloss_core.strangers import read_object
 from centerloss_core.written import finite
 
 Status = Literal["running", "stopped", "completed", "failed", "interrupted", "damaged"]
@@ -25,9 +24,6 @@ SortKey = Literal[
 # Not `runs.MANIFEST`: importing `runs` costs pydantic, which takes longer than reading a thousand manifests.
 _MANIFEST, _SUMMARY = "run.json", "summary.json"
 _WRITTEN: tuple[Status, ...] = ("running", "completed", "failed", "interrupted")
-_MOST_BYTES = (
-    16 << 20
-)  # a manifest has a few thousand; whatever is larger is none, and must not fill the memory
 
 
 class ListingError(ExpectedError):
@@ -155,12 +151,12 @@ def _has_manifest(directory: Path) -> bool:
 
 def _row(name: str, path: Path, now: datetime) -> RunRow:
     try:
-        manifest = _read(path / _MANIFEST)
+        manifest = read_object(path / _MANIFEST)
         written = _status(manifest)
         status = status_now(path, manifest)
         if status not in (written, "stopped"):  # it has come to its end meanwhile
-            manifest = _read(path / _MANIFEST)
-    except (OSError, ValueError, RecursionError) as error:
+            manifest = read_object(path / _MANIFEST)
+    except (OSError, ValueError) as error:
         reason = (
             (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
         )
@@ -205,29 +201,10 @@ def status_now(path: Path, manifest: Mapping[str, Any]) -> Status:
     status = _status(manifest)
     if status != "running" or holder(path) is not None:
         return status
-    with contextlib.suppress(OSError, ValueError, RecursionError):
+    with contextlib.suppress(OSError, ValueError):
         # It may have come to its end, and given the lock back, since the manifest was read.
-        status = _status(_read(path / _MANIFEST))
+        status = _status(read_object(path / _MANIFEST))
     return "stopped" if status == "running" else status
-
-
-def _read(path: Path) -> dict[str, Any]:
-    # O_NONBLOCK: a pipe of this name, which nobody writes to, would be waited for.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError("is not a file")
-        if found.st_size > _MOST_BYTES:
-            raise ValueError(f"is larger than {_MOST_BYTES >> 20} MiB")
-        content = json.loads(file.read(), parse_constant=_refuse_constant)
-    if not isinstance(content, dict):
-        raise ValueError(f"expected a JSON object, found {type(content).__name__}")
-    return content
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _status(manifest: Mapping[str, Any]) -> Status:

@@ -37,7 +37,7 @@ from centerloss_core.changes import refuse_changes
 from centerloss_core.config import Config, dump_yaml, load_config
 from centerloss_core.errors import ExpectedError
 from centerloss_core.locks import LOCK, DirectoryLock, InUseError, holder
-from centerloss_core.strangers import own_folder
+from centerloss_core.strangers import MOST_IN_A_ROW, open_to_read, own_folder, read_object
 
 Status = Literal["running", "completed", "failed", "interrupted"]
 
@@ -200,8 +200,7 @@ class Run:
         with _open_to_append(self._metrics_path, "a+b") as file:
             found = file.tell()
             if found < length:
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
+                file.truncate(_end_of_last_row(file))
                 return False
             file.truncate(length)
         return True
@@ -241,6 +240,17 @@ def _open_to_append(path: Path, mode: Literal["ab", "a+b"] = "ab", buffering: in
     return os.fdopen(open_own_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), mode, buffering)
 
 
+def _end_of_last_row(file: IO[bytes]) -> int:
+    """How many bytes a file has up to its last newline, that included; looked for from its end."""
+    begin = file.seek(0, 2)
+    while begin:
+        end, begin = begin, max(0, begin - MOST_IN_A_ROW)
+        file.seek(begin)
+        if (found := file.read(end - begin).rfind(b"\n")) >= 0:
+            return begin + found + 1
+    return 0
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON whole or not at all; NaN is refused, because JSON has none."""
     with atomic_write(path) as file:
@@ -251,15 +261,12 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        RunError: the file is missing or is not one.
+        RunError: the file is missing, is not one, or is far too large for it.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except (OSError, ValueError, RecursionError) as error:
+        return read_object(path)
+    except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(content, dict):
-        raise RunError(f"{path}: expected a JSON object, found {type(content).__name__}")
-    return content
 
 
 def refuse_another_format(path: Path, content: Mapping[str, Any]) -> None:
@@ -269,10 +276,6 @@ def refuse_another_format(path: Path, content: Mapping[str, Any]) -> None:
             f"{path}: is of format {content.get('format')!r}, and this version of centerloss knows {FORMAT}: "
             "use the version that wrote it"
         )
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -381,11 +384,11 @@ def last_row(path: Path, *, kind: str) -> dict[str, Any] | None:
     Reads only the end of the file, so that watching a long run costs nothing.
     """
     try:
-        with (path / "metrics.jsonl").open("rb") as file:
+        with open_to_read(path / "metrics.jsonl") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - 8192))
-            tail = file.read().split(b"\n")[:-1]  # what follows the last newline is still being written
-    except OSError:
+            tail = file.read(8192).split(b"\n")[:-1]  # what follows the last newline is still being written
+    except (OSError, ValueError):
         return None
     return next(_rows_of_kind(reversed(tail), kind), None)
 
@@ -394,7 +397,7 @@ def _rows_of_kind(lines: Iterator[bytes], kind: str) -> Iterator[dict[str, Any]]
     for line in lines:
         try:
             row = json.loads(line)
-        except ValueError:  # the first line of the tail may be cut
+        except (ValueError, RecursionError):  # the first line of the tail may be cut
             continue
         if isinstance(row, dict) and row.get("kind") == kind:
             yield row

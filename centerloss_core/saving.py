@@ -22,6 +22,7 @@ from centerloss_core.checkpoints import restore_state, state_of
 from centerloss_core.config import Train
 from centerloss_core.diagnosis import Warn
 from centerloss_core.runs import Run
+from centerloss_core.strangers import read_text
 from centerloss_core.train_step import TrainStep
 
 _KEPT = 2  # the newest, and one more in case that one turns out damaged
@@ -151,5 +152,5 @@ def restore(
 
 
 def config_text(run: Run) -> str:
-    """The `config.yaml` of a run."""
-    return (run.path / "config.yaml").read_text(encoding="utf-8")
+    """The `config.yaml` of a run, as `begun_config` has read it before."""
+    return read_text(run.path / "config.yaml")

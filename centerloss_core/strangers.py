@@ -1,15 +1,26 @@
 """A directory that somebody else may have filled: what lies in it is looked at before it is written to or read.
 
-In the place of a folder of ours there may be a link to one of the user's.
+In the place of a folder of ours there may be a link to one of the user's; in that of a file a pipe, a device, or more
+than the memory holds. Importing this loads nothing that takes time.
 """
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import stat
+from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 from centerloss_core.errors import ExpectedError
+
+# A run.json has some thousand bytes, a summary.json some hundred for each point, a row of metrics.jsonl some hundred.
+# What is larger is none of ours; parsed, JSON takes up to twenty times as much memory.
+MOST_BYTES = 16 << 20
+MOST_IN_A_ROW, MOST_IN_ROWS = 64 << 10, 64 << 20
 
 
 class LinkError(ExpectedError):
@@ -35,3 +46,74 @@ def own_folder(path: Path) -> Path:
     if not stat.S_ISDIR(mode):
         raise LinkError(f"{path} is in the way of a folder of that name: remove it, or move it away")
     return path
+
+
+# ---- Reading ---------------------------------------------------------------------------------------------------
+
+
+def open_to_read(path: Path) -> BufferedReader:
+    """Open a file, or what a link leads to, without waiting: no pipe is read, and no device.
+
+    Raises:
+        ValueError: it is something else than a file.
+        OSError: it cannot be opened.
+    """
+    # O_NONBLOCK: a pipe of this name, which nobody writes to, would be waited for.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise ValueError("is a pipe or a device, not a file")
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """All that a file says.
+
+    Raises:
+        ValueError: it is no file, larger than `most` bytes, or not UTF-8.
+        OSError: it cannot be read.
+    """
+    with open_to_read(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise ValueError(f"is larger than {most >> 20} MiB")
+        return file.read(most).decode()
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        ValueError: it is no file, or holds something else.
+        OSError: it cannot be read.
+    """
+    try:
+        content = json.loads(read_text(path), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError(f"is nested too deeply: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"expected a JSON object, found {type(content).__name__}")
+    return content
+
+
+def read_rows(path: Path) -> Iterator[str]:
+    """The lines of a file that is appended to, one at a time; not the last one where its newline is still to come.
+
+    Raises:
+        ValueError: it is no file, one line or all together are too long, or it is not UTF-8.
+        OSError: it cannot be read.
+    """
+    read = 0
+    with open_to_read(path) as file:
+        while (line := file.readline(MOST_IN_A_ROW)).endswith(b"\n"):
+            if (read := read + len(line)) > MOST_IN_ROWS:
+                raise ValueError(f"is larger than {MOST_IN_ROWS >> 20} MiB")
+            yield line[:-1].decode()
+    if len(line) == MOST_IN_A_ROW:
+        raise ValueError(f"has a line of more than {MOST_IN_A_ROW >> 10} KiB")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

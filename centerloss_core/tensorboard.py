@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from centerloss_core.atomic import atomic_write, clear_temporaries, errors_name, open_own_file
+from centerloss_core.atomic import atomic_write, clear_temporaries, errors_name
 from centerloss_core.errors import ExpectedError
 from centerloss_core.runs import TENSORBOARD
 from centerloss_core.strangers import own_folder
@@ -76,6 +76,7 @@ class Board:
         self._folder.mkdir(exist_ok=True)
         clear_temporaries(self._folder)
         self._file = self._folder / _next_name(self._folder)
+        self._file.touch(exist_ok=False)  # nor is it a link
         self._append(file_version="brain.Event:2")
         # A process that was killed may have written events of steps that will be taken again. At this mark, in the
         # file after its own, TensorBoard drops whatever it has read of this step and later ones.
@@ -121,8 +122,7 @@ class Board:
 
         record = io.BytesIO()
         RecordWriter(record).write(Event(wall_time=time.time(), **content).SerializeToString())
-        descriptor = open_own_file(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        with errors_name(self._file), os.fdopen(descriptor, "ab") as file:
+        with errors_name(self._file), self._file.open("ab") as file:
             file.write(record.getvalue())
 
     # ---- What is left at its end ----------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def sweep(
         points = read_sweep(directory)
         asked = None
         if config is not None:
-            document = load_document(config)
+            document = load_document(config, may_be_a_pipe=True)
             launch = launch.completed_by(sweep_section(document, **section_given))
             asked = plan(document, **given)
         elif given:
@@ -106,7 +106,7 @@ def sweep(
             launch = launch.completed_by(section, launch_keys(settings or ()))
     else:
         config = places.required(config)
-        document = load_document(config)
+        document = load_document(config, may_be_a_pipe=True)
         directory = places.sweep_directory(config, run_dir=run_dir)
         points = plan(document, **given)
         launch = launch.completed_by(sweep_section(document, **section_given)).for_points(len(points))

@@ -61,7 +61,8 @@ def train(
         places.refuse_a_new_place(run_dir=run_dir, name=name, dry_run=dry_run)
         path, resolved = resume, begun_config(resume)
         if config is not None or given:
-            refuse_another_config(resume, resolved, load_config(config or resume / "config.yaml", **given))
+            asked = load_config(config or resume / "config.yaml", **given, may_be_a_pipe=config is not None)
+            refuse_another_config(resume, resolved, asked)
         if is_completed(resume):
             if not quiet:
                 console.show_completed(resume)
@@ -69,7 +70,7 @@ def train(
         resumed_after = last_saved_step(resume)
     else:
         config = places.required(config)
-        resolved = load_config(config, **given)
+        resolved = load_config(config, **given, may_be_a_pipe=True)
         path = places.run_directory(config, resolved, run_dir=run_dir, name=name)
     if dry_run:
         refuse_existing(path)

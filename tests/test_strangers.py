@@ -3,21 +3,29 @@
 import json
 import os
 import shlex
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from test_cli import environment
 from test_plotting import make_run, make_sweep
 
-from centerloss_core.config import load_document
+from centerloss_core import strangers
+from centerloss_core.config import dump_yaml, load_document
+from centerloss_core.errors import ExpectedError
 from centerloss_core.measures import evaluate_directory
 from centerloss_core.measures.directory import EvaluationError
-from centerloss_core.plotting import plot_directory
-from centerloss_core.runs import Run
+from centerloss_core.plotting import PlotError, plot_directory
+from centerloss_core.plotting.records import read_history, read_run
+from centerloss_core.runs import Run, begun_config, last_row, read_manifest
 from centerloss_core.strangers import LinkError
-from centerloss_core.sweeps import Point, plan, resume_sweep
+from centerloss_core.sweeps import Point, plan, read_summary, read_sweep, resume_sweep
 from centerloss_core.sweeps import sweep as sweep_module
 from centerloss_core.sweeps.grid import write_points
-from centerloss_core.sweeps.launchers import LauncherError
+from centerloss_core.sweeps.launchers import LauncherError, slurm_notes
 
 NAME = "lambda0.1-alpha0.5-seed0"
 
@@ -191,3 +199,152 @@ def test_a_cluster_that_the_directory_names_is_shown_and_not_joined(
     assert shown[0] == "--ray-address"
     assert len(shown) == 2
     assert shown[1] == address or not address.isprintable() or len(address) > 200
+
+
+# ---- Nothing is waited for, or read without end --------------------------------------------------------------
+
+
+def put(path: Path, what: str) -> None:
+    """Something in the place of a file."""
+    path.unlink(missing_ok=True)
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "device":
+        path.symlink_to("/dev/zero")
+    elif what == "3 GiB":
+        with path.open("wb") as file:
+            file.truncate(3 << 30)
+    elif what == "60 MB of lists":
+        with path.open("wb") as file:
+            file.write(b'{"a":[')
+            for _ in range(100):
+                file.write(b"[]," * 200_000)
+            file.write(b"[]]}")
+    elif what == "brackets":
+        path.write_text('{"kind":"steps","step":1,"a":' + "[" * 30_000 + "\n")
+    elif what == "a folder":
+        path.mkdir()
+
+
+WHATS = ["pipe", "device", "3 GiB", "60 MB of lists", "brackets", "a folder"]
+MOST_MEMORY = 40 << 20  # 16 MiB of text, and its bytes
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """Fail where Python holds much more at once than the largest file that is read."""
+    tracemalloc.start()
+    yield
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < MOST_MEMORY
+
+
+def complaint(read: Callable[[], object], path: Path) -> str:
+    """The one line that a reader ends with; it names the file."""
+    with pytest.raises(ExpectedError) as caught:
+        read()
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{path}: ")
+    assert len(line) < 600
+    return line
+
+
+@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.usefixtures("little_memory")
+def test_a_manifest_that_is_none_of_ours_is_an_error_in_one_line(what: str, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    path = run / "run.json"
+    put(path, what)
+    for read in (read_manifest, Run.open, read_run, begun_config):
+        assert "cannot be read" in complaint(lambda read=read: read(run), path)
+
+
+@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.usefixtures("little_memory")
+def test_a_summary_that_is_none_of_ours_is_an_error_or_written_anew(what: str, tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    put(sweep / "summary.json", what)
+    complaint(lambda: read_summary(sweep), sweep / "summary.json")
+    (sweep / "points").mkdir()
+    (sweep / "points" / f"{NAME}.yaml").write_text(dump_yaml(points(tmp_path)[0].config))
+    warnings: list[str] = []
+    assert [point.name for point in read_sweep(sweep, warnings.append)] == [NAME]
+    assert warnings[0].startswith(f"{sweep}/summary.json: cannot be read")
+
+
+@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.usefixtures("little_memory")
+def test_metrics_that_are_none_of_ours_are_an_error_in_one_line(what: str, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    path = run / "metrics.jsonl"
+    put(path, what)
+    with pytest.raises(PlotError, match=rf"^{path}(: cannot be read|:1: not a row of metrics) \(.*$"):
+        read_history(read_run(run))
+    assert last_row(run, kind="epoch") is None
+
+
+def test_metrics_are_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path / "run")
+    rows = (run / "metrics.jsonl").read_text()
+    monkeypatch.setattr(strangers, "MOST_IN_ROWS", len(rows))
+    assert len(read_history(read_run(run)).steps) == 6
+    (run / "metrics.jsonl").write_text(rows + '{"kind":"steps","step":700')  # what is still being written
+    assert len(read_history(read_run(run)).steps) == 6
+    (run / "metrics.jsonl").write_text(rows + '{"kind":"steps","step":700}\n')
+    with pytest.raises(
+        PlotError, match=r"metrics\.jsonl: cannot be read \(is larger than 0 MiB\); put it back"
+    ):
+        read_history(read_run(run))
+
+
+@pytest.mark.parametrize("what", [*WHATS[:3], "a folder"])
+@pytest.mark.usefixtures("little_memory")
+def test_a_config_that_is_none_of_ours_is_an_error_in_one_line(what: str, sweep: Path) -> None:
+    run = sweep / NAME
+    put(run / "config.yaml", what)
+    complaint(lambda: begun_config(run), run / "config.yaml")
+    point = sweep / "points" / f"{NAME}.yaml"
+    put(point, what)
+    complaint(lambda: resume_sweep(sweep), point)
+
+
+def test_a_config_that_the_user_names_may_be_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text("data: {name: mnist5k}\ntrain: {iterations: 7}\n")
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            'exec "$@" --config <(cat tiny.yaml)',
+            "-",
+            *(sys.executable, "-P", "-m", "cli", "train", "--dry-run"),
+        ],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "iterations: 7" in done.stdout
+
+
+@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.usefixtures("little_memory")
+def test_a_note_of_a_job_that_is_none_of_ours_says_nothing(what: str, tmp_path: Path) -> None:
+    for kind in ("order", "began", "ended"):
+        put(tmp_path / f"{NAME}.1.{kind}", what)
+    assert slurm_notes.order_for(tmp_path, f"{NAME}.1") is None
+    assert slurm_notes.host(tmp_path, f"{NAME}.1") is None
+    assert slurm_notes.ending(tmp_path, f"{NAME}.1") == (None, None)
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_a_log_that_lacks_rows_is_cut_after_its_last_whole_one(tmp_path: Path) -> None:
+    with Run.create(tmp_path / "run", points(tmp_path)[0].config, {}) as run:
+        path = run.path / "metrics.jsonl"
+        path.write_bytes(b'{"kind": "steps"}\n')
+        with path.open("r+b") as file:
+            file.truncate(200 << 20)
+        assert not run.forget_rows_after(1 << 40)
+        assert path.read_bytes() == b'{"kind": "steps"}\n'

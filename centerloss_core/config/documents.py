@@ -20,6 +20,7 @@ import yaml
 from centerloss_core.config.problems import ConfigError, Problem, listed, printable, shortened, shown
 from centerloss_core.config.schema import Config, ConfigFile
 from centerloss_core.config.tree import KeyPath, Origin, Source, Tree
+from centerloss_core.strangers import open_to_read
 
 # A config has about 2 kB; PyYAML reads about 100 kB a second.
 MOST_BYTES = 32 * 1024
@@ -80,8 +81,8 @@ class Document:
     problems: tuple[Problem, ...]
 
 
-def load_document(path: Path) -> Document:
-    """Read a config file.
+def load_document(path: Path, *, may_be_a_pipe: bool = False) -> Document:
+    """Read a config file; a pipe, which may never say anything, only where the user has named it.
 
     Raises ConfigError when it cannot be read as one YAML mapping. Wrong keys and values are found by
     `resolve`, all at once.
@@ -90,7 +91,7 @@ def load_document(path: Path) -> Document:
     def place(line: int | None) -> Origin:
         return Origin(str(path), line, Source.FILE)
 
-    text = _read_text(path, place(None))
+    text = _read_text(path, place(None), may_be_a_pipe)
     parsed = parse(text, place)
     sections = listed(ConfigFile.model_fields)
     if parsed.value is None:
@@ -138,9 +139,9 @@ def parse(text: str, place: Place) -> Parsed:
     return Parsed(value, builder.origins, builder.problems)
 
 
-def _read_text(path: Path, origin: Origin) -> str:
+def _read_text(path: Path, origin: Origin, may_be_a_pipe: bool) -> str:
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if may_be_a_pipe else open_to_read(path) as file:
             raw = file.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
             message = f"larger than {MOST_BYTES // 1024} KiB: this is no config"

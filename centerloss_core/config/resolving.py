@@ -48,9 +48,10 @@ def load_config(
     seed: int | None = None,
     device: str | None = None,
     settings: Sequence[str] = (),
+    may_be_a_pipe: bool = False,
 ) -> Config:
     """The config of one run, from a file and the command line; raises ConfigError with every problem."""
-    document = load_document(path)
+    document = load_document(path, may_be_a_pipe=may_be_a_pipe)
     return resolve(document, lambda_=lambda_, alpha=alpha, seed=seed, device=device, settings=settings)
 
 

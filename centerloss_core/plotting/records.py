@@ -8,6 +8,7 @@ from typing import Any
 
 from centerloss_core.features import FeatureDump, read_features
 from centerloss_core.plotting.errors import PlotError
+from centerloss_core.strangers import read_object, read_rows
 from centerloss_core.sweeps.summary import SUMMARY, read_summary
 from centerloss_core.written import finite
 
@@ -136,26 +137,26 @@ def read_history(run: Run) -> History:
     """Read the training history; the last row of a step counts, because a resumed run repeats some.
 
     Raises:
-        PlotError: `metrics.jsonl` is missing, holds no rows, or is damaged before its last line.
+        PlotError: `metrics.jsonl` is missing, holds no rows, is far too large, or is damaged before its last line.
     """
     path = run.directory / "metrics.jsonl"
     mend = "put it back from a copy, or train the run again"
+    kinds: dict[str, dict[int, Row]] = {"steps": {}, "epoch": {}}
     try:
-        # A line without its newline is one that a crash cut off.
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    except (OSError, UnicodeDecodeError) as error:
+        for number, line in enumerate(read_rows(path), start=1):
+            try:
+                row = json.loads(line)
+                kinds[row["kind"]][int(row["step"])] = row
+            except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+                raise PlotError(
+                    f"{path}:{number}: not a row of metrics ({_reason(error)}); {mend}"
+                ) from error
+    except (OSError, ValueError) as error:
         what = f"{path}: cannot be read ({_reason(error)})"
         # Elsewhere the reason says what to do: permission denied.
         raise PlotError(
-            f"{what}; {mend}" if isinstance(error, FileNotFoundError | UnicodeDecodeError) else what
+            f"{what}; {mend}" if isinstance(error, FileNotFoundError | ValueError) else what
         ) from error
-    kinds: dict[str, dict[int, Row]] = {"steps": {}, "epoch": {}}
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-            kinds[row["kind"]][int(row["step"])] = row
-        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise PlotError(f"{path}:{number}: not a row of metrics ({_reason(error)}); {mend}") from error
     if not kinds["steps"] and not kinds["epoch"]:
         if run.status == "completed":
             raise PlotError(f"{path}: holds no rows, and that of a completed run has some; {mend}")
@@ -165,12 +166,13 @@ def read_history(run: Run) -> History:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return read_object(path)
+    except OSError as error:
         raise PlotError(f"{path}: cannot be read ({_reason(error)})") from error
-    if not isinstance(content, dict):
-        raise PlotError(f"{path}: holds no JSON object")
-    return content
+    except ValueError as error:
+        raise PlotError(
+            f"{path}: cannot be read ({_reason(error)}); put the file back as the run wrote it"
+        ) from error
 
 
 def _number(content: Mapping[str, Any], key: str) -> float:

@@ -24,6 +24,7 @@ from centerloss_core.config import (
     sweep_section,
 )
 from centerloss_core.runs import MANIFEST, RunError, point_name, refuse_another_config
+from centerloss_core.strangers import read_text
 from centerloss_core.sweeps.summary import SUMMARY
 
 _POINTS = "points"
@@ -75,7 +76,7 @@ def fingerprint(directory: Path) -> str:
 
     Of the texts, not of what they mean: a version that knows another setting must not see a change there.
     """
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in _point_files(directory)}
+    texts = {path.stem: read_text(path) for path in _point_files(directory)}
     return hashlib.sha256(
         "\n".join(f"# {name}\n{texts[name]}" for name in sorted(texts)).encode()
     ).hexdigest()

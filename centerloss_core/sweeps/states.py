@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.runs import RunError, last_row, read_manifest
+from centerloss_core.strangers import MOST_BYTES, open_to_read
 from centerloss_core.sweeps.grid import Point
 from centerloss_core.sweeps.launchers.launcher import Started, log_path
 
@@ -89,10 +90,10 @@ class PointState:
     def log_since_start(self) -> str:
         """What its process printed since the last start."""
         try:
-            with self._log.open("rb") as file:
-                file.seek(self._log_bytes_before)
-                return file.read().decode(errors="replace")
-        except OSError:
+            with open_to_read(self._log) as file:
+                file.seek(max(self._log_bytes_before, file.seek(0, 2) - MOST_BYTES))
+                return file.read(MOST_BYTES).decode(errors="replace")
+        except (OSError, ValueError):
             return ""
 
     def _progress(self) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.atomic import atomic_write, open_own_file
+from centerloss_core.strangers import read_object, read_text
 
 TERM, KILL = "TERM", "KILL"
 FOLDER = "slurm"
@@ -85,8 +86,8 @@ def give_order(folder: Path, ticket: str, order: str) -> None:
 def order_for(folder: Path, ticket: str) -> str | None:
     """What the job of this ticket is asked to do; None: to go on."""
     try:
-        text = (folder / f"{ticket}.order").read_text(encoding="ascii", errors="replace")
-    except OSError:
+        text = read_text(folder / f"{ticket}.order")
+    except (OSError, ValueError):
         return None
     return next((order for order in (KILL, TERM) if text == f"{order}\n"), None)
 
@@ -135,7 +136,6 @@ def _write(path: Path, said: dict[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        said = json.loads(path.read_bytes())
+        return read_object(path)
     except (OSError, ValueError):
         return {}
-    return said if isinstance(said, dict) else {}
