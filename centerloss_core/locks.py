@@ -20,6 +20,7 @@ from centerloss_core.errors import ExpectedError
 LOCK = "lock"
 _LOOKS, _MOMENT = 20, 0.01  # seconds
 _LONGEST = 4096  # bytes; whoever wrote more is not this program
+_LONGEST_COMMAND = 300  # characters, of at most 12 bytes each: whatever it is, the signature can be read back
 
 
 class InUseError(ExpectedError):
@@ -51,11 +52,12 @@ class DirectoryLock:
             raise InUseError(
                 f"{directory} is in use by {holder(directory) or 'another process'}: wait for it, or stop it"
             )
+        command = shlex.join(["cl", *sys.argv[1:]])
         signature = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": shlex.join(["cl", *sys.argv[1:]]),
+            "command": command if len(command) <= _LONGEST_COMMAND else f"{command[:_LONGEST_COMMAND]}…",
         }
         with contextlib.suppress(OSError):  # a full disk: the right is what counts, not the signature
             os.ftruncate(self._descriptor, 0)
@@ -136,8 +138,10 @@ def _read_words(descriptor: int) -> str | None:
         found = json.loads(os.read(descriptor, _LONGEST))
         if found["host"] == socket.gethostname() and not lives(found["pid"]):
             return None
-        return f"process {found['pid']} on {found['host']} ({found['command']}, since {found['since']})"
-    except (OSError, ValueError, TypeError, KeyError):
+        words = f"process {found['pid']} on {found['host']} ({found['command']}, since {found['since']})"
+        return words if words.isprintable() else words.encode("unicode_escape").decode()
+    # A stranger may have written it: what is no process (a number without end, a thousand brackets) holds nothing.
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 

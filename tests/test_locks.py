@@ -243,3 +243,51 @@ def test_whoever_looks_whether_a_directory_is_in_use_keeps_nobody_out(tmp_path: 
                 DirectoryLock(tmp_path).release()
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("word", ["x", "é", "\udcff", "🙂", "two\nlines"])
+def test_a_long_command_is_shortened_so_that_the_others_can_read_it(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["cl", "sweep", "--seed", word * 5000])
+    with DirectoryLock(tmp_path), pytest.raises(InUseError) as caught:
+        DirectoryLock(tmp_path)
+    words = str(caught.value)
+    assert f"is in use by process {os.getpid()} on {socket.gethostname()} (cl sweep --seed " in words
+    assert words.isprintable()
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        {"pid": 10**30},
+        {"pid": "1"},
+        {"pid": [[]]},
+        {"host": None},
+        [],
+        "[" * 4000,
+        '{"pid": ' * 500,
+        "9" * 4096,
+    ],
+)
+def test_a_signature_that_is_none_of_ours_names_nobody(signature: object, tmp_path: Path) -> None:
+    honest = {"pid": os.getpid(), "host": socket.gethostname(), "since": "now", "command": "cl"}
+    if isinstance(signature, dict):
+        signature = honest | signature
+        if signature["host"] is None:
+            del signature["host"]
+    text = signature if isinstance(signature, str) else json.dumps(signature)
+    with DirectoryLock(tmp_path):
+        (tmp_path / "lock").write_text(text)
+        assert holder(tmp_path) == "another process"
+        with pytest.raises(InUseError, match="is in use by another process: wait for it, or stop it"):
+            DirectoryLock(tmp_path)
+
+
+def test_a_signature_reaches_no_terminal_unescaped(tmp_path: Path) -> None:
+    with DirectoryLock(tmp_path):
+        (tmp_path / "lock").write_text(
+            json.dumps({"pid": 1, "host": "\x1b[2J", "since": "\n", "command": "x"})
+        )
+        words = holder(tmp_path)
+    assert words == r"process 1 on \x1b[2J (x, since \n)"
