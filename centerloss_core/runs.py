@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -271,9 +272,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def refuse_another_format(path: Path, content: Mapping[str, Any]) -> None:
     """Raise RunError unless this program wrote it: what it does not know, it must not write to."""
-    if content.get("format") != FORMAT:
+    found = content.get("format")
+    if found != FORMAT:
         raise RunError(
-            f"{path}: is of format {content.get('format')!r}, and this version of centerloss knows {FORMAT}: "
+            f"{path}: is of format {reprlib.repr(found)}, and this version of centerloss knows {FORMAT}: "
             "use the version that wrote it"
         )
 

@@ -20,6 +20,7 @@ from centerloss_core.measures import evaluate_directory
 from centerloss_core.measures.directory import EvaluationError
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.records import read_history, read_run
+from centerloss_core.report import write_report
 from centerloss_core.runs import Run, begun_config, last_row, read_manifest
 from centerloss_core.strangers import LinkError
 from centerloss_core.sweeps import Point, plan, read_summary, read_sweep, resume_sweep
@@ -348,3 +349,29 @@ def test_a_log_that_lacks_rows_is_cut_after_its_last_whole_one(tmp_path: Path) -
             file.truncate(200 << 20)
         assert not run.forget_rows_after(1 << 40)
         assert path.read_bytes() == b'{"kind": "steps"}\n'
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "é" * 200, "a\0b", "\ud800", "\x1b[2J"])
+def test_a_directory_that_no_run_can_have_is_named_with_the_file_and_in_short(
+    name: str, tmp_path: Path
+) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    path = sweep / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["runs"][0]["directory"] = name
+    path.write_text(json.dumps(summary))
+    for read in (read_summary, plot_directory, evaluate_directory, write_report):
+        line = complaint(lambda read=read: read(sweep), path)
+        assert "which is not a plain name; put the file back as the sweep wrote it" in line
+        assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    "found", ["x" * 3_000_000, ["x"] * 100_000, {"x": [[[[["x" * 3_000_000]]]]]}, "\x1b[2J"]
+)
+def test_a_format_of_another_program_is_shown_in_short(found: object, sweep: Path) -> None:
+    path = sweep / NAME / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": found}))
+    line = complaint(lambda: Run.open(sweep / NAME), path)
+    assert line.isprintable()
+    assert line.endswith("this version of centerloss knows 1: use the version that wrote it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from centerloss_core.sweeps.states import PointState
 
 SUMMARY = "summary.json"
+_LONGEST_NAME = 255  # bytes, of a file
 
 
 def write_summary(directory: Path, states: Sequence[PointState], origin: Mapping[str, Any]) -> None:
@@ -47,12 +49,22 @@ def read_summary(directory: Path) -> list[dict[str, Any]] | None:
         raise RunError(f"{path}: has no list of runs")
     for row in rows:
         name = row.get("directory")
-        if not isinstance(name, str) or name != Path(name).name or name in ("", ".."):
+        if not _is_plain_name(name):
             raise RunError(
-                f"{path}: a run's directory is {name!r}, which is not a plain name; "
+                f"{path}: a run's directory is {reprlib.repr(name)}, which is not a plain name; "
                 "put the file back as the sweep wrote it"
             )
     return rows
+
+
+def _is_plain_name(name: object) -> bool:
+    return (
+        isinstance(name, str)
+        and name == Path(name).name
+        and name not in ("", "..")
+        and name.isprintable()  # a terminal shows it
+        and len(name.encode()) <= _LONGEST_NAME
+    )
 
 
 def rows_now(directory: Path) -> list[dict[str, Any]] | None:
