@@ -35,6 +35,7 @@ from centerloss_core.config import (
     When,
     load_config,
     load_document,
+    resolve,
     resolve_sweep,
 )
 from centerloss_core.runs import point_name
@@ -150,7 +151,16 @@ SECTIONS_OF_A_FILE = st.one_of(
     st.lists(st.sampled_from(["0", "1e-3", "0.1", "1", "1.0", ".inf", "x"]), max_size=5).map(
         lambda items: f"sweep: {{lambda: [{', '.join(items)}]}}\n"
     ),
-    st.just("sweep: {lambda: [0], seed: [" + ", ".join(map(str, range(8))) + "]}\n"),
+    st.sampled_from([8, 1000]).map(lambda runs: f"sweep: {{lambda: [0], seed: {list(range(runs))}}}\n"),
+    st.integers(1, 10)
+    .map(lambda each: (list(range(each)), [number / 10 for number in range(each)]))
+    .map(lambda axes: f"sweep: {{lambda: {axes[0]}, alpha: {axes[1]}, seed: {axes[0]}}}\n"),
+    st.sampled_from([5, 1000, 3000]).map(
+        lambda steps: f"train: {{epochs: 1, schedule: {{milestones: {list(range(1, steps))}}}}}\n"
+    ),
+    st.tuples(st.lists(OVERRIDES, min_size=1, max_size=3), st.integers(1, 30)).map(
+        lambda parts: f"overrides:\n{''.join(parts[0]) * parts[1]}"
+    ),
 )
 EXTRAS = st.sampled_from(
     [
@@ -344,6 +354,97 @@ def test_overrides_have_an_end(path: Path) -> None:
     assert load_config(path).train.epochs == 2
     message = refusal(path, VALID + "overrides:\n" + override * 101)
     assert message == f"{path}:104: overrides: more than 100 values are set by overrides"
+
+
+RUNS = "sweep: {lambda: [0], seed: [" + ", ".join(map(str, range(1000))) + "]}\n"
+AXES = (
+    "sweep: {lambda: [1, 2, 3, 4, 5, 6], alpha: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], seed: [1, 2, 3, 4, 5, 6]}\n"
+)
+STEPS = ", ".join(map(str, range(1, 1001)))
+
+
+def overrides(*items: tuple[str, str]) -> str:
+    return "overrides:\n" + "".join(f"- {{when: {{{when}}}, set: {{{values}}}}}\n" for when, values in items)
+
+
+def of_each_axis(values: str) -> list[tuple[str, str]]:
+    axes = (("loss.lambda", ""), ("loss.alpha", "0."), ("train.seed", ""))
+    return [(f"{key}: {point}{value}", values) for key, point in axes for value in range(1, 6)]
+
+
+ALL = "loss.alpha: 0.5"
+MANY_RUNS = {
+    "1000 seeds": (VALID + RUNS, "1000"),
+    "1000 milestones": (
+        f"data: {{name: mnist5k}}\ntrain: {{epochs: 1, schedule: {{milestones: [{STEPS}]}}}}\n" + RUNS,
+        "1000",
+    ),
+    "50 overrides": (
+        VALID
+        + RUNS
+        + overrides(*((ALL, f"train.learning_rate: 0.{n}, train.log_every: 1") for n in range(1, 51))),
+        "1000",
+    ),
+    "unknown keys": (
+        VALID + RUNS + overrides((ALL, ", ".join(f"train.x{n}: 1" for n in range(89)))),
+        "unknown key",
+    ),
+    "an override for each of 90": (
+        VALID + RUNS + overrides(*((f"train.seed: {n}", "train.batch_size: 2") for n in range(90))),
+        "1000",
+    ),
+    "a mistake for each of 90": (
+        VALID + RUNS + overrides(*((f"train.seed: {n}", f"train.seed: {n}") for n in range(90))),
+        "chosen by",
+    ),
+    "overrides of milestones": (
+        VALID + RUNS + overrides(*[(ALL, f"train.schedule: {{milestones: {list(range(1, 15))}}}")] * 100),
+        "1000",
+    ),
+    "216 different configs": (
+        VALID + AXES + overrides(*of_each_axis("train.batch_size: 2")),
+        "more than 200",
+    ),
+    "one milestone too many": (
+        f"data: {{name: mnist5k}}\ntrain: {{epochs: 1, schedule: {{milestones: [{STEPS}, 2001]}}}}\n" + RUNS,
+        "1001 milestones; at most 1000",
+    ),
+    "5,499 milestones": (
+        f"data: {{name: mnist5k}}\ntrain: {{epochs: 1, schedule: {{milestones: {list(range(1, 5500))}}}}}\n".replace(
+            ", ", ","
+        )
+        + RUNS,
+        "too many keys and values",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "outcome"), MANY_RUNS.values(), ids=MANY_RUNS)
+def test_a_thousand_runs_take_no_longer_than_their_configs_differ(
+    path: Path, text: str, outcome: str
+) -> None:
+    path.write_text(text)
+    with a_second_at_most():
+        try:
+            reached = str(len(resolve_sweep(load_document(path))))
+        except ConfigError as error:
+            reached = str(error)
+    assert outcome in reached
+
+
+def test_each_of_a_thousand_runs_is_the_config_that_it_is_alone(path: Path) -> None:
+    """Runs of a sweep share what they have in common; what each is must not depend on the others."""
+    path.write_text(
+        VALID
+        + AXES
+        + overrides(*of_each_axis("train.batch_size: 2")[:8], ("train.seed: 6", "train.epochs: 3"))
+    )
+    document = load_document(path)
+    for config in resolve_sweep(document)[::7]:
+        alone = resolve(
+            document, lambda_=config.loss.lambda_, alpha=config.loss.alpha, seed=config.train.seed
+        )
+        assert config == alone
 
 
 def test_a_thousand_runs_of_a_broken_file_do_not_repeat_its_problems(path: Path) -> None:

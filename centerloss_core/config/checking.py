@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import math
 import types
@@ -16,7 +15,7 @@ from pydantic_core import ErrorDetails
 from centerloss_core.config.documents import is_number
 from centerloss_core.config.problems import Problem, listed, shown
 from centerloss_core.config.schema import RULE, ConfigFile, Says
-from centerloss_core.config.tree import KeyPath, Tree, dotted
+from centerloss_core.config.tree import KeyPath, Tree, copied, dotted
 
 _NOUNS = {int: "an integer", float: "a number", bool: "true or false", str: "text", types.NoneType: "null"}
 _BOOLEANS = dict.fromkeys(("yes", "on", "y"), "true") | dict.fromkeys(("no", "off", "n"), "false")
@@ -58,7 +57,7 @@ def _rules_behind(tree: Tree, errors: list[ErrorDetails]) -> list[ErrorDetails]:
     Found by leaving the wrong values out and looking again.
     """
     wrong = {_path(error) for error in errors}
-    values = copy.deepcopy(tree.values)
+    values = copied(tree.values)
     for path in wrong:
         _leave_out(values, path)
     _, again = _validate(values)

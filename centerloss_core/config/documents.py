@@ -25,6 +25,7 @@ from centerloss_core.strangers import open_to_read
 # A config has about 2 kB; PyYAML reads about 100 kB a second.
 MOST_BYTES = 32 * 1024
 MOST_NESTING = 50
+_MOST_EVENTS = 5000  # keys, values, beginnings and ends: the file's bytes alone would allow 30,000
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})\Z")
 _FLOAT = re.compile(
@@ -174,8 +175,10 @@ def _refuse_what_no_config_needs(text: str, place: Place) -> None:
     """Look at the events of the parser, which does not recurse, before anything is built from them."""
     problems: list[Problem] = []
     depth = documents = 0
-    for event in yaml.parse(text, Loader=_PlainLoader):
+    for number, event in enumerate(yaml.parse(text, Loader=_PlainLoader)):
         origin = place(_line(event))
+        if number > _MOST_EVENTS:
+            raise ConfigError([origin.problem((), "too many keys and values: this is no config")])
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         documents += isinstance(event, yaml.DocumentStartEvent)
         if depth > MOST_NESTING:

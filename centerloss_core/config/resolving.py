@@ -33,11 +33,18 @@ _SWEPT = {"lambda": _LAMBDA, "alpha": _ALPHA, "seed": _SEED}
 _LONGEST_FLAG = 100
 _TOO_DEEP = f"nested more than {MOST_NESTING} levels deep"
 
-# Each is read anew for each of up to a thousand runs.
+# Each is matched with each of up to a thousand runs.
 _MOST_OVERRIDDEN = 100
 
-# Where every run of a sweep has as many, a person needs no more of them.
+# Each is a config to be checked; all other runs have one of them but for λ, α and seed.
+_MOST_VARIANTS = 200
+
+# A person needs no more of them, nor of runs whose overrides are wrong in ways of their own.
 _ENOUGH_PROBLEMS = 100
+_ENOUGH_WRONG_VARIANTS = 10
+
+# Enough of a run for the other sections of a file to be checked without it.
+_ANY_RUN = {"data": {"name": "mnist"}, "train": {"epochs": 1}}
 
 
 def load_config(
@@ -89,7 +96,7 @@ def resolve_sweep(
     """The config of every run of a sweep: λ outermost, then α, then seed.
 
     Lists given here take the place of the file's `sweep` section. Raises ConfigError with the problems of
-    all runs, each once.
+    all runs, each once; where there are very many, with enough of them.
     """
     lists = _lists(lambdas, alphas, seeds)
     edits, problems = _parse_settings(settings)
@@ -98,16 +105,27 @@ def resolve_sweep(
     if sweep is None:
         _, found = _resolve(document, [*lists, *_flags(None, None, None, device)], edits)
         raise ConfigError([*problems, *found])
-    problems += _settings_against(sweep, edits)
+    given = _Given.of(document, [*lists, *_flags(None, None, None, device)], edits)
+    problems += [*_settings_against(sweep, edits), *given.problems]
     configs: list[Config] = []
+    variants: dict[tuple[int, ...], Config | None] = {}
     for lambda_, alpha, seed in itertools.product(
         sweep.lambda_, sweep.alpha or (None,), sweep.seed or (None,)
     ):
-        config, found = _resolve(document, [*lists, *_flags(lambda_, alpha, seed, device)], edits)
-        problems = list(dict.fromkeys([*problems, *found]))
-        if len(problems) > _ENOUGH_PROBLEMS:
-            break
-        configs += [] if config is None else [config]
+        # Runs that the same overrides match differ in nothing but λ, α and seed, which the section has checked.
+        matching = given.matching(lambda_, alpha, seed)
+        if matching not in variants:
+            if len(variants) == _MOST_VARIANTS:
+                message = f"they make more than {_MOST_VARIANTS} different configs of one"
+                problems.append(document.tree.origin(("overrides",)).problem(("overrides",), message))
+                break
+            variants[matching], found = given.resolved(_flags(lambda_, alpha, seed, None), matching)
+            problems = list(dict.fromkeys([*problems, *found]))
+            wrong = sum(config is None for config in variants.values())
+            if len(problems) > _ENOUGH_PROBLEMS or wrong == _ENOUGH_WRONG_VARIANTS:
+                break
+        config = variants[matching]
+        configs += [] if config is None else [_at(config, lambda_, alpha, seed)]
     if problems:
         raise ConfigError(problems)
     return configs
@@ -225,20 +243,68 @@ def _parse_setting(text: str) -> Edit:
 def _resolve(
     document: Document, flags: list[Edit], settings: list[Edit]
 ) -> tuple[Config | None, list[Problem]]:
-    tree = document.tree.copy()
-    tree.apply(flags)
-    tree.apply(settings)
-    overrides, problems = _read_overrides(tree)
-    for override in overrides:
-        if override.matches(tree):
-            tree.apply(override.edits)
-    # Again: the first time for the matching, this time to win.
-    tree.apply(settings)
-    file, found = check(tree)
-    problems = [*document.problems, *problems, *found]
-    if file is None or problems:
-        return None, problems
-    return Config(data=_with_absolute_dir(file).data, model=file.model, loss=file.loss, train=file.train), []
+    given = _Given.of(document, flags, settings)
+    config, found = given.resolved([], given.matching())
+    problems = [*given.problems, *found]
+    return (None if problems else config), problems
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a file and a command line say of all their runs, read and checked once.
+
+    `run` holds the sections of a run as they are without overrides; `problems` are those of everything else.
+    """
+
+    run: Tree
+    overrides: list[_Override]
+    settings: list[Edit]
+    problems: list[Problem]
+
+    @classmethod
+    def of(cls, document: Document, flags: list[Edit], settings: list[Edit]) -> _Given:
+        tree = document.tree.copy()
+        tree.apply(flags)
+        tree.apply(settings)
+        overrides, problems = _read_overrides(tree)
+        others = {key: value for key, value in tree.values.items() if key not in Config.model_fields}
+        _, found = check(Tree({**_ANY_RUN, **others}, tree.origins))
+        run = tree.part(Config.model_fields)
+        return cls(run, overrides, settings, [*document.problems, *problems, *found])
+
+    def matching(
+        self, lambda_: float | None = None, alpha: float | None = None, seed: int | None = None
+    ) -> tuple[int, ...]:
+        """The overrides, by their number, of the run with this λ, α and seed; None is what the file or a flag says."""
+        values = [
+            self.run.get(path, default_at(path)) if value is None else value
+            for path, value in ((_LAMBDA, lambda_), (_ALPHA, alpha), (_SEED, seed))
+        ]
+        return tuple(number for number, override in enumerate(self.overrides) if override.matches(values))
+
+    def resolved(self, flags: list[Edit], matching: Iterable[int]) -> tuple[Config | None, list[Problem]]:
+        """The config of the run with these flags, to which these overrides are applied."""
+        tree = self.run.copy()
+        tree.apply(flags)
+        for number in matching:
+            tree.apply(self.overrides[number].edits)
+        # Again: the first time for the matching, this time to win.
+        tree.apply(self.settings)
+        file, problems = check(tree)
+        if file is None:
+            return None, problems
+        return Config(
+            data=_with_absolute_dir(file).data, model=file.model, loss=file.loss, train=file.train
+        ), []
+
+
+def _at(config: Config, lambda_: float, alpha: float | None, seed: int | None) -> Config:
+    """The same config with another λ, α and seed; None leaves what is there."""
+    loss = {"lambda_": lambda_} if alpha is None else {"lambda_": lambda_, "alpha": alpha}
+    train = {} if seed is None else {"seed": seed}
+    return config.model_copy(
+        update={"loss": config.loss.model_copy(update=loss), "train": config.train.model_copy(update=train)}
+    )
 
 
 def _with_absolute_dir(config: Config) -> Config:
@@ -256,11 +322,12 @@ class _Override:
     when: When | None
     edits: list[Edit]
 
-    def matches(self, tree: Tree) -> bool:
+    def matches(self, values: Sequence[object]) -> bool:
+        """Whether it is for the run with these λ, α and seed."""
         if self.when is None:
             return False
-        wanted = ((_LAMBDA, self.when.lambda_), (_ALPHA, self.when.alpha), (_SEED, self.when.seed))
-        return all(tree.get(path, default_at(path)) == value for path, value in wanted if value is not None)
+        wanted = (self.when.lambda_, self.when.alpha, self.when.seed)
+        return all(want is None or want == value for want, value in zip(wanted, values, strict=True))
 
 
 def _read_overrides(tree: Tree) -> tuple[list[_Override], list[Problem]]:

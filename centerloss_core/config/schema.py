@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 RULE = "config_rule"
 
 _MOST_SWEEP_POINTS = 1000
+_MOST_MILESTONES = 1000  # a run's config must be small enough to be read again
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ class Milestones(Section):
     @field_validator("milestones")
     @classmethod
     def _increase(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        if len(steps) > _MOST_MILESTONES:
+            raise rule(f"{len(steps)} milestones; at most {_MOST_MILESTONES}")
         if any(later <= earlier for earlier, later in itertools.pairwise(steps)):
             raise rule("milestones must increase strictly")
         return steps

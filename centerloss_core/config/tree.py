@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -56,7 +55,14 @@ class Tree:
 
     def copy(self) -> Tree:
         """An independent tree with the same content."""
-        return Tree(copy.deepcopy(self.values), dict(self.origins))
+        return Tree(copied(self.values), dict(self.origins))
+
+    def part(self, sections: Collection[str]) -> Tree:
+        """An independent tree of these sections alone."""
+        return Tree(
+            {key: copied(value) for key, value in self.values.items() if key in sections},
+            {path: origin for path, origin in self.origins.items() if not path or path[0] in sections},
+        )
 
     def get(self, path: KeyPath, default: object = None) -> Any:
         """The value at `path`, or `default` where the path leads nowhere."""
@@ -82,12 +88,11 @@ class Tree:
         parent = self._mapping_for(edit)
         if parent is None:
             return
-        parent[edit.path[-1]] = copy.deepcopy(edit.value)
-        self._came_from(edit.path, edit.origin)
+        self._came_from(edit.path, edit.origin, parent.get(edit.path[-1]))
+        parent[edit.path[-1]] = copied(edit.value)
         rival = _RIVALS.get(edit.path)
         if rival is not None and edit.value is not None:
-            parent.pop(rival, None)
-            self._forget((*edit.path[:-1], rival))
+            self._forget((*edit.path[:-1], rival), parent.pop(rival, None))
 
     def _mapping_for(self, edit: Edit) -> dict[str, Any] | None:
         """The mapping that is to hold the edited key, made where there is none.
@@ -101,18 +106,29 @@ class Tree:
             if not isinstance(child, dict):
                 if depth == 1 and child is not None:
                     return None
+                self._came_from(edit.path[:depth], edit.origin, child)
                 child = here[key] = {}
-                self._came_from(edit.path[:depth], edit.origin)
             here = child
         return here
 
-    def _came_from(self, path: KeyPath, origin: Origin) -> None:
-        self._forget(path)
+    def _came_from(self, path: KeyPath, origin: Origin, old: object) -> None:
+        self._forget(path, old)
         self.origins[path] = origin
 
-    def _forget(self, path: KeyPath) -> None:
-        for known in [known for known in self.origins if known[: len(path)] == path]:
-            del self.origins[known]
+    def _forget(self, path: KeyPath, value: object) -> None:
+        """The origin of the value at `path` and of what is in it, where that has one of its own."""
+        if self.origins.pop(path, None) is None:
+            return
+        items = (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        )
+        for key, inner in items:
+            self._forget((*path, key), inner)
+
+
+def copied(value: Any) -> Any:
+    """A value whose mappings are its own; nobody changes what is in a list."""
+    return {key: copied(inner) for key, inner in value.items()} if isinstance(value, dict) else value
 
 
 def dotted(path: KeyPath) -> str:
