@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,7 +31,7 @@ def compare(
 
     comparison = compare_runs(directories)
     if json_:
-        console.say(json.dumps(comparison.as_dict(), indent=2))
+        console.say_json(comparison.as_dict())
     else:
         console.say("\n".join(_lines(comparison)))
 

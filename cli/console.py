@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shlex
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.written import duration, number, percent
-from cli.tables import cell_width, left_out, left_out_lines
+from cli.tables import cell_width, left_out, left_out_lines, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from centerloss_core.measures import Report, RunEvaluation, Step
 
 _PLAIN_LINES_PER_RUN = 10
+_LONGEST_LINE = 10_000
 
 
 def prepare_streams() -> None:
@@ -65,12 +67,12 @@ def errors_as_messages() -> Iterator[None]:
 def error(message: str, cause: BaseException | None = None) -> None:
     """Print an error to the standard error, and below it the advice that was noted on its cause."""
     for line in (f"error: {message}", *getattr(cause, "__notes__", ())):
-        _print_or_go_on(line, sys.stderr)
+        _print_or_go_on(plain(line), sys.stderr)
 
 
 def warn(message: str) -> None:
     """Print a warning to the standard error."""
-    _print_or_go_on(f"warning: {message}", sys.stderr)
+    _print_or_go_on(plain(f"warning: {message}"), sys.stderr)
 
 
 def say_nothing(_: object) -> None:
@@ -79,7 +81,20 @@ def say_nothing(_: object) -> None:
 
 def say(message: str) -> None:
     """Print to the standard output."""
-    _print_or_go_on(message, sys.stdout)
+    _print_or_go_on(plain(message), sys.stdout)
+
+
+def say_json(content: object) -> None:
+    """Print what is for a program: ASCII, and whole however long."""
+    _print_or_go_on(json.dumps(content, indent=2), sys.stdout)
+
+
+def plain(message: str) -> str:
+    """The message as a terminal may have it: names, reasons and titles in it are anybody's, and could steer it."""
+    lines = (
+        line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in message.split("\n")
+    )
+    return "\n".join(map(printable, lines))
 
 
 def _print_or_go_on(message: str, stream: TextIO) -> None:
@@ -286,20 +301,22 @@ def _print(table: Table, spare: Sequence[str] = ()) -> None:
     """
     from rich.console import Console
 
-    cells = {str(column.header): list(map(str, column.cells)) for column in table.columns}
+    cells = {
+        plain(str(column.header)): [plain(str(cell)) for cell in column.cells] for column in table.columns
+    }
     widths = {name: max(map(cell_width, (name, *column))) for name, column in cells.items()}
     absent = left_out(widths, spare, edges=2)  # a blank on either side
-    if absent:
-        shown = {name: column for name, column in cells.items() if name not in absent}
-        table = new_table(*shown)
-        for row in zip(*shown.values(), strict=True):
-            table.add_row(*row)
+    shown = {name: column for name, column in cells.items() if name not in absent}
+    table = new_table(*shown)
+    for row in zip(*shown.values(), strict=True):
+        table.add_row(*row)
     # A dumb terminal has 80 columns for Rich, whatever the width, unless it is given a height too.
     width = max(Console(width=10_000, height=25, markup=False).measure(table).maximum, Console().width)
     console = Console(width=width, height=25, markup=False)  # a name such as x[/b] is a name
     with console.capture() as text:
         console.print(table)
-    say("\n".join([text.get().rstrip("\n"), *left_out_lines(absent)]))
+    # Not said: the heads are bold in a terminal, and the cells were made plain above.
+    _print_or_go_on("\n".join([text.get().rstrip("\n"), *left_out_lines(absent)]), sys.stdout)
 
 
 # ---- `cl evaluate` ------------------------------------------------------------------------------------------
@@ -315,7 +332,7 @@ def evaluation_progress(*, quiet: bool) -> Iterator[Callable[[Step], None]]:
         yield lambda step: say(_evaluation_line(step))
         return
     with _live_line() as live:
-        yield lambda step: live.update(_evaluation_line(step))
+        yield lambda step: live.update(plain(_evaluation_line(step)))
 
 
 def _evaluation_line(step: Step) -> str:

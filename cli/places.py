@@ -75,7 +75,7 @@ def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, na
         return free_path(_RUNS, f"{config_file.absolute().parent.name}-repeat")
     if name is None:
         return free_path(_RUNS, f"{config_file.stem}-{point_name(config)}")
-    if name != Path(name).name or name in ("", ".", ".."):
+    if name != Path(name).name or not name or name.startswith((".", "-")) or not name.isprintable():
         raise UsageError(f"--name {name!r} must be a plain name; use --run-dir for a path")
     return _RUNS / name
 

@@ -96,9 +96,7 @@ def runs(
     )
     rows = sort_rows(rows, sort.value, reverse=reverse)
     if json_:
-        import json
-
-        console.say(json.dumps([row.as_dict() for row in rows], indent=2, allow_nan=False))
+        console.say_json([row.as_dict() for row in rows])
     elif rows:
         console.say("\n".join(_lines(rows)))
     elif found:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from centerloss_core.written import duration, percent
-from cli.console import live_display, new_table, say, say_nothing
+from cli.console import live_display, new_table, plain, say, say_nothing
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -125,7 +125,7 @@ def _table(states: Sequence[PointState], *, wide: bool) -> Table:
     for state in states:
         running = state.status == "running"
         known = _running_figures(state) if running else {}
-        where = ((state.place or "") if running else "",) if elsewhere else ()
+        where = (plain(state.place or "") if running else "",) if elsewhere else ()
         table.add_row(state.point.name, state.status, *(known.get(each, "") for each in figures), *where)
     return table
 

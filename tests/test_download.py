@@ -27,6 +27,7 @@ class Answer(NamedTuple):
     status: int = 200
     announced: int | None = None  # Content-Length, where it is not that of the body
     encoding: str | None = None
+    phrase: str | None = None  # behind the status, where it is not the usual one
     stalls_after: int | None = None  # bytes of the body; -1: before anything is sent
 
 
@@ -51,7 +52,7 @@ class Mirror:
                     mirror.meeting.wait()
                 if answer.stalls_after == -1:
                     mirror.released.wait()
-                self.send_response(answer.status)
+                self.send_response(answer.status, answer.phrase)
                 length = len(answer.body) if answer.announced is None else answer.announced
                 self.send_header("Content-Length", str(length))
                 if answer.encoding:
@@ -168,6 +169,7 @@ def test_the_second_mirror_delivers_what_the_first_does_not_have(
     ("answer", "reason"),
     [
         (Answer(b"gone", status=404), "answered 404 Not Found"),
+        (Answer(b"", status=404, phrase="\x1b[2J" + "x" * 1000), f"answered 404 \\x1b[2J{'x' * 52}…"),
         (Answer(b"broken", status=503), "answered 503 Service Unavailable"),
         (Answer(b"<html>Please log in</html>"), "neither gzip nor IDX: it starts with b'<html>Please"),
         (Answer(STORED[FIRST][:-100]), "truncated: the gzip data breaks off"),

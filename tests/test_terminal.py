@@ -1,6 +1,7 @@
 """What a person sees in a terminal: warnings above the line that renews itself, and tables that fit."""
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import QUICKSTART, environment
+from test_cli import QUICKSTART, cl, environment
 
 from cli import console
 from cli.tables import table_lines
@@ -259,3 +260,70 @@ def test_a_terminal_that_was_closed_hides_no_reason(tmp_path: Path) -> None:
     os.close(terminal)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (7, b"")
+
+
+# ---- what strangers wrote
+
+EVIL = "\x1b[2J\x1b]0;title\x07\u202ex\ud800\r"
+KEPT = "λ = 1, ‖Δc‖, ü, 图"
+
+
+def assert_steers_nothing(text: str) -> None:
+    assert all(line.isprintable() for line in text.split("\n")), ascii(text)
+
+
+def test_nothing_that_is_printed_steers_a_terminal(capsys: Any) -> None:
+    cause = LookupError()
+    cause.add_note(EVIL + KEPT)
+    console.error(f"{EVIL}{KEPT}\nbelow", cause)
+    console.warn(EVIL + KEPT)
+    console.say(EVIL + KEPT)
+    row = SWEEP[0] | {"status": EVIL + KEPT, "warnings": EVIL + KEPT, "directory": EVIL}
+    console.show_sweep_table([row, row])
+    console.say_json([EVIL + KEPT])
+    out, err = capsys.readouterr()
+    assert_steers_nothing(out)
+    assert_steers_nothing(err)
+    assert (err.count(KEPT), out.count(KEPT)) == (3, 5)
+    assert "\nbelow\n" in err
+
+
+def test_a_line_has_an_end_and_json_is_whole(capsys: Any) -> None:
+    console.warn("x" * 1_000_000)
+    assert len(capsys.readouterr().err) < 11_000
+    console.say_json(["x" * 1_000_000])
+    assert json.loads(capsys.readouterr().out) == ["x" * 1_000_000]
+
+
+LIVE = f"""
+from cli import console
+from centerloss_core.measures import Step
+
+with console.evaluation_progress(quiet=False) as show:
+    show(Step(run={EVIL.replace(chr(0xD800), "")!r}, number=1, total=2, split="test", what="distances"))
+print("done")
+"""
+
+
+def test_a_line_that_renews_itself_shows_no_more_than_its_text(tmp_path: Path) -> None:
+    shown, _ = in_terminal("-c", LIVE, columns=80, cwd=tmp_path)  # which knows the sequences that Rich needs
+    assert shown == ["done"]
+
+
+def test_names_and_folders_of_a_config_steer_nothing(tmp_path: Path) -> None:
+    config = tmp_path / f"{EVIL.replace(chr(0xD800), '')}.yaml"
+    folder = json.dumps(f"{EVIL.replace(chr(0xD800), '')}nowhere")
+    config.write_text(f"data: {{name: mnist, dir: {folder}}}\ntrain: {{epochs: 1}}\n")
+    for more in (["--dry-run"], []):
+        done = cl("train", "--config", config, *more, cwd=tmp_path)
+        assert "nowhere" in done.stdout + done.stderr
+        assert_steers_nothing(done.stdout)
+        assert_steers_nothing(done.stderr)
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J", "a\nb", "-x", ".hidden", "", "a/b"])
+def test_a_run_has_a_plain_name(tmp_path: Path, name: str) -> None:
+    done = cl("train", "--config", QUICKSTART, f"--name={name}", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "must be a plain name" in done.stderr
+    assert_steers_nothing(done.stderr)

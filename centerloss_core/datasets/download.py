@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from centerloss_core.atomic import atomic_write
+from centerloss_core.config.problems import shortened
 from centerloss_core.datasets.arrays import UInt8Array
 from centerloss_core.datasets.errors import DataError
 from centerloss_core.datasets.idx import decode_idx, largest_stored_size
@@ -98,7 +99,7 @@ def _reason(error: Exception) -> str:
     """Say in a few words what requests says in a paragraph."""
     response = getattr(error, "response", None)
     if response is not None:
-        return f"answered {response.status_code} {response.reason}"
+        return f"answered {response.status_code} {shortened(str(response.reason))}"
     return f"no complete answer ({type(error).__name__})"
 
 
