@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import stat
+import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +20,16 @@ from numpy.typing import NDArray
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 _LONGEST_REASON = 500
+
+# A feature dump has at most 1 GiB of numbers. Nothing of this size needs the 64-bit end that an archive may have.
+_MOST_BYTES = 3 << 29
+
+# The end of an archive without a comment, as NumPy writes it; PK\6\7 before it would announce a 64-bit one.
+_END = struct.Struct("<4s8xIIH")
+_END_64_SIZE = 20
+
+# A hundred bytes an array. zipfile makes an object of every entry before anybody can look at one.
+_LARGEST_DIRECTORY = 64 * 1024
 
 
 class ArrayFileError(ValueError):
@@ -58,13 +70,9 @@ def read_arrays(path: Path, check: Callable[[Mapping[str, Header]], None]) -> di
         ArrayFileError: the file is damaged, or `check` refused it.
     """
     try:
-        found = path.stat()
-        # A link to a device or a pipe may never end, and zipfile looks for an end.
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError("is not a file")
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             entries = _distinct(archive.infolist())
-            _refuse_more_than_there_is(entries, found.st_size)
+            _refuse_more_than_there_is(entries, path.stat().st_size)
             headers = {_array_name(entry): _read_header(archive, entry) for entry in entries}
             check(headers)
             return {name: _read_array(archive, name) for name in headers}
@@ -76,6 +84,33 @@ def read_arrays(path: Path, check: Callable[[Mapping[str, Header]], None]) -> di
     except (ValueError, EOFError, OSError, RuntimeError) as error:
         # NumPy's parser repeats the whole of a header that it cannot read.
         raise ArrayFileError(str(error)[:_LONGEST_REASON]) from error
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an `.npz` file after a look at its size and at what its end says of its directory.
+
+    Raises:
+        ValueError: it is no regular file, too large, or lists more than any archive of arrays.
+        zipfile.BadZipFile: it is no archive.
+        OSError: it cannot be opened.
+    """
+    # A link to a device or a pipe may never end, and zipfile looks for an end.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("is not a file")
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        if size > _MOST_BYTES:
+            raise ValueError(f"has {size} bytes, the limit is {_MOST_BYTES}")
+        file.seek(max(0, size - _END.size - _END_64_SIZE))
+        before, end = (tail := file.read())[: -_END.size], tail[-_END.size :]
+        if not end.startswith(b"PK\5\6") or len(end) < _END.size:
+            raise zipfile.BadZipFile("File is not a zip file")
+        _, directory, _, comment = _END.unpack(end)
+        if directory > _LARGEST_DIRECTORY or comment or before.startswith(b"PK\6\7"):
+            raise ValueError("lists more than any archive of arrays")
+        with zipfile.ZipFile(file) as archive:
+            yield archive
 
 
 def _distinct(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:

@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from centerloss_core.array_files import open_archive
 from centerloss_core.datasets.arrays import UInt8Array
 from centerloss_core.datasets.errors import DataError
 from centerloss_core.datasets.known_files import KnownFile
@@ -25,7 +26,7 @@ def read_npz(path: Path, files: tuple[KnownFile, ...]) -> list[UInt8Array]:
         DataError: the archive is damaged or holds anything else.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             return [_read_array(archive, known) for known in files]
     except DataError as error:
         raise DataError(f"{path}: {error}; put the original mnist.npz in its place") from error
