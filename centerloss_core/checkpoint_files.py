@@ -98,7 +98,7 @@ def verify_checkpoint(path: Path) -> None:
     """
     try:
         whole = read_text(path / _SUMS, _LONGEST_TEXT) == _sums(path).decode()
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise DamagedCheckpointError(f"{error.filename}: {error.strerror}") from error
     except OSError as error:
         # It may be whole: what it holds must not be given up for a permission or a cable.

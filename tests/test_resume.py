@@ -377,25 +377,22 @@ def test_what_cannot_be_read_is_not_taken_for_damage_or_absence(
     target = path / "checkpoints" if hidden == "folder" else path / "checkpoints" / "step-00000013" / hidden
     refused = PermissionError(errno.EACCES, "Permission denied", str(target))
     # Not by their modes, which root does not heed.
-    opened, listed = Path.open, os.listdir
 
-    def refuse_to_open(self: Path, *arguments: Any, **options: Any) -> Any:
-        if self == target:
-            raise refused
-        return opened(self, *arguments, **options)
+    def refusing(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(name: Any, *arguments: Any, **options: Any) -> Any:
+            if str(name) == str(target):
+                raise refused
+            return call(name, *arguments, **options)
 
-    def refuse_to_list(directory: Any) -> list[str]:
-        if Path(directory) == target:
-            raise refused
-        return listed(directory)
+        return called
 
     before = files(path)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", refuse_to_open)
-        patch.setattr(os, "listdir", refuse_to_list)
+        patch.setattr(os, "open", refusing(os.open))
+        patch.setattr(os, "listdir", refusing(os.listdir))
         with pytest.raises(
             ExpectedError,
-            match=rf"{hidden if hidden != 'folder' else 'checkpoints'}.*Permission denied.*make it readable",
+            match=rf"{target.name}.*Permission denied.*make it readable",
         ):
             resume(path)
     after = files(path)
