@@ -605,6 +605,16 @@ def test_the_best_of_an_evaluation_is_the_least_of_an_error_rate(tmp_path: Path)
     assert "the smallest cosine: EER" in part
 
 
+def test_rows_to_compare_stand_together_and_large_figures_are_written_out(tmp_path: Path) -> None:
+    sweep = evaluated_sweep(tmp_path / "sweep")
+    path = sweep / "lambda1-alpha0.5-seed0" / "run.json"
+    evaluation = json.loads(path.read_text())["evaluation"]
+    change(path, evaluation=evaluation | {"test": evaluation["test"] | {"fisher_ratio": 1553.2}})
+    part = report(sweep).source.split('id="evaluation-0"')[1].split("</table>")
+    assert re.findall('<td class="name" data-value="(test|train)"', part[0]) == 4 * ["test"] + 4 * ["train"]
+    assert ">1553<" in part[1]
+
+
 def test_hundreds_of_classes_are_not_all_listed(tmp_path: Path) -> None:
     sweep = evaluated_sweep(tmp_path / "sweep")
     rows = [{"class": label, "images": 10} for label in range(300)]

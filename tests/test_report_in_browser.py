@@ -317,6 +317,21 @@ def test_a_cell_of_the_confusion_selects_its_images(page: Any, dataset: Dataset)
     assert page.execute_script("return [...report.groups[0].source.selected.indices]") == expected
 
 
+def test_clearing_the_selection_goes_back_to_the_misclassified(page: Any, dataset: Dataset) -> None:
+    button = element(page, '.confusion [data-judge="softmax"][data-label="4"]')
+    page.execute_script("arguments[0].click()", button)
+    assert element(page, "#which").get_attribute("value") == "selected"
+    assert element(page, "#image").is_displayed()
+    element(page, "#clear").click()
+    assert element(page, "#which").get_attribute("value") == "any"
+    dump = features(dataset, WEIGHTS[0], EPOCHS)
+    assert element(page, "#count").text == f"{(dump.labels != dump.predictions).sum()} images"
+    assert element(page, "#about").text == "Hover or tap a point, or press →."
+    assert element(page, "#judgements").text == ""
+    assert not element(page, "#image").is_displayed()
+    assert not [ring for ring in page.find_elements("css selector", ".ring") if ring.is_displayed()]
+
+
 def test_one_image_is_not_counted_as_many(page: Any) -> None:
     page.execute_script(
         "const which = document.getElementById('which'); which.value = 'selected';"
@@ -640,11 +655,13 @@ def test_the_tables_of_an_evaluation_sort_together(page: Any) -> None:
 
     assert runs(0) == runs(1) == runs(2) == ["λ = 0.01 (λ_eq = 0.5)", "λ = 0.1 (λ_eq = 5)"]
     heads = page.find_elements("css selector", "#evaluation-2 thead button")
-    error_rate = next(head for head in heads if head.text.strip() == "cosine: EER")
+    error_rate = next(head for head in heads if head.get_attribute("aria-label") == "cosine: EER")
     page.execute_script("arguments[0].click()", error_rate)
     assert runs(0) == runs(1) == runs(2) == ["λ = 0.1 (λ_eq = 5)", "λ = 0.01 (λ_eq = 0.5)"]
     best = page.find_elements("css selector", "#evaluation-2 .best")
     assert [cell.text.split("\n")[0] for cell in best] == ["1.00 % ★"]
+    groups = page.find_elements("css selector", "#evaluation-2 thead .group")
+    assert [group.text for group in groups] == ["cosine", "Euclidean"]
 
 
 # ---- Elsewhere -----------------------------------------------------------------------------------------------
@@ -665,6 +682,9 @@ def test_on_a_phone_everything_fits_the_width(page_path: Path, dataset: Dataset,
             "return report.panels.every((each) => each.plot.toolbar.active_drag === null)"
         )
         assert_centers_are_clear(phone, dataset)
+        hint = "return getComputedStyle(arguments[0].closest('.wide'), '::before').content"
+        for table, is_cut in (("#figures-table", True), (".confusion", False)):
+            assert ("scroll sideways" in phone.execute_script(hint, element(phone, table))) == is_cut
         # A tap shows the digit, as hovering does elsewhere.
         dump = features(dataset, WEIGHTS[0], EPOCHS)
         index = int(np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1).argmax())
@@ -785,6 +805,9 @@ def test_paper_has_what_the_points_are_and_every_figure(
         assert "first two principal components of 3 features" in element(browser, "#figure-0 figcaption").text
         open_page(browser, page_path)
         assert not element(browser, ".hint").is_displayed()
+        element(browser, "#panel-0").send_keys("+")
+        style = "return getComputedStyle(document.activeElement).outlineStyle"
+        assert browser.execute_script(style) == "none"
         assert "cosine: EER" in element(browser, "#evaluation-2").text
         assert "intra / its distance" in element(browser, "#classes-table").text
     finally:

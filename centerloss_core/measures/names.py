@@ -42,7 +42,7 @@ CLUSTERS = (
     Name("inter_class_distance", "inter", number),
     Name("inter_class_distance_min", "inter, closest pair", number),
     Name("separation_ratio", "inter/intra", number, "most"),
-    Name("fisher_ratio", "Fisher ratio", number, "most"),
+    Name("fisher_ratio", "Fisher ratio", partial(number, digits=".4g"), "most"),
     Name("silhouette", "silhouette", number, "most"),
     Name("davies_bouldin", "Davies–Bouldin", number, "least"),
 )

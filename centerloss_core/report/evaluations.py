@@ -27,8 +27,8 @@ def evaluation_tables(records: Sequence[Record]) -> str:
     """All tables; nothing where nothing has been measured."""
     measured = [
         (record, split, figures)
+        for split in _SPLITS  # the rows to compare stand together
         for record in records
-        for split in _SPLITS
         if (figures := mapping(mapping(record.manifest.get("evaluation")).get(split)))
     ]
     return (

@@ -18,7 +18,7 @@
 
   function makeSortable(table) {
     const body = table.tBodies[0];
-    table.querySelectorAll("thead th").forEach((head, column) => {
+    table.querySelectorAll("thead th:not(.group)").forEach((head, column) => {
       head.querySelector("button").addEventListener("click", () => {
         const ascending = head.getAttribute("aria-sort") === "descending";
         table.querySelectorAll("thead th").forEach((each) => each.removeAttribute("aria-sort"));
@@ -45,6 +45,12 @@
     });
   }
   document.querySelectorAll(".sortable").forEach(makeSortable);
+
+  // Where a table is cut off, the style sheet says that it scrolls.
+  const cut = new ResizeObserver((entries) => {
+    for (const { target: box } of entries) box.classList.toggle("cut", box.scrollWidth > box.clientWidth + 1);
+  });
+  document.querySelectorAll(".wide").forEach((box) => cut.observe(box));
 
   // ---- Data ------------------------------------------------------------------------------------------------------
 
@@ -90,6 +96,7 @@
     return shown.length ? shown[shown.length - 1] : panel.frames[0];
   }
 
+  const HOW_TO_LOOK = byId("about")?.textContent;
   const state = { stop: data.times.length - 1, wrongOnly: false, judge: "softmax", look: null };
   const panels = data.panels;
   const current = (panel) => opened(panel, frameAt(panel, state.stop));
@@ -115,6 +122,14 @@
     const { taken, distances, wrong } = current(panel);
     const by = (judge) => ({ taken: taken[judge][index], wrong: wrong[judge][index] });
     return { softmax: by("softmax"), center: by("nearest_center"), distance: figure(distances[index]) };
+  }
+
+  function lookAway() {
+    state.look = null;
+    byId("about").replaceChildren(HOW_TO_LOOK);
+    byId("judgements").replaceChildren();
+    if (byId("image")) byId("image").hidden = true;
+    panels.forEach(placeRing);
   }
 
   /** Show an image in the inspector, and ring it in every panel. */
@@ -550,7 +565,13 @@
       countListed();
     });
     byId("axes").addEventListener("change", () => axes() !== "keep" && panels.forEach(fit));
-    byId("clear").addEventListener("click", () => groups.forEach((_, number) => select(number, [])));
+    byId("clear").addEventListener("click", () => {
+      groups.forEach((_, number) => select(number, []));
+      if (byId("which").value !== "selected") return;
+      byId("which").value = "any";
+      lookAway();
+      countListed();
+    });
     byId("previous").addEventListener("click", () => step(-1));
     byId("next").addEventListener("click", () => step(1));
     byId("which").addEventListener("change", countListed);
@@ -613,6 +634,10 @@
       });
       listen();
       show();
+      // The controls stay above the image while the page scrolls, in as many lines as they need.
+      const controls = document.querySelector(".controls");
+      const above = () => document.body.style.setProperty("--above", `${controls.offsetHeight}px`);
+      new ResizeObserver(above).observe(controls);
       panels.forEach((panel, index) => {
         let known = null; // it tells the size once at the beginning, which is no change
         const observer = new ResizeObserver(async ([{ contentRect: { width, height } }]) => {
