@@ -55,7 +55,7 @@ def sortable(head: Iterable[str], rows: Iterable[str], *, name: str, caption: st
     rows_of_head = 2 if any(group for group, _ in groups) else 1
     for group, titles in groups:
         buttons = [
-            f'<button type="button" aria-label="{escape(title)}">{escape(title.rpartition(": ")[2])}{arrow}</button>'
+            f'<button type="button" aria-label="{escape(title)}">{_unbroken(title.rpartition(": ")[2])}{arrow}</button>'
             for title in titles
         ]
         if group:
@@ -69,6 +69,11 @@ def sortable(head: Iterable[str], rows: Iterable[str], *, name: str, caption: st
         f'<table class="sortable" id="{name}"><caption>{escape(caption)}</caption>'
         f"<thead><tr>{upper}</tr>{second}</thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _unbroken(title: str) -> str:
+    """A title that is not broken at the hyphen of `1e-2`."""
+    return escape(title.replace("-", "\N{NON-BREAKING HYPHEN}"))
 
 
 def row_name(text: str) -> str:

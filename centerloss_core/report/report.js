@@ -153,7 +153,7 @@
     for (const panel of panels.filter((each) => each.group === group)) {
       const { softmax, center, distance } = judgement(panel, index);
       const row = body.insertRow();
-      row.append(make("th", panel.label, { scope: "row" }));
+      row.append(make("th", panel.label.replaceAll(" = ", "\u00a0=\u00a0"), { scope: "row" }));
       for (const { taken, wrong } of [softmax, center]) {
         row.append(make("td", wrong ? `${taken} ✗` : `${taken} ✓`, wrong ? { class: "bad" } : {}));
       }

@@ -131,11 +131,12 @@ def _favoured(settings: Sequence[_Setting], best: dict[str, _Spread | None]) -> 
     vary_alpha = len({setting.alpha for setting in settings}) > 1
 
     def named(those: Sequence[_Setting]) -> str:
-        return ", ".join(
+        words = [
             f"λ = {_write_number(each.weight)}"
             + (f" with α = {_write_number(each.alpha)}" if vary_alpha else "")
             for each in those
-        )
+        ]
+        return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
     def as_good(those: Sequence[_Setting], name: Name) -> list[_Setting]:
         top = best[name.key]
