@@ -808,10 +808,24 @@ def test_paper_has_what_the_points_are_and_every_figure(
         element(browser, "#panel-0").send_keys("+")
         style = "return getComputedStyle(document.activeElement).outlineStyle"
         assert browser.execute_script(style) == "none"
+        style = "return getComputedStyle(document.querySelector(arguments[0])).breakAfter"
+        for words in ("#confusion h2", "#confusion > p"):
+            assert browser.execute_script(style, words) == "avoid"
         assert "cosine: EER" in element(browser, "#evaluation-2").text
         assert "intra / its distance" in element(browser, "#classes-table").text
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_curves_side_by_side_are_in_line_whatever_is_said_above_one(page: Any) -> None:
+    boxes = page.execute_script(
+        "const note = document.createElement('span');"
+        "[note.className, note.textContent] = ['facts', 'zeros have no place on this log axis. '.repeat(6)];"
+        "document.querySelector('.curves figcaption').append(note);"
+        "return [...document.querySelectorAll('.curves .plot')].slice(0, 2).map((plot) => {"
+        " const {top, width, height} = plot.getBoundingClientRect(); return [top, width, height]; });"
+    )
+    assert boxes[0] == pytest.approx(boxes[1])
 
 
 def test_a_line_says_which_run_it_is(page: Any) -> None:

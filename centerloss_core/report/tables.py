@@ -28,8 +28,9 @@ def metric_table(records: Sequence[Record]) -> str:
     """A row per run, also of those that are missing or have failed."""
     rows = [_figures(record) for record in records]
     # Among seeds, the best single run is the luckiest: `seeds_table` has the means.
-    done = [record.status == "completed" and not has_seeds(records) for record in records]
-    best = {name.key: best_of(name, rows, done) for name in _FIGURES}
+    starred = not has_seeds(records)
+    competes = [starred and record.status == "completed" for record in records]
+    best = {name.key: best_of(name, rows, competes) for name in _FIGURES}
     head = ["run", *(title for title, _ in _GRID), *(name.title for name in _FIGURES), "status"]
     caption = "On the test images"
     if any(best.values()):
