@@ -17,6 +17,7 @@ from centerloss_core.config import (
     Problem,
     Ramp,
     Train,
+    documents,
     dump_yaml,
     load_config,
     load_document,
@@ -424,7 +425,7 @@ def test_an_unreadable_file(write, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     # Not by its mode: for root every file is readable.
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(documents, "open_to_read", refuse)
     assert complaint(path) == "x.yaml: cannot be read: Permission denied"
 
 

@@ -322,7 +322,8 @@ def test_slurm_is_given_one_array_with_all_that_was_said(
     assert not [line for line in variables if line.startswith("SLURM_")]
     assert os.environ["SLURM_MEM_PER_CPU"] == "1"
     script = cluster / "script.0"
-    log = f"'{sweep}/slurm/%A_%a_0_log"
+    (folder,) = (sweep / "slurm").glob("jobs-*")
+    log = f"'{folder}/%A_%a_0_log"
     assert options(script) == {
         "account": "a1",
         "array": "0-2%2",
@@ -344,7 +345,7 @@ def test_slurm_is_given_one_array_with_all_that_was_said(
     last = script.read_text().splitlines()[-1]
     assert last.startswith("srun --unbuffered ")
     assert "--cpus-per-task=4 env PYTHONPATH=" in last
-    assert f"{sys.executable} -P -u -m submitit.core._submit '{sweep}/slurm'" in last
+    assert f"{sys.executable} -P -u -m submitit.core._submit '{folder}'" in last
     assert not (cluster / "cancelled").exists()
 
 
@@ -414,19 +415,20 @@ def impatient(launcher: SlurmLauncher, grace: float = 0.0) -> None:
         ("OUT_OF_MEMORY", "its job ran out of memory: raise sweep.resources.memory", False),
         ("TIMEOUT", "its job was over its time limit: raise sweep.slurm.minutes", False),
         ("CANCELLED by 1000", "its job was cancelled", False),
-        ("FAILED", "its job failed, see {}/slurm/71_1_0_log.err", False),
+        ("FAILED", "its job failed, see {}/71_1_0_log.err", False),
     ],
 )
 def test_an_end_without_a_note_is_told_in_words(
     state: str, words: str, lost: bool, cluster: Path, tmp_path: Path
 ) -> None:
     launcher, (first, second), _ = started(tmp_path / "sweep")
+    (folder,) = (tmp_path / "sweep" / "slurm").glob("jobs-*")
     (cluster / "sacct.out").write_text(
         f"JobID|State|NodeList\n71_0|RUNNING|n1\n71_1|{state}|n1\n71_1.batch|FAILED|n1\n"
     )
     impatient(launcher)
     until(lambda: second.ended() is not None, 10)
-    assert second.ended() == launcher_module.Ending(None, words.format(tmp_path / "sweep"), lost)
+    assert second.ended() == launcher_module.Ending(None, words.format(folder), lost)
     assert first.ended() is None
 
 
@@ -644,8 +646,21 @@ def test_a_strange_path_is_quoted(name: str, cluster: Path, tmp_path: Path) -> N
     script = cluster / "script.0"
     (cluster / "srun").write_text(f'#!/bin/bash\nprintf "%s\\n" "$@" > {cluster}/arguments\n')
     subprocess.run(["bash", str(script)], cwd=tmp_path, check=True)
-    assert (cluster / "arguments").read_text().splitlines()[-1] == str(tmp_path / name / "slurm")
+    (folder,) = (tmp_path / name / "slurm").glob("jobs-*")
+    assert (cluster / "arguments").read_text().splitlines()[-1] == str(folder)
     assert not (tmp_path / "y").exists()
+
+
+def test_what_lies_under_the_number_of_a_job_is_not_what_it_unpickles(cluster: Path, tmp_path: Path) -> None:
+    """Whoever made the directory may have put a pickle for each number there."""
+    laid = tmp_path / "sweep" / "slurm" / "71_0_submitted.pkl"
+    laid.parent.mkdir(parents=True)
+    laid.write_bytes(b"mine")
+    with SlurmLauncher(Slurm(), None) as launcher:
+        launcher.start(tasks(tmp_path / "sweep", 2))
+    (pickled,) = laid.parent.rglob("*/71_0_submitted.pkl")
+    assert str(pickled.parent) in (cluster / "script.0").read_text()
+    assert laid.read_bytes() == b"mine"
 
 
 def test_the_launcher_is_given_what_a_point_takes(cluster: Path) -> None:

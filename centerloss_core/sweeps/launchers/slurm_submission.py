@@ -88,6 +88,9 @@ class SlurmCluster:
                 )
         self._slurm = slurm
         self._jobs = jobs
+        # A job unpickles what lies there under its number, and Slurm follows a link where it logs. Whoever made the
+        # sweep's directory can have put a file for every number into a folder whose name is known.
+        self._folder = f"jobs-{secrets.token_hex(4)}"
 
     def submit(self, jobs: Sequence[PointJob], task: Task, after: str | None) -> list[str]:
         """One array, or a plain job where there is but one."""
@@ -105,7 +108,7 @@ class SlurmCluster:
             "dependency": f"afterany:{after.partition('_')[0]}" if after is not None else None,
         }
         with _orderly(task.directory) as folder:
-            executor = SlurmExecutor(folder, max_num_timeout=_REQUEUES, python=_python())
+            executor = SlurmExecutor(folder / self._folder, max_num_timeout=_REQUEUES, python=_python())
             executor.update_parameters(
                 job_name=_job_name(task.directory),
                 time=slurm.minutes,
@@ -129,8 +132,8 @@ class SlurmCluster:
         slurm_queue.cancel(jobs, only_waiting=only_waiting)
 
     def log(self, directory: Path, job: str) -> Path:
-        """In the folder of all."""
-        return directory / FOLDER / f"{job}_0_log.err"
+        """In the folder of this sweep's process."""
+        return directory / FOLDER / self._folder / f"{job}_0_log.err"
 
     def abandon(self, jobs: Sequence[str]) -> None:
         """They are cancelled, and Slurm sees to it."""
