@@ -66,7 +66,7 @@ def open_to_read(path: Path) -> BufferedReader:
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    raise ValueError("is a pipe or a device, not a file")
+    raise ValueError("is a pipe or a device: put an ordinary file in its place")
 
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
