@@ -18,6 +18,10 @@ from centerloss_core.errors import ExpectedError
 # MNIST's 60,000 training images in 128 dimensions take 31 MB; a file that asks for this much is not ours.
 MAX_BYTES = 1 << 30
 
+# Distances between all centers and a circle for each class are drawn: memory goes with the squares of these.
+MOST_CLASSES = 1000
+MOST_DIMENSIONS = 4096  # as model.feature_dim
+
 _LABEL_DTYPES = (np.dtype(np.uint8), np.dtype(np.int64))
 
 
@@ -123,3 +127,9 @@ def _check_headers(headers: Mapping[str, Header]) -> None:
     total = sum(header.nbytes for header in headers.values())
     if total > MAX_BYTES:
         raise ValueError(f"holds {total} bytes of numbers, the limit is {MAX_BYTES}")
+    centers = headers["centers"].shape
+    if len(centers) == 2 and (centers[0] > MOST_CLASSES or centers[1] > MOST_DIMENSIONS):
+        raise ValueError(
+            f"holds {centers[0]} centers in {centers[1]} dimensions, "
+            f"the limits are {MOST_CLASSES} and {MOST_DIMENSIONS}"
+        )

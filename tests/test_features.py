@@ -153,3 +153,27 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         read_features(tmp_path / "a.npz")
     with pytest.raises(FeatureFileError, match=tmp_path.name):
         read_features(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("classes", "dimensions", "fits"), [(1000, 2, True), (1001, 2, False), (2, 4096, True), (2, 4097, False)]
+)
+def test_classes_and_dimensions_have_an_end(
+    tmp_path: Path, classes: int, dimensions: int, *, fits: bool
+) -> None:
+    """Ten images with 20,000 centers are a small file, and their distances 3 GB."""
+    path = tmp_path / "test-final.npz"
+    labels = np.zeros(10, np.int64)
+    np.savez(
+        path,
+        features=np.zeros((10, dimensions), np.float32),
+        labels=labels,
+        predictions=labels,
+        centers=np.zeros((classes, dimensions), np.float32),
+    )
+    if fits:
+        assert read_features(path).centers.shape == (classes, dimensions)
+        return
+    with pytest.raises(FeatureFileError, match=r"the limits are 1000 and 4096") as caught:
+        read_features(path)
+    assert "\n" not in str(caught.value)

@@ -5,6 +5,7 @@ parser. `make slow` draws a hundred thousand, each within a second.
 """
 
 import gc
+import math
 import os
 import subprocess
 import sys
@@ -39,6 +40,7 @@ from centerloss_core.config import (
     resolve_sweep,
 )
 from centerloss_core.runs import point_name
+from centerloss_core.schedules import lambda_in_force, learning_rate
 
 VALID = "data: {name: mnist5k}\ntrain: {epochs: 1}\n"
 MODELS = (ConfigFile, Data, Loss, Milestones, Model, Override, Ramp, Sweep, Train, When)
@@ -455,6 +457,49 @@ def test_a_thousand_runs_of_a_broken_file_do_not_repeat_its_problems(path: Path)
     assert len(caught.value.problems) == 1500
 
 
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("loss.lambda=1e308", "loss.lambda: at most 1e+30: losses and weights are float32"),
+        ("sweep.lambda=[0, 1e31]", "sweep.lambda[1]: at most 1e+30"),
+        ("train.learning_rate=1e300", "train.learning_rate: at most 1e+30"),
+        (
+            "train.batch_size=1000000000000000000",
+            "train.batch_size: at most 60000: MNIST has no more training",
+        ),
+        ("train.epochs=1000000000000000000", "train.epochs: at most 1e+09: no run is that long"),
+        (
+            "train.schedule={milestones: [1, 2], factor: 1e20}",
+            "train.schedule: after 2 milestones the rate",
+        ),
+        ("train.schedule={milestones: [1, 2], factor: 1e200}", "train.schedule.factor: at most 1e+30"),
+    ],
+)
+def test_numbers_have_an_end_that_is_said(path: Path, setting: str, reason: str) -> None:
+    """Else JSON without infinity, and powers beyond a float, would end in a traceback."""
+    assert reason in refusal(path, VALID, [setting])
+
+
+def test_the_largest_numbers_have_a_rate_and_a_weight_at_every_step(path: Path) -> None:
+    path.write_text(VALID)
+    config = load_config(
+        path,
+        lambda_=1e30,
+        settings=[
+            "train.epochs=null",
+            "train.iterations=1000000000",
+            "train.batch_size=60000",
+            "train.learning_rate=1e30",
+            f"train.schedule={{milestones: [{STEPS}], factor: 1.07}}",
+            "loss.ramp={from: 1e30}",
+        ],
+    )
+    assert math.isfinite(config.lambda_eq)
+    steps = (0, 1, 500, 10**9 - 1)
+    assert all(math.isfinite(learning_rate(config.train, step, 10**9)) for step in steps)
+    assert all(math.isfinite(lambda_in_force(config.loss, step, 10**9)) for step in steps)
+
+
 # ---- the nastiest, in a process of its own
 
 OVERRIDE = VALID + "overrides:\n- when: {train.seed: 0}\n  set:\n"
@@ -548,7 +593,7 @@ def test_nothing_in_a_config_is_imported_or_run(tmp_path: Path) -> None:
 
 @quietly(50)
 @given(
-    lambda_=st.floats(min_value=0, allow_nan=False, allow_infinity=False),
+    lambda_=st.floats(0, 1e30),
     alpha=st.floats(0, 1),
     seed=st.integers(0, 2**32 - 1),
 )

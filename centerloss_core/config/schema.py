@@ -10,7 +10,16 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 # The type of the errors that `rule` makes, to tell them from pydantic's own.
@@ -38,9 +47,27 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+_MOST = 10**9  # steps of a year at 30 a second; counts multiplied by one another stay below 64 bits
+_LARGEST_BATCH = 60_000
+_LARGEST = 1e30
+
+
+def _at_most(limit: float, reason: str) -> AfterValidator:
+    """A bound that nobody meets by accident, so that it is said only where it is broken."""
+
+    def check(value: float) -> float:
+        if value > limit:
+            raise rule(f"at most {limit:g}: {reason}; received {value!r}")
+        return value
+
+    return AfterValidator(check)
+
+
+_in_float32 = _at_most(_LARGEST, "losses and weights are float32, which ends soon after")
+
+Count = Annotated[int, Field(ge=1), _at_most(_MOST, "no run is that long")]
+Positive = Annotated[float, Field(gt=0), _in_float32]
+NotNegative = Annotated[float, Field(ge=0), _in_float32]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Folder = Annotated[str, Field(pattern=r"^[^\x00]+$"), Says("the path of a folder")]
@@ -146,6 +173,16 @@ class Milestones(Section):
             raise rule("milestones must increase strictly")
         return steps
 
+    @model_validator(mode="after")
+    def _rate_stays_a_number(self) -> Self:
+        if len(self.milestones) * math.log10(self.factor) > math.log10(_LARGEST):
+            raise rule(
+                f"after {len(self.milestones)} milestones the rate would be more than {_LARGEST:g} times as large",
+                "factor",
+                "milestones",
+            )
+        return self
+
 
 def _kind_of_schedule(value: object) -> str:
     return "<milestones>" if isinstance(value, dict | Milestones) else "<name>"
@@ -163,7 +200,9 @@ class Train(Section):
 
     epochs: Count | None = Field(default=None, description="passes over the training set; or give iterations")
     iterations: Count | None = Field(default=None, description="steps of one batch; or give epochs")
-    batch_size: Count = Field(default=100, description="images in a step")
+    batch_size: Annotated[int, Field(ge=1), _at_most(_LARGEST_BATCH, "MNIST has no more training images")] = (
+        Field(default=100, description="images in a step")
+    )
     optimizer: Literal["adam", "sgd", "muon"] = Field(
         default="adam",
         description="for the network; centers have their own rule; muon: for convolutions, Adam for the rest",
