@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+_LARGEST, _SMALLEST = 1e39, 1e-46  # just beyond float32
+
 
 def finite(value: object) -> float | None:
     """The number that was read from a file; None for anything else."""
@@ -16,6 +18,17 @@ def finite(value: object) -> float | None:
         return value if math.isfinite(value) else None  # as it was written: 1 stays 1
     except OverflowError:  # JSON's integers have no end
         return None
+
+
+def on_axis(value: object) -> float:
+    """The number as a place on an axis; NaN, a gap, for anything else.
+
+    Runs compute in float32: what is beyond it is no figure of theirs, and axes that reach to 1e308 overflow.
+    """
+    place = finite(value)
+    if place is None or abs(place) > _LARGEST:
+        return math.nan
+    return 0.0 if abs(place) < _SMALLEST else float(place)
 
 
 def percent(fraction: object) -> str:

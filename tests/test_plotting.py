@@ -759,3 +759,54 @@ def test_plotting_loads_no_framework_and_importing_it_no_matplotlib(tmp_path: Pa
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parent.parent, timeout=60)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("title", [r"$\foo{$", "x" * 200_000, "x\n" * 20_000, "\ud800\x1b[2J\0\u202e"])
+def test_a_title_is_words_however_it_is_written(tmp_path: Path, title: str) -> None:
+    """No formula, and no more of it than a figure has room for."""
+    for directory, figures in (
+        (make_run(tmp_path / "run"), ["scatter", "curves"]),
+        (make_sweep(tmp_path / "sweep"), ["panel"]),
+    ):
+        change_titles(directory, title)
+        written = plot_directory(directory, figures=figures)
+        assert len(written) == len(figures)
+        assert all(path.is_file() for path in written)
+
+
+def change_titles(directory: Path, title: str) -> None:
+    for path in directory.glob("**/run.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"data": {"title": title}}))
+    if (directory / "summary.json").is_file():
+        content = json.loads((directory / "summary.json").read_text())
+        content["runs"][0] |= {"directory": "away", "status": title}
+        (directory / "summary.json").write_text(json.dumps(content))
+
+
+def test_a_dollar_stays_a_dollar(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path / "run", data={"title": "$a_1$"}))
+    figure = curves_figure(run, read_history(run))
+    FigureCanvasAgg(figure).draw()
+    (title,) = [text for text in figure.findobj(Text) if "a_1" in text.get_text()]
+    assert "$a_1$" in title.get_text()
+    assert title.get_parse_math() is False
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("sign", [1, -1])
+def test_curves_leave_out_what_no_run_computes(tmp_path: Path, sign: int) -> None:
+    directory = make_run(tmp_path / "run")
+    keys = ("epoch", "softmax_loss", "center_loss", "lambda", "center_shift", "learning_rate", "accuracy")
+    values = [1e308, 1e-320, 1e300, 1.0, 0.0, 10**400, 1e38, 1e-45]
+    rows: list[dict[str, Any]] = [
+        {"kind": "steps", "step": step, **dict.fromkeys(keys, sign * value)}
+        for step, value in enumerate(values, start=1)
+    ]
+    rows.append({"kind": "epoch", "step": 8, "epoch": 1e308, "test": {"accuracy": 1e308}})
+    (directory / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = read_run(directory)
+    figure = curves_figure(run, read_history(run))
+    FigureCanvasAgg(figure).draw()
+    drawn = figure.axes[0].lines[0].get_ydata()
+    assert np.isnan(drawn).tolist() == [True, False, True, False, False, True, False, False]

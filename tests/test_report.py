@@ -865,3 +865,12 @@ def test_a_report_loads_neither_keras_nor_a_backend(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.stdout == "[] []\n"
+
+
+def test_signs_without_bytes_are_written_as_numbers(tmp_path: Path) -> None:
+    """Half a surrogate pair in a title, and a directory whose name is no UTF-8."""
+    run = make_run(tmp_path / os.fsdecode(b"run-\xff"), data={"title": "\ud800"})
+    change(run / "run.json", warnings=["x\udc80y"], reason="\ud800")
+    page = write_report(run).read_text()
+    assert "\\ud800" in page
+    assert "x\\udc80y" in page

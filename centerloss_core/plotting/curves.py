@@ -14,7 +14,7 @@ from centerloss_core.plotting.records import History, Row, Run
 from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.style import DIGIT_COLORS, INK
 from centerloss_core.plotting.titles import run_title
-from centerloss_core.written import finite
+from centerloss_core.written import on_axis
 
 _DPI = 110
 _SIZE = (9.0, 8.2)  # inches
@@ -94,9 +94,8 @@ def _draw_line(
 
 
 def _column(rows: Sequence[Row], key: str) -> NDArray[np.float64]:
-    """Return the numbers under a key; a missing one, null or what is no number becomes a gap in the line."""
-    values = [finite(row.get(key)) for row in rows]
-    return np.array([math.nan if value is None else float(value) for value in values])
+    """Return the numbers under a key; a missing one, null or what is no figure of a run becomes a gap in the line."""
+    return np.array([on_axis(row.get(key)) for row in rows])
 
 
 def _set_scale(axes: Axes, values: NDArray[np.float64]) -> None:

@@ -72,4 +72,11 @@ def legend_columns(grid: Grid) -> int:
 def write_status(axes: Axes, cell: Cell) -> None:
     """Say in large letters why there are no points, so that nobody overlooks a failed run."""
     axes.set(xticks=[], yticks=[], facecolor=FAINT)
-    axes.annotate(cell.words, (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", fontsize=20)
+    axes.annotate(
+        *(cell.words, (0.5, 0.5)),
+        xycoords="axes fraction",
+        ha="center",
+        va="center",
+        fontsize=20,
+        parse_math=False,
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from centerloss_core.config.problems import shortened
 from centerloss_core.features import FeatureDump, read_features
 from centerloss_core.plotting.errors import PlotError
 from centerloss_core.strangers import read_object, read_rows
@@ -13,6 +14,10 @@ from centerloss_core.sweeps.summary import SUMMARY, read_summary
 from centerloss_core.written import finite
 
 Row = dict[str, Any]
+
+# Of anybody's words, in letters: what a figure has room for.
+_LONGEST_TITLE = 120
+_LONGEST_STATUS = 20
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,11 @@ def read_run(directory: Path) -> Run:
     try:
         return Run(
             directory=directory,
-            status=str(content["status"]),
+            status=shortened(str(content["status"]), _LONGEST_STATUS),
             weight=_number(content, "lambda"),
             weight_eq=_number(content, "lambda_eq"),
             alpha=_number(content, "alpha"),
-            data_title=str(_object(content, "data")["title"]),
+            data_title=shortened(str(_object(content, "data")["title"]), _LONGEST_TITLE),
             seed=int(_number(content, "seed")),
         )
     except (KeyError, ValueError) as error:
@@ -93,7 +98,7 @@ def read_sweep(directory: Path) -> list[SweepPoint]:
         points = [
             SweepPoint(
                 directory=directory / row["directory"],
-                status=str(row["status"]),
+                status=shortened(str(row["status"]), _LONGEST_STATUS),
                 weight=_number(row, "lambda"),
                 alpha=_number(row, "alpha"),
                 seed=int(_number(row, "seed")),

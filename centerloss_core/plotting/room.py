@@ -21,8 +21,9 @@ def ruler(figure: Figure) -> RendererAgg:
 def fit(text: Text, room: float) -> None:
     """Make a text at most `room` inches wide: by smaller letters first, then on more lines.
 
-    Lines are measured without drawing the figure, which takes about a millisecond.
+    Lines are measured without drawing the figure, which takes about a millisecond. In words, a $ begins no formula.
     """
+    text.set_parse_math(False)
     width = _width(text)
     if width <= room:
         return

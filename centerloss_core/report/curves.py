@@ -17,7 +17,7 @@ from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.plotting.records import Row
 from centerloss_core.report.empty import empty_figure
 from centerloss_core.report.reading import Record
-from centerloss_core.written import finite, number
+from centerloss_core.written import finite, number, on_axis
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure
@@ -265,8 +265,7 @@ def _thinned(rows: Sequence[Row], most: int) -> list[Row]:
 
 def _column(rows: Sequence[Row], key: str) -> _Values:
     """The numbers under a key; anything else becomes a gap in the line."""
-    values = [finite(row.get(key)) for row in rows]
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return np.array([on_axis(row.get(key)) for row in rows], dtype=np.float64)
 
 
 def _is_wide(values: _Values) -> bool:

@@ -40,7 +40,8 @@ def write_report(directory: Path, out: Path | None = None) -> Path:
         raise ReportError(f"{target}: the folder {target.parent} does not exist; create it first")
     text = _make(contents)
     with atomic_write(target) as file:
-        file.write(text.encode())
+        # Titles and names of directories may hold what UTF-8 has no bytes for.
+        file.write(text.encode(errors="backslashreplace"))
     return target
 
 
