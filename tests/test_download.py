@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ class Answer(NamedTuple):
     encoding: str | None = None
     phrase: str | None = None  # behind the status, where it is not the usual one
     stalls_after: int | None = None  # bytes of the body; -1: before anything is sent
+    continues: int = 0  # times that it says "100 Continue" first
+    drips: bool = False  # a byte at a time
 
 
 class Mirror:
@@ -52,6 +55,12 @@ class Mirror:
                     mirror.meeting.wait()
                 if answer.stalls_after == -1:
                     mirror.released.wait()
+                with suppress(OSError):  # the client has gone
+                    self.answer(answer)
+
+            def answer(self, answer: Answer) -> None:
+                for _ in range(answer.continues):
+                    self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 self.send_response(answer.status, answer.phrase)
                 length = len(answer.body) if answer.announced is None else answer.announced
                 self.send_header("Content-Length", str(length))
@@ -62,7 +71,11 @@ class Mirror:
                     self.wfile.write(answer.body[: answer.stalls_after])
                     mirror.released.wait()
                     return
-                self.wfile.write(answer.body)
+                for byte in answer.body if answer.drips else ():
+                    self.wfile.write(bytes([byte]))
+                    if mirror.released.wait(0.01):
+                        return
+                self.wfile.write(b"" if answer.drips else answer.body)
 
             def log_message(self, *_: object) -> None:
                 """Keep the terminal quiet."""
@@ -213,6 +226,21 @@ def test_a_server_that_stalls_is_given_up(
 
     assert load(cache, mirror, start_mirror(GOOD)) == f"a download, kept in the cache {cache}"
     assert mirror.requests == [f"/{FIRST}"] * 2
+
+
+def test_a_server_that_never_comes_to_an_end_is_given_up(
+    start_mirror: StartMirror, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte now and then is no silence, and "100 Continue" is no answer however often it comes."""
+    dripping = start_mirror({name: answer._replace(drips=True) for name, answer in GOOD.items()})
+    with monkeypatch.context() as hurry:
+        hurry.setattr("centerloss_core.datasets.download._LONGEST", 0.5)
+        assert f"{dripping.url}{FIRST}: takes too long" in refusal(cache, dripping)
+
+    putting_off = start_mirror({name: answer._replace(continues=100_000) for name, answer in GOOD.items()})
+    assert f"{putting_off.url}{FIRST}: sends more than the file" in refusal(cache, putting_off)
+    assert not cache.exists()
+    assert load(cache, putting_off, start_mirror(GOOD)).startswith("a download")
 
 
 def test_no_server_at_all(start_mirror: StartMirror, cache: Path) -> None:

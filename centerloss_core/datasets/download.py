@@ -19,6 +19,10 @@ MIRRORS = (
 # Seconds to connect, and seconds without a single byte, after which the next mirror is tried.
 _TIMEOUT = (10, 30)
 
+# Seconds for a whole file, 10 MB at most: a byte a second is no answer either. And bytes of headers.
+_LONGEST = 600.0
+_MOST_HEADERS = 1 << 16
+
 
 def cached_path(cache: Path, known: KnownFile) -> Path:
     """Where the cache keeps a file."""
@@ -68,11 +72,17 @@ def _fetch_and_check(known: KnownFile, mirror: str) -> tuple[bytes, UInt8Array]:
 
 
 def _fetch(url: str, limit: int) -> bytes:
-    import pooch
+    from centerloss_core.datasets.patience import impatient_session
 
     buffer = _BoundedBuffer(limit)
     try:
-        pooch.HTTPDownloader(timeout=_TIMEOUT, chunk_size=1 << 16)(url, buffer, None)
+        with (
+            impatient_session(_LONGEST, limit + _MOST_HEADERS) as session,
+            session.get(url, timeout=_TIMEOUT, stream=True) as response,
+        ):
+            response.raise_for_status()
+            for chunk in response.iter_content(chunk_size=1 << 16):
+                buffer.write(chunk)
     # Every error of requests is an OSError; a garbled header is a ValueError.
     except (OSError, ValueError) as error:
         raise DataError(_reason(error)) from error
@@ -90,9 +100,6 @@ class _BoundedBuffer:
         self.content += chunk
         if len(self.content) > self._limit:
             raise DataError(f"sends more than {self._limit:,} bytes, so it is not the file")
-
-    def flush(self) -> None:
-        """Nothing to do, but a file has it."""
 
 
 def _reason(error: Exception) -> str:
