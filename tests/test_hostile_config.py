@@ -144,16 +144,8 @@ OVERRIDES = st.tuples(
     st.lists(st.tuples(st.sampled_from(["loss.lambda", "loss.alpha", "train.seed"]), SCALARS), max_size=2),
     st.lists(st.tuples(st.one_of(st.sampled_from(DOTTED), KEYS), VALUES), max_size=4),
 ).map(lambda parts: f"  - when: {flow_mapping(parts[0])}\n    set: {flow_mapping(parts[1])}\n")
-SECTIONS_OF_A_FILE = st.one_of(
-    st.tuples(st.sampled_from(SECTIONS), st.lists(SECTION_LINES, max_size=5)).map(
-        lambda parts: f"{parts[0]}:\n{''.join(parts[1])}"
-    ),
-    st.tuples(KEYS, VALUES).map(lambda item: f"{item[0]}: {item[1]}\n"),
-    st.lists(OVERRIDES, min_size=1, max_size=3).map(lambda items: f"overrides:\n{''.join(items)}"),
-    st.lists(st.sampled_from(["0", "1e-3", "0.1", "1", "1.0", ".inf", "x"]), max_size=5).map(
-        lambda items: f"sweep: {{lambda: [{', '.join(items)}]}}\n"
-    ),
-    st.sampled_from([8, 1000]).map(lambda runs: f"sweep: {{lambda: [0], seed: {list(range(runs))}}}\n"),
+BULKY = st.one_of(
+    st.sampled_from([100, 1000]).map(lambda runs: f"sweep: {{lambda: [0], seed: {list(range(runs))}}}\n"),
     st.integers(1, 10)
     .map(lambda each: (list(range(each)), [number / 10 for number in range(each)]))
     .map(lambda axes: f"sweep: {{lambda: {axes[0]}, alpha: {axes[1]}, seed: {axes[0]}}}\n"),
@@ -163,6 +155,26 @@ SECTIONS_OF_A_FILE = st.one_of(
     st.tuples(st.lists(OVERRIDES, min_size=1, max_size=3), st.integers(1, 30)).map(
         lambda parts: f"overrides:\n{''.join(parts[0]) * parts[1]}"
     ),
+)
+
+
+@st.composite
+def bulky(draw: st.DrawFn) -> str:
+    """A section of a small file that asks for much: many runs, overrides of many, long lists. One choice of many."""
+    return draw(BULKY)
+
+
+SECTIONS_OF_A_FILE = st.one_of(
+    st.tuples(st.sampled_from(SECTIONS), st.lists(SECTION_LINES, max_size=5)).map(
+        lambda parts: f"{parts[0]}:\n{''.join(parts[1])}"
+    ),
+    st.tuples(KEYS, VALUES).map(lambda item: f"{item[0]}: {item[1]}\n"),
+    st.lists(OVERRIDES, min_size=1, max_size=3).map(lambda items: f"overrides:\n{''.join(items)}"),
+    st.lists(st.sampled_from(["0", "1e-3", "0.1", "1", "1.0", ".inf", "x"]), max_size=5).map(
+        lambda items: f"sweep: {{lambda: [{', '.join(items)}]}}\n"
+    ),
+    st.just(f"sweep: {{lambda: [0], seed: {list(range(8))}}}\n"),
+    bulky(),
 )
 EXTRAS = st.sampled_from(
     [
