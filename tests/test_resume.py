@@ -402,3 +402,24 @@ def test_what_cannot_be_read_is_not_taken_for_damage_or_absence(
 
 def files(path: Path) -> dict[str, bytes]:
     return {str(each.relative_to(path)): each.read_bytes() for each in path.rglob("*") if each.is_file()}
+
+
+@pytest.mark.parametrize("name", ["state.npz", "position.json", "config.yaml", "SHA256SUMS"])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "missing"])
+def test_whatever_is_damaged_the_checkpoint_before_is_taken(
+    damage: str, name: str, stopped: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(stopped, tmp_path / "run")
+    newest, before = (path / "checkpoints" / f"step-{step:08d}" for step in (13, 10))
+    content = bytearray((newest / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (newest / name).unlink()
+    if damage != "missing":
+        (newest / name).write_bytes(content if damage == "flipped" else content[: len(content) // 2])
+    warnings: list[str] = []
+    with Run.open(path) as run:
+        saved = saving.find_saved_state(run, run.manifest["data"]["fingerprint"], warnings.append)
+    assert saved is not None
+    assert (saved.path, saved.position.step) == (before, 10)
+    assert newest.name in warnings[0]
+    assert warnings[1] == "going on from the checkpoint before, step-00000010"
