@@ -20,7 +20,7 @@ from centerloss_core.errors import ExpectedError
 # A run.json has some thousand bytes, a summary.json some hundred for each point, a row of metrics.jsonl some hundred.
 # What is larger is none of ours; parsed, JSON takes up to twenty times as much memory.
 MOST_BYTES = 16 << 20
-MOST_IN_A_ROW, MOST_IN_ROWS = 64 << 10, 64 << 20
+MOST_IN_A_ROW, MOST_IN_ROWS = 256 << 10, 64 << 20
 
 
 class LinkError(ExpectedError):

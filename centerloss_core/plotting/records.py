@@ -9,7 +9,7 @@ from typing import Any
 from centerloss_core.config.problems import shortened
 from centerloss_core.features import FeatureDump, read_features
 from centerloss_core.plotting.errors import PlotError
-from centerloss_core.strangers import read_object, read_rows
+from centerloss_core.strangers import read_rows, read_text
 from centerloss_core.sweeps.summary import SUMMARY, read_summary
 from centerloss_core.written import finite
 
@@ -171,13 +171,16 @@ def read_history(run: Run) -> History:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        return read_object(path)
+        content = json.loads(read_text(path))  # NaN too: whoever needs the number names the key
+        if not isinstance(content, dict):
+            raise ValueError("holds no JSON object")
     except OSError as error:
         raise PlotError(f"{path}: cannot be read ({_reason(error)})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PlotError(
             f"{path}: cannot be read ({_reason(error)}); put the file back as the run wrote it"
         ) from error
+    return content
 
 
 def _number(content: Mapping[str, Any], key: str) -> float:
