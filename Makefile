@@ -23,7 +23,7 @@ quickstart: $(VENV)/.installed
 
 # Two at a time: most tests are processes of their own, and a file stays together with what it has trained.
 test: $(VENV)/.installed-dev lint
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -q -m slow

@@ -6,6 +6,15 @@ from typing import Any
 import pytest
 
 
+# Each file goes to one of two processes: the longest first, so that neither is left alone with one at the end.
+_LONGEST = ("ray_cluster", "slurm_launcher", "kills", "resume", "tensorboard", "ray_launcher", "sweep_resume")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    names = [f"test_{name}.py" for name in _LONGEST]
+    items.sort(key=lambda item: names.index(item.path.name) if item.path.name in names else len(names))
+
+
 @pytest.fixture(scope="session")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     from comparing import config, outcome  # imports Keras, which most tests do without

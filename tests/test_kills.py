@@ -95,7 +95,7 @@ def test_a_sweep_that_is_killed_leaves_no_run_behind_that_goes_on(tmp_path: Path
         while "running" not in process.stdout.readline():
             assert process.poll() is None
         first = tmp_path / "sweep" / "lambda0-alpha0.5-seed0"
-        while not (first / "metrics.jsonl").exists():
+        while not ((first / "metrics.jsonl").exists() and (first / "metrics.jsonl").stat().st_size):
             assert process.poll() is None
         process.kill()
     # Whoever waits for the lock waits for the run to notice, to finish its step and to save.

@@ -543,13 +543,18 @@ def pids_of(task: Task) -> tuple[int, int]:
 
 
 # How a cluster tracks processes (its ProctrackType) decides whom a signal of Slurm's reaches.
-REACHED = pytest.mark.parametrize(
-    "reached", [slice(0, 1), slice(0, 2)], ids=["only the job", "all processes"]
+THE_JOB, ALL = slice(0, 1), slice(0, 2)
+
+
+@pytest.mark.parametrize(
+    ("signals", "reached"),
+    [
+        pytest.param(["SIGTERM", "SIGUSR2"], THE_JOB, id="preempted, the job is told"),
+        pytest.param(["SIGUSR2"], ALL, id="time is over, all processes are told"),
+        pytest.param(["SIGTERM", "SIGUSR2"], ALL, id="preempted, all are told", marks=pytest.mark.slow),
+        pytest.param(["SIGUSR2"], THE_JOB, id="time is over, the job is told", marks=pytest.mark.slow),
+    ],
 )
-
-
-@REACHED
-@pytest.mark.parametrize("signals", [["SIGTERM", "SIGUSR2"], ["SIGUSR2"]], ids=["preempted", "time is over"])
 def test_a_job_that_slurm_takes_back_saves_once_and_goes_on(
     signals: list[str], reached: slice, node: Path, task: Task
 ) -> None:
@@ -567,7 +572,7 @@ def test_a_job_that_slurm_takes_back_saves_once_and_goes_on(
     assert manifest(task.path)["threads"] == 1
 
 
-@REACHED
+@pytest.mark.parametrize("reached", [THE_JOB, ALL], ids=["only the job", "all processes"])
 def test_a_run_saves_when_its_job_is_cancelled_by_hand(reached: slice, node: Path, task: Task) -> None:
     launcher = SlurmLauncher(Slurm(), None)
     launcher.start([task])

@@ -50,6 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, shown: list[Progress]) -> Resu
             "train.epochs=3",
             "data.validation=300",
             "train.batch_size=96",
+            "train.log_every=50",
             "train.checkpoint_seconds=null",
         ],
     )
