@@ -266,6 +266,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         return read_object(path)
+    except PermissionError as error:
+        raise RunError(f"{path} cannot be read ({error.strerror}): make it readable") from error
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error})") from error
 

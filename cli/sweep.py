@@ -1,6 +1,5 @@
 """`cl sweep`: every λ × α × seed."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,6 +69,7 @@ def sweep(
         points_with,
         ray_address_of,
         read_sweep,
+        resume_command,
         resume_sweep,
         run_sweep,
     )
@@ -133,6 +133,6 @@ def sweep(
         console.error(
             f"{len(failed)} of {len(states)} points did not complete: "
             + "; ".join(f"{state.point.name}: {state.reason or state.status}" for state in failed)
-            + f"\ngo on with them: cl sweep --resume {shlex.quote(str(directory))}"
+            + f"\ngo on with them: {resume_command(directory, address)}"
         )
         raise typer.Exit(1)

@@ -277,8 +277,16 @@ def test_ctrl_c_reaches_each_once_and_what_waits_for_its_resources_never_starts(
         return ctrl_c(fake)
 
     with pytest.raises(InterruptedRunError, match="stopped with 1 of 6 points completed") as caught:
-        launched(remember, jobs=None, without_room="lambda1-")
+        launched(
+            remember,
+            jobs=None,
+            without_room="lambda1-",
+            launch=Launch(launcher="ray", ray_address="head:6379"),
+        )
     assert caught.value.exit_code == 130
+    # A cluster is joined only by who names it.
+    advice = f"go on with it: cl sweep --resume {tmp_path / 'sweep'} --ray-address head:6379"
+    assert caught.value.__notes__ == [advice]
     signals = {fake.task.name: fake.signals for fake in launchers[0].started}
     assert all(each == [signal.SIGINT] for name, each in signals.items() if name != "lambda0-alpha0.5-seed0")
     rows = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
@@ -288,7 +296,7 @@ def test_ctrl_c_reaches_each_once_and_what_waits_for_its_resources_never_starts(
         *["waiting"] * 2,  # as if this sweep had never asked for them
     ]
 
-    states, launcher = launched(completes, resume=True)
+    states, launcher = launched(completes, resume=True, launch=Launch(ray_address="head:6379"))
     assert statuses(states) == ["completed"] * 6
     assert len(launcher.started) == 5
     assert read_manifest(tmp_path / "sweep" / "lambda0-alpha0.5-seed0")["resumed"] == []

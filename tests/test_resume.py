@@ -368,13 +368,15 @@ def test_a_checkpoint_that_somebody_else_put_there_is_not_taken_for_the_runs_own
     assert json.loads((path / "run.json").read_text())["status"] == "failed"
 
 
-@pytest.mark.parametrize("hidden", ["state.npz", "folder"])
+@pytest.mark.parametrize(
+    "hidden", ["checkpoints/step-00000013/state.npz", "checkpoints", "run.json", "config.yaml"]
+)
 def test_what_cannot_be_read_is_not_taken_for_damage_or_absence(
     hidden: str, stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A permission, a cable: once that is mended the run must go on from where it was."""
     path = shutil.copytree(stopped, tmp_path / "run")
-    target = path / "checkpoints" if hidden == "folder" else path / "checkpoints" / "step-00000013" / hidden
+    target = path / hidden
     refused = PermissionError(errno.EACCES, "Permission denied", str(target))
     # Not by their modes, which root does not heed.
 

@@ -156,6 +156,8 @@ def _read_text(path: Path, origin: Origin, may_be_a_pipe: bool) -> str:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         message = f"not UTF-8 text (byte 0x{raw[error.start]:02x} on line {line})"
+    except PermissionError as error:
+        message = f"cannot be read ({error.strerror}): make it readable"
     except (OSError, ValueError) as error:
         message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
     raise ConfigError([origin.problem((), message)])

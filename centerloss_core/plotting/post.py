@@ -1,7 +1,7 @@
 """The look of the blog post's figures, to lay beside them: 928 × 511, rainbow colours, legend inside.
 
-What the post has not, and what is added here: a title, and a small black cross at each trained center. What it
-has and is avoided: points under the legend.
+What the post has not, and what is added here: a title, and a small black cross and the digit at each trained center:
+in grey, or to some eyes, its colours are few. What it has and is avoided: points under the legend.
 """
 
 from typing import Any
@@ -19,6 +19,7 @@ from centerloss_core.plotting.panel import write_status
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.records import Snapshot
 from centerloss_core.plotting.room import fit, ruler
+from centerloss_core.plotting.scatter import mark_centers
 from centerloss_core.plotting.style import rainbow
 from centerloss_core.plotting.titles import settings_title
 
@@ -28,7 +29,7 @@ _SIZE = (9.28, 5.11)  # inches
 _RECTANGLE = (0.125, 0.11, 0.775, 0.77)
 # The post's images are its plots at half size: dots of 6 points and lines of 1.5 become 3 and 0.75.
 _DOT: dict[str, Any] = {"s": 9, "linewidths": 0.75}
-_CENTER: dict[str, Any] = {"marker": "+", "color": "black", "s": 30, "linewidths": 1.0, "zorder": 3}
+_CENTER: dict[str, Any] = {"marker": "+", "markersize": 5.5, "color": "black", "linestyle": "none"}
 
 
 def post_figure(snapshot: Snapshot) -> Figure:
@@ -36,7 +37,8 @@ def post_figure(snapshot: Snapshot) -> Figure:
     figure = Figure(figsize=_SIZE, dpi=DPI)
     axes = figure.add_axes(_RECTANGLE)
     plane = project(snapshot.dump)
-    _draw_features(axes, plane, snapshot.dump.labels, font_size=6)
+    _draw_points(axes, plane, snapshot.dump.labels, font_size=6)
+    mark_centers(axes, plane, _CENTER, largest_digit=8)
     fit(axes.set_title(_join(settings_title(snapshot), plane.note), fontsize=8), _SIZE[0] * 0.96)
     return figure
 
@@ -58,6 +60,9 @@ def post_panel(grid: Grid, *, shared: bool = False) -> Figure:
         _draw_cell(axes, grid, cell, grid.scale_note(shared=shared))
     if shared:
         _share_limits(figure, grid)
+    for axes, (_, _, cell) in zip(figure.axes, grid.places, strict=True):
+        if cell.snapshot:  # now that the limits stand
+            mark_centers(axes, project(cell.snapshot.dump), _CENTER, largest_digit=12)
     return figure
 
 
@@ -84,7 +89,7 @@ def _draw_cell(axes: Axes, grid: Grid, cell: Cell, scale_note: str) -> None:
     note = ""
     if cell.snapshot:
         plane = project(cell.snapshot.dump)
-        _draw_features(axes, plane, cell.snapshot.dump.labels, font_size=10)
+        _draw_points(axes, plane, cell.snapshot.dump.labels, font_size=10)
         note = plane.note
     else:
         write_status(axes, cell)
@@ -92,11 +97,10 @@ def _draw_cell(axes: Axes, grid: Grid, cell: Cell, scale_note: str) -> None:
     fit(axes.set_title(title, fontsize=12), _SIZE[0] * 0.96)
 
 
-def _draw_features(axes: Axes, plane: Plane, labels: NDArray[np.integer], font_size: float) -> None:
+def _draw_points(axes: Axes, plane: Plane, labels: NDArray[np.integer], font_size: float) -> None:
     for digit, color in enumerate(rainbow(len(plane.centers))):
         points = plane.points[labels == digit]
         axes.scatter(points[:, 0], points[:, 1], color=color, label=str(digit), rasterized=True, **_DOT)
-    axes.scatter(plane.centers[:, 0], plane.centers[:, 1], **_CENTER)
     axes.tick_params(labelsize=font_size, length=2, width=0.5, pad=2)
     axes.set_xlabel(plane.axis_labels[0], fontsize=font_size)
     axes.set_ylabel(plane.axis_labels[1], fontsize=font_size)

@@ -1,5 +1,6 @@
 """The features of one run as a scatter plot, a colour per digit, with the trained centers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.patheffects
@@ -110,10 +111,19 @@ def _digits_of(place: int, classes: int) -> str:
     return ", ".join(digits[:2]) + (" …" if len(digits) > 2 else "")
 
 
-def mark_centers(axes: Axes, plane: Plane) -> None:
+def mark_centers(
+    axes: Axes, plane: Plane, mark: Mapping[str, Any] = _CENTER, largest_digit: float = 11
+) -> None:
     """Mark the trained centers, each with its digit beside it; where they are crowded, smaller, or without.
 
-    The limits of the axes must be set: they decide how near two marks come.
+    The limits of the axes must be set: they decide how near two marks come. The digits are what tells the clusters
+    apart in grey.
+
+    Args:
+        axes: with the points.
+        plane: what is drawn there.
+        mark: how a line draws a center that has room.
+        largest_digit: font size beside such a mark.
     """
     figure = axes.get_figure(root=True)
     assert figure is not None, "marks are sized where they stand"
@@ -121,9 +131,9 @@ def mark_centers(axes: Axes, plane: Plane) -> None:
     apart = np.linalg.norm(spots[:, None] - spots, axis=-1)
     np.fill_diagonal(apart, np.inf)
     size = float(np.clip(np.median(apart.min(axis=1)) / _ROOM, _SMALLEST_MARK, 1))
-    width, font_size = _CENTER["markersize"] * size, max(_SMALLEST_DIGIT, 11 * size)
-    mark = _CENTER | {"markersize": width, "markeredgewidth": size}
-    axes.plot(plane.centers[:, 0], plane.centers[:, 1], **mark, zorder=3)
+    width, font_size = mark["markersize"] * size, max(_SMALLEST_DIGIT, largest_digit * size)
+    scaled = {**mark, "markersize": width, "markeredgewidth": size}
+    axes.plot(plane.centers[:, 0], plane.centers[:, 1], **scaled, zorder=3)
     # The colours still tell which is which where a digit has no place.
     for digit, place in digit_places(spots, apart, mark=width, size=size, font_size=font_size).items():
         axes.annotate(

@@ -12,7 +12,7 @@ memory, say) leaves the others alone. The directory is the only thing that point
 """
 
 from centerloss_core.sweeps.grid import Point, plan, points_with
-from centerloss_core.sweeps.launchers import Launch, launch_keys
+from centerloss_core.sweeps.launchers import Launch, launch_keys, resume_command
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import read_summary, rows_now, write_summary
 from centerloss_core.sweeps.sweep import ray_address_of, read_sweep, resume_sweep, run_sweep
@@ -27,6 +27,7 @@ __all__ = [
     "ray_address_of",
     "read_summary",
     "read_sweep",
+    "resume_command",
     "resume_sweep",
     "rows_now",
     "run_sweep",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,7 @@ from centerloss_core.config import Resources
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
 from centerloss_core.locks import DirectoryLock, ReplacedError
 from centerloss_core.sweeps.endings import take_note
-from centerloss_core.sweeps.launchers import Launch, Launcher, Task
+from centerloss_core.sweeps.launchers import Launch, Launcher, Task, resume_command
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import write_summary
 
@@ -45,6 +44,7 @@ class Conductor:
         self._lock = lock
         self._origin = origin
         self._resources = launch.resources or Resources()
+        self._ray_address = launch.ray_address
         self._launcher = launcher
         self._retries = retries
         self._fail_fast = fail_fast
@@ -60,7 +60,7 @@ class Conductor:
         except ReplacedError:  # there is nothing of this sweep to go on with
             raise
         except BaseException as error:
-            error.add_note(f"go on with it: cl sweep --resume {shlex.quote(str(self._directory))}")
+            error.add_note(f"go on with it: {resume_command(self._directory, self._ray_address)}")
             raise
 
     def _conduct(self) -> list[PointState]:

@@ -6,8 +6,10 @@ run directory alone. So a sweep that was begun with one launcher can be resumed 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from centerloss_core.config import Resources, Slurm, Sweep
 from centerloss_core.devices import threads_of_this_process
@@ -23,6 +25,7 @@ __all__ = [
     "launch_keys",
     "log_path",
     "open_launcher",
+    "resume_command",
 ]
 
 _SECTION_KEYS = ("launcher", "resources", "slurm")
@@ -79,6 +82,12 @@ class Launch:
         if resources.gpus:
             words.append(f"{resources.gpus:g} GPU{'s' * (resources.gpus > 1)} each")
         return ", ".join(words) + (f", {self.jobs} at a time" if self.jobs else "")
+
+
+def resume_command(directory: Path, ray_address: str | None = None) -> str:
+    """The command that goes on with a sweep; a Ray cluster is joined only by who names it, each time."""
+    cluster = [] if ray_address is None else ["--ray-address", ray_address]
+    return shlex.join(["cl", "sweep", "--resume", str(directory), *cluster])
 
 
 def launch_keys(settings: Sequence[str]) -> list[str]:
