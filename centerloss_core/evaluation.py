@@ -29,8 +29,9 @@ def extract(network: keras.Model, centers: Any, split: Split, step: int) -> Feat
     """
     count = len(split.images)
     # Batches of one size only: JAX compiles the network anew for every other one.
-    padding = np.zeros((-count % _BATCH, *split.images.shape[1:]), split.images.dtype)
-    predicted = network.predict(np.concatenate([split.images, padding]), batch_size=_BATCH, verbose=0)
+    batch = min(_BATCH, count)
+    padding = np.zeros((-count % batch, *split.images.shape[1:]), split.images.dtype)
+    predicted = network.predict(np.concatenate([split.images, padding]), batch_size=batch, verbose=0)
     features, logits = (each[:count] for each in predicted)
     if not np.isfinite(features).all():
         raise DivergedError(f"after step {step} the features")

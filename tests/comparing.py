@@ -5,9 +5,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from centerloss_core.config import Config, load_config
+from centerloss_core.datasets import Split, load
+from centerloss_core.datasets.mnist5k import load_mnist5k
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.train_step import TrainStep
 from centerloss_core.training import train
@@ -18,9 +21,19 @@ LAST_STEP = 20
 CLOCKS = ("images_per_second", "seconds", "training_seconds")
 
 
+def few_digits(patch: pytest.MonkeyPatch) -> None:
+    """Let the packaged digits be 300 to train on and 100 to test: looking at all of them takes longer than training."""
+
+    def load_few() -> tuple[Split, Split, str]:
+        train, test, source = load_mnist5k()
+        return train.take(np.arange(300)), test.take(np.arange(100)), source
+
+    patch.setattr(load, "load_mnist5k", load_few)
+
+
 def config(*settings: str) -> Config:
-    """Two epochs of ten steps with all that a run can have: batch norm, Muon, validation images, rows every 4 steps."""
-    own = ["train.epochs=2", "train.batch_size=20", "train.log_every=4", "data.validation=3800"]
+    """Two epochs (with `few_digits`, of ten steps) with all that a run can have; rows every 4 steps."""
+    own = ["train.epochs=2", "train.batch_size=20", "train.log_every=4", "data.validation=100"]
     return load_config(QUICKSTART, lambda_=0.1, settings=[*own, "train.checkpoint_seconds=null", *settings])
 
 

@@ -16,23 +16,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    from comparing import config, outcome  # imports Keras, which most tests do without
+    """What a run of `few_digits` ends with that is never stopped."""
+    from comparing import config, few_digits, outcome  # imports Keras, which most tests do without
 
     from centerloss_core.training import train
 
     path = tmp_path_factory.mktemp("straight") / "run"
-    train(config(), path)
+    with pytest.MonkeyPatch.context() as patch:
+        few_digits(patch)
+        train(config(), path)
     return outcome(path)
 
 
 @pytest.fixture(scope="session")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run stopped after step 13, with a checkpoint at step 10 before that; to be copied, not changed."""
-    from comparing import stopped_run
+    """The same, stopped after step 13, with a checkpoint at step 10 before that; to be copied, not changed."""
+    from comparing import few_digits, stopped_run
 
     path = tmp_path_factory.mktemp("stopped") / "run"
-    stopped_run(path, 13)
+    with pytest.MonkeyPatch.context() as patch:
+        few_digits(patch)
+        stopped_run(path, 13)
     return path
+
+
+@pytest.fixture(name="few_digits")
+def _few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that go on with those runs; processes of their own have all digits."""
+    from comparing import few_digits
+
+    few_digits(monkeypatch)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

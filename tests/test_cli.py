@@ -16,6 +16,7 @@ TINY = [
     *("--set", "train.iterations=3"),
     *("--set", "train.batch_size=20"),
     *("--set", "train.log_every=1"),
+    *("--set", "train.dump_train=100"),
     *("--set", "model.batch_norm=false"),
     *("--set", "train.checkpoint_seconds=null"),  # a busy machine takes longer than that to compile
 ]

@@ -426,7 +426,7 @@ def test_an_unreadable_file(write, monkeypatch):
 
     # Not by its mode: for root every file is readable.
     monkeypatch.setattr(documents, "open_to_read", refuse)
-    assert complaint(path) == "x.yaml: cannot be read: Permission denied"
+    assert complaint(path) == "x.yaml: cannot be read (Permission denied): make it readable"
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(write):

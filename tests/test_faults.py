@@ -283,6 +283,7 @@ KINDS = [
 ]
 
 
+@pytest.mark.usefixtures("few_digits")
 def test_a_disk_that_is_full_for_each_kind_of_file_in_turn_costs_nothing_that_was_there(
     straight: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -331,7 +332,7 @@ def test_a_real_limit_on_the_size_of_files_is_a_clear_error_and_no_traceback(tmp
     resource = pytest.importorskip("resource", reason="Windows has no such limit")
     (tmp_path / "tiny.yaml").write_text(
         "data: {name: mnist5k}\nmodel: {batch_norm: false}\n"
-        "train: {iterations: 3, batch_size: 20, learning_rate: 1e-3}\n"
+        "train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, dump_train: 100}\n"
     )
     command = ("train", "--config", "tiny.yaml", "--run-dir", "run")
     done = cl(

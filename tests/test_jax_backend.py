@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_cli import QUICKSTART, ROOT, TINY, cl, environment
+from test_tensorboard import expected_scalars, read, rows_of, scalars_of
 from test_train_step import batch, make_step, random_split, save_arrays
 
 pytest.importorskip("jax", reason="needs the extra `jax`")
@@ -49,13 +50,21 @@ finally:
 
 
 def test_a_run_is_an_ordinary_run_and_knows_no_tensorflow(tmp_path: Path) -> None:
+    """Nor has its TensorBoard need of it."""
+    pytest.importorskip("tensorboard")
     arguments = ["train", "--config", QUICKSTART, *TINY, "--run-dir", "run", "--lambda", "0.1"]
+    arguments += ["--set", "train.tensorboard=true"]
     done = on_jax("-c", _CL_AND_WHAT_IT_LOADED, *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == "LOADED jax keras"
     run = tmp_path / "run"
-    assert {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()} == {
+    assert scalars_of(read(run)) == expected_scalars(rows_of(run))
+    assert {
+        str(path.relative_to(run))
+        for path in run.rglob("*")
+        if path.is_file() and path.parent.name != "tensorboard"
+    } == {
         "config.yaml",
         "run.json",
         "metrics.jsonl",
@@ -104,6 +113,7 @@ def test_other_backends_are_refused_in_a_line(backend: str, tmp_path: Path) -> N
 _ONE_STEP = """
 from pathlib import Path
 from centerloss_core.checkpoints import restore_state
+from test_tensorboard import expected_scalars, read, rows_of, scalars_of
 from test_train_step import batch, make_step, random_split, save_arrays
 
 step = make_step(random_split(), weight_decay=0.1, head_rate=20.0)

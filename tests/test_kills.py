@@ -15,7 +15,7 @@ data: {name: mnist5k}
 model: {batch_norm: false}
 loss: {lambda: 0.1}
 train: {iterations: %d, batch_size: 10, learning_rate: 1e-3, log_every: 7, checkpoint_every: 1,
-        dump_every_epoch: false}
+        dump_train: 100, dump_every_epoch: false}
 """
 # The command line, with an alarm clock that starts to run after the first step, which compiles.
 _KILLED_LATER = """

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nodes of a clus
 POINTS = """
 data: {name: mnist5k}
 model: {batch_norm: false}
-train: {iterations: 120, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 10}
+train: {iterations: 120, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 10,
+        dump_train: 100}
 """
 
 # Holds a head without cores, and nodes as they are asked for on its standard input; ends with that.

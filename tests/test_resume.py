@@ -24,6 +24,8 @@ from centerloss_core.locks import DirectoryLock, InUseError, ReplacedError
 from centerloss_core.runs import Run, RunError
 from centerloss_core.training import resume, train
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 WITHIN_EPOCHS = random.Random(0).sample(sorted(set(range(1, LAST_STEP)) - {STEPS_PER_EPOCH}), 3)
 
 

@@ -29,16 +29,17 @@ from centerloss_core.sweeps.launchers.slurm_job import PointJob
 pytest.importorskip("submitit")
 
 SWEEP = """
-data: {name: mnist5k, validation: 3800}
+data: {name: mnist5k}
 model: {batch_norm: false}
-train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 1}
+train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 1,
+        dump_train: 100}
 sweep: {lambda: [0, 1.0], resources: {cpus: 1}, slurm: {cluster: local}}
 """
 POINTS = ["lambda0-alpha0.5-seed0", "lambda1-alpha0.5-seed0"]
 # Some seconds of steps, and one evaluation.
 LONGER = (
     "data.validation=0",
-    "train.iterations=150",
+    "train.iterations=60",
     "train.batch_size=20",
     "train.checkpoint_every=1000",
 )

@@ -7,16 +7,27 @@ from typing import Any
 
 import pytest
 from test_cli import ROOT, cl
+from test_conductor import FakeLauncher, completes
 
 from centerloss_core import checkpoint_files
 from centerloss_core.changes import ChangedError
 from centerloss_core.devices import threads_of_this_process
-from centerloss_core.sweeps import Launch, conductor, grid, resume_sweep, write_summary
+from centerloss_core.sweeps import (
+    Launch,
+    conductor,
+    grid,
+    points_with,
+    read_sweep,
+    resume_sweep,
+    sweep,
+    write_summary,
+)
 
 SWEEP = """
-data: {name: mnist5k, validation: 3800}
+data: {name: mnist5k}
 model: {batch_norm: false}
-train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 1}
+train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 1,
+        dump_train: 100}
 sweep: {lambda: [0, 0.1, 1.0]}
 """
 LOST = "lambda0.1-alpha0.5-seed0"
@@ -155,6 +166,14 @@ def copy(home: Path, tmp_path: Path) -> Path:
     return shutil.copytree(home / "sweep", tmp_path / "sweep")
 
 
+@pytest.fixture
+def at_once(copy: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLauncher:
+    """Whatever is missing is completed without training: what a sweep goes on with is decided before."""
+    launcher = FakeLauncher(read_sweep(copy), completes, jobs=1, without_room="")
+    monkeypatch.setattr(sweep, "open_launcher", lambda launch, threads: launcher)
+    return launcher
+
+
 def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
@@ -202,6 +221,7 @@ def resign(checkpoint: Path) -> None:
     (checkpoint / "SHA256SUMS").write_bytes(checkpoint_files._sums(checkpoint))
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_lost_summary_is_written_anew_and_a_damaged_run_costs_no_other(copy: Path) -> None:
     (copy / "summary.json").write_text("{")
     (copy / OTHERS[0] / "run.json").write_text("{")
@@ -218,6 +238,7 @@ def test_a_lost_summary_is_written_anew_and_a_damaged_run_costs_no_other(copy: P
     assert [row["status"] for row in rows(copy).values()] == ["failed", "completed", "completed"]
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_run_that_lost_its_manifest_or_its_config_is_named(copy: Path) -> None:
     (copy / "summary.json").unlink()
     (copy / OTHERS[0] / "run.json").unlink()
@@ -246,7 +267,9 @@ def test_a_sweep_goes_on_with_the_threads_that_it_was_begun_with(copy: Path) -> 
 
 
 @pytest.mark.parametrize("summary", ["lost", "of an earlier version"])
-def test_the_threads_are_those_of_the_points_where_the_summary_does_not_say(summary: str, copy: Path) -> None:
+def test_the_threads_are_those_of_the_points_where_the_summary_does_not_say(
+    summary: str, copy: Path, at_once: FakeLauncher
+) -> None:
     path = copy / "summary.json"
     if summary == "lost":
         path.unlink()
@@ -255,13 +278,13 @@ def test_the_threads_are_those_of_the_points_where_the_summary_does_not_say(summ
     for name in OTHERS:
         manifest = json.loads((copy / name / "run.json").read_text())
         (copy / name / "run.json").write_text(json.dumps({**manifest, "threads": 1}))
-    (copy / LOST / "run.json").unlink()  # so that it begins anew
-    shutil.rmtree(copy / LOST)
+    shutil.rmtree(copy / LOST)  # so that it begins anew
     resume_sweep(copy, launch=Launch(jobs=2))
-    assert json.loads((copy / LOST / "run.json").read_text())["threads"] == 1
+    assert [started.task.threads for started in at_once.started] == [1]
     assert json.loads(path.read_text())["threads"] == 1
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("known", ["all", "no fingerprint", "nothing"])
 def test_a_version_that_knows_a_setting_more_resumes_again_and_again(known: str, copy: Path) -> None:
     shutil.rmtree(copy / "logs")
@@ -319,12 +342,14 @@ def test_a_sweep_of_another_format_is_refused(copy: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("at_once")
 def test_the_same_values_in_another_order_are_the_same_sweep(copy: Path) -> None:
     (copy / "summary.json").unlink()
-    done = cl("sweep", "--resume", "sweep", "--lambda", "1.0,0.1,0", cwd=copy.parent)
-    assert done.returncode == 0, done.stderr
+    asked = points_with(copy, read_sweep(copy), lambdas=[1.0, 0.1, 0.0])
+    assert {state.status for state in resume_sweep(copy, asked=asked)} == {"completed"}
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_summary_that_cannot_be_written_costs_no_point(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = 0
 
@@ -336,5 +361,6 @@ def test_a_summary_that_cannot_be_written_costs_no_point(copy: Path, monkeypatch
         write_summary(*arguments)
 
     monkeypatch.setattr(conductor, "write_summary", full_in_between)
+    monkeypatch.setattr(conductor, "_BETWEEN_SUMMARIES", 0.0)
     assert {state.status for state in resume_sweep(copy)} == {"completed"}
     assert written > 2

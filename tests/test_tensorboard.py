@@ -264,30 +264,7 @@ def test_a_run_from_the_command_line(tmp_path: Path) -> None:
 
 
 @installed
-def test_under_jax_tensorflow_is_not_imported(tmp_path: Path) -> None:
-    pytest.importorskip("jax", reason="needs the extra `jax`")
-    program = (
-        "import sys\n"
-        f"sys.argv = ['cl', 'train', '--config', {str(QUICKSTART)!r}, '--run-dir', 'run', '--quiet', "
-        f"*{TINY!r}, '--set', {ASKED[0]!r}, '--set', 'train.iterations=200', '--set', 'train.log_every=100', "
-        "'--set', 'model.batch_norm=false', '--device', 'cpu']\n"
-        "from cli.app import main\n"
-        "try:\n    main()\n"
-        "finally:\n    print('tensorflow' in sys.modules)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env={**environment(), "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == "False", done.stderr
-    assert_is_shown_whole(tmp_path / "run")
-
-
-@installed
+@pytest.mark.usefixtures("few_digits")
 @pytest.mark.parametrize("step", [10, 12])  # the end of an epoch; the end of an interval, whose row is kept
 def test_a_resumed_run_shows_each_step_once_and_ends_the_same(
     step: int, straight: dict[str, Any], tmp_path: Path
