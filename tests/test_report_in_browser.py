@@ -675,6 +675,9 @@ def test_on_a_phone_everything_fits_the_width(page_path: Path, dataset: Dataset,
     try:
         open_page(phone, page_path)
         assert phone.execute_script("return document.documentElement.scrollWidth") <= 390
+        # A caption is read without scrolling, also where its table is wider.
+        captions = "[...document.querySelectorAll('caption')].map(each => each.getBoundingClientRect().right)"
+        assert 0 < max(phone.execute_script(f"return {captions}")) <= 390
         boxes = [element(phone, f"#panel-{panel}").rect for panel in range(2)]
         assert boxes[1]["y"] > boxes[0]["y"] + boxes[0]["height"]  # one below the other
         assert all(330 < box["width"] <= 390 for box in boxes)
