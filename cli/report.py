@@ -28,8 +28,11 @@ def report(
     # A file is replaced without a question: a slip of the hand must not cost the features or the run.json of a run.
     if out is not None and not out.is_dir() and out.suffix.lower() not in _ENDINGS:
         raise ReportError(f"{out}: the name must end in one of {', '.join(_ENDINGS)}")
-    path = write_report(directory, out)
+    notes: list[str] = []
+    path = write_report(directory, out, note=notes.append)
     console.say(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    for note in notes:
+        console.say(f"note: {note}")
     if open_:
         import webbrowser
 

@@ -375,9 +375,12 @@ def test_without_the_digits_a_report_says_why(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     run = mnist5k_run(tmp_path / "run")
     spoil(run)
-    page = report(run)
+    notes: list[str] = []
+    page = Page(write_report(run, note=notes.append))
     assert page.data["digits"] is None
     assert words in page.text
+    assert len(notes) == 1
+    assert words in notes[0]
     assert len(page.data["panels"]) == 1
     assert not (tmp_path / "cache").exists()
 

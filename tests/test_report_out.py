@@ -42,7 +42,9 @@ def test_the_name_is_refused_before_anything_else_is_done(tmp_path: Path) -> Non
 def test_html_is_written(tmp_path: Path, name: str) -> None:
     result = report(make_run(tmp_path / "run"), "--out", tmp_path / name)
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith(f"report: {tmp_path / name} (")
+    written, note = result.stdout.splitlines()
+    assert written.startswith(f"report: {tmp_path / name} (")
+    assert note == "note: No run has a config that says where its images are, so the digits are not shown."
     assert (tmp_path / name).read_text().startswith("<!DOCTYPE html>")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,19 @@ from centerloss_core.report.reading import Contents, Record, read_directory
 DEFAULT_NAME = "report.html"
 
 
-def write_report(directory: Path, out: Path | None = None) -> Path:
+def _say_nothing(_: str) -> None:
+    """The page has all notes anyway."""
+
+
+def write_report(
+    directory: Path, out: Path | None = None, *, note: Callable[[str], None] = _say_nothing
+) -> Path:
     """Write the report of a run or a sweep as one HTML file, replacing an earlier one.
 
     Args:
         directory: a run directory (with `run.json`) or a sweep directory (with `summary.json`).
         out: the file; None for `report.html` in the directory.
+        note: called with why the digits are not shown, where they are not.
 
     Returns:
         The file written.
@@ -38,17 +45,19 @@ def write_report(directory: Path, out: Path | None = None) -> Path:
         raise ReportError(f"{target} is a directory; name a file: --out {target / DEFAULT_NAME}")
     if not target.parent.is_dir():
         raise ReportError(f"{target}: the folder {target.parent} does not exist; create it first")
-    text = _make(contents)
+    text = _make(contents, note)
     with atomic_write(target) as file:
         # Titles and names of directories may hold what UTF-8 has no bytes for.
         file.write(text.encode(errors="backslashreplace"))
     return target
 
 
-def _make(contents: Contents) -> str:
+def _make(contents: Contents, note: Callable[[str], None]) -> str:
     shown = choose_frames(contents.records)
     detailed = _detailed(contents.records, shown)
     digits, why_not = find_digits(contents.records, shown.groups) if shown.panels else (None, None)
+    if why_not is not None:
+        note(why_not)
     charts = draw(shown, detailed)
     notes = [*shown.notes, *charts.notes, *([why_not] if why_not else [])]
     if len(detailed) < len(contents.records):
