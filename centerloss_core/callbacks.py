@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from centerloss_core.config import Config
 from centerloss_core.diagnosis import Warn, look_at_interval
@@ -73,6 +71,29 @@ class Stopwatch:
         return (steps - self.sessions) / max(self.seconds - self.warm_up_seconds, 1e-9)
 
 
+@dataclass(frozen=True)
+class Interval:
+    """The steps since the last row, as what a mean needs of them: however many they are, a checkpoint holds this.
+
+    Added up one step after the other, so that a run that is resumed in between comes to the same bits.
+
+    Attributes:
+        steps: how many.
+        sums: of softmax loss, center loss, accuracy and ‖Δc‖.
+    """
+
+    steps: int = 0
+    sums: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+
+    def plus(self, figures: tuple[float, ...]) -> Interval:
+        """One step more."""
+        return Interval(self.steps + 1, tuple(a + b for a, b in zip(self.sums, figures, strict=True)))
+
+    def means(self) -> tuple[float, ...]:
+        """Over the steps."""
+        return tuple(total / self.steps for total in self.sums)
+
+
 class IntervalLog:
     """Writes a row per `train.log_every` steps: means over the interval, λ and learning rate at its last step.
 
@@ -90,21 +111,28 @@ class IntervalLog:
         self._total_steps = total_steps
         self._show = show
         self._warn = warn
-        self._pending: list[Sequence[Any]] = []
+        self._pending: list[Sequence[Any]] = []  # on the device yet
+        self._interval = Interval()
         self._interval_began = 0.0
+        self._told = False
 
     @property
     def interval_began(self) -> float:
         """Training seconds at the last row."""
         return self._interval_began
 
-    def pending(self) -> list[list[float]]:
-        """The figures since the last row, read from the device."""
-        return [[float(value) for value in row] for row in self._pending]
+    def interval(self, step: int) -> Interval:
+        """What the steps since the last row add up to, step number `step` being the newest.
 
-    def go_on_from(self, pending: list[list[float]], interval_began: float) -> None:
+        Raises:
+            DivergedError: a loss among them is NaN or infinite.
+        """
+        self.check(step)
+        return self._interval
+
+    def go_on_from(self, interval: Interval, interval_began: float) -> None:
         """Take up the figures and the clock of an interval that an earlier process began."""
-        self._pending = list(pending)
+        self._interval = interval
         self._interval_began = interval_began
 
     def after_step(
@@ -118,10 +146,9 @@ class IntervalLog:
         self._pending.append(figures)
         if step % self._every and step != self._total_steps:
             return
-        softmax_loss, center_loss, accuracy, center_shift = map(
-            float, self._finite_figures(step).mean(axis=0)
-        )
-        speed = len(self._pending) * self._batch_size / max(seconds - self._interval_began, 1e-9)
+        self.check(step)
+        softmax_loss, center_loss, accuracy, center_shift = self._interval.means()
+        speed = self._interval.steps * self._batch_size / max(seconds - self._interval_began, 1e-9)
         progress = Progress(
             step=step,
             total_steps=self._total_steps,
@@ -145,24 +172,29 @@ class IntervalLog:
             "images_per_second": speed,
         }
         self._run.log_row(row)
-        for message in look_at_interval(self._alpha, row):
-            self._warn(message)
+        self._look_at(row)
         self._show(progress)
-        self._pending.clear()
+        self._interval = Interval()
         self._interval_began = seconds
 
+    def _look_at(self, row: dict[str, Any]) -> None:
+        """Warn of the first interval that calls for it: what is wrong there is mostly so in all that follow."""
+        if self._told:
+            return
+        for message in look_at_interval(self._alpha, row):
+            self._told = True
+            self._warn(message)
+
     def check(self, step: int) -> None:
-        """Look at the figures since the last row, without writing one.
+        """Read the figures since the last look from the device.
 
         Raises:
             DivergedError: a loss among them is NaN or infinite; `step` is the number of the newest.
         """
-        self._finite_figures(step)
-
-    def _finite_figures(self, step: int) -> NDArray[np.float64]:
-        """The figures since the last row, (steps, 4); raises DivergedError unless all are finite."""
-        figures = np.asarray(self.pending(), dtype=np.float64).reshape(-1, 4)
-        finite = np.isfinite(figures).all(axis=1)
-        if not finite.all():
-            raise DivergedError(f"at step {step - len(figures) + 1 + int(np.argmin(finite))} the loss")
-        return figures
+        rows = [tuple(float(value) for value in figures) for figures in self._pending]
+        for number, row in enumerate(rows):
+            if not all(map(math.isfinite, row)):
+                raise DivergedError(f"at step {step - len(rows) + 1 + number} the loss")
+        for row in rows:
+            self._interval = self._interval.plus(row)
+        self._pending.clear()

@@ -14,13 +14,14 @@ class ChangedError(ExpectedError):
 
 
 def refuse_changes(begun: str, now: str, complaint: str) -> None:
-    """Compare two texts line by line.
+    """Compare two texts line by line; how lines end makes no difference.
 
     Raises:
         ChangedError: the complaint and the difference.
     """
-    if begun == now:
+    before, after = begun.splitlines(), now.splitlines()
+    if before == after:
         return
     names = "as it was begun", "as it is asked for now"
-    lines = difflib.unified_diff(begun.splitlines(), now.splitlines(), *names, lineterm="", n=1)
+    lines = difflib.unified_diff(before, after, *names, lineterm="", n=1)
     raise ChangedError("\n".join([f"{complaint}:", *(f"  {line}" for line in lines)]))

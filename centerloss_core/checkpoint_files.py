@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from centerloss_core.array_files import Header, read_arrays, write_arrays
 from centerloss_core.atomic import atomic_directory, new_file
-from centerloss_core.callbacks import Stopwatch
+from centerloss_core.callbacks import Interval, Stopwatch
 from centerloss_core.errors import ExpectedError
-from centerloss_core.strangers import open_to_read, read_text
+from centerloss_core.strangers import open_to_read, parse_json, read_text
 
 _ARRAYS, _POSITION, _CONFIG, _SUMS = "state.npz", "position.json", "config.yaml", "SHA256SUMS"
 _HASHED = (_ARRAYS, _CONFIG, _POSITION)
@@ -49,14 +49,15 @@ class Position:
         step: steps taken.
         data: fingerprint of the data.
         metrics_bytes: length of `metrics.jsonl`; rows after it are of steps that will be taken again.
-        pending: the four figures of each step since its last row.
+        interval_steps, interval_sums: the steps since its last row, see `Interval`.
         seconds, warm_up_seconds, sessions, interval_began: readings of the clock.
     """
 
     step: int
     data: str
     metrics_bytes: int
-    pending: list[list[float]]
+    interval_steps: int
+    interval_sums: list[float]
     seconds: float
     warm_up_seconds: float
     sessions: int
@@ -65,6 +66,10 @@ class Position:
     def stopwatch(self) -> Stopwatch:
         """The clock, to go on from these readings."""
         return Stopwatch(self.seconds, self.warm_up_seconds, self.sessions)
+
+    def interval(self) -> Interval:
+        """The interval that had begun, to go on with."""
+        return Interval(self.interval_steps, tuple(self.interval_sums))
 
 
 def write_checkpoint(
@@ -119,8 +124,7 @@ def read_position(path: Path) -> Position:
     """
     file = path / _POSITION
     try:
-        found = json.loads(read_text(file, _LONGEST_TEXT), parse_constant=_refuse_constant)
-        return _checked(found)
+        return _checked(parse_json(read_text(file, _LONGEST_TEXT)))
     # RecursionError: thousands of brackets.
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{file}: is not the position of a run ({error})") from error
@@ -159,15 +163,11 @@ def _sums(folder: Path) -> bytes:
     return "".join(lines).encode()
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _checked(found: Any) -> Position:
     if not isinstance(found, dict) or found.keys() != {field.name for field in fields(Position)}:
         raise ValueError("other keys than expected")
     position = Position(**found)
-    for name in ("step", "metrics_bytes", "sessions"):
+    for name in ("step", "metrics_bytes", "sessions", "interval_steps"):
         value = getattr(position, name)
         if type(value) is not int or not 0 <= value <= sys.maxsize:
             raise ValueError(f"{name} must be an integer ≥ 0")
@@ -177,12 +177,15 @@ def _checked(found: Any) -> Position:
     # It is shown to a person, whose terminal it must not reach unescaped.
     if not isinstance(position.data, str) or not position.data.isprintable():
         raise ValueError("data must be a fingerprint")
-    pending = position.pending
-    if not isinstance(pending, list) or not all(
-        isinstance(row, list) and len(row) == 4 and all(map(_is_number, row)) for row in pending
-    ):
-        raise ValueError("pending must be rows of four numbers")
+    sums = position.interval_sums
+    if not isinstance(sums, list) or len(sums) != len(Interval().sums) or not all(map(_is_sum, sums)):
+        raise ValueError("interval_sums must be four sums of figures")
     return position
+
+
+def _is_sum(value: Any) -> bool:
+    # Figures are float32, and no run has more than 1e9 steps: what is added later must not make it infinite.
+    return _is_number(value) and abs(value) <= 1e48
 
 
 def _is_number(value: Any) -> bool:

@@ -113,10 +113,11 @@ class DirectoryLock:
 
 
 def holder(directory: Path) -> str | None:
-    """Who holds the lock of `directory`, in words; None where nobody does."""
-    path = directory / LOCK
+    """Who holds the lock of `directory`, in words; None where nobody does, or what lies there is no lock."""
     try:
-        descriptor = open_own_file(path, os.O_RDWR)
+        descriptor = _open_to_ask(directory / LOCK)
+    except PermissionError:
+        return "another process, perhaps (its lock cannot be read)"
     except OSError:
         return None
     try:
@@ -127,8 +128,19 @@ def holder(directory: Path) -> str | None:
                 return words
             time.sleep(_MOMENT)
         return "another process"
+    except OSError:  # over a network, a file that is open to be read cannot be locked
+        return _read_words(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _open_to_ask(path: Path) -> int:
+    try:
+        return open_own_file(path, os.O_RDWR)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+    return open_own_file(path, os.O_RDONLY)  # somebody else's run, or a disk that is mounted read-only
 
 
 def _read_words(descriptor: int) -> str | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import reprlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +35,7 @@ from centerloss_core.atomic import (
     new_file,
     open_own_file,
 )
-from centerloss_core.changes import refuse_changes
+from centerloss_core.changes import ChangedError, refuse_changes
 from centerloss_core.config import Config, dump_yaml, load_config
 from centerloss_core.errors import ExpectedError
 from centerloss_core.locks import LOCK, DirectoryLock, InUseError, holder
@@ -51,6 +52,7 @@ class RunError(ExpectedError):
 
 
 _PARTS = ("checkpoints", "features", "plots")
+_MOST_WARNINGS = 100  # whatever a run meets with, its `run.json` can be read
 TENSORBOARD = "tensorboard"  # made when it is asked for
 
 
@@ -160,10 +162,10 @@ class Run:
         )
 
     def warn(self, message: str) -> None:
-        """Keep a warning in `run.json`, once."""
+        """Keep a warning in `run.json`, once, and of very many the first."""
         earlier = self.manifest.get("warnings")
         warnings = earlier if isinstance(earlier, list) else []
-        if message not in warnings:
+        if message not in warnings and len(warnings) < _MOST_WARNINGS:
             self.update(warnings=[*warnings, message])
 
     def finish(self, status: Status, reason: str | None = None, **fields: Any) -> None:
@@ -349,7 +351,7 @@ def refuse_changed_config(path: Path, manifest: Mapping[str, Any], config: Confi
     try:
         begun = Config.model_validate(kept)
     except ValidationError as error:
-        raise RunError(f"{path / MANIFEST}: its config was changed: put it back as it was") from error
+        raise ChangedError(f"{path / MANIFEST}: its config was changed: put it back as it was") from error
     complaint = (
         f"{path / 'config.yaml'} was changed after the run was begun, and a run goes on as it was begun"
     )
@@ -363,8 +365,10 @@ def is_completed(path: Path) -> bool:
 
 def last_saved_step(path: Path) -> int:
     """The step of the newest checkpoint of the run in `path`, whole or not; 0 where there is none."""
-    names = (each.name for each in _checkpoints(path))
-    return max((int(name.removeprefix("step-")) for name in names), default=0)
+    return max((int(each.name.removeprefix("step-")) for each in _checkpoints(path)), default=0)
+
+
+_CHECKPOINT = re.compile(r"step-([0-9]{8,10})")  # eight digits, or as many as the step has
 
 
 def _checkpoints(path: Path) -> list[Path]:
@@ -375,11 +379,8 @@ def _checkpoints(path: Path) -> list[Path]:
         return []
     except OSError as error:
         raise RunError(f"{folder} cannot be read ({error.strerror}): make it readable") from error
-    return sorted(
-        folder / name
-        for name in names
-        if len(name) == len("step-00000000") and name.startswith("step-") and name[5:].isdecimal()
-    )
+    found = (match for name in names if (match := _CHECKPOINT.fullmatch(name)))
+    return [folder / match[0] for match in sorted(found, key=lambda match: int(match[1]))]
 
 
 def last_row(path: Path, *, kind: str) -> dict[str, Any] | None:

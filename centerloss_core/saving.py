@@ -54,12 +54,13 @@ def save(run: Run, train_step: TrainStep, step: int, data: str, log: IntervalLog
         ReplacedError: the run's directory is another one now.
         OSError: it could not be written, or somebody else has put one there; earlier checkpoints stay.
     """
-    log.check(step)
+    interval = log.interval(step)
     position = Position(
         step=step,
         data=data,
         metrics_bytes=run.metrics_bytes(),
-        pending=log.pending(),
+        interval_steps=interval.steps,
+        interval_sums=list(interval.sums),
         seconds=clock.seconds,
         warm_up_seconds=clock.warm_up_seconds,
         sessions=clock.sessions,
@@ -148,7 +149,7 @@ def restore(
         warn(
             "metrics.jsonl lacks rows from before the checkpoint; the weights are whole, and the run goes on"
         )
-    log.go_on_from(saved.position.pending, saved.position.interval_began)
+    log.go_on_from(saved.position.interval(), saved.position.interval_began)
 
 
 def config_text(run: Run) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -90,7 +91,7 @@ def read_object(path: Path) -> dict[str, Any]:
         OSError: it cannot be read.
     """
     try:
-        content = json.loads(read_text(path), parse_constant=_refuse_constant)
+        content = parse_json(read_text(path))
     except RecursionError as error:
         raise ValueError(f"is nested too deeply: {error}") from error
     if not isinstance(content, dict):
@@ -115,5 +116,21 @@ def read_rows(path: Path) -> Iterator[str]:
         raise ValueError(f"has a line of more than {MOST_IN_A_ROW >> 10} KiB")
 
 
+def parse_json(text: str) -> Any:
+    """What a text of JSON says, in numbers that can be written as JSON again.
+
+    Raises:
+        ValueError: it is not JSON, or holds NaN, infinity, or a number beyond them such as 1e400.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_float)
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite_float(digits: str) -> float:
+    if math.isinf(value := float(digits)):
+        raise ValueError("a number is larger than any that can be written")
+    return value

@@ -90,7 +90,7 @@ ARRAYS = {
     "weights": np.arange(3000, dtype=np.float32).reshape(-1, 3),
     "steps": np.int64(7) * np.ones((), np.int64),
 }
-POSITION = Position(3, "sha256:0", 10, [[0.1, 0.2, 0.3, 0.4]], 1.5, 1.0, 1, 0.0)
+POSITION = Position(3, "sha256:0", 10, 1, [0.1, 0.2, 0.3, 0.4], 1.5, 1.0, 1, 0.0)
 
 
 def save(folder: Path, step: int) -> None:

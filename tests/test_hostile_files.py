@@ -469,7 +469,7 @@ def test_no_archive_takes_memory_that_it_does_not_have(tmp_path: Path) -> None:
 
 # ---- the small files of a checkpoint
 
-POSITION = Position(3, "0" * 64, 10, [[0.1, 0.2, 0.3, 0.4]], 1.5, 1.0, 1, 0.0)
+POSITION = Position(3, "0" * 64, 10, 1, [0.1, 0.2, 0.3, 0.4], 1.5, 1.0, 1, 0.0)
 
 
 def as_json(**changes: Any) -> bytes:
@@ -480,7 +480,7 @@ POSITIONS = {
     "huge": b" " * (1 << 20) + as_json(),
     "deep": b"[" * 100_000,
     "deep mappings": b'{"step":' * 100_000,
-    "deep inside": as_json().replace(b"[[", b"[" * 20_000),
+    "deep inside": as_json().replace(b"[", b"[" * 20_000),
     "no JSON": b"data: {}",
     "a pickle": pickle.dumps(asdict(POSITION)),
     "not UTF-8": b"\xff\xfe" + as_json(),
@@ -499,7 +499,7 @@ POSITIONS = {
     "a count of 4000 digits": as_json(step=3).replace(b'"step": 3', b'"step": ' + b"9" * 4000),
     "a count of 5000 digits": as_json(step=3).replace(b'"step": 3', b'"step": ' + b"9" * 5000),
     "a time of 400 digits": as_json(seconds=10**400),
-    "a figure of 400 digits": as_json(pending=[[1, 2, 3, 10**400]]),
+    "a figure of 400 digits": as_json(interval_sums=[1, 2, 3, 10**400]),
     "NaN": as_json(seconds=float("nan")),
     "Infinity": as_json(interval_began=float("inf")),
     "1e999": as_json(seconds=1.5).replace(b'"seconds": 1.5', b'"seconds": 1e999'),
@@ -507,10 +507,11 @@ POSITIONS = {
     "a mapping as data": as_json(data={}),
     "data that steers the terminal": as_json(data="\x1b[2J"),
     "data that is no text": as_json(data="\ud800"),
-    "pending that is no list": as_json(pending={"0": [1, 2, 3, 4]}),
-    "a row of five": as_json(pending=[[1, 2, 3, 4, 5]]),
-    "a row of texts": as_json(pending=[["1", "2", "3", "4"]]),
-    "a row of booleans": as_json(pending=[[True, False, True, False]]),
+    "sums that are no list": as_json(interval_sums={"0": 1, "1": 2, "2": 3, "3": 4}),
+    "five sums": as_json(interval_sums=[1, 2, 3, 4, 5]),
+    "sums of texts": as_json(interval_sums=["1", "2", "3", "4"]),
+    "sums of booleans": as_json(interval_sums=[True, False, True, False]),
+    "sums to which nothing can be added": as_json(interval_sums=[1.7e308] * 4),
 }
 
 

@@ -1,5 +1,6 @@
 """One process at a time in a run directory, and whoever comes second is told who has it."""
 
+import errno
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_cli import QUICKSTART, cl, environment
@@ -108,6 +110,30 @@ def test_what_a_dead_process_left_is_taken_over(tmp_path: Path) -> None:
     assert holder(tmp_path) is None
     with DirectoryLock(tmp_path):
         assert f"process {os.getpid()} on " in str(holder(tmp_path))
+
+
+def test_whoever_may_only_read_is_told_who_has_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's run, or a disk that is mounted read-only."""
+    may_read = True
+    real = os.open
+
+    def read_only(path: Any, flags: int, *arguments: Any) -> int:
+        if flags & os.O_RDWR or not may_read:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, flags, *arguments)
+
+    with DirectoryLock(tmp_path), monkeypatch.context() as patch:
+        patch.setattr(os, "open", read_only)
+        assert f"process {os.getpid()} on " in str(holder(tmp_path))
+        may_read = False
+        assert "its lock cannot be read" in str(holder(tmp_path))
+    (tmp_path / "lock").touch()  # nobody's
+    may_read = True
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", read_only)
+        assert holder(tmp_path) is None
 
 
 def test_a_lock_goes_with_its_folder(tmp_path: Path) -> None:

@@ -45,7 +45,9 @@ def write_head(run: Path, head: SoftmaxHead, step: int = 600, *, bias: bool = Tr
         arrays["network/head/bias"] = head.bias
     (run / "checkpoints").mkdir(exist_ok=True)
     path = run / "checkpoints" / f"step-{step:08d}"
-    write_checkpoint(path, arrays | more, Position(step, "data", 0, [], 1.0, 0.0, 1, 0.0), "model: {}\n")
+    write_checkpoint(
+        path, arrays | more, Position(step, "data", 0, 0, [0.0] * 4, 1.0, 0.0, 1, 0.0), "model: {}\n"
+    )
     return path
 
 

@@ -44,6 +44,19 @@ def test_stopped_after_any_step_and_resumed_it_ends_the_same(
     assert not (path / "lock").exists()
 
 
+def test_however_long_an_interval_is_a_checkpoint_says_it_in_a_few_bytes(tmp_path: Path) -> None:
+    """Ten thousand steps without a row must not make a position that is too long to be read."""
+    rarely = "train.log_every=1000"
+    train(config(rarely), tmp_path / "straight")
+    path = tmp_path / "run"
+    stopped_run(path, 13, rarely)
+    position = path / "checkpoints" / "step-00000013" / "position.json"
+    assert json.loads(position.read_text())["interval_steps"] == 13
+    assert position.stat().st_size < 1000
+    resume(path)
+    assert outcome(path) == outcome(tmp_path / "straight")
+
+
 def test_stopped_twice_it_ends_the_same(stopped: Path, straight: dict[str, Any], tmp_path: Path) -> None:
     path = shutil.copytree(stopped, tmp_path / "run")
     with pytest.MonkeyPatch.context() as patch:
@@ -104,6 +117,23 @@ def test_a_changed_config_is_refused_with_the_difference(stopped: Path, tmp_path
     assert "+  learning_rate: 0.01" in message
     assert "batch_size: 20" not in message  # a difference, not both files
     assert json.loads((path / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_a_config_whose_lines_end_otherwise_is_the_same_config(stopped: Path, tmp_path: Path) -> None:
+    """As an editor on Windows leaves it."""
+    path = shutil.copytree(stopped, tmp_path / "run")
+    config = path / "config.yaml"
+    config.write_bytes(config.read_bytes().replace(b"\n", b"\r\n"))
+    resume(path)
+    assert json.loads((path / "run.json").read_text())["status"] == "completed"
+
+
+def test_a_number_beyond_all_numbers_is_an_error_and_no_traceback(stopped: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(stopped, tmp_path / "run")
+    manifest = path / "run.json"
+    manifest.write_text(manifest.read_text().replace('"seed": 0', '"note": 1e400,\n  "seed": 0', 1))
+    with pytest.raises(RunError, match=r"run\.json: cannot be read \(a number is larger than any"):
+        resume(path)
 
 
 def test_other_data_is_refused(stopped: Path, tmp_path: Path) -> None:

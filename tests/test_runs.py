@@ -29,6 +29,24 @@ def config() -> Config:
     return load_config(QUICKSTART, lambda_=0.1, alpha=0.25, seed=7)
 
 
+def test_checkpoints_are_in_the_order_of_their_steps_however_long_a_run_is(
+    tmp_path: Path, config: Config
+) -> None:
+    with Run.create(tmp_path / "run", config, {}) as run:
+        steps = (20, 99_999_980, 100_000_000, 1_000_000_000)
+        for step in reversed(steps):
+            run.checkpoint_path(step).mkdir()
+        (run.path / "checkpoints" / "step-00000001-copy").mkdir()
+        assert run.checkpoints() == [run.checkpoint_path(step) for step in steps]
+
+
+def test_of_very_many_warnings_the_first_are_kept(tmp_path: Path, config: Config) -> None:
+    with Run.create(tmp_path / "run", config, {}) as run:
+        for number in range(150):
+            run.warn(f"warning {number}")
+    assert read_manifest(tmp_path / "run")["warnings"] == [f"warning {number}" for number in range(100)]
+
+
 def test_a_new_run_is_complete_before_the_first_step(tmp_path: Path, config: Config) -> None:
     run = Run.create(tmp_path / "deep" / "down" / "run", config, {"device": "CPU"})
     assert {path.name for path in run.path.iterdir()} == {

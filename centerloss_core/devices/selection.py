@@ -42,8 +42,12 @@ def _backend() -> str:
     if name in _BACKENDS:
         try:
             import keras
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise DeviceError(f"{error}: {_install(name)}, or choose another with KERAS_BACKEND") from error
+        except ImportError as error:  # such as "failed to map segment from shared object"
+            raise DeviceError(
+                f"{name} is installed and cannot be loaded ({error}): free some memory, or install it anew"
+            ) from error
         name = keras.backend.backend()  # ~/.keras/keras.json may name one too
     if name not in _BACKENDS:
         raise DeviceError(
