@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 _LARGEST, _SMALLEST = 1e39, 1e-46  # just beyond float32
+_LARGEST_SEED = 2**64  # longer integers are no settings of a run, and would fill a line
 
 
 def finite(value: object) -> float | None:
@@ -41,6 +42,17 @@ def number(value: object, digits: str = ".3g") -> str:
     """A figure with so many digits, or a dash."""
     figure = finite(value)
     return "–" if figure is None else format(figure, digits)
+
+
+def exact(value: object) -> str:
+    """A λ, α or seed, whole: two that differ are never written alike; a dash for what is not known."""
+    figure = finite(value)
+    if figure is None:
+        return "–"
+    if isinstance(figure, int) and abs(figure) <= _LARGEST_SEED:
+        return str(figure)
+    short = f"{figure:g}"
+    return short if float(short) == figure else repr(float(figure)).removesuffix(".0")
 
 
 def duration(seconds: object) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from centerloss_core.errors import ExpectedError
-from centerloss_core.written import duration, number, percent
+from centerloss_core.written import duration, exact, number, percent
 from cli.tables import cell_width, left_out, left_out_lines, printable
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def show_plan(runs: Sequence[tuple[Path, Config]], launcher: str | None = None) 
         loss, train = each.loss, each.train
         length = f"{train.epochs} epochs" if train.epochs is not None else f"{train.iterations} iterations"
         table.add_row(
-            str(path), f"{loss.lambda_:g}", f"{each.lambda_eq:g}", f"{loss.alpha:g}", str(train.seed), length
+            str(path), exact(loss.lambda_), f"{each.lambda_eq:g}", exact(loss.alpha), str(train.seed), length
         )
     _print(table, spare=("length",))
     say(f"device: {device.label}, convolutions in {device.precision}")
@@ -148,7 +148,7 @@ def training_progress(
         return
     loss = config.loss
     say(
-        f"λ = {loss.lambda_:g} ({loss.reduction}; λ_eq = {config.lambda_eq:g}), α = {loss.alpha:g}, "
+        f"λ = {exact(loss.lambda_)} ({loss.reduction}; λ_eq = {config.lambda_eq:g}), α = {exact(loss.alpha)}, "
         f"seed {config.train.seed} → {path}"
         + ("" if resumed_after is None else f", going on after step {resumed_after}")
     )
@@ -243,9 +243,9 @@ def show_sweep_table(rows: Sequence[dict[str, Any]]) -> None:
     grid = ("λ", "λ_eq") if one_row_per_lambda else ("λ", "λ_eq", "α", "seed")
     table = new_table(*grid, "softmax", "nearest center", "intra", "inter", "inter/intra", "images/s", "time")
     for row in rows:
-        cells = [number(row.get("lambda"), "g"), number(row.get("lambda_eq"), "g")]
+        cells = [exact(row.get("lambda")), number(row.get("lambda_eq"), "g")]
         if not one_row_per_lambda:
-            cells += [number(row.get("alpha"), "g"), number(row.get("seed"), "g")]
+            cells += [exact(row.get("alpha")), exact(row.get("seed"))]
         if row.get("status") == "completed":
             cells += _separation_cells(row)
             cells += [number(row.get("images_per_second"), ".0f"), duration(row.get("seconds"))]
@@ -357,7 +357,7 @@ def show_evaluation(report: Report) -> None:
 def _show_run_evaluation(run: RunEvaluation, *, classes: bool) -> None:
     from centerloss_core.measures.names import FIGURES
 
-    say(f"\n{run.path}: λ = {number(run.origin['lambda'], 'g')}, seed {number(run.origin['seed'], 'g')}")
+    say(f"\n{run.path}: λ = {exact(run.origin['lambda'])}, seed {exact(run.origin['seed'])}")
     table = new_table("", *run.splits)
     for name in FIGURES:
         title = f"{name.title} (small is good)" if name.best == "least" else name.title
@@ -400,7 +400,7 @@ def _evaluations_table(runs: Sequence[RunEvaluation]) -> Table:
             table.add_row(
                 run.path.name,
                 name,
-                number(run.origin["lambda"], "g"),
+                exact(run.origin["lambda"]),
                 percent(figures["accuracy"]),
                 percent(figures["nearest_center_accuracy"]),
                 percent(figures["nearest_train_mean_accuracy"]),

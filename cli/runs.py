@@ -130,15 +130,15 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
 
 
 def _cells(row: RunRow) -> list[str]:
-    from centerloss_core.written import duration, number, percent
+    from centerloss_core.written import duration, exact, number, percent
 
     return [
         row.name,
         row.status,
         row.data or "–",
-        number(row.lambda_, "g"),
-        number(row.alpha, "g"),
-        "–" if row.seed is None else str(row.seed),
+        exact(row.lambda_),
+        exact(row.alpha),
+        exact(row.seed),
         percent(row.accuracy),
         percent(row.nearest_center_accuracy),
         number(row.separation_ratio),

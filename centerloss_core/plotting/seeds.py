@@ -16,6 +16,7 @@ from centerloss_core.plotting.grid import Cell
 from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.style import DIGIT_COLORS, INK
 from centerloss_core.plotting.titles import number
+from centerloss_core.written import exact
 
 _DPI = 110
 _SIZE = (9.6, 4.0)  # inches
@@ -82,7 +83,7 @@ def seeds_figure(runs: Sequence[Measured], data: str) -> Figure:
         axes.set_title(name, loc="left", fontsize=10)
         if key != "separation_ratio":
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
-    of_alpha = f"α = {number(alphas[0])}" if len(alphas) == 1 else f"{len(alphas)} values of α"
+    of_alpha = f"α = {exact(alphas[0])}" if len(alphas) == 1 else f"{len(alphas)} values of α"
     title = figure.text(
         _MARGINS["left"], 0.93, f"{data} · {of_alpha} · {_count(runs)}", fontsize=11, va="center"
     )
@@ -113,7 +114,7 @@ def _draw(axes: Axes, runs: Sequence[Measured], alphas: list[float], key: str) -
         x_all = np.arange(len(weights)) + shift
         axes.plot(x_all, means, color=color, linewidth=0.8, alpha=0.5, zorder=1)
         axes.plot(x_all, means, sign, color=color, markersize=size, zorder=3)
-    names = [number(weight) for weight in weights]
+    names = [exact(weight) for weight in weights]
     crowded = sum(map(len, names)) > 22
     axes.set_xticks(
         range(len(weights)), names, rotation=30 if crowded else 0, ha="right" if crowded else "center"
@@ -154,7 +155,7 @@ def _legend(alphas: list[float]) -> list[Line2D]:
             color=_LOOKS[place % len(_LOOKS)][0],
             linestyle="none",
             markersize=7,
-            label="mean" if len(alphas) == 1 else f"mean, α = {number(alpha)}",
+            label="mean" if len(alphas) == 1 else f"mean, α = {exact(alpha)}",
         )
         for place, alpha in enumerate(alphas)
     ]

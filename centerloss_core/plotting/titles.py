@@ -3,10 +3,11 @@
 from centerloss_core.features import FeatureDump
 from centerloss_core.metrics import separation
 from centerloss_core.plotting.records import Run, Snapshot
+from centerloss_core.written import exact
 
 
 def number(value: float) -> str:
-    """Return a setting without trailing zeros: 0.01, 1, 1e-05."""
+    """Return a figure without trailing zeros: 0.01, 1, 1e-05."""
     return f"{value:g}"
 
 
@@ -18,12 +19,12 @@ def percent(fraction: float) -> str:
 def weight_title(weight: float, weight_eq: float | None) -> str:
     """Return `λ = 0.01 (λ_eq = 1)`, without λ_eq where it says nothing new or is not known."""
     equivalent = "" if weight_eq in (None, weight) else f" (λ_eq = {number(weight_eq)})"
-    return f"λ = {number(weight)}{equivalent}"
+    return f"λ = {exact(weight)}{equivalent}"
 
 
 def setting_title(alpha: float, seed: int) -> str:
     """Return `α = 0.5, seed 0`."""
-    return f"α = {number(alpha)}, seed {seed}"
+    return f"α = {exact(alpha)}, seed {seed}"
 
 
 def run_title(run: Run) -> str:

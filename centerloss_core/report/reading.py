@@ -20,7 +20,7 @@ from centerloss_core.report.errors import ReportError
 from centerloss_core.report.markup import mapping
 from centerloss_core.runs import read_json, read_manifest
 from centerloss_core.sweeps import read_summary
-from centerloss_core.written import finite, number
+from centerloss_core.written import exact, finite, number
 
 
 @dataclass(eq=False)
@@ -41,7 +41,7 @@ class Record:
     weight: float | None
     weight_eq: float | None
     alpha: float | None
-    seed: float | None
+    seed: float | None  # an int, unless somebody has edited it
     manifest: dict[str, Any] = field(default_factory=dict)
     config: Config | None = None
     history: History | None = None
@@ -178,13 +178,13 @@ def _name_apart(records: Sequence[Record]) -> None:
         if len({getattr(r, key) for r in records}) > 1
     ]
     for record in records:
-        parts = [f"λ = {number(record.weight, 'g')}"]
+        parts = [f"λ = {exact(record.weight)}"]
         if record.weight_eq not in (None, record.weight):
             parts[0] += f" (λ_eq = {number(record.weight_eq, 'g')})"
         if "α" in varying:
-            parts.append(f"α = {number(record.alpha, 'g')}")
+            parts.append(f"α = {exact(record.alpha)}")
         if "seed" in varying:
-            parts.append(f"seed {number(record.seed, 'g')}")
+            parts.append(f"seed {exact(record.seed)}")
         record.label = ", ".join(parts)
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from centerloss_core.measures.names import Name
 from centerloss_core.report.markup import cell, escape, mapping, sortable, spread_cell
 from centerloss_core.report.reading import Record
-from centerloss_core.written import finite, number, percent
+from centerloss_core.written import exact, finite, number, percent
 
 _SOFTMAX = Name("accuracy", "softmax", percent, "most")
 _CENTER = Name("nearest_center_accuracy", "nearest center", percent, "most")
@@ -104,8 +104,10 @@ def _best(settings: Sequence[_Setting], name: Name) -> _Spread | None:
 
 def _row(setting: _Setting, names: Sequence[Name], best: dict[str, _Spread | None]) -> str:
     cells = [
-        f'<th scope="row" data-value="{setting.weight!r}">{_write_number(setting.weight)}</th>',
-        *(cell(value, _write_number) for value in (setting.weight_eq, setting.alpha, setting.seeds)),
+        f'<th scope="row" data-value="{setting.weight!r}">{exact(setting.weight)}</th>',
+        cell(setting.weight_eq, _write_number),
+        cell(setting.alpha, exact),
+        cell(setting.seeds, _write_number),
     ]
     for name in names:
         spread, top = setting.spreads[name.key], best[name.key]
@@ -132,8 +134,7 @@ def _favoured(settings: Sequence[_Setting], best: dict[str, _Spread | None]) -> 
 
     def named(those: Sequence[_Setting]) -> str:
         words = [
-            f"λ = {_write_number(each.weight)}"
-            + (f" with α = {_write_number(each.alpha)}" if vary_alpha else "")
+            f"λ = {exact(each.weight)}" + (f" with α = {exact(each.alpha)}" if vary_alpha else "")
             for each in those
         ]
         return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -10,9 +10,14 @@ from centerloss_core.measures.names import Name
 from centerloss_core.report.markup import cell, escape, mapping, row_name, sortable, table
 from centerloss_core.report.reading import Record
 from centerloss_core.report.seeds import has_seeds
-from centerloss_core.written import duration, finite, number, percent
+from centerloss_core.written import duration, exact, finite, number, percent
 
-_GRID = (("λ", "weight"), ("λ_eq", "weight_eq"), ("α", "alpha"), ("seed", "seed"))
+_GRID = (
+    ("λ", "weight", exact),
+    ("λ_eq", "weight_eq", partial(number, digits="g")),
+    ("α", "alpha", exact),
+    ("seed", "seed", exact),
+)
 _FIGURES = (
     Name("accuracy", "softmax", percent, "most"),
     Name("nearest_center_accuracy", "nearest center", percent, "most"),
@@ -31,7 +36,7 @@ def metric_table(records: Sequence[Record]) -> str:
     starred = not has_seeds(records)
     competes = [starred and record.status == "completed" for record in records]
     best = {name.key: best_of(name, rows, competes) for name in _FIGURES}
-    head = ["run", *(title for title, _ in _GRID), *(name.title for name in _FIGURES), "status"]
+    head = ["run", *(title for title, _, _ in _GRID), *(name.title for name in _FIGURES), "status"]
     caption = "On the test images"
     if any(best.values()):
         caption += (
@@ -96,8 +101,8 @@ def _figures(record: Record) -> dict[str, Any]:
 
 def _row(record: Record, row: dict[str, Any], best: dict[str, str | None]) -> str:
     cells = [row_name(record.name)]
-    for _, name in _GRID:
-        cells.append(cell(getattr(record, name), partial(number, digits="g")))
+    for _, name, write in _GRID:
+        cells.append(cell(getattr(record, name), write))
     for column in _FIGURES:
         value = row.get(column.key)
         is_best = record.status == "completed" and best[column.key] is not None
