@@ -810,3 +810,45 @@ def test_curves_leave_out_what_no_run_computes(tmp_path: Path, sign: int) -> Non
     FigureCanvasAgg(figure).draw()
     drawn = figure.axes[0].lines[0].get_ydata()
     assert np.isnan(drawn).tolist() == [True, False, True, False, False, True, False, False]
+
+
+# --- runs that end within an epoch ----------------------------------------------------------------------------
+
+
+def short_run(directory: Path) -> Path:
+    """What three steps leave: a row of means, no evaluation, and the final figures."""
+    measured = separation(make_dump()).as_dict()
+    run = make_run(directory, metrics={"test": measured, "seconds": 1.0})
+    row = {"kind": "steps", "step": 3, "epoch": 0.0144, "softmax_loss": 2.3, "accuracy": 0.1}
+    (run / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    return run
+
+
+def test_a_run_of_a_few_steps_has_an_axis_that_can_be_read(tmp_path: Path) -> None:
+    run = read_run(short_run(tmp_path / "run"))
+    figure = curves_figure(run, read_history(run))
+    FigureCanvasAgg(figure).draw()
+    for axes in figure.axes[4:]:
+        assert axes.get_xlim()[0] == 0
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+        assert 2 <= len(boxes) <= 7
+        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+
+
+def test_the_final_accuracies_stand_where_a_run_ended(tmp_path: Path) -> None:
+    path = short_run(tmp_path / "run")
+    log = (path / "metrics.jsonl").read_bytes()
+    run = read_run(path)
+    figure = curves_figure(run, read_history(run))
+    points = {
+        str(line.get_label()).split(" (")[0]: (list(line.get_xdata()), list(line.get_ydata()))  # type: ignore[arg-type]
+        for line in figure.axes[5].lines
+    }
+    assert points["test"] == ([0.0144], [run.final["test"]["accuracy"]])
+    assert points["test, nearest center"] == ([0.0144], [run.final["test"]["nearest_center_accuracy"]])
+    assert (path / "metrics.jsonl").read_bytes() == log
+
+
+def test_a_run_that_ends_with_an_epoch_has_its_last_point_once(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path / "run", metrics={"test": {"accuracy": 0.5}}))
+    assert [row["step"] for row in read_history(run).epochs] == [600]

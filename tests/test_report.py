@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from test_plotting import WEIGHTS, make_dump, make_run, make_sweep
+from test_plotting import WEIGHTS, make_dump, make_run, make_sweep, short_run
 from typer.testing import CliRunner
 
 from centerloss_core.config import dump_yaml, load_config
@@ -757,6 +757,15 @@ def test_the_axis_of_a_constant_starts_at_zero(tmp_path: Path) -> None:
     assert -0.1 < zeros.start < 0 < zeros.end <= 1.1  # the line does not lie on the edge
     accuracies = [axis for title, axis in plots.items() if "accuracy" in title]
     assert [axis.default_span for axis in accuracies] == [0.02] * len(accuracies) != []
+
+
+def test_a_run_of_a_few_steps_has_curves_from_zero_and_its_final_accuracies(tmp_path: Path) -> None:
+    run = short_run(tmp_path / "run")
+    records = read_directory(run).records
+    plots = {curve.title: plot for curve, plot in curve_plots(records, looks_of(records))}
+    assert plots["softmax loss, training batches"].x_range.start == 0
+    assert "softmax accuracy on the test images" in plots
+    assert "nearest-center accuracy on the test images" in plots
 
 
 def test_log_ticks_reach_down_to_the_smallest_value() -> None:

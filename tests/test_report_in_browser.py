@@ -756,6 +756,22 @@ def test_the_runs_below_the_accuracies_can_be_told_apart(
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_the_ticks_of_an_accuracy_say_where_they_stand(browser: Any, page_path: Path) -> None:
+    """Runs a few hundredths of a point apart have ticks as near, which must not all read alike."""
+    open_page(browser, page_path)
+    ticks, written = browser.execute_script(
+        "const view = report.views.get(document.querySelector('.curves figure:last-child .plot'));"
+        "Object.assign(view.model.y_range, { start: 0.9902, end: 0.9914 });"
+        "const axis = view.model.left[0];"
+        "const ticks = axis.ticker.get_ticks(0.9902, 0.9914, view.model.y_range, NaN).major;"
+        "return [ticks, axis.formatter.doFormat(ticks, { loc: 0 })];"
+    )
+    assert len(ticks) >= 3
+    assert [float(words.removesuffix(" %")) for words in written] == pytest.approx(
+        [100 * tick for tick in ticks], abs=1e-6
+    )
+
+
 def test_on_paper_the_charts_are_pictures(page: Any) -> None:
     page.execute_script("dispatchEvent(new Event('beforeprint'))")
     widths = page.execute_script(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from centerloss_core.plotting.log_ticks import log_ticks
@@ -20,6 +20,7 @@ _DPI = 110
 _SIZE = (9.0, 8.2)  # inches
 # Fixed margins: measuring all labels to find the tightest would take as long as the drawing itself.
 _MARGINS = {"left": 0.075, "right": 0.98, "bottom": 0.065, "top": 0.91, "wspace": 0.19, "hspace": 0.21}
+_MOST_EPOCH_TICKS = 6
 _BELOW_ZERO = 0.06  # so that a line of zeros does not lie on the bottom of its box, unseen
 _TRAIN, _TEST, _CENTER, _VALIDATION = "#8a8a8a", DIGIT_COLORS[6], DIGIT_COLORS[5], DIGIT_COLORS[8]
 
@@ -39,7 +40,10 @@ def curves_figure(run: Run, history: History) -> Figure:
         plot.set_axisbelow(True)
         plot.tick_params(labelsize=9, length=0, which="both")
         plot.spines[["top", "right"]].set_visible(False)
+    # From 0 also for a run of a few steps, around whose only row matplotlib would put a dozen long numbers.
+    axes[0].set_xlim(left=0)
     for plot in axes[4:]:
+        plot.xaxis.set_major_locator(MaxNLocator(_MOST_EPOCH_TICKS))
         plot.set_xlabel("epoch")
     fit(figure.suptitle(run_title(run), fontsize=11), _SIZE[0] - 0.4)
     return figure

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ class Run:
     alpha: float
     data_title: str
     seed: int
+    final: Mapping[str, Any] = field(
+        default_factory=dict, hash=False
+    )  # figures per split, once it is completed
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def read_run(directory: Path) -> Run:
     """Raise PlotError if `run.json` is missing or damaged, or lacks what a figure's title needs."""
     path = directory / "run.json"
     content = _read_object(path)
+    metrics = content.get("metrics")
     try:
         return Run(
             directory=directory,
@@ -84,6 +88,7 @@ def read_run(directory: Path) -> Run:
             alpha=_number(content, "alpha"),
             data_title=shortened(str(_object(content, "data")["title"]), _LONGEST_TITLE),
             seed=int(_number(content, "seed")),
+            final=metrics if isinstance(metrics, dict) and content["status"] == "completed" else {},
         )
     except (KeyError, ValueError) as error:
         raise PlotError(
@@ -166,7 +171,17 @@ def read_history(run: Run) -> History:
         if run.status == "completed":
             raise PlotError(f"{path}: holds no rows, and that of a completed run has some; {mend}")
         raise PlotError(f"{path}: holds no rows yet; plot when the run has trained some steps")
-    return History(*([rows[step] for step in sorted(rows)] for rows in (kinds["steps"], kinds["epoch"])))
+    return _with_the_end(run, *([kinds[kind][step] for step in sorted(kinds[kind])] for kind in kinds))
+
+
+def _with_the_end(run: Run, steps: list[Row], epochs: list[Row]) -> History:
+    """A run that ends within an epoch logs no evaluation there, but its final figures are of that very step."""
+    splits = {
+        name: run.final[name] for name in ("validation", "test") if isinstance(run.final.get(name), dict)
+    }
+    if splits and steps and (not epochs or int(steps[-1]["step"]) > int(epochs[-1]["step"])):
+        epochs = [*epochs, {**steps[-1], "kind": "epoch", **splits}]
+    return History(steps, epochs)
 
 
 def _read_object(path: Path) -> dict[str, Any]:
