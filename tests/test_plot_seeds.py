@@ -1,5 +1,6 @@
 """Several seeds: every one is a dot, and mean and range are theirs."""
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -102,3 +103,59 @@ def test_a_sweep_with_seeds_gets_the_figure_and_one_without_does_not(tmp_path: P
         plot_directory(single, figures=["seeds"])
     out = tmp_path / "spread.svg"
     assert plot_directory(several, figures=["seeds"], out=out) == [out]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        (0, 0.0001, 0.001, 0.01, 0.1, 1, 10),
+        (0, 1e-7, 0.001234567, 123456),
+        tuple(place / 7 for place in range(24)),
+    ],
+)
+def test_the_names_of_the_weights_overlap_neither_each_other_nor_the_legend(
+    weights: tuple[float, ...],
+) -> None:
+    runs = [replace(measured(0.01, seed), weight=weight, seed=seed) for weight in weights for seed in (0, 1)]
+    figure = seeds_figure(runs, "MNIST test")
+    FigureCanvasAgg(figure).draw()
+    legend = figure.legends[0].get_window_extent()
+    for axes in figure.axes:
+        assert axes.xaxis.label.get_window_extent().y0 >= legend.y1 - 1
+        labels = axes.get_xticklabels()
+        for one, other in itertools.pairwise(labels):
+            apart = other.get_window_extent().x1 - one.get_window_extent().x1
+            slant = np.radians(one.get_rotation())
+            if slant:
+                one.set_rotation(0)
+                assert apart * np.sin(slant) > 0.9 * one.get_window_extent().height
+            else:
+                assert one.get_window_extent().x1 < other.get_window_extent().x0
+
+
+def test_weights_that_six_digits_do_not_tell_apart_keep_theirs() -> None:
+    runs = [
+        replace(measured(0.01, seed), weight=weight) for weight in (0.1234567, 0.1234568) for seed in (0, 1)
+    ]
+    names = [label.get_text() for label in seeds_figure(runs, "MNIST test").axes[0].get_xticklabels()]
+    assert names == ["0.1234567", "0.1234568"]
+
+
+def test_no_axis_runs_beyond_all_images_and_equal_seeds_have_short_ticks() -> None:
+    """The accuracies are 1, and the ratios differ in the eighth digit."""
+    runs = []
+    for seed in (0, 1):
+        run = measured(0.01, seed)
+        figures = replace(run.metrics, accuracy=1.0, separation_ratio=17.2007974 + 1e-7 * seed)
+        runs.append(replace(run, metrics=figures))
+    figure = seeds_figure(runs, "MNIST test")
+    FigureCanvasAgg(figure).draw()
+    softmax, center, ratio = figure.axes
+    assert softmax.get_ylim()[1] == 1
+    assert center.get_ylim()[1] <= 1
+    assert max(len(label.get_text()) for label in ratio.get_yticklabels()) <= 5
+    low, high = softmax.get_ylim()
+    ticks = [tick for tick in softmax.get_yticks() if low <= tick <= high]
+    assert len(ticks) >= 3
+    words = [softmax.yaxis.get_major_formatter()(tick, 0) for tick in ticks]
+    assert [float(each.removesuffix(" %")) for each in words] == pytest.approx([100 * tick for tick in ticks])
