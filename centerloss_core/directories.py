@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from centerloss_core.errors import PUT_BACK
 from centerloss_core.listing import Status, status_now
 from centerloss_core.runs import MANIFEST, RunError
 from centerloss_core.sweeps.summary import SUMMARY
@@ -17,6 +18,8 @@ def what_is_missing(directory: Path) -> str:
     if not directory.is_dir():
         what = "is a file, not a directory" if directory.exists() else "no such directory"
         return f"{directory}: {what}; name a run or sweep that `cl train` or `cl sweep` has made"
+    if (directory / "sweep.yaml").is_file():
+        return f"{directory}: this sweep has no {SUMMARY} yet; wait until a run is done, or name a run in it"
     return (
         f"{directory}: neither a run (no {MANIFEST}) nor a sweep (no {SUMMARY}); "
         "name a directory that `cl train` or `cl sweep` has made"
@@ -32,7 +35,7 @@ def status_of(run: Path, manifest: Mapping[str, Any]) -> Status:
     try:
         return status_now(run, manifest)
     except ValueError as error:
-        raise RunError(f"{run / MANIFEST}: {error}; put the file back as the run wrote it") from error
+        raise RunError(f"{run / MANIFEST}: {error}; {PUT_BACK}") from error
 
 
 def how_to_finish(run: Path, manifest: Mapping[str, Any]) -> str:

@@ -1,5 +1,8 @@
 """The errors that a person can mend: their message is all that is shown, without a traceback."""
 
+# The mend of a file of a run that cannot be read, in one wording whoever reads it.
+PUT_BACK = "put it back from a copy, or train the run again"
+
 
 class ExpectedError(Exception):
     """Says what is wrong, where, and what to do about it.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from centerloss_core.array_files import Header, read_arrays, write_arrays
 from centerloss_core.atomic import atomic_write
-from centerloss_core.errors import ExpectedError
+from centerloss_core.errors import PUT_BACK, ExpectedError
 
 # MNIST's 60,000 training images in 128 dimensions take 31 MB; a file that asks for this much is not ours.
 MAX_BYTES = 1 << 30
@@ -117,7 +117,7 @@ def read_features(path: Path) -> FeatureDump:
     except FileNotFoundError as error:
         raise FeatureFileError(f"{path}: no such feature dump") from error
     except ValueError as error:
-        raise FeatureFileError(f"{path}: {error}") from error
+        raise FeatureFileError(f"{path}: {error}; {PUT_BACK}") from error
 
 
 def _check_headers(headers: Mapping[str, Header]) -> None:

@@ -53,7 +53,7 @@ def film_of(directory: Path, *, axes: str = "own") -> Film:
         grid = _alone(snapshot)
     else:
         grid = arrange([_read_cell(point, "test") for point in read_sweep(directory)])
-    film = read_film(grid, "test", axes=axes)
+    film = read_film(grid, "test", axes=axes, note=pytest.fail)
     assert film is not None
     return film
 
@@ -288,3 +288,15 @@ def test_ffmpeg_that_fails_costs_only_the_mp4(tmp_path: Path) -> None:
         "scatter-test.png",
     ]
     assert "ffmpeg failed" in notes[0]
+
+
+def test_a_run_with_a_damaged_epoch_is_left_out_of_the_animation(tmp_path: Path) -> None:
+    sweep, notes = make_sweep(tmp_path / "sweep"), list[str]()
+    for run in sweep.glob("lambda*"):
+        for epoch in (1, 2):
+            write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", make_dump(0.01))
+    damaged = sweep / "lambda0.1-alpha0.5-seed0" / "features" / "test-epoch-0001.npz"
+    damaged.write_bytes(b"")
+    written = plot_directory(sweep, figures=["panel"], animate=True, note=notes.append)
+    assert sweep / "plots" / "animation-test.gif" in written
+    assert any(note.startswith(f"left out of the animation: {damaged}") for note in notes)

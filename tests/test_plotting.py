@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 from shell import BY_A_SHELL
+from typer.testing import CliRunner
 
 from centerloss_core.config import load_config
 from centerloss_core.errors import ExpectedError
@@ -26,7 +27,7 @@ from centerloss_core.locks import DirectoryLock
 from centerloss_core.metrics import separation
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.curves import curves_figure
-from centerloss_core.plotting.drawing import _read_cell
+from centerloss_core.plotting.drawing import _read_cell, _read_or_leave_out
 from centerloss_core.plotting.grid import MAX_COLUMNS, MAX_ROWS, Cell, Grid, arrange
 from centerloss_core.plotting.histogram import distances_figure
 from centerloss_core.plotting.panel import panel_figure
@@ -45,6 +46,7 @@ from centerloss_core.plotting.records import (
 from centerloss_core.plotting.regions import regions_figure
 from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.style import DIGIT_COLORS
+from cli.app import app
 
 WEIGHTS = (0.0, 0.01, 0.1, 1.0)
 DIGITS = [str(digit) for digit in range(10)]
@@ -647,7 +649,8 @@ def test_a_setting_that_is_no_number_is_named(tmp_path: Path, key: str, value: A
     with pytest.raises(PlotError) as caught:
         plot_directory(run)
     assert str(caught.value) == (
-        f"{run / 'run.json'}: cannot be drawn: {key} is not a finite number; put the file back as the run wrote it"
+        f"{run / 'run.json'}: cannot be drawn: {key} is not a finite number; put it back from a copy, or "
+        "train the run again"
     )
     if key != "lambda_eq":
         sweep = tmp_path / "sweep"
@@ -852,3 +855,59 @@ def test_the_final_accuracies_stand_where_a_run_ended(tmp_path: Path) -> None:
 def test_a_run_that_ends_with_an_epoch_has_its_last_point_once(tmp_path: Path) -> None:
     run = read_run(make_run(tmp_path / "run", metrics={"test": {"accuracy": 0.5}}))
     assert [row["step"] for row in read_history(run).epochs] == [600]
+
+
+# --- sweeps of which a part cannot be drawn -------------------------------------------------------------------
+
+
+def spoil(run: Path, name: str) -> Path:
+    (run / name).write_bytes(b"{\n")
+    return run / name
+
+
+@pytest.mark.parametrize("name", ["run.json", "features/test-final.npz"])
+def test_a_damaged_run_does_not_keep_its_sweep_from_its_figures(tmp_path: Path, name: str) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    damaged = spoil(sweep / "lambda0.1-alpha0.5-seed0", name)
+    done = CliRunner().invoke(app, ["plot", str(sweep)])
+    assert done.exit_code == 0, done.output
+    (line,) = [line for line in done.output.splitlines() if line.startswith("note: left out: ")]
+    assert str(damaged) in line
+    assert line.endswith("put it back from a copy, or train the run again")
+    drawn = plotted(sweep)
+    assert drawn["."] == ["panel-test.png"]
+    assert len(drawn) == 1 + 3
+    grid = arrange([_read_or_leave_out(point, "test", []) for point in read_sweep(sweep)])
+    assert "damaged" in words(panel_figure(grid))
+
+
+def test_the_curves_of_the_other_runs_are_drawn_when_asked_for(tmp_path: Path) -> None:
+    sweep, notes = make_sweep(tmp_path / "sweep"), list[str]()
+    damaged = spoil(sweep / "lambda0.1-alpha0.5-seed0", "metrics.jsonl")
+    written = plot_directory(sweep, figures=["curves"], note=notes.append)
+    assert len(written) == 3
+    (note,) = notes
+    assert note.startswith(f"no curves: {damaged}:1: not a row of metrics")
+
+
+def test_a_sweep_that_is_damaged_altogether_says_how(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    damaged = [spoil(run, "run.json") for run in sweep.iterdir() if run.is_dir()]
+    with pytest.raises(PlotError, match="no run of this sweep can be drawn:") as caught:
+        plot_directory(sweep)
+    assert all(str(path) in str(caught.value) for path in damaged)
+
+
+def test_seeds_that_cannot_be_drawn_beside_a_panel_are_said(tmp_path: Path) -> None:
+    notes: list[str] = []
+    written = plot_directory(make_sweep(tmp_path / "sweep"), figures=["panel", "seeds"], note=notes.append)
+    assert [path.name for path in written] == ["panel-test.png"]
+    assert notes == ["no seeds: no λ and α has completed runs of two seeds, so there is no spread to show"]
+
+
+def test_a_sweep_without_its_summary_is_called_one_by_every_command(tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text("")
+    for command in ("plot", "report", "evaluate"):
+        done = CliRunner().invoke(app, [command, str(tmp_path)])
+        assert done.exit_code == 1
+        assert "this sweep has no summary.json yet; wait until a run is done" in str(done.exception)

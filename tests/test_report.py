@@ -513,6 +513,8 @@ def test_a_damaged_run_of_a_sweep_is_a_note(tmp_path: Path) -> None:
     assert str(damaged) in page.text
     assert "run.json: cannot be read" in page.text
     assert "metrics.jsonl:1" in page.text
+    assert "lambda1-alpha0.5-seed0 is not completed (damaged)" in page.text  # as `cl runs` calls it
+    assert "missing" not in page.source.split('id="figures-table"')[1].split("</table>")[0]
 
 
 def test_confusion_counts_every_image(tmp_path: Path) -> None:

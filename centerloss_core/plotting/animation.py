@@ -6,6 +6,7 @@ follows, at λ = 1 to an eighth. Who wants to see the late clusters large lets t
 when they must, and the ticks tell the scale.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from centerloss_core.features import read_features
+from centerloss_core.features import FeatureFileError, read_features
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import Limits, follow, limits_of, union
 from centerloss_core.plotting.panel import write_status
@@ -81,8 +82,10 @@ class Film:
         return next((moment for moment in reversed(run) if moment.epoch <= epoch), run[0])
 
 
-def read_film(grid: Grid, split: str, *, axes: str) -> Film | None:
+def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None]) -> Film | None:
     """Read the epochs of all runs of a grid, for `Film.axes`; None where no run has kept two.
+
+    A run with a damaged dump is left out, with a note, as long as there are others.
 
     Raises:
         FeatureFileError: a dump is damaged.
@@ -100,8 +103,16 @@ def read_film(grid: Grid, split: str, *, axes: str) -> Film | None:
     for place, run in dumps.items():
         # A run shorter than the others has its last epoch, even if no frame falls on it.
         shown = {epoch: path for epoch, path in run.items() if epoch in kept or epoch == max(run)}
-        if shown:
+        if not shown:
+            continue
+        try:
             moments[place] = _read_run(shown)
+        except FeatureFileError as error:
+            if len(dumps) == 1:
+                raise
+            note(f"left out of the animation: {error}")
+    if not moments:
+        return None
     return Film(grid, kept, moments, axes, len(epochs) - len(kept))
 
 

@@ -55,7 +55,7 @@ def plot_directory(
     Raises:
         PlotError: no such directory, no features to draw yet, settings that contradict each other, or curves named in
             `figures` of a run without a history.
-        FeatureFileError: a feature dump is damaged.
+        FeatureFileError: a feature dump of the run is damaged; of a sweep's runs, a note says so instead.
         LinkError: the folder for the figures is a link.
         OSError: a figure cannot be written.
     """
@@ -64,7 +64,7 @@ def plot_directory(
     check_axes(axes, animate=animate)
     fmt = choose_format(fmt, out, animate=animate)
     if not is_run(directory) and not is_sweep(directory):
-        raise PlotError(_what_is_missing(directory))
+        raise PlotError(what_is_missing(directory))
     sweep = not is_run(directory)
     if animate and out:  # the animation is all there is room for
         if figures is not None:
@@ -91,11 +91,3 @@ def _once(note: Callable[[str], None] | None) -> Callable[[str], None]:
             note(message)
 
     return say
-
-
-def _what_is_missing(directory: Path) -> str:
-    if (directory / "sweep.yaml").is_file():
-        return (
-            f"{directory}: this sweep has no summary.json yet; plot when a run is done, or name a run in it"
-        )
-    return what_is_missing(directory)

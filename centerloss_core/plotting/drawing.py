@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from centerloss_core.directories import how_to_finish, status_of
+from centerloss_core.features import FeatureFileError
 from centerloss_core.plotting.animation import MAX_FRAMES, read_film
 from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.errors import PlotError
@@ -33,7 +34,7 @@ from centerloss_core.plotting.save import save_figure
 from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.seeds import has_spread, measure, seeds_figure
 from centerloss_core.plotting.style import house_style
-from centerloss_core.runs import read_manifest
+from centerloss_core.runs import RunError, read_manifest
 from centerloss_core.strangers import own_folder
 
 
@@ -55,21 +56,25 @@ def plot_run(directory: Path, order: Order) -> list[Path]:
 
 def plot_sweep(directory: Path, order: Order) -> list[Path]:
     """Draw what is ordered of a sweep and of its completed runs; return the files."""
-    cells = [_read_cell(point, order.split) for point in read_sweep(directory)]
+    problems: list[str] = []
+    cells = [_read_or_leave_out(point, order.split, problems) for point in read_sweep(directory)]
     snapshots = [cell.snapshot for cell in cells if cell.snapshot]
     if not snapshots:
         raise PlotError(
-            f"{directory}: no run of this sweep has {order.split} features to draw yet; let one finish"
+            f"{directory}: no run of this sweep can be drawn:\n" + "\n".join(problems)
+            if problems
+            else f"{directory}: no run of this sweep has {order.split} features to draw yet; let one finish"
         )
+    for problem in problems:
+        order.note(f"left out: {problem}")
     completed = [snapshot for snapshot in snapshots if snapshot.run.status == "completed"]
     _refuse_links(order, directory, [snapshot.run for snapshot in completed])
-    if "curves" in order.named:  # an error leaves no half of the figures
-        for snapshot in completed:
-            read_history(snapshot.run)
     with house_style():
         written = _draw_sweep(cells, directory / "plots", order)
         for snapshot in completed:
-            written += _draw_run(snapshot, order)
+            written += _draw_run(
+                snapshot, replace(order, named=())
+            )  # what one run lacks does not stop the others
         if order.animate:
             written += _animate(arrange(cells), directory, order)
     return _refuse_nothing(directory, written)
@@ -95,10 +100,11 @@ def _draw_sweep(cells: list[Cell], plots: Path, order: Order) -> list[Path]:
         path = order.out or plots / f"seeds-{order.split}.{order.fmt}"
         figure = seeds_figure(measure(cells), f"{data} {order.split}")
         written.append(save_figure(figure, path, order.fmt))
-    elif order.figures == ("seeds",):
-        raise PlotError(
-            f"{plots.parent}: no λ and α has completed runs of two seeds, so there is no spread to show"
-        )
+    elif "seeds" in order.named:
+        why = "no λ and α has completed runs of two seeds, so there is no spread to show"
+        if order.figures == ("seeds",):
+            raise PlotError(f"{plots.parent}: {why}")
+        order.note(f"no seeds: {why}")
     return written
 
 
@@ -157,7 +163,7 @@ def _regions(snapshot: Snapshot, order: Order) -> Figure | None:
 
 def _animate(grid: Grid, directory: Path, order: Order) -> list[Path]:
     """Write the animation as GIF, and as MP4 where that can be done; or the one that `out` names."""
-    film = read_film(grid, order.split, axes=order.axes)
+    film = read_film(grid, order.split, axes=order.axes, note=order.note)
     if film is None:
         why = (
             f"no animation: {directory} has features of fewer than two epochs of the {order.split} images; "
@@ -203,6 +209,15 @@ def _read_cell(point: SweepPoint, split: str) -> Cell:
     if point.status == "failed" or not is_run(point.directory):
         return Cell(point)
     return Cell(point, read_snapshot(read_run(point.directory), split))
+
+
+def _read_or_leave_out(point: SweepPoint, split: str, problems: list[str]) -> Cell:
+    """Read a point; what is damaged joins the problems, and its place in a panel says so."""
+    try:
+        return _read_cell(point, split)
+    except (PlotError, FeatureFileError, RunError) as error:
+        problems.append(str(error))
+        return Cell(replace(point, status="damaged"))
 
 
 def _refuse_nothing(directory: Path, written: list[Path]) -> list[Path]:

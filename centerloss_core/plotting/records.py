@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.config.problems import shortened
+from centerloss_core.errors import PUT_BACK
 from centerloss_core.features import FeatureDump, read_features
 from centerloss_core.plotting.errors import PlotError
 from centerloss_core.strangers import read_rows, read_text
@@ -91,9 +92,7 @@ def read_run(directory: Path) -> Run:
             final=metrics if isinstance(metrics, dict) and content["status"] == "completed" else {},
         )
     except (KeyError, ValueError) as error:
-        raise PlotError(
-            f"{path}: cannot be drawn: {_reason(error)}; put the file back as the run wrote it"
-        ) from error
+        raise PlotError(f"{path}: cannot be drawn: {_reason(error)}; {PUT_BACK}") from error
 
 
 def read_sweep(directory: Path) -> list[SweepPoint]:
@@ -150,7 +149,6 @@ def read_history(run: Run) -> History:
         PlotError: `metrics.jsonl` is missing, holds no rows, is far too large, or is damaged before its last line.
     """
     path = run.directory / "metrics.jsonl"
-    mend = "put it back from a copy, or train the run again"
     kinds: dict[str, dict[int, Row]] = {"steps": {}, "epoch": {}}
     try:
         for number, line in enumerate(read_rows(path), start=1):
@@ -159,17 +157,17 @@ def read_history(run: Run) -> History:
                 kinds[row["kind"]][int(row["step"])] = row
             except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
                 raise PlotError(
-                    f"{path}:{number}: not a row of metrics ({_reason(error)}); {mend}"
+                    f"{path}:{number}: not a row of metrics ({_reason(error)}); {PUT_BACK}"
                 ) from error
     except (OSError, ValueError) as error:
         what = f"{path}: cannot be read ({_reason(error)})"
         # Elsewhere the reason says what to do: permission denied.
         raise PlotError(
-            f"{what}; {mend}" if isinstance(error, FileNotFoundError | ValueError) else what
+            f"{what}; {PUT_BACK}" if isinstance(error, FileNotFoundError | ValueError) else what
         ) from error
     if not kinds["steps"] and not kinds["epoch"]:
         if run.status == "completed":
-            raise PlotError(f"{path}: holds no rows, and that of a completed run has some; {mend}")
+            raise PlotError(f"{path}: holds no rows, and that of a completed run has some; {PUT_BACK}")
         raise PlotError(f"{path}: holds no rows yet; plot when the run has trained some steps")
     return _with_the_end(run, *([kinds[kind][step] for step in sorted(kinds[kind])] for kind in kinds))
 
@@ -192,9 +190,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise PlotError(f"{path}: cannot be read ({_reason(error)})") from error
     except (ValueError, RecursionError) as error:
-        raise PlotError(
-            f"{path}: cannot be read ({_reason(error)}); put the file back as the run wrote it"
-        ) from error
+        raise PlotError(f"{path}: cannot be read ({_reason(error)}); {PUT_BACK}") from error
     return content
 
 

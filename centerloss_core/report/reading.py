@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from centerloss_core.plotting import PlotError
 from centerloss_core.plotting.records import History, Run, is_run, is_sweep, read_history, read_run
 from centerloss_core.report.errors import ReportError
 from centerloss_core.report.markup import mapping
-from centerloss_core.runs import read_json, read_manifest
+from centerloss_core.runs import MANIFEST, read_json, read_manifest
 from centerloss_core.sweeps import read_summary
 from centerloss_core.written import exact, finite, number
 
@@ -30,7 +31,8 @@ class Record:
     Attributes:
         label: what tells it from the others, made of numbers alone: `λ = 0.01 (λ_eq = 1)`, with α and seed where
             they vary.
-        status: as `cl runs` has it: "stopped" for one that says running and is not.
+        status: as `cl runs` has it: "stopped" for one that says running and is not, "damaged" for one that cannot be
+            read.
         run: what figures need of `run.json`; None where there is no run to draw.
         problems: what could not be read, in words.
     """
@@ -106,7 +108,8 @@ def _read_point(directory: Path, name: str, row: dict[str, Any]) -> Record:
         record = _read_record(path, read_manifest(path), path / "config.yaml")
     except ExpectedError as error:
         record = _bare(path, row)
-        if is_run(path):
+        if os.path.lexists(path / MANIFEST):
+            record.status, record.reason = "damaged", None
             record.problems.append(str(error))
         if config_path.is_file():
             _read_config(record, config_path)
@@ -122,7 +125,7 @@ def _read_point(directory: Path, name: str, row: dict[str, Any]) -> Record:
 def _bare(path: Path, row: dict[str, Any]) -> Record:
     status = str(row.get("status") or "missing")
     if status == "completed":
-        status = "missing"  # completed once, and its directory is gone or damaged since
+        status = "missing"  # completed once, and its directory is gone since
     elif status == "running" and holder(path.parent) is None:
         status = "stopped"  # before it came to a run directory, with the sweep itself
     return Record(path, status, _text(row.get("reason")), *_grid(row))
