@@ -17,6 +17,7 @@ from centerloss_core.strangers import open_to_read
 
 _PROVENANCE = ("versions", "platform", "git_revision", "backend", "device", "threads", "precision")
 _DATA = ("fingerprint", "train", "validation", "test")  # not `source`: the same images may lie elsewhere
+_SPLITS = ("test", "train")  # that `cl evaluate` measures
 _DUMPS = ("test-final", "train-final")
 
 
@@ -48,7 +49,7 @@ class Result:
     """A figure of each run, equal or not.
 
     Attributes:
-        key: as in the `metrics` of `run.json`: `test.accuracy`.
+        key: as in the `metrics` or `evaluation` of `run.json`: `test.accuracy`.
         values: of each run, None where it has none.
         differences: to the first run; None where one of the two has no figure.
     """
@@ -56,6 +57,9 @@ class Result:
     key: str
     values: tuple[float | None, ...]
     differences: tuple[float | None, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"key": self.key, "values": list(self.values), "differences": list(self.differences)}
 
 
 @dataclass(frozen=True)
@@ -73,27 +77,36 @@ class Twins:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that `compare_runs` found; `names` are short and tell the runs apart."""
+    """All that `compare_runs` found; `names` are short and tell the runs apart.
+
+    Attributes:
+        warnings: of each run, in words.
+        results: what the runs noted of themselves.
+        evaluation: what `cl evaluate` has measured since; empty where it was not asked for any.
+    """
 
     paths: tuple[Path, ...]
     names: tuple[str, ...]
     statuses: tuple[str, ...]
+    warnings: tuple[tuple[str, ...], ...]
     config: tuple[Difference, ...]
     provenance: tuple[Difference, ...]
     results: tuple[Result, ...]
+    evaluation: tuple[Result, ...]
     twins: tuple[Twins, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, with keys that stay. Lists of values are in the order of `runs`."""
-        runs = zip(self.paths, self.names, self.statuses, strict=True)
+        runs = zip(self.paths, self.names, self.statuses, self.warnings, strict=True)
         return {
-            "runs": [{"path": str(path), "name": name, "status": status} for path, name, status in runs],
+            "runs": [
+                {"path": str(path), "name": name, "status": status, "warnings": list(warnings)}
+                for path, name, status, warnings in runs
+            ],
             "config": [{"key": each.key, "values": list(each.values)} for each in self.config],
             "provenance": [{"key": each.key, "values": list(each.values)} for each in self.provenance],
-            "results": [
-                {"key": each.key, "values": list(each.values), "differences": list(each.differences)}
-                for each in self.results
-            ],
+            "results": [each.as_dict() for each in self.results],
+            "evaluation": [each.as_dict() for each in self.evaluation],
             "same_config": [
                 {
                     "runs": [str(self.paths[index]) for index in each.runs],
@@ -124,9 +137,11 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
         paths=tuple(paths),
         names=_short_names(paths),
         statuses=tuple(list_runs(path)[0].status for path in paths),
+        warnings=tuple(map(_warnings, manifests)),
         config=tuple(differing([_plain(config) for config in configs])),
         provenance=tuple(differing([_origin(manifest) for manifest in manifests])),
         results=tuple(_results([manifest.get("metrics") for manifest in manifests])),
+        evaluation=tuple(_results(list(map(_evaluation, manifests)))),
         twins=tuple(_twins(paths, configs)),
     )
 
@@ -206,6 +221,20 @@ def _results(metrics: Sequence[Any]) -> list[Result]:
         differences = (None if value is None or first is None else value - first for value in values)
         results.append(Result(key, values, tuple(differences)))
     return results
+
+
+def _evaluation(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures alone; classes and settings are in `evaluation.json`."""
+    found = _dict(manifest.get("evaluation"))
+    return {
+        split: {key: value for key, value in _dict(found.get(split)).items() if not isinstance(value, dict)}
+        for split in _SPLITS
+    }
+
+
+def _warnings(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    found = manifest.get("warnings")
+    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def _flat(metrics: Mapping[str, Any], key: str = "") -> dict[str, float]:

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from centerloss_core.comparison import Comparison, Difference, Result, Twins
 
 
+_MOST_WARNINGS = 10  # of a run
+# Where a table of runs has other words than one of an evaluation, and what only runs have.
+_TITLES = {
+    "nearest_center_accuracy": "nearest center",
+    "images_per_second": "images/s",
+    "training_seconds": "training time",
+    "seconds": "time",
+}
+
+
 def compare(
     directories: Annotated[
         list[Path], typer.Argument(metavar="RUN", help="Two or more run directories.", show_default=False)
@@ -20,12 +30,15 @@ def compare(
         bool,
         typer.Option(
             "--json",
-            help="Print an object with the keys runs, config, provenance, results, same_config; values are in the "
-            "order of the runs.",
+            help="Print an object with the keys runs, config, provenance, results, evaluation, same_config; values "
+            "are in the order of the runs.",
         ),
     ] = False,
 ) -> None:
-    """Show what differs between runs in config, origin and result; differences in brackets are to the first."""
+    """Show what differs between runs in config, origin and result; differences in brackets are to the first.
+
+    Also what `cl evaluate` has measured of them, and their warnings.
+    """
     from centerloss_core.comparison import compare_runs
     from cli import console
 
@@ -45,12 +58,21 @@ def _lines(comparison: Comparison) -> list[str]:
         ("Origins that differ", [_origin_cells(each) for each in comparison.provenance]),
         (
             "Results",
-            [["status", *comparison.statuses], *(_result_cells(each) for each in comparison.results)],
+            [
+                ["status", *comparison.statuses],
+                ["warnings", *(str(len(each)) for each in comparison.warnings)],
+                *(_result_cells(each) for each in comparison.results),
+            ],
         ),
+        ("Evaluation", [_result_cells(each) for each in _evaluated(comparison)]),
     ]
     for title, rows in sections:
         if rows:
             lines += [*table_lines([title, *comparison.names], rows), ""]
+    for path, name, warnings in zip(comparison.paths, comparison.names, comparison.warnings, strict=True):
+        lines += [f"warning: {name}: {each}" for each in warnings[:_MOST_WARNINGS]]
+        if len(warnings) > _MOST_WARNINGS:
+            lines.append(f"{len(warnings) - _MOST_WARNINGS} more are in {path / 'run.json'}")
     lines += [_sentence(comparison.names, each) for each in comparison.twins]
     if not comparison.twins:
         lines.append("No two of them have the same config.")
@@ -88,8 +110,27 @@ def _plain(value: Any) -> str:
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
+def _evaluated(comparison: Comparison) -> list[Result]:
+    """The figures of `cl evaluate` in its order, without those that the runs have noted themselves."""
+    from centerloss_core.measures.names import FIGURES
+
+    found = {each.key: each for each in comparison.evaluation}
+    known = {each.key for each in comparison.results}
+    keys = [f"{split}.{name.key}" for split in ("test", "train") for name in FIGURES if name.key != "images"]
+    return [found[key] for key in keys if key in found and key not in known]
+
+
+def _title(key: str) -> str:
+    """A figure in the words of the other tables: `test nearest center`."""
+    from centerloss_core.measures.names import FIGURES
+
+    split, _, figure = key.rpartition(".")
+    words = {**{name.key: name.title for name in FIGURES}, **_TITLES}.get(figure)
+    return key if words is None else f"{split} {words}".strip()
+
+
 def _result_cells(result: Result) -> list[str]:
-    cells = [result.key]
+    cells = [_title(result.key)]
     for index, (value, difference) in enumerate(zip(result.values, result.differences, strict=True)):
         cell = _figure(result.key, value)
         if index and difference is not None:
@@ -101,8 +142,10 @@ def _result_cells(result: Result) -> list[str]:
 def _figure(key: str, value: float | None) -> str:
     from centerloss_core.written import duration, number, percent
 
-    if key.endswith("accuracy"):
+    if _is_share(key):
         return percent(value)
+    if key.endswith("auc"):  # all but 1, in most runs
+        return number(value, ".5f")
     if key.endswith("images_per_second"):
         return number(value, ".0f")
     if key.endswith("seconds"):
@@ -110,11 +153,15 @@ def _figure(key: str, value: float | None) -> str:
     return number(value, ".4g")
 
 
+def _is_share(key: str) -> bool:
+    return key.endswith(("accuracy", "_eer")) or "_tar_at_" in key
+
+
 def _signed(key: str, difference: float) -> str:
     """A difference in the digits of its figure: accuracies in points, the rest to two places that count."""
     if difference == 0:
         return "="
-    if key.endswith("accuracy"):
+    if _is_share(key):
         return f"{100 * difference:+.2f}"
     if key.endswith("images_per_second"):
         return f"{difference:+.0f}"

@@ -24,6 +24,10 @@ class Status(StrEnum):
     DAMAGED = "damaged"
 
 
+_MARK = "!"  # of a run with warnings
+_MOST_NAMED = 4  # runs in one command: more do not fit side by side
+
+
 class SortKey(StrEnum):
     """What runs can be put in order by."""
 
@@ -126,7 +130,7 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
     counts = ", ".join(f"{number} {status}" for status, number in count_statuses(rows).items())
     lines += ["", f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: {counts}"]
     lines += [printable(f"damaged: {row.reason}") for row in rows if row.status == "damaged"]
-    return lines + _advice(rows)
+    return lines + _warned(rows) + _advice(rows)
 
 
 def _cells(row: RunRow) -> list[str]:
@@ -134,7 +138,7 @@ def _cells(row: RunRow) -> list[str]:
 
     return [
         row.name,
-        row.status,
+        f"{row.status} {_MARK}" if row.warnings else row.status,
         row.data or "–",
         exact(row.lambda_),
         exact(row.alpha),
@@ -145,6 +149,22 @@ def _cells(row: RunRow) -> list[str]:
         _age(row.age),
         duration(row.duration),
     ]
+
+
+def _warned(rows: Sequence[RunRow]) -> list[str]:
+    """How to read the warnings of the runs that are marked."""
+    import shlex
+
+    from cli.tables import printable
+
+    warned = [row for row in rows if row.warnings]
+    if not warned:
+        return []
+    if len(warned) == 1:
+        return [f"{_MARK} 1 run has warnings: cl report {printable(shlex.quote(str(warned[0].path)))}"]
+    paths = " ".join(printable(shlex.quote(str(row.path))) for row in warned[:_MOST_NAMED])
+    first = f", the first {_MOST_NAMED}" if len(warned) > _MOST_NAMED else ""
+    return [f"{_MARK} {len(warned)} runs have warnings{first}: cl compare {paths}"]
 
 
 def _age(seconds: float | None) -> str:

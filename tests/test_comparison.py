@@ -177,9 +177,10 @@ def test_the_tables_say_it_in_words(tmp_path: Path) -> None:
     for line in (
         "loss.lambda 0.01 1 0.01",
         "threads 2 – 2",
-        "test.accuracy 98.00 % 99.00 % (+1.00) 98.00 % (=)",
-        "test.separation_ratio 9.8 9.9 (+0.1) 9.8 (=)",
-        "seconds 1 min 00 s 1 min 00 s (=) 1 min 00 s (=)",
+        "warnings 0 0 0",
+        "test softmax 98.00 % 99.00 % (+1.00) 98.00 % (=)",
+        "test inter/intra 9.8 9.9 (+0.1) 9.8 (=)",
+        "time 1 min 00 s 1 min 00 s (=) 1 min 00 s (=)",
     ):
         assert line in lines
     assert done.stdout.splitlines()[-1] == (
@@ -188,12 +189,58 @@ def test_the_tables_say_it_in_words(tmp_path: Path) -> None:
     assert "No two of them have the same config." in cl("compare", "a", "b", cwd=tmp_path).stdout
 
 
+def test_what_was_evaluated_and_warned_of_is_compared_too(tmp_path: Path) -> None:
+    evaluation = {
+        "settings": {"neighbors": 10},
+        "test": {
+            "images": 1000,
+            "accuracy": 0.98,
+            "knn_accuracy": 0.75,
+            "cosine_eer": 0.25,
+            "cosine_auc": 0.99,
+            "silhouette": 0.5,
+            "verification_images": 1000,
+            "per_class": [{"class": 0}],
+            "confusion": {"softmax": [[1]]},
+        },
+    }
+    with Run.open(make(tmp_path / "a", accuracy=0.98)) as run:
+        run.update(evaluation=evaluation, warnings=["the centers stand still"])
+    with Run.open(make(tmp_path / "b", accuracy=0.99)) as run:
+        run.update(
+            evaluation={"test": {"knn_accuracy": 0.5, "cosine_eer": 0.375}},
+            warnings=list(map(str, range(12))),
+        )
+    make(tmp_path / "c", "train.seed=1")
+    done = cl("compare", "a", "b", "c", cwd=tmp_path)
+    lines = [re.sub(" +", " ", line) for line in done.stdout.splitlines()]
+    for line in (
+        "warnings 1 12 0",
+        "Evaluation a b c",
+        "test nearest training images 75.00 % 50.00 % (-25.00) –",
+        "test silhouette 0.5 – –",
+        "test cosine: AUC 0.99000 – –",
+        "test cosine: EER 25.00 % 37.50 % (+12.50) –",
+        "warning: a: the centers stand still",
+        "2 more are in b/run.json",
+    ):
+        assert line in lines
+    assert sum(line.startswith("test softmax") for line in lines) == 1  # the run has noted it itself
+    assert "neighbors" not in done.stdout
+    found = json.loads(cl("compare", "a", "b", "--json", cwd=tmp_path).stdout)
+    assert found["runs"][0]["warnings"] == ["the centers stand still"]
+    eer = {"key": "test.cosine_eer", "values": [0.25, 0.375], "differences": [0.0, 0.125]}
+    assert eer in found["evaluation"]
+    assert "Evaluation" not in cl("compare", "c", "c", cwd=tmp_path).stdout
+
+
 def test_json_has_the_same(tmp_path: Path) -> None:
     make(tmp_path / "a", accuracy=0.5)
     make(tmp_path / "b", accuracy=0.25, shift=1.0)
     found = json.loads(cl("compare", "a", "b", "--json", cwd=tmp_path).stdout)
-    assert list(found) == ["runs", "config", "provenance", "results", "same_config"]
-    assert found["runs"][1] == {"path": "b", "name": "b", "status": "completed"}
+    assert list(found) == ["runs", "config", "provenance", "results", "evaluation", "same_config"]
+    assert found["runs"][1] == {"path": "b", "name": "b", "status": "completed", "warnings": []}
+    assert found["evaluation"] == []
     assert found["results"][0] == {"key": "test.accuracy", "values": [0.5, 0.25], "differences": [0.0, -0.25]}
     assert found["same_config"] == [{"runs": ["a", "b"], "final_dumps_equal": False}]
 

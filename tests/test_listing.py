@@ -315,6 +315,18 @@ def test_the_table_and_its_advice(tmp_path: Path) -> None:
     assert lines[-1] == "go on with the one that is unfinished: cl train --resume runs/ends"
 
 
+def test_runs_with_warnings_are_marked_and_how_to_read_them_is_said(tmp_path: Path) -> None:
+    put(tmp_path / "runs" / "a", warnings=["collapse"])
+    put(tmp_path / "runs" / "b", warnings=[])
+    done = cl("runs", cwd=tmp_path)
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("a ", "b "))]
+    assert ["completed !" in line for line in lines] == [True, False]
+    assert "! 1 run has warnings: cl report runs/a" in done.stdout.splitlines()
+    put(tmp_path / "runs" / "c", warnings=["collapse", "no move"])
+    assert "! 2 runs have warnings: cl compare runs/a runs/c" in cl("runs", cwd=tmp_path).stdout.splitlines()
+    assert "warnings:" not in cl("runs", "--seed", "99", cwd=tmp_path).stdout
+
+
 def test_filters_order_and_json(tmp_path: Path) -> None:
     for index, lambda_ in enumerate((0.1, 1, 0.1)):
         put(tmp_path / f"r{index}", **{"lambda": lambda_}, metrics={"test": {"accuracy": 0.9 + index / 100}})
