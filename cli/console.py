@@ -385,14 +385,25 @@ def _classes_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 # Of the figures of runs side by side; the names of a sweep's runs say λ.
-_LESS_TELLING = ("EER Eucl.", "EER cos", "DB", "silhouette", "Fisher", "mean", "k-NN", "λ")
+_LESS_TELLING = (
+    *("EER Eucl.", "EER cos", "DB", "silhouette", "Fisher"),
+    *("nearest training mean", "nearest training images", "λ"),
+)
 
 
 def _evaluations_table(runs: Sequence[RunEvaluation]) -> Table:
     """The figures that do not depend on the scale of the features, a row per run and split."""
     table = new_table(
-        *("run", "split", "λ", "softmax", "center", "mean", "k-NN", "inter/intra", "Fisher"),
-        *("silhouette", "DB", "EER cos", "EER Eucl."),
+        *(
+            "run",
+            "split",
+            "λ",
+            "softmax",
+            "nearest center",
+            "nearest training mean",
+            "nearest training images",
+        ),
+        *("inter/intra", "Fisher", "silhouette", "DB", "EER cos", "EER Eucl."),
     )
     for run in runs:
         for name, split in run.splits.items():

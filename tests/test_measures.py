@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -840,7 +841,8 @@ def test_a_sweep(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "left out: lambda0.01-alpha0.5-seed1 (interrupted)" in result.output
     assert "left out: lambda0.01-alpha0.5-seed3 (not begun)" in result.output
-    assert "Side by side:" in result.output
+    heads = re.split(r" {2,}", result.output.split("Side by side:")[1].strip().splitlines()[0].strip())
+    assert heads[3:7] == ["softmax", "nearest center", "nearest training mean", "nearest training images"]
     assert "24/24  lambda0.01-alpha0.5-seed2  train: verification" in result.output
     written = read_json(sweep / "evaluation.json")
     names = [f"lambda0.01-alpha0.5-seed{seed}" for seed in (0, 2)]

@@ -276,6 +276,33 @@ def test_centers_are_marked_and_named() -> None:
     assert [text.get_text() for text in axes.texts] == DIGITS
 
 
+@pytest.mark.parametrize("angle", [0, 45, 90, 135, 200, 315])
+def test_the_digit_of_a_center_stays_within_the_frame(angle: float) -> None:
+    """Centers as far out as can be: without points, the axes end beside them."""
+    turned = np.radians(angle + np.arange(10) * 36)
+    centers = np.stack([np.cos(turned), np.sin(turned)], axis=1).astype(np.float32) * 100
+    labels = np.arange(10)
+    snapshot = replace(make_snapshot(), dump=FeatureDump(centers * 0.9, labels, labels, centers))
+    for figure in (scatter_figure(snapshot), post_figure(snapshot), panel_figure(_many(snapshot))):
+        FigureCanvasAgg(figure).draw()
+        for axes in figure.axes:
+            frame = axes.get_window_extent()
+            boxes = [text.get_window_extent() for text in axes.texts if text.get_text() in DIGITS]
+            drawn = [box for box in boxes if box.width > 1]  # the post's axes end where its points do
+            assert len(drawn) >= 8
+            for box in drawn:
+                assert frame.x0 <= box.x0
+                assert box.x1 <= frame.x1
+                assert frame.y0 <= (box.y0 + box.y1) / 2 <= frame.y1  # a box is higher than the digit in it
+
+
+def _many(snapshot: Snapshot) -> Grid:
+    """A panel of nine, whose boxes are small."""
+    return arrange(
+        [Cell(SweepPoint(Path("run"), "completed", weight, 0.5, 0), snapshot) for weight in range(9)]
+    )
+
+
 def test_one_unit_is_as_long_across_as_up_and_nothing_is_cut_off() -> None:
     snapshot = make_snapshot(0.0)
     axes = scatter_figure(snapshot).axes[0]

@@ -517,6 +517,26 @@ def test_centers_are_clear_on_every_colour(page: Any, dataset: Dataset) -> None:
 # ---- Without a mouse -----------------------------------------------------------------------------------------
 
 
+def test_the_digit_of_a_center_at_an_edge_is_inside(page: Any) -> None:
+    """Panned until the center of a 0, the rightmost, is at the right edge, and that of a 2 or 3 at the upper one."""
+    places = (
+        "const panel = report.panels[0], { x_scale, y_scale, bbox } = panel.view.frame;"
+        "const { x, y, right, down } = panel.centers.data;"
+        "return x.map((_, i) => [x_scale.compute(x[i]) + right[i], y_scale.compute(y[i]) + down[i]])"
+        ".filter((_, i) => bbox.contains(x_scale.compute(x[i]), y_scale.compute(y[i])))"
+        ".map(([left, bottom]) => left >= bbox.left && left + 9 <= bbox.right && bottom - 14 >= bbox.top);"
+    )
+    assert all(page.execute_script(places))
+    page.execute_script(
+        "const { plot, centers } = report.panels[0], { x, y } = centers.data;"
+        "const [x0, y0] = [Math.max(...x), Math.max(...y)], [w, h] = [2.2 * x0, 2.2 * y0];"
+        "Object.assign(plot.x_range, { start: 1.01 * x0 - w, end: 1.01 * x0 });"
+        "Object.assign(plot.y_range, { start: 1.01 * y0 - h, end: 1.01 * y0 });"
+    )
+    wait(lambda: all(page.execute_script(places)))
+    assert len(page.execute_script(places)) == 10
+
+
 def test_every_control_is_reached_by_tab(page: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 

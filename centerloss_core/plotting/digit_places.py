@@ -12,15 +12,23 @@ _SIDES = ((1, 1), (-1, -1), (-1, 1), (1, -1))  # above on the right if that is f
 
 
 def digit_places(
-    spots: NDArray[np.float64], apart: NDArray[np.float64], *, mark: float, size: float, font_size: float
+    spots: NDArray[np.float64],
+    apart: NDArray[np.float64],
+    frame: NDArray[np.float64],
+    *,
+    mark: float,
+    size: float,
+    font_size: float,
 ) -> dict[int, tuple[float, float]]:
     """Return where the middles of the digits go, seen from their marks; a digit without a place is left out.
 
-    A place is free if no other mark and no digit before it is there, and if its own mark is clearly the nearest.
+    A place is free if it is within the frame, no other mark and no digit before it is there, and its own mark is
+    clearly the nearest.
 
     Args:
         spots: (k, 2) the middles of the marks. All lengths are in points.
         apart: (k, k) the distances between them, infinite on the diagonal.
+        frame: (2, 2) the lower left and the upper right corner of the axes.
         mark: the width of a mark.
         size: how large marks are drawn, as a part of their full size.
         font_size: of the digits.
@@ -33,10 +41,11 @@ def digit_places(
         for side in _SIDES:
             offset = side * (np.array([_ASIDE, _UP]) * size + half)
             middle = spots[digit] + offset
+            outside = (middle - half < frame[0]).any() or (middle + half > frame[1]).any()
             on_a_mark = (np.abs(others - middle) < half + mark / 2).all(axis=1).any()
             on_a_digit = (np.abs(middles - middle) < halves + half + _AIR).all(axis=1).any()
             doubtful = (np.linalg.norm(others - middle, axis=1) < _CLEARLY * np.linalg.norm(offset)).any()
-            if not (on_a_mark or on_a_digit or doubtful):
+            if not (outside or on_a_mark or on_a_digit or doubtful):
                 places[int(digit)] = (float(offset[0]), float(offset[1]))
                 middles, halves = np.vstack([middles, middle]), np.vstack([halves, half])
                 break

@@ -128,6 +128,7 @@ def mark_centers(
     figure = axes.get_figure(root=True)
     assert figure is not None, "marks are sized where they stand"
     spots = axes.transData.transform(plane.centers) * 72 / figure.dpi  # in points
+    frame = axes.bbox.get_points() * 72 / figure.dpi
     apart = np.linalg.norm(spots[:, None] - spots, axis=-1)
     np.fill_diagonal(apart, np.inf)
     size = float(np.clip(np.median(apart.min(axis=1)) / _ROOM, _SMALLEST_MARK, 1))
@@ -135,7 +136,8 @@ def mark_centers(
     scaled = {**mark, "markersize": width, "markeredgewidth": size}
     axes.plot(plane.centers[:, 0], plane.centers[:, 1], **scaled, zorder=3)
     # The colours still tell which is which where a digit has no place.
-    for digit, place in digit_places(spots, apart, mark=width, size=size, font_size=font_size).items():
+    places = digit_places(spots, apart, frame, mark=width, size=size, font_size=font_size)
+    for digit, place in places.items():
         axes.annotate(
             str(digit),
             plane.centers[digit],

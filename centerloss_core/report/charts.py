@@ -139,7 +139,7 @@ def _panel(index: int, classes: int, source: ColumnDataSource) -> figure:
         name=f"points-{index}",
     )
     plot.add_tools(HoverTool(renderers=[points], tooltips=None, name=f"hover-{index}"))
-    columns = ("x", "y", "digit", "size", "white", "black")
+    columns = ("x", "y", "digit", "size", "white", "black", "right", "down")
     centers = ColumnDataSource(data={name: [] for name in columns}, name=f"centers-{index}")
     # White with a black edge, as `cl plot` has them: clear on every colour. Bokeh's × cannot be filled, so it is
     # drawn twice. Tools must leave the centers alone: they are no images.
@@ -156,8 +156,8 @@ def _panel(index: int, classes: int, source: ColumnDataSource) -> figure:
         )
     digits = Text(
         text="digit",
-        x_offset=7,
-        y_offset=-4,
+        x_offset="right",  # these two, unless the edge of the panel is there: see `thin` in report.js
+        y_offset="down",
         text_font=value("sans-serif"),  # a bare word would be a column
         text_font_size="14px",
         text_font_style="bold",

@@ -6,6 +6,8 @@
   const TILE = 28;
   const GALLERY = 80;
   const MARK = 11; // of a center, in pixels
+  const [ASIDE, UP] = [7, 4]; // from a center to its digit
+  const [DIGIT_WIDTH, DIGIT_HEIGHT] = [9, 14];
 
   function make(tag, text, attributes = {}) {
     const element = document.createElement(tag);
@@ -357,17 +359,17 @@
   }
 
   /** The columns of the centers: the smaller their mark, the thinner, but the black edge stays. */
-  function marked(x, y, digit, mark) {
+  function marked(x, y, digit, mark, right = x.map(() => ASIDE), down = x.map(() => -UP)) {
     const all = (value) => x.map(() => value);
     const white = Math.max(1, (2.5 * mark) / MARK);
-    return { x, y, digit, size: all(mark), white: all(white), black: all(white + 2.4) };
+    return { x, y, digit, size: all(mark), white: all(white), black: all(white + 2.4), right, down };
   }
 
-  /** Crowded centers are marked smaller, and those without room for their digit go without. */
+  /** Crowded centers are marked smaller, and those without room for their digit go without; at an edge, it is inside. */
   function thin(panel) {
     if (!panel.fitted) return;
-    const { x, y, digit, size } = panel.centers.data;
-    const { x_scale, y_scale } = panel.view.frame;
+    const { x, y, digit, size, right, down } = panel.centers.data;
+    const { x_scale, y_scale, bbox } = panel.view.frame;
     const spots = x.map((_, i) => [x_scale.compute(x[i]), y_scale.compute(y[i])]);
     const rooms = spots.map(([left, top], i) => {
       let least = Infinity;
@@ -377,8 +379,12 @@
     const median = [...rooms].sort((a, b) => a - b)[rooms.length >> 1];
     const mark = MARK * Math.min(1, Math.max(0.4, median / 32));
     const words = rooms.map((room, i) => (room < 12 * String(i).length ? "" : String(i)));
-    if (mark === size[0] && words.every((word, i) => word === digit[i])) return;
-    panel.centers.data = marked(x, y, words, mark);
+    const wide = (i) => DIGIT_WIDTH * String(i).length;
+    const aside = spots.map(([left], i) => (left + ASIDE + wide(i) > bbox.right ? -ASIDE - wide(i) : ASIDE));
+    const below = spots.map(([, top]) => (top - UP - DIGIT_HEIGHT < bbox.top ? UP + DIGIT_HEIGHT : -UP));
+    const same = (one, other) => one.every((each, i) => each === other[i]);
+    if (mark === size[0] && same(words, digit) && same(aside, right) && same(below, down)) return;
+    panel.centers.data = marked(x, y, words, mark, aside, below);
   }
 
   function facts({ softmax, nearest_center: center }) {
