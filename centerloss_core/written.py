@@ -39,9 +39,13 @@ def percent(fraction: object) -> str:
 
 
 def number(value: object, digits: str = ".3g") -> str:
-    """A figure with so many digits, or a dash."""
+    """A figure with so many digits, or a dash. Zeros at the end are digits too: 0.600 beside 0.599."""
     figure = finite(value)
-    return "–" if figure is None else format(figure, digits)
+    if figure is None:
+        return "–"
+    if digits.startswith(".") and digits.endswith("g"):
+        return format(figure, f"#{digits}").removesuffix(".") if figure else "0"
+    return format(figure, digits)
 
 
 def exact(value: object) -> str:
@@ -53,6 +57,19 @@ def exact(value: object) -> str:
         return str(figure)
     short = f"{figure:g}"
     return short if float(short) == figure else repr(float(figure)).removesuffix(".0")
+
+
+def plain_setting(value: object) -> str:
+    """A setting as a person writes it in YAML, on one line."""
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {plain_setting(each)}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(plain_setting, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def duration(seconds: object) -> str:

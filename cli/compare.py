@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -90,24 +90,15 @@ def _sentence(names: Sequence[str], twins: Twins) -> str:
 
 
 def _setting_cells(difference: Difference) -> list[str]:
-    return [difference.key, *map(_plain, difference.values)]
+    from centerloss_core.written import plain_setting
+
+    return [difference.key, *map(plain_setting, difference.values)]
 
 
 def _origin_cells(difference: Difference) -> list[str]:
-    return [difference.key, *("–" if value is None else _plain(value) for value in difference.values)]
+    from centerloss_core.written import plain_setting
 
-
-def _plain(value: Any) -> str:
-    """A setting as a person writes it in YAML, on one line."""
-    if value is None:
-        return "null"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(each)}" for key, each in value.items())
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_plain, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    return [difference.key, *("–" if value is None else plain_setting(value) for value in difference.values)]
 
 
 def _evaluated(comparison: Comparison) -> list[Result]:

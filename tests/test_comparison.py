@@ -179,7 +179,7 @@ def test_the_tables_say_it_in_words(tmp_path: Path) -> None:
         "threads 2 – 2",
         "warnings 0 0 0",
         "test softmax 98.00 % 99.00 % (+1.00) 98.00 % (=)",
-        "test inter/intra 9.8 9.9 (+0.1) 9.8 (=)",
+        "test inter/intra 9.800 9.900 (+0.1) 9.800 (=)",
         "time 1 min 00 s 1 min 00 s (=) 1 min 00 s (=)",
     ):
         assert line in lines
@@ -218,7 +218,7 @@ def test_what_was_evaluated_and_warned_of_is_compared_too(tmp_path: Path) -> Non
         "warnings 1 12 0",
         "Evaluation a b c",
         "test nearest training images 75.00 % 50.00 % (-25.00) –",
-        "test silhouette 0.5 – –",
+        "test silhouette 0.5000 – –",
         "test cosine: AUC 0.99000 – –",
         "test cosine: EER 25.00 % 37.50 % (+12.50) –",
         "warning: a: the centers stand still",

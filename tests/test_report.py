@@ -558,7 +558,25 @@ def test_provenance_and_the_command_to_repeat(tmp_path: Path) -> None:
     change(sweep / "summary.json", command="cl sweep --config mine.yaml --jobs 2")
     page = report(sweep)
     assert "cl sweep --config mine.yaml --jobs 2" in page.text
+    assert "<caption>What all runs have in common</caption>" in page.source
     assert f"cl train --config {sweep / 'lambda0-alpha0.5-seed0' / 'config.yaml'}" in page.text
+
+
+def test_a_setting_is_written_as_everywhere_else(tmp_path: Path) -> None:
+    """A λ of 0 or 1, not 0.0 or 1.0, and no Python where there is YAML."""
+    sweep = make_sweep(tmp_path / "sweep")
+    for weight in WEIGHTS:
+        settings = ["loss.ramp=null"] if weight == 1 else []
+        with_config(sweep / f"lambda{weight:g}-alpha0.5-seed0", *settings, weight=weight)
+    part = report(sweep).source.split("<caption>Settings that differ")[1].split("</table>")[0]
+    assert "<td>0</td><td>0.01</td><td>0.1</td><td>1</td>" in part
+    assert "{" not in part
+
+
+def test_thousands_of_images_are_counted_in_groups(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    write_features(run / "features" / "test-final.npz", make_dump(n=10_000))
+    assert "0 of 10,000 wrong by softmax" in report(run).text
 
 
 # ---- What `cl evaluate` has measured --------------------------------------------------------------------------
@@ -605,7 +623,7 @@ def test_the_best_of_an_evaluation_is_the_least_of_an_error_rate(tmp_path: Path)
     part = report(evaluated_sweep(tmp_path / "sweep")).source.split("<h3>Evaluation</h3>")[1]
     stars = [cell.split("<")[0].split(">")[1] for cell in part.split('<td class="best"')[1:]]
     # Of either split; the rate at which all are alike has four.
-    assert sorted(stars) == sorted(2 * ["93.00 %", "0.2", "3.00 %", *4 * ["5.90 %"]])
+    assert sorted(stars) == sorted(2 * ["93.00 %", "0.200", "3.00 %", *4 * ["5.90 %"]])
     assert "the smallest Davies–Bouldin" in part
     assert "the smallest cosine: EER" in part
 

@@ -842,6 +842,10 @@ def test_paper_has_what_the_points_are_and_every_figure(
     try:
         open_page(browser, crowded_path)
         assert "first two principal components of 3 features" in element(browser, "#figure-0 figcaption").text
+        of_a_command = browser.execute_script(
+            "return getComputedStyle(document.querySelector('#origin p:has(+ pre)')).breakAfter"
+        )
+        assert of_a_command == "avoid"  # or the command would stand on the next page
         open_page(browser, page_path)
         assert not element(browser, ".hint").is_displayed()
         element(browser, "#panel-0").send_keys("+")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from centerloss_core.plotting.records import read_run
 from centerloss_core.plotting.titles import run_title
 from centerloss_core.report import write_report
-from centerloss_core.written import exact
+from centerloss_core.written import exact, number
 from cli.app import app
 
 
@@ -36,6 +36,24 @@ from cli.app import app
 )
 def test_a_setting_is_written_whole(value: Any, words: str) -> None:
     assert exact(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.6, "0.600"),
+        (0.599, "0.599"),
+        (18.0, "18.0"),
+        (17.2, "17.2"),
+        (179, "179"),
+        (1234, "1.23e+03"),
+        (0, "0"),
+        (-2.5, "-2.50"),
+        (None, "–"),
+    ],
+)
+def test_figures_of_a_column_have_the_same_digits(value: Any, words: str) -> None:
+    assert number(value) == words
 
 
 def sweep_of_large_seeds(path: Path) -> Path:

@@ -34,7 +34,7 @@ def _one(index: int, panel: Panel, judge: str, counts: NDArray[np.intp]) -> str:
         for label in range(classes)
     )
     wrong = int(errors.sum())
-    title = f"{panel.record.label}, {panel.frames[-1].label}: {wrong} of {int(counts.sum())} wrong"
+    title = f"{panel.record.label}, {panel.frames[-1].label}: {wrong:,} of {int(counts.sum()):,} wrong"
     title += f" by {judge.replace('_', ' ')}"
     return (
         f'<div class="wide" tabindex="0" role="region" aria-label="{escape("Confusion, " + title)}">'

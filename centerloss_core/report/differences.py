@@ -8,6 +8,7 @@ from centerloss_core.comparison import differing
 from centerloss_core.config import dump_yaml
 from centerloss_core.report.markup import escape, table
 from centerloss_core.report.reading import Record
+from centerloss_core.written import plain_setting
 
 
 def differences(records: Sequence[Record], detailed: Sequence[Record]) -> str:
@@ -41,4 +42,4 @@ def differences(records: Sequence[Record], detailed: Sequence[Record]) -> str:
 
 
 def _written(value: object) -> str:
-    return "–" if value is None else escape(value)
+    return "–" if value is None else escape(plain_setting(value))

@@ -33,7 +33,9 @@ def origin(contents: Contents, detailed: Sequence[Record]) -> str:
     keys = list(dict.fromkeys(key for each in facts for key in each))
     same = [(key, facts[0].get(key)) for key in keys if len({each.get(key) for each in facts}) == 1]
     other = [key for key in keys if len({each.get(key) for each in facts}) > 1]
-    parts = [table(["", "all runs" if len(records) > 1 else "this run"], _rows(same), caption="Origin")]
+    several = len(records) > 1
+    caption = "What all runs have in common" if several else "What this run was made with"
+    parts = [table(["", "all runs" if several else "this run"], _rows(same), caption=caption)]
     if other:
         shown = [(record, each) for record, each in zip(records, facts, strict=True) if record in detailed]
         head = ["", *(escape(record.label) for record, _ in shown)]
