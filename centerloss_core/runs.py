@@ -37,7 +37,7 @@ from centerloss_core.atomic import (
 )
 from centerloss_core.changes import ChangedError, refuse_changes
 from centerloss_core.config import Config, dump_yaml, load_config
-from centerloss_core.errors import ExpectedError
+from centerloss_core.errors import PUT_BACK, ExpectedError
 from centerloss_core.locks import LOCK, DirectoryLock, InUseError, holder
 from centerloss_core.strangers import MOST_IN_A_ROW, open_to_read, own_folder, read_object
 
@@ -307,7 +307,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def _put_back(path: Path) -> str:
     """What to do without the `run.json` of the run in `path`."""
     anew = f"cl train --config {shlex.quote(str(path / 'config.yaml'))}"
-    return f"put it back from a copy, or begin anew in another directory: {anew}"
+    return f"{PUT_BACK}: {anew}"
 
 
 def begun_config(path: Path) -> Config:

@@ -179,9 +179,7 @@ def test_a_manifest_that_was_lost_has_a_mend(tmp_path: Path, config: Config, con
     if content is not None:
         (tmp_path / "run" / "run.json").write_text(content)
     words = r"run\.json: cannot be read \(.*\)" if content else r"run\.json was lost"
-    mend = (
-        r"put it back from a copy, or begin anew in another directory: cl train --config .*run.config\.yaml"
-    )
+    mend = r"put it back from a copy, or train the run again: cl train --config .*run.config\.yaml"
     with pytest.raises(RunError, match=f"{words}: {mend}"):
         read_manifest(tmp_path / "run")
 

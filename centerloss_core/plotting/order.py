@@ -29,7 +29,8 @@ class Order:
         fmt: of `FORMATS`; or of `FILM_FORMATS`, if the animation is to go into `out`.
         out: the one file to write, or None for the usual names.
         figures: what to draw, of `OF_A_RUN` and `OF_A_SWEEP`.
-        named: those of them that were asked for by name: that one of these cannot be drawn is an error.
+        named: those of them that were asked for by name: that one of these cannot be drawn is an error, of a run; of a
+            sweep, a note, as long as there is something to draw.
         axes: of `FILM_AXES`, the scale of the runs of a panel and of the animation; a panel that is drawn beside an
             animation whose axes follow the points has "own".
         animate: whether to write the animation.
