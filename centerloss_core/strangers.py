@@ -28,6 +28,10 @@ class LinkError(ExpectedError):
     """Something else lies in the place of a folder that is written to; the message names it and the mend."""
 
 
+class TooManyRowsError(ValueError):
+    """More rows than are read; the message names the mend."""
+
+
 def own_folder(path: Path) -> Path:
     """`path`, where a folder lies or nothing does yet: what is written, renamed and removed below it stays there.
 
@@ -103,14 +107,18 @@ def read_rows(path: Path) -> Iterator[str]:
     """The lines of a file that is appended to, one at a time; not the last one where its newline is still to come.
 
     Raises:
-        ValueError: it is no file, one line or all together are too long, or it is not UTF-8.
+        TooManyRowsError: all together are too long, as those of a very long run may be.
+        ValueError: it is no file, one line is too long, or it is not UTF-8.
         OSError: it cannot be read.
     """
     read = 0
     with open_to_read(path) as file:
         while (line := file.readline(MOST_IN_A_ROW)).endswith(b"\n"):
             if (read := read + len(line)) > MOST_IN_ROWS:
-                raise ValueError(f"is larger than {MOST_IN_ROWS >> 20} MiB")
+                raise TooManyRowsError(
+                    f"is larger than {MOST_IN_ROWS >> 20} MiB, which is the most that is read: "
+                    "a larger train.log_every writes fewer rows"
+                )
             yield line[:-1].decode()
     if len(line) == MOST_IN_A_ROW:
         raise ValueError(f"has a line of more than {MOST_IN_A_ROW >> 10} KiB")

@@ -10,7 +10,7 @@ from centerloss_core.config.problems import shortened
 from centerloss_core.errors import PUT_BACK
 from centerloss_core.features import FeatureDump, read_features
 from centerloss_core.plotting.errors import PlotError
-from centerloss_core.strangers import read_rows, read_text
+from centerloss_core.strangers import TooManyRowsError, read_rows, read_text
 from centerloss_core.sweeps.summary import SUMMARY, read_summary
 from centerloss_core.written import finite
 
@@ -159,6 +159,8 @@ def read_history(run: Run) -> History:
                 raise PlotError(
                     f"{path}:{number}: not a row of metrics ({_reason(error)}); {PUT_BACK}"
                 ) from error
+    except TooManyRowsError as error:  # it may be as the run wrote it
+        raise PlotError(f"{path}: cannot be read ({error})") from error
     except (OSError, ValueError) as error:
         what = f"{path}: cannot be read ({_reason(error)})"
         # Elsewhere the reason says what to do: permission denied.
