@@ -1,6 +1,7 @@
 """Points on Ray: an instance of our own that nobody else can reach, and files that come back from another machine."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -245,6 +246,36 @@ def test_a_local_instance_is_alone_quiet_and_computes_what_processes_compute(tmp
                 tmp_path / "local" / name / dump
             ).read_bytes()
     assert (tmp_path / "ray" / "logs" / f"{POINT}.log").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no groups of processes")
+def test_what_is_told_to_all_processes_of_a_sweep_costs_its_points_nothing(tmp_path: Path) -> None:
+    """As by a closed terminal, `timeout` or a service manager; Ray's own processes are in that group."""
+    (tmp_path / "tiny.yaml").write_text(
+        SWEEP.replace("iterations: 3", "iterations: 100000").replace("checkpoint_every: 1,", "")
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "cli", *RAY, "--lambda", "0", "--run-dir", "sweep"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    log = tmp_path / "sweep" / POINT / "metrics.jsonl"
+    until(lambda: log.exists() and log.stat().st_size, process)
+    os.killpg(process.pid, signal.SIGHUP)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGHUP
+    assert lines(stderr) == [
+        "error: stopped with 0 of 1 points completed",
+        "go on with it: cl sweep --resume sweep",
+    ]
+    manifest = json.loads((tmp_path / "sweep" / POINT / "run.json").read_text())
+    assert manifest["status"] == "interrupted"
+    step = int(re.findall(r"stopped after step (\d+) of", manifest["reason"])[0])
+    assert (tmp_path / "sweep" / POINT / "checkpoints" / f"step-{step:08d}").is_dir()
 
 
 # ---- Files from another machine: the actor's methods, called as Ray would, without Ray ------------------------

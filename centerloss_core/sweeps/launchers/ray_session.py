@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 import warnings
@@ -28,6 +29,8 @@ _TRIES = 2  # at joining a cluster
 _OBJECT_STORE = 200 * 2**20  # bytes; what passes through it are pieces of 4 MiB
 _LONGEST_FOLDER = 30  # characters; the path of a socket in it must not have more than 107
 _FOLDER = "clray-"
+# What our own instance of Ray does not hear, and so must be let through to the points that it starts.
+STOPS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 # Ray's own processes and every driver read these when `ray` is imported.
 _QUIET = {
@@ -124,7 +127,7 @@ class RaySession:
         with contextlib.ExitStack() as cleanup:
             if self._address is None:
                 cleanup.enter_context(
-                    _environment(_QUIET | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
+                    _environment(_QUIET | _PATIENT | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
                 )
                 _start_alone(max(usable_cores(), self._threads), cleanup)
             else:
@@ -168,17 +171,32 @@ def _start_alone(cores: int, cleanup: contextlib.ExitStack) -> None:
     cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
     cleanup.callback(_shutdown)
     try:
-        _init(
-            "local",
-            num_cpus=cores,
-            object_store_memory=_OBJECT_STORE,
-            _temp_dir=folder,
-            include_dashboard=False,
-        )
+        with _out_of_reach():
+            _init(
+                "local",
+                num_cpus=cores,
+                object_store_memory=_OBJECT_STORE,
+                _temp_dir=folder,
+                include_dashboard=False,
+            )
     except Exception as error:
         raise LauncherError(f"Ray does not start on this machine: {_reason(error)}") from error
     if {node["NodeManagerAddress"] for node in ray.nodes()} != {_LOOPBACK}:
         raise LauncherError(f"Ray {ray.__version__} listens on the network, not on {_LOOPBACK} alone")
+
+
+@contextlib.contextmanager
+def _out_of_reach() -> Iterator[None]:
+    """Let what this thread starts in this block, and what that starts, not hear what tells a sweep to stop.
+
+    A closed terminal signals a whole group of processes, and a service manager all that it knows. Without Ray no point
+    could be asked to save, or be heard when it has. Ray itself thinks of Ctrl-C alone.
+    """
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _join(address: str) -> None:

@@ -26,7 +26,7 @@ from centerloss_core.provenance import provenance
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.launcher import Task, log_path
 from centerloss_core.sweeps.launchers.ray_paths import Stamp, inside, is_passed_on, stamp_of
-from centerloss_core.sweeps.launchers.ray_session import abandoned_folders, node_environment
+from centerloss_core.sweeps.launchers.ray_session import STOPS, abandoned_folders, node_environment
 
 PIECE = 4 * 2**20  # bytes
 TAIL = (
@@ -163,8 +163,8 @@ class PointHost:
                 return False
             # A run whose worker was lost takes a moment to notice, and saves before it ends.
             if holder(self._task.path) is None or time.monotonic() >= self._deadline:
-                # Ray starts its processes with Ctrl-C blocked, and a child inherits that.
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+                # Ray starts its processes with Ctrl-C blocked, we start Ray with more, and a child inherits that.
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
                 self._process = child.start(self._task, self._variables)
             return True
 
