@@ -13,14 +13,25 @@ from typing import Any
 import pytest
 from rich.console import Console
 from test_cli import cl
+from typer.testing import CliRunner
 
-from centerloss_core.config import load_document
+from centerloss_core.config import Resources, Slurm, load_document
 from centerloss_core.devices import threads_of_this_process
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.locks import DirectoryLock, ReplacedError
-from centerloss_core.runs import Run, read_manifest
-from centerloss_core.sweeps import Launch, PointState, plan, ray_address_of, resume_sweep, run_sweep, sweep
+from centerloss_core.runs import Run, RunError, read_manifest
+from centerloss_core.sweeps import (
+    Launch,
+    PointState,
+    beginnings,
+    plan,
+    ray_address_of,
+    resume_sweep,
+    run_sweep,
+    sweep,
+)
 from centerloss_core.sweeps.launchers import Ending, LauncherError, Task, child
+from cli.app import app
 from cli.sweep_view import View
 
 CONFIG = """
@@ -311,7 +322,7 @@ def test_a_sweep_is_resumed_as_it_was_begun_unless_something_else_is_asked(
     assert ray_address_of(tmp_path / "sweep", Launch()) == "head:6379"
     assert ray_address_of(tmp_path / "sweep", Launch(launcher="local")) is None
     asked: list[tuple[Launch, int]] = []
-    monkeypatch.setattr(sweep, "threads_of_this_process", lambda: 16)
+    monkeypatch.setattr(beginnings, "threads_of_this_process", lambda: 16)
 
     def note(launch: Launch, threads: int) -> Any:
         asked.append((launch, threads))
@@ -339,6 +350,78 @@ def test_a_sweep_is_resumed_as_it_was_begun_unless_something_else_is_asked(
         ("local", 4, None, 1),
         ("ray", 3, "local", 1),
     ]
+
+
+def edit_summary(sweep: Path, **said: Any) -> None:
+    path = sweep / "summary.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **said}))
+
+
+@pytest.fixture
+def asked(launched: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> list[tuple[Launch, int]]:
+    """A sweep in which one point is missing, and the launches that are asked for when it is resumed."""
+    states, _ = launched(completes)
+    shutil.rmtree(states[0].path)
+    launches: list[tuple[Launch, int]] = []
+
+    def note(launch: Launch, threads: int) -> Any:
+        launches.append((launch, threads))
+        return FakeLauncher([state.point for state in states], lambda _: Ending(1), 1, "")
+
+    monkeypatch.setattr(sweep, "open_launcher", note)
+    return launches
+
+
+@pytest.mark.parametrize("by", ["--set", "--config"])
+def test_who_changes_one_thing_about_the_launch_keeps_the_others(
+    by: str, asked: list[tuple[Launch, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resources = {"cpus": 4, "gpus": 1, "memory": 4}
+    slurm = {"partition": "short", "account": "me", "cluster": "local"}
+    edit_summary(tmp_path / "sweep", launcher="slurm", resources=resources, slurm=slurm, threads=4)
+    monkeypatch.chdir(tmp_path)
+    settings = ("sweep.resources.memory=8", "sweep.slurm.minutes=7")
+    (tmp_path / "more.yaml").write_text(
+        CONFIG.replace("seed:", "resources: {memory: 8}, slurm: {minutes: 7}, seed:")
+    )
+    how = {"--set": [word for each in settings for word in ("--set", each)], "--config": [by, "more.yaml"]}
+    assert CliRunner().invoke(app, ["sweep", "--resume", "sweep", *how[by]]).exit_code == 1
+    (launch, threads), *_ = asked
+    assert launch.resources == Resources(cpus=4, gpus=1, memory=8)
+    assert launch.slurm == Slurm(partition="short", account="me", cluster="local", minutes=7)
+    assert threads == 4
+
+
+@pytest.mark.parametrize("said", [10**6, True])
+def test_the_sweep_of_a_stranger_asks_no_more_of_a_machine_than_it_has(
+    said: object, asked: list[tuple[Launch, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in tmp_path.glob("sweep/lambda*/run.json"):
+        run.write_text(json.dumps({**json.loads(run.read_text()), "threads": said}))
+    monkeypatch.setattr(beginnings, "usable_cores", lambda: 2)
+    for launch in (Launch(), Launch(jobs=9)):
+        edit_summary(tmp_path / "sweep", launcher="local", jobs=said, jobs_by_launcher=[], threads=said)
+        resume_sweep(tmp_path / "sweep", launch=launch)
+    assert [launch.jobs for launch, _ in asked] == [1 if said is True else 2, 9]
+    assert all(type(threads) is int and threads <= threads_of_this_process() for _, threads in asked)
+
+
+def test_a_launcher_that_is_come_back_to_has_as_many_jobs_as_it_had(
+    asked: list[tuple[Launch, int]], tmp_path: Path
+) -> None:
+    for launch in (Launch(launcher="slurm", jobs=64), Launch(launcher="local"), Launch(launcher="slurm")):
+        resume_sweep(tmp_path / "sweep", launch=launch)
+    assert [launch.jobs for launch, _ in asked] == [64, 1, 64]
+
+
+def test_more_points_than_a_sweep_has_are_refused_before_they_are_read(
+    launched: Callable[..., Any], tmp_path: Path
+) -> None:
+    launched(completes)
+    for index in range(1000):
+        (tmp_path / "sweep" / "points" / f"x{index}.yaml").touch()
+    with pytest.raises(RunError, match="has 1006 configs, and a sweep at most 1000 points"):
+        resume_sweep(tmp_path / "sweep")
 
 
 def test_jobs_that_outlived_their_sweep_are_stopped_whoever_launches_now(

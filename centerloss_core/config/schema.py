@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 # The type of the errors that `rule` makes, to tell them from pydantic's own.
 RULE = "config_rule"
 
-_MOST_SWEEP_POINTS = 1000
+MOST_SWEEP_POINTS = 1000
 _MOST_MILESTONES = 1000  # a run's config must be small enough to be read again
 
 
@@ -356,9 +356,9 @@ class Sweep(Section):
         points = math.prod(
             len(values) for values in (self.lambda_, self.alpha, self.seed) if values is not None
         )
-        if points > _MOST_SWEEP_POINTS:
+        if points > MOST_SWEEP_POINTS:
             raise rule(
-                f"this sweep has {points} runs; at most {_MOST_SWEEP_POINTS}", "lambda", "alpha", "seed"
+                f"this sweep has {points} runs; at most {MOST_SWEEP_POINTS}", "lambda", "alpha", "seed"
             )
         return self
 

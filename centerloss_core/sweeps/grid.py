@@ -23,6 +23,7 @@ from centerloss_core.config import (
     resolve_sweep,
     sweep_section,
 )
+from centerloss_core.config.schema import MOST_SWEEP_POINTS
 from centerloss_core.runs import MANIFEST, RunError, point_name, refuse_another_config
 from centerloss_core.strangers import read_text
 from centerloss_core.sweeps.summary import SUMMARY
@@ -94,13 +95,18 @@ def read_points(directory: Path, summary: dict[str, Any] | None) -> list[Point]:
         summary: its `summary.json`; None where that is lost, and the points come in the order of their values.
 
     Raises:
-        RunError: it is not a sweep.
+        RunError: it is not a sweep, or has more points than one may have.
         ConfigError: a point's config cannot be read.
         ChangedError: a point's config was changed, or its directory holds another run.
     """
     paths = _point_files(directory)
     if not paths:
         raise RunError(_no_sweep(directory))
+    if len(paths) > MOST_SWEEP_POINTS:
+        raise RunError(
+            f"{directory / _POINTS} has {len(paths)} configs, and a sweep at most {MOST_SWEEP_POINTS} points: "
+            "put it back as it was, or begin a new sweep"
+        )
     points = [Point(path.stem, load_config(path)) for path in paths]
     for point in points:
         if point.name != point_name(point.config):

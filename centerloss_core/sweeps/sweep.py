@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from centerloss_core.atomic import clear_temporaries, new_file
-from centerloss_core.config import Resources, Slurm
 from centerloss_core.config.problems import shortened
-from centerloss_core.devices import threads_of_this_process
 from centerloss_core.diagnosis import Warn
 from centerloss_core.locks import DirectoryLock, holder
 from centerloss_core.provenance import provenance
@@ -28,6 +24,7 @@ from centerloss_core.runs import (
     take_over,
 )
 from centerloss_core.strangers import own_folder
+from centerloss_core.sweeps.beginnings import as_begun, begun_address, record
 from centerloss_core.sweeps.conductor import Conductor, ShowStates
 from centerloss_core.sweeps.grid import (
     Point,
@@ -71,7 +68,7 @@ def run_sweep(
     """
     launch = replace(launch, launcher=launch.launcher or "local").for_points(len(points))
     states = [PointState(point, directory / point.name) for point in points]
-    origin = {**provenance(), **_record(launch, launch.threads)}
+    origin = {**provenance(), **record(launch, launch.threads)}
     refuse_existing(directory)  # before a cluster is joined for nothing
     with open_launcher(launch, launch.threads) as launcher:
         with new_directory(directory) as folder:
@@ -128,8 +125,8 @@ def resume_sweep(
         }
         states = [PointState(point, directory / point.name) for point in points]
         asked_address = launch.ray_address
-        launch, threads = _as_begun(origin, launch, states)
-        origin |= {**_record(launch, threads), "points": origin.get("points", fingerprint(directory))}
+        launch, threads = as_begun(origin, launch, states)
+        origin |= {**record(launch, threads, origin), "points": origin.get("points", fingerprint(directory))}
         log_path(directory, "").parent.mkdir(exist_ok=True)
         for state in states:
             if state.manifest().get("status") == "completed":
@@ -193,56 +190,10 @@ def _wait_for_earlier_runs(directory: Path, states: Sequence[PointState], warn: 
             break
 
 
-def _record(launch: Launch, threads: int) -> dict[str, Any]:
-    """What `summary.json` keeps, so that the sweep can be resumed as it was begun."""
-    return {
-        "launcher": launch.launcher,
-        "jobs": launch.jobs,
-        "ray_address": launch.ray_address,
-        "threads": threads,
-        "resources": (launch.resources or Resources()).model_dump(),
-        "slurm": (launch.slurm or Slurm()).model_dump(),
-    }
-
-
-def _as_begun(origin: Mapping[str, Any], asked: Launch, states: Sequence[PointState]) -> tuple[Launch, int]:
-    """What was asked for, completed by how the sweep was begun, and the threads of a point."""
-    begun = origin.get("launcher")
-    begun = begun if begun in ("local", "ray", "slurm") else "local"
-    jobs = origin.get("jobs")
-    jobs = jobs if isinstance(jobs, int) and jobs >= 1 else None
-    # Where the summary is lost, the points that were begun know it.
-    known = (origin.get("threads"), *(state.manifest().get("threads") for state in states))
-    threads = next((each for each in known if isinstance(each, int) and each >= 1), None)
-    if threads is None:
-        threads = max(1, threads_of_this_process() // (jobs or asked.jobs or 1))
-    try:
-        resources = Resources.model_validate(origin.get("resources", {}))
-        slurm = Slurm.model_validate(origin.get("slurm", {}))
-    except ValidationError:  # edited by hand: what it asked for is not known
-        resources, slurm = Resources(), Slurm()
-    launcher = asked.launcher or begun
-    return (
-        Launch(
-            launcher=launcher,
-            jobs=asked.jobs or (jobs if launcher == begun else None) or (1 if launcher == "local" else None),
-            resources=asked.resources or resources,
-            ray_address=asked.ray_address or (_begun_address(origin) if launcher == "ray" else None),
-            slurm=asked.slurm or slurm,
-        ),
-        threads,
-    )
-
-
 def ray_address_of(directory: Path, launch: Launch) -> str | None:
     """The Ray cluster that a sweep is resumed on: what was asked for, or where it was begun."""
-    begun = _begun_address(_read_summary(directory, lambda _: None) or {})
+    begun = begun_address(_read_summary(directory, lambda _: None) or {})
     return launch.ray_address or (begun if launch.launcher in (None, "ray") else None)
-
-
-def _begun_address(origin: Mapping[str, Any]) -> str | None:
-    address = origin.get("ray_address")
-    return address if address and isinstance(address, str) and origin.get("launcher") == "ray" else None
 
 
 def read_sweep(directory: Path, warn: Warn = lambda _: None) -> list[Point]:
