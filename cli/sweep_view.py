@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from centerloss_core.written import duration, percent
+from centerloss_core.written import duration, finite, number, percent
 from cli.console import live_display, new_table, plain, say, say_nothing
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _OTHER_LINES = (
 )
 _WIDE = 105  # columns of a terminal, for all figures beside the longest names
 _REDRAWS_PER_SECOND = 4
+_LARGEST = 1e9  # that is written digit by digit
 
 
 @contextmanager
@@ -135,9 +136,20 @@ def _running_figures(state: PointState) -> dict[str, str]:
     if row is None:
         return {}
     return {
-        "epoch": f"{row['epoch']:.2f}",
-        "accuracy": percent(row["accuracy"]),
+        "epoch": _figure(row.get("epoch"), ".2f"),
+        "accuracy": percent(_share(row.get("accuracy"))),
         "left": duration(state.seconds_left),
-        "softmax loss": f"{row['softmax_loss']:.4f}",
-        "images/s": f"{row['images_per_second']:.0f}",
+        "softmax loss": _figure(row.get("softmax_loss"), ".4f"),
+        "images/s": _figure(row.get("images_per_second"), ".0f"),
     }
+
+
+def _figure(value: object, digits: str) -> str:
+    """A row may be anybody's, and 1e300 has 300 digits."""
+    known = finite(value)
+    return number(known, digits if known is None or abs(known) < _LARGEST else ".3g")
+
+
+def _share(value: object) -> float | None:
+    known = finite(value)
+    return known if known is not None and 0 <= known <= 1 else None

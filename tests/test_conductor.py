@@ -251,6 +251,59 @@ def test_what_would_end_every_point_stops_the_sweep_after_the_first(launched: Ca
     assert launcher.started[0].signals == [signal.SIGTERM]
 
 
+def test_when_the_sweep_itself_fails_what_runs_has_time_to_save(
+    launched: Callable[..., Any], tmp_path: Path
+) -> None:
+    running: list[Fake] = []
+
+    def breaks_once(fake: Fake) -> Ending | None:
+        running.append(fake)
+        if len(running) == 2:
+            raise LauncherError("Slurm did not take the jobs")
+        return None
+
+    with pytest.raises(LauncherError, match="did not take") as caught:
+        launched(breaks_once)
+    assert caught.value.__notes__ == [f"go on with it: cl sweep --resume {tmp_path / 'sweep'}"]
+    assert [fake.signals for fake in running[0].launcher.started] == [[signal.SIGTERM]] * 2
+    rows = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
+    assert [row["status"] for row in rows] == [*["interrupted"] * 2, *["waiting"] * 4]
+
+
+def test_what_cannot_be_shown_ends_no_sweep(launched: Callable[..., Any]) -> None:
+    def show(_: object) -> None:
+        raise ValueError
+
+    states, _ = launched(completes, show=show)
+    assert statuses(states) == ["completed"] * 6
+
+
+@pytest.mark.parametrize(
+    ("code", "log", "reason"),
+    [
+        (1, "", "its process ended with exit code 1"),
+        (-11, "a line", "its process ended with SIGSEGV; its log.txt ends with: a line"),
+        (-6, "what(): std::bad_alloc", "SIGABRT (out of memory?); its log.txt ends with: what(): std"),
+        (3, "mmap: Cannot allocate memory", "exit code 3 (out of memory?); its log.txt ends with: mmap: Cannot"),
+        (-9, "a line of TensorFlow's", "its process ended with SIGKILL (out of memory?)"),
+        (-40, "", "its process ended with signal 40"),
+    ],
+)  # fmt: skip
+def test_a_process_that_said_nothing_is_told_by_how_it_ended(
+    code: int, log: str, reason: str, launched: Callable[..., Any]
+) -> None:
+    def dies(fake: Fake) -> Ending:
+        if fake.task.name != "lambda0-alpha0.5-seed0":
+            return completes(fake)
+        fake.leave("running", 0)
+        (fake.task.path / "log.txt").write_text(f"{log}\n\n")
+        return Ending(code)
+
+    states, _ = launched(dies)
+    assert states[0].status == "failed"
+    assert reason in str(states[0].reason)
+
+
 def test_a_machine_that_is_lost_while_the_sweep_stops_leaves_what_its_run_saved(
     launched: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -505,6 +558,48 @@ def test_the_table_shows_what_runs_and_how_many_wait_in_any_terminal(
         assert "50.00 %" in shown
         assert "3 s" in shown  # (4 - 1) steps of 20 images at 20 a second
         assert "node7" in shown
+
+
+GOOD = {
+    "kind": "steps",
+    "step": 1,
+    "epoch": 0.5,
+    "softmax_loss": 1.0,
+    "accuracy": 0.5,
+    "images_per_second": 20,
+}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "x",
+        True,
+        [],
+        0,
+        -1,
+        pytest.param(10**400, id="without end"),
+        1e300,
+        1e-320,
+        float("nan"),
+        float("-inf"),
+    ],
+)
+def test_whatever_is_in_a_row_it_is_shown_in_one_line(value: object, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(CONFIG.replace("iterations: 4", "epochs: 4"))
+    (point, *_) = plan(load_document(tmp_path / "tiny.yaml"))
+    state = PointState(point, tmp_path / point.name, status="running")
+    state.path.mkdir()
+    for row in (*({**GOOD, key: value} for key in list(GOOD)[1:]), {"kind": "steps"}):
+        (state.path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+        console = Console(file=io.StringIO(), width=200, markup=False)
+        console.print(View().drawn([state], 200, 40))
+        assert isinstance(console.file, io.StringIO)
+        shown = console.file.getvalue()
+        assert len([line for line in shown.splitlines() if line.strip()]) == 4
+        assert "running" in shown
+        assert len(max(shown.split(), key=len)) < 100
 
 
 @pytest.mark.parametrize(

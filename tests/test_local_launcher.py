@@ -1,15 +1,17 @@
 """Processes of this machine: how many at a time, with which threads, and which GPUs each of them sees."""
 
+import errno
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from test_cli import cl, environment
 
-from centerloss_core.config import load_config
-from centerloss_core.runs import Run
-from centerloss_core.sweeps.launchers import LauncherError
+from centerloss_core.sweeps.launchers import LauncherError, Task, child
 from centerloss_core.sweeps.launchers.gpus import Gpus, visible_gpus
 from centerloss_core.sweeps.launchers.local import LocalLauncher
 
@@ -125,25 +127,48 @@ def test_gpus_that_are_given_back_are_given_out_again() -> None:
     assert gpus.take() == first
 
 
-def test_a_process_that_cannot_be_started_leaves_none_behind(
+def test_a_process_that_cannot_be_started_costs_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from centerloss_core.sweeps.launchers import Task, child
+    def start(task: Task, variables: object = None) -> subprocess.Popen[bytes]:
+        if task.name == "b":
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
 
-    processes = []
-    start = child.start
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr(child, "start", start)
+    launcher = LocalLauncher(2, 1)
+    first, refused = launcher.start([Task("a", tmp_path, 1), Task("b", tmp_path, 1)])
+    ending = refused.ended()
+    assert ending is not None
+    assert ending.reason == "its process could not be started: Resource temporarily unavailable"
+    assert first.ended() is None
+    (third,) = launcher.start([Task("c", tmp_path, 1)])
+    assert {first.place, third.place} == {"gpu 0", "gpu 1"}  # the one that was refused has none
+    for process in (first, third):
+        process.kill()
+        assert process.ended() is not None
 
-    def second_fails(task: Task, variables: object = None) -> object:
-        if processes:
-            raise OSError(11, "Resource temporarily unavailable")
-        processes.append(start(task))
-        return processes[0]
 
-    monkeypatch.setattr(child, "start", second_fails)
-    (tmp_path / "logs").mkdir()
-    Run.create(
-        tmp_path / "a", load_config(Path(__file__).parent.parent / "configs" / "quickstart.yaml"), {}
-    ).close()
-    with pytest.raises(OSError, match="temporarily"):
-        LocalLauncher(1, None).start([Task("a", tmp_path, 1), Task("b", tmp_path, 1)])
-    assert processes[0].poll() is not None
+def test_a_log_that_cannot_be_written_fails_its_point_alone(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(SWEEP)
+    (tmp_path / "stand-in").mkdir()
+    (tmp_path / "stand-in" / "sitecustomize.py").write_text(_STAND_IN)
+    variables = {"PYTHONPATH": f"{environment()['PYTHONPATH']}:{tmp_path / 'stand-in'}", "TOGETHER": "1"}
+    assert (
+        cl("sweep", "--config", "tiny.yaml", "--run-dir", "sweep", cwd=tmp_path, **variables).returncode == 0
+    )
+    name = "lambda0.1-alpha0.5-seed0"
+    log = tmp_path / "sweep" / "logs" / f"{name}.log"
+    for path in tmp_path.glob("sweep/lambda*"):
+        shutil.rmtree(path)
+    log.unlink()
+    log.mkdir()
+    done = cl("sweep", "--resume", "sweep", "--jobs", "2", cwd=tmp_path, **variables)
+    assert done.returncode == 1
+    rows = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
+    assert {row["directory"]: row["status"] for row in rows if row["status"] != "completed"} == {
+        name: "failed"
+    }
+    words = f"1 of 4 points did not complete: {name}: its process could not be started: Is a directory: "
+    assert words in done.stderr

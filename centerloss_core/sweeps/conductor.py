@@ -20,6 +20,7 @@ from centerloss_core.sweeps.summary import write_summary
 _POLL_SECONDS = 0.25
 # A point that starts or ends is noted at once, but the summary of a thousand points is not written for each of them.
 _BETWEEN_SUMMARIES = 1.0
+_LONGEST_SAVE = 10.0  # when the sweep itself has failed
 
 ShowStates = Callable[[Sequence[PointState]], None]
 
@@ -69,6 +70,9 @@ class Conductor:
                 self._write_summary()
                 try:
                     self._watch(stop)
+                except Exception:  # of the sweep, which the points have no part in
+                    self._have_them_save()
+                    raise
                 finally:
                     self._end_all()
             finally:
@@ -86,7 +90,8 @@ class Conductor:
             if stop.signal_number is not None:
                 self._stop(stop.signal_number)
             self._start()
-            self._show(self._states)
+            with contextlib.suppress(Exception):  # what cannot be shown must not cost what trains
+                self._show(self._states)
             if self._changed and time.monotonic() >= self._next_summary:
                 # A full disk must not cost the points that train: it is tried again.
                 with contextlib.suppress(OSError):
@@ -155,6 +160,16 @@ class Conductor:
                 state.status = "waiting"
             elif self._fail_fast or ending.for_all:
                 self._stop(signal.SIGTERM)
+
+    def _have_them_save(self) -> None:
+        """Give what runs some seconds to save and end."""
+        deadline = time.monotonic() + _LONGEST_SAVE
+        with contextlib.suppress(Exception):  # a launcher that is gone says so again, and nobody can be told
+            self._stop(signal.SIGTERM)
+            while (left := self._in_hand()) and time.monotonic() < deadline:
+                assert left[0].started is not None
+                left[0].started.wait(_POLL_SECONDS)
+                self._collect()
 
     def _end_all(self) -> None:
         """Leave nothing running behind, also when the sweep itself fails or is stopped a second time."""

@@ -11,6 +11,8 @@ from centerloss_core.sweeps.launchers.launcher import Ending, log_path
 from centerloss_core.sweeps.states import PointState
 
 _ENDS = ("completed", "failed", "interrupted")
+_NO_MEMORY = ("cannot allocate memory", "bad_alloc", "out of memory", "memoryerror", "resource_exhausted")
+_LONGEST_WORDS = 300
 _MOST_LOSSES = 3  # of its machine; then something about the point takes machines down
 
 
@@ -32,12 +34,12 @@ def _what_became_of(state: PointState, ending: Ending, *, stopping: bool) -> tup
     ended_badly = "interrupted" if stopping else "failed"
     said_why = ending.code is not None and ending.code > 0
     if not manifest or (ending.code != 0 and not state.came_to_its_run):
-        return ended_badly, _last_words(state) if said_why else _in_words(ending, stopping=stopping)
+        words = _last_words(state) if said_why else None
+        return ended_badly, words or _in_words(state, ending, stopping=stopping)
     status, reason = manifest.get("status"), manifest.get("reason")
     if status == "running":  # it died without a word, or another process has the directory
-        status, reason = ended_badly, _in_words(ending, stopping=stopping)
-        if said_why and not stopping:
-            reason = _last_words(state)
+        words = _last_words(state) if said_why and not stopping else None
+        status, reason = ended_badly, words or _in_words(state, ending, stopping=stopping)
         if ending.lost:  # it may be saving yet, and goes on in any case
             return ended_badly, reason
         try:
@@ -55,23 +57,32 @@ def _what_became_of(state: PointState, ending: Ending, *, stopping: bool) -> tup
     )
 
 
-def _in_words(ending: Ending, *, stopping: bool) -> str:
+def _in_words(state: PointState, ending: Ending, *, stopping: bool) -> str:
     if stopping:
         return "stopped with the sweep"
     if ending.reason is not None or ending.code is None:
         return ending.reason or "its launcher lost sight of it"
-    if ending.code >= 0:
-        return f"its process ended with exit code {ending.code}"
-    name = signal.Signals(-ending.code).name
-    return f"its process ended with {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
+    if ending.code == -signal.SIGKILL:  # whatever is in its log, it had no time to say why
+        return "its process ended with SIGKILL (out of memory?)"
+    how = f"exit code {ending.code}" if ending.code >= 0 else _signal_name(-ending.code)
+    last = (state.logged_since_start() or [""])[-1][:_LONGEST_WORDS]
+    memory = " (out of memory?)" if any(sign in last.lower() for sign in _NO_MEMORY) else ""
+    return f"its process ended with {how}{memory}{'; its log.txt ends with: ' * bool(last)}{last}"
 
 
-def _last_words(state: PointState) -> str:
-    """What the process said last: its error, or its last line."""
-    lines = [line.strip() for line in state.log_since_start().split("\n") if line.strip()]
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time one
+        return f"signal {number}"
+
+
+def _last_words(state: PointState) -> str | None:
+    """What the process said last: its error, or its last line; None if it said nothing."""
+    lines = state.printed_since_start()
     errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
     if not errors:
-        return (lines or ["its process ended without a word"])[-1]
+        return lines[-1] if lines else None
     words = lines[errors[-1]].removeprefix("error: ")
     if errors[-1] + 1 < len(lines):
         words += f" … (all of it: {log_path(state.path.parent, state.path.name)})"

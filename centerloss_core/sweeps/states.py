@@ -10,6 +10,7 @@ from centerloss_core.runs import RunError, last_row, read_manifest
 from centerloss_core.strangers import MOST_BYTES, open_to_read
 from centerloss_core.sweeps.grid import Point
 from centerloss_core.sweeps.launchers.launcher import Started, log_path
+from centerloss_core.written import finite
 
 _FIGURES = (
     "accuracy",
@@ -21,6 +22,8 @@ _FIGURES = (
     "separation_ratio",
     "fisher_ratio",
 )
+
+_LONGEST = 1e9  # seconds that anybody waits
 
 
 @dataclass
@@ -44,7 +47,7 @@ class PointState:
     place: str | None = None
     started: Started | None = field(default=None, repr=False)
     _before: tuple[Any, ...] = field(default=(), repr=False)
-    _log_bytes_before: int = field(default=0, repr=False)
+    _bytes_before: dict[Path, int] = field(default_factory=dict, repr=False)
     _row: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
@@ -59,11 +62,13 @@ class PointState:
         if row is None:
             return None
         train = self.point.config.train
-        try:
-            total = train.iterations or row["step"] * train.epochs / row["epoch"]
-            return float((total - row["step"]) * train.batch_size / row["images_per_second"])
-        except (KeyError, TypeError, ZeroDivisionError):  # not a row of ours
+        step, epoch, rate = (finite(row.get(key)) or 0.0 for key in ("step", "epoch", "images_per_second"))
+        try:  # the row may be anybody's
+            total = train.iterations or step * (train.epochs or 0) / epoch
+            left = (total - step) * train.batch_size / rate
+        except (ZeroDivisionError, OverflowError):
             return None
+        return left if 0 <= left < _LONGEST else None
 
     @property
     def latest(self) -> dict[str, Any] | None:
@@ -80,21 +85,29 @@ class PointState:
     def remember(self) -> None:
         """Note how things stand before a start, to tell afterwards what it added."""
         self._before = self._progress()
-        self._log_bytes_before = self._log.stat().st_size if self._log.exists() else 0
+        self._bytes_before = {log: log.stat().st_size for log in (self._log, self._own_log) if log.exists()}
 
     @property
     def came_to_its_run(self) -> bool:
         """Whether the last start got as far as taking up or ending the run."""
         return self._progress() != self._before
 
-    def log_since_start(self) -> str:
-        """What its process printed since the last start."""
+    def printed_since_start(self) -> list[str]:
+        """What its process printed since the last start, without empty lines."""
+        return self._added_to(self._log)
+
+    def logged_since_start(self) -> list[str]:
+        """What the libraries that its run uses printed since then, likewise."""
+        return self._added_to(self._own_log)
+
+    def _added_to(self, log: Path) -> list[str]:
         try:
-            with open_to_read(self._log) as file:
-                file.seek(max(self._log_bytes_before, file.seek(0, 2) - MOST_BYTES))
-                return file.read(MOST_BYTES).decode(errors="replace")
+            with open_to_read(log) as file:
+                file.seek(max(self._bytes_before.get(log, 0), file.seek(0, 2) - MOST_BYTES))
+                text = file.read(MOST_BYTES).decode(errors="replace")
         except (OSError, ValueError):
-            return ""
+            return []
+        return [line.strip() for line in text.split("\n") if line.strip()]
 
     def _progress(self) -> tuple[Any, ...]:
         manifest = self.manifest()
@@ -103,6 +116,10 @@ class PointState:
     @property
     def _log(self) -> Path:
         return log_path(self.path.parent, self.point.name)
+
+    @property
+    def _own_log(self) -> Path:
+        return self.path / "log.txt"
 
     def summary(self) -> dict[str, Any]:
         """Its row in `summary.json`: the grid, the status, and the figures on the test set where there are any.

@@ -44,12 +44,15 @@ class LocalLauncher:
     ) -> None:
         pass
 
-    def start(self, tasks: Sequence[Task]) -> list[LocalProcess]:
-        """Start a process each."""
-        started: list[LocalProcess] = []
+    def start(self, tasks: Sequence[Task]) -> list[LocalProcess | NotStarted]:
+        """Start a process each; one that the system refuses has ended already, and costs no other."""
+        started: list[LocalProcess | NotStarted] = []
         try:
             for task in tasks:
-                started.append(LocalProcess(task, self._gpus))
+                try:
+                    started.append(LocalProcess(task, self._gpus))
+                except OSError as error:  # of its log, or of a machine that has no room for one more
+                    started.append(NotStarted(error))
         except BaseException:
             for process in started:
                 process.kill()
@@ -64,7 +67,11 @@ class LocalProcess:
         self._gpus = gpus
         self._taken = None if gpus is None else gpus.take()
         variables = None if self._taken is None else {"CUDA_VISIBLE_DEVICES": ",".join(self._taken)}
-        self._process = child.start(task, variables)
+        try:
+            self._process = child.start(task, variables)
+        except BaseException:
+            self._give_back()
+            raise
 
     @property
     def place(self) -> str | None:
@@ -76,9 +83,7 @@ class LocalProcess:
         if (code := self._process.poll()) is None:
             return None
         child.close(self._process)
-        if self._gpus is not None and self._taken is not None:
-            self._gpus.give_back(self._taken)
-            self._taken = None
+        self._give_back()
         return Ending(code)
 
     def interrupt(self, signal_number: int) -> None:
@@ -94,3 +99,31 @@ class LocalProcess:
         """Return when it has ended, and after this time at the latest."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
+
+    def _give_back(self) -> None:
+        if self._gpus is not None and self._taken is not None:
+            self._gpus.give_back(self._taken)
+            self._taken = None
+
+
+class NotStarted:
+    """A point whose process could not be started."""
+
+    place = None
+
+    def __init__(self, error: OSError) -> None:
+        where = f": {error.filename}" if error.filename else ""
+        self._ending = Ending(None, f"its process could not be started: {error.strerror or error}{where}")
+
+    def ended(self) -> Ending:
+        """Why."""
+        return self._ending
+
+    def interrupt(self, signal_number: int) -> None:
+        """There is nobody to tell."""
+
+    def kill(self) -> None:
+        """There is nothing to stop."""
+
+    def wait(self, seconds: float) -> None:
+        """It has ended."""
