@@ -94,9 +94,14 @@ def remove_directory(path: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)  # what a kill leaves is cleared like any other temporary
 
 
+def temporaries(directory: Path) -> list[Path]:
+    """The files and folders in it that have yet to take their names, or whose processes were killed before."""
+    return list(directory.glob(f".*{_SUFFIX}"))
+
+
 def clear_temporaries(directory: Path) -> None:
     """Remove what killed processes left behind; for a directory that nobody else writes to at the time."""
-    for path in directory.glob(f".*{_SUFFIX}"):
+    for path in temporaries(directory):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:

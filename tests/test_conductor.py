@@ -251,6 +251,48 @@ def test_what_would_end_every_point_stops_the_sweep_after_the_first(launched: Ca
     assert launcher.started[0].signals == [signal.SIGTERM]
 
 
+def presses_ctrl_c(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_while_the_launcher_opens_starts_nothing(
+    launched: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeLauncher, "__enter__", presses_ctrl_c)
+        with pytest.raises(InterruptedRunError, match=r"^stopped before anything was made$") as caught:
+            launched(completes)
+        assert not hasattr(caught.value, "__notes__")
+        assert not (tmp_path / "sweep").exists()
+    states, _ = launched(lambda fake: fake.leave("failed", 1, "bad"))
+    monkeypatch.setattr(FakeLauncher, "__enter__", presses_ctrl_c)
+    with pytest.raises(InterruptedRunError, match="stopped before any point was started") as caught:
+        launched(completes, resume=True)
+    assert caught.value.__notes__ == [f"go on with it: cl sweep --resume {tmp_path / 'sweep'}"]
+    assert all(state.manifest()["reason"] == "bad" for state in states)
+
+
+@pytest.mark.parametrize("where", ["kill", "exit"])
+def test_however_often_ctrl_c_is_pressed_the_end_is_told(
+    where: str, launched: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begins_and_is_deaf(fake: Fake) -> None:
+        if not fake.task.path.exists():
+            fake.leave("running", 0)
+            if fake.task.name == "lambda0-alpha0.5-seed1":
+                presses_ctrl_c()
+        elif fake.launcher.started[-1] is fake:
+            presses_ctrl_c()
+
+    monkeypatch.setattr(Fake, "interrupt", lambda *_: None)
+    monkeypatch.setattr(*((Fake, "kill") if where == "kill" else (FakeLauncher, "__exit__")), presses_ctrl_c)
+    with pytest.raises(InterruptedRunError, match="stopped at once by a second signal") as caught:
+        launched(begins_and_is_deaf)
+    assert caught.value.__notes__ == [f"go on with it: cl sweep --resume {tmp_path / 'sweep'}"]
+    rows = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
+    assert [row["status"] for row in rows] == [*["interrupted"] * 2, *["waiting"] * 4]
+
+
 def test_when_the_sweep_itself_fails_what_runs_has_time_to_save(
     launched: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -524,6 +566,19 @@ def test_a_run_that_saves_yet_is_waited_for(
     (warning,) = warnings
     assert warning.startswith(f"{states[2].path} is in use by process {os.getpid()} on ")
     assert warning.endswith(": waiting for it to save and end, a minute at most")
+
+
+def test_the_folder_of_a_run_that_begins_yet_is_not_cleared_away(
+    launched: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a job that outlived its sweep: the directory of its run has its hidden name when the sweep is resumed."""
+    states, _ = launched(lambda _: Ending(1))
+    hidden = tmp_path / "sweep" / ".of-a-job.tmp"
+    with Run.create(hidden, states[0].point.config, {}) as run:
+        monkeypatch.setattr(child.time, "sleep", lambda _: (hidden.rename(states[0].path), run.close()))
+        states, _ = launched(completes, resume=True)
+    assert statuses(states) == ["completed"] * 6
+    assert len(read_manifest(states[0].path)["resumed"]) == 1
 
 
 @pytest.mark.parametrize(("width", "height"), [(60, 15), (80, 24), (200, 60)])

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -276,6 +277,35 @@ def test_what_is_told_to_all_processes_of_a_sweep_costs_its_points_nothing(tmp_p
     assert manifest["status"] == "interrupted"
     step = int(re.findall(r"stopped after step (\d+) of", manifest["reason"])[0])
     assert (tmp_path / "sweep" / POINT / "checkpoints" / f"step-{step:08d}").is_dir()
+
+
+@pytest.mark.parametrize("moment", [0, 1])
+def test_a_sweep_that_is_stopped_while_ray_starts_says_so_and_leaves_nothing(
+    moment: int, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(SWEEP)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "cli", *RAY, "--run-dir", "sweep"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    places = {"/tmp", tempfile.gettempdir()}
+
+    def folders() -> list[Path]:
+        return [path for place in places for path in Path(place).glob(f"clray-{process.pid}-*")]
+
+    def has_begun() -> bool:
+        return bool(folders() if moment == 0 else list(folders()[0].glob("session_2*/sockets/raylet*")))
+
+    until(lambda: folders() and has_begun(), process)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, lines(stderr)) == (143, ["error: stopped before anything was made"])
+    assert not (tmp_path / "sweep").exists()
+    assert not folders()
 
 
 # ---- Files from another machine: the actor's methods, called as Ray would, without Ray ------------------------

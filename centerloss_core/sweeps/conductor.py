@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.config import Resources
-from centerloss_core.interrupts import InterruptedRunError, StopRequest
-from centerloss_core.locks import DirectoryLock, ReplacedError
+from centerloss_core.interrupts import StopRequest
+from centerloss_core.locks import DirectoryLock
 from centerloss_core.sweeps.endings import take_note
-from centerloss_core.sweeps.launchers import Launch, Launcher, Task, resume_command
+from centerloss_core.sweeps.launchers import Ending, Launch, Launcher, Task
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import write_summary
 
@@ -45,7 +45,6 @@ class Conductor:
         self._lock = lock
         self._origin = origin
         self._resources = launch.resources or Resources()
-        self._ray_address = launch.ray_address
         self._launcher = launcher
         self._retries = retries
         self._fail_fast = fail_fast
@@ -54,34 +53,22 @@ class Conductor:
         self._changed = True
         self._next_summary = 0.0
 
-    def conduct(self) -> list[PointState]:
-        """Launch, watch and collect until nothing waits or runs."""
+    def conduct(self, stop: StopRequest) -> list[PointState]:
+        """Launch, watch and collect until nothing waits or runs, or `stop` says to stop."""
         try:
-            return self._conduct()
-        except ReplacedError:  # there is nothing of this sweep to go on with
-            raise
-        except BaseException as error:
-            error.add_note(f"go on with it: {resume_command(self._directory, self._ray_address)}")
-            raise
-
-    def _conduct(self) -> list[PointState]:
-        with StopRequest() as stop:
+            self._write_summary()
             try:
-                self._write_summary()
-                try:
-                    self._watch(stop)
-                except Exception:  # of the sweep, which the points have no part in
-                    self._have_them_save()
-                    raise
-                finally:
-                    self._end_all()
+                self._watch(stop)
+            except Exception:  # of the sweep, which the points have no part in
+                self._have_them_save()
+                raise
             finally:
-                self._write_summary()
-        if stop.signal_number is not None:
-            done = sum(state.status == "completed" for state in self._states)
-            raise InterruptedRunError(
-                stop.signal_number, f"stopped with {done} of {len(self._states)} points completed"
-            )
+                self._end_all()
+        finally:
+            self._let_go()
+            self._write_summary()
+        done = sum(state.status == "completed" for state in self._states)
+        stop.obey(f"stopped with {done} of {len(self._states)} points completed")
         return list(self._states)
 
     def _watch(self, stop: StopRequest) -> None:
@@ -178,6 +165,11 @@ class Conductor:
             state.started.kill()
             if (ending := state.started.ended()) is not None:
                 take_note(state, ending, stopping=True)
+
+    def _let_go(self) -> None:
+        """Of what somebody in a hurry did not see end: none of it is ours any more."""
+        for state in self._in_hand():
+            take_note(state, Ending(None, lost=True), stopping=True)
 
     def _write_summary(self) -> None:
         self._next_summary = time.monotonic() + _BETWEEN_SUMMARIES

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from centerloss_core.atomic import clear_temporaries, new_file
+from centerloss_core.atomic import clear_temporaries, new_file, temporaries
 from centerloss_core.config.problems import shortened
 from centerloss_core.diagnosis import Warn
 from centerloss_core.locks import DirectoryLock, holder
@@ -18,6 +18,7 @@ from centerloss_core.runs import (
     RunError,
     new_directory,
     read_json,
+    read_manifest,
     refuse_another_format,
     refuse_existing,
     refuse_links,
@@ -37,6 +38,7 @@ from centerloss_core.sweeps.grid import (
 from centerloss_core.sweeps.launchers import Launch, LauncherError, log_path, open_launcher, slurm_notes
 from centerloss_core.sweeps.launchers.child import wait_until_free
 from centerloss_core.sweeps.states import PointState
+from centerloss_core.sweeps.stopping import resumable, stoppable
 from centerloss_core.sweeps.summary import SUMMARY, write_summary
 
 
@@ -70,7 +72,9 @@ def run_sweep(
     states = [PointState(point, directory / point.name) for point in points]
     origin = {**provenance(), **record(launch, launch.threads)}
     refuse_existing(directory)  # before a cluster is joined for nothing
-    with open_launcher(launch, launch.threads) as launcher:
+    address = launch.ray_address
+    with stoppable(directory, address) as stop, open_launcher(launch, launch.threads) as launcher:
+        stop.obey("stopped before anything was made")
         with new_directory(directory) as folder:
             log_path(folder, "").parent.mkdir()
             with new_file(folder / "sweep.yaml") as file:
@@ -79,10 +83,10 @@ def run_sweep(
             origin["points"] = fingerprint(folder)
             write_summary(folder, states, origin)
             lock = DirectoryLock(folder)
-        with lock.moved_to(directory) as lock:
+        with lock.moved_to(directory) as lock, resumable(directory, address):
             return Conductor(
                 states, directory, lock, origin, launch, launcher, retries, fail_fast, show
-            ).conduct()
+            ).conduct(stop)
 
 
 def resume_sweep(
@@ -119,11 +123,12 @@ def resume_sweep(
         refuse_other_points(directory, points, asked)
     _refuse_links(directory, points)
     with take_over(directory) as lock:
-        clear_temporaries(directory)
+        states = [PointState(point, directory / point.name) for point in points]
+        _wait_for_earlier_runs(directory, states, warn)
+        clear_temporaries(directory)  # only now: a run that has yet to begin has such a folder
         origin = {
             key: value for key, value in (summary or provenance()).items() if key not in ("format", "runs")
         }
-        states = [PointState(point, directory / point.name) for point in points]
         asked_address = launch.ray_address
         launch, threads = as_begun(origin, launch, states)
         origin |= {**record(launch, threads, origin), "points": origin.get("points", fingerprint(directory))}
@@ -147,11 +152,13 @@ def resume_sweep(
         launch_now = launch if any(state.waits for state in states) else Launch()
         if launch_now.ray_address != asked_address:
             _refuse_remembered_cluster(directory, launch_now.ray_address)
-        with open_launcher(launch_now, threads) as launcher:
-            _wait_for_earlier_runs(directory, states, warn)
-            return Conductor(
-                states, directory, lock, origin, launch, launcher, retries, fail_fast, show
-            ).conduct()
+        address = launch.ray_address
+        with stoppable(directory, address) as stop, open_launcher(launch_now, threads) as launcher:
+            stop.obey("stopped before any point was started")
+            with resumable(directory, address):
+                return Conductor(
+                    states, directory, lock, origin, launch, launcher, retries, fail_fast, show
+                ).conduct(stop)
 
 
 def _refuse_links(directory: Path, points: Sequence[Point]) -> None:
@@ -182,12 +189,20 @@ def _warn_of_strangers(directory: Path, points: Sequence[Point], warn: Warn) -> 
 def _wait_for_earlier_runs(directory: Path, states: Sequence[PointState], warn: Warn) -> None:
     """Runs of a sweep that was killed save before they end; jobs of Slurm outlive it, and are told to."""
     slurm_notes.stop_jobs(slurm_notes.notes_folder(directory))
-    unfinished = [state.path for state in states if state.status != "completed"]
-    for path in unfinished:
-        if words := holder(path):
-            warn(f"{path} is in use by {words}: waiting for it to save and end, a minute at most")
-            wait_until_free(unfinished)
+    # First those that begin: then they have their names.
+    folders = [*temporaries(directory), *(state.path for state in states)]
+    for folder in folders:
+        if (words := holder(folder)) and not _is_completed(folder):
+            warn(f"{folder} is in use by {words}: waiting for it to save and end, a minute at most")
+            wait_until_free(folders)
             break
+
+
+def _is_completed(path: Path) -> bool:
+    try:
+        return read_manifest(path).get("status") == "completed"
+    except RunError:
+        return False
 
 
 def ray_address_of(directory: Path, launch: Launch) -> str | None:

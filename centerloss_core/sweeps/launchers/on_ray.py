@@ -79,7 +79,6 @@ class RayLauncher:
         except BaseException:
             self._watcher.close()
             raise
-        _have_sigterm_back()
         return self
 
     def __exit__(
@@ -297,13 +296,6 @@ def signature(directory: Path) -> bytes:
         return (directory / "lock").read_bytes()
     except OSError:  # then no worker has the same, and its files are brought here
         return b""
-
-
-def _have_sigterm_back() -> None:
-    """Ray puts a handler before Python's that prints a page of stack."""
-    handler = signal.getsignal(signal.SIGTERM)
-    if handler is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
 
 
 def _stopped() -> Ending:

@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,6 +157,13 @@ def alive_nodes() -> list[dict[str, Any]]:
     import ray
 
     return [node for node in ray.nodes() if node.get("Alive")]
+
+
+def have_sigterm_back() -> None:
+    """Ray puts a handler before Python's that prints a page of stack and ends the process."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _start_alone(cores: int, cleanup: contextlib.ExitStack) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError
-from centerloss_core.sweeps.launchers.ray_session import RaySession, alive_nodes
+from centerloss_core.sweeps.launchers.ray_session import RaySession, alive_nodes, have_sigterm_back
 
 _MOMENT = 0.1  # seconds
 _BETWEEN_LOOKS = 2.0  # at the nodes
@@ -60,7 +60,10 @@ class Watcher:
             LauncherError: that failed, or nobody answers.
         """
         self._thread.start()
-        connected = self._ready.wait(self._session.patience)
+        deadline = time.monotonic() + self._session.patience
+        while not (connected := self._ready.wait(_MOMENT)) and time.monotonic() < deadline:
+            have_sigterm_back()
+        have_sigterm_back()
         if self.error is not None:
             raise self.error
         if not connected:
