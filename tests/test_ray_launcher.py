@@ -402,19 +402,44 @@ def test_a_directory_is_shared_if_it_has_the_lock_that_the_sweep_holds(task: Tas
 def test_folders_of_actors_that_are_gone_are_cleared_and_no_others(
     task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_worker.tempfile, "tempdir", str(tmp_path))
+    """Whatever process number is in their names: one in another container has a number that is nobody's here."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    folders = {
-        name: tmp_path / f"centerloss-ray-{name}"
-        for name in (f"{gone.pid}-left", f"{gone.pid}-saves", f"{os.getpid()}-lives", "of-a-user")
-    }
-    for folder in folders.values():
+    names = ("left", "saves", "lives", "unknown")
+    folders = {name: tmp_path / f"centerloss-ray-{gone.pid}-{name}" for name in names}
+    for name, folder in folders.items():
         (folder / POINT).mkdir(parents=True)
-    with DirectoryLock(folders[f"{gone.pid}-saves"] / POINT):  # its point has yet to notice
-        PointHost().settle(task, b"")
-    left = {name for name, folder in folders.items() if folder.exists()}
-    assert left == {f"{gone.pid}-saves", f"{os.getpid()}-lives", "of-a-user"}
+        if name != "unknown":
+            (folder / "lock").touch()
+    # A point that has yet to notice that its actor is gone; an actor.
+    with DirectoryLock(folders["saves"] / POINT), DirectoryLock(folders["lives"]):
+        host = PointHost()
+        host.settle(task, b"")
+        left = {name for name, folder in folders.items() if folder.exists()}
+    assert left == {"saves", "lives", "unknown"}
+    assert host._scratch is not None
+    PointHost().settle(task, b"")
+    assert host._scratch.exists()
+    host.leave()
+    assert not host._scratch.exists()
+
+
+def test_what_a_point_printed_names_files_as_they_are_here(task: Task, direct: Direct) -> None:
+    begin_run(direct)
+    scratch = there(direct).parent
+    log = scratch / "logs" / f"{POINT}.log"
+    log.write_text(f"error: stopped\ngo on with it: cl train --resume {scratch / POINT}\nlast wor")
+    task.log.write_text("earlier\n")
+    mirror = Mirror(direct, task)
+    assert run(mirror.pull())
+    with log.open("a") as file:
+        file.write("ds")
+    assert run(mirror.pull())
+    mirror.close()
+    assert task.log.read_text() == (
+        f"earlier\nerror: stopped\ngo on with it: cl train --resume {task.path}\nlast words"
+    )
 
 
 def test_what_a_run_writes_comes_back_in_pieces(task: Task, direct: Direct) -> None:
@@ -603,13 +628,17 @@ def test_a_point_waits_for_whoever_still_saves_there(task: Task) -> None:
 def test_what_a_killed_sweep_left_of_its_ray_is_cleared_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_session.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(ray_session, "_LONGEST_FOLDER", 1000)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    for name in (f"clray-{dead.pid}-a", f"clray-{os.getpid()}-b", "clray-c", f"else-{dead.pid}-d"):
+    for name in ("clray-1-left", f"clray-{dead.pid}-lives", "clray-unknown", "else-1-left"):
         (tmp_path / name / "session").mkdir(parents=True)
-    folder = Path(ray_session._short_folder())
-    left = {path.name for path in tmp_path.iterdir()} - {folder.name}
-    assert left == {f"clray-{os.getpid()}-b", "clray-c", f"else-{dead.pid}-d"}
-    assert folder.name.startswith(f"clray-{os.getpid()}-")
+        if name != "clray-unknown":
+            (tmp_path / name / "lock").touch()
+    with DirectoryLock(tmp_path / f"clray-{dead.pid}-lives"), contextlib.ExitStack() as cleanup:
+        folder = Path(ray_session._short_folder(cleanup))
+        assert folder.name.startswith(f"clray-{os.getpid()}-")
+        left = {path.name for path in tmp_path.iterdir()} - {folder.name}
+    assert left == {f"clray-{dead.pid}-lives", "clray-unknown", "else-1-left"}
+    assert not folder.exists()

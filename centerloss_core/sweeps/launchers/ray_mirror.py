@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -18,9 +20,11 @@ from centerloss_core.locks import DirectoryLock
 from centerloss_core.runs import MANIFEST
 from centerloss_core.sweeps.launchers.launcher import Task
 from centerloss_core.sweeps.launchers.ray_paths import Stamp, checked, is_passed_on
-from centerloss_core.sweeps.launchers.ray_worker import PIECE, digest_before
+from centerloss_core.sweeps.launchers.ray_worker import PIECE, SCRATCH, digest_before
 
 Calls = Generator[Any, Any, None]
+_LONGEST_LINE = 64 * 2**10  # bytes
+_FOLDER_THERE = re.compile(rf"/[^\s'\"]*{SCRATCH}\d+-\w+".encode())
 _PARTS = ("checkpoints", "features", "plots")
 
 
@@ -40,11 +44,15 @@ class Mirror:
         self._host = host
         self._task = task
         self._same: dict[str, Stamp] = {}  # the worker's files that are here already
-        self._log_begins = task.log.stat().st_size if task.log.exists() else 0
+        self._printed = 0  # bytes of what the process printed that are here
+        self._unfinished = b""  # the last of them, of a line that is being written
         self._lock = DirectoryLock(task.path) if task.path.is_dir() else None
 
     def close(self) -> None:
         """Let others write into the run directory."""
+        with contextlib.suppress(OSError):
+            self._log(self._unfinished)
+        self._unfinished = b""
         if self._lock is not None:
             self._lock.release()
 
@@ -102,7 +110,8 @@ class Mirror:
             grown, folders, rest = [name for name in grown if name.startswith("logs/")], {}, []
         for name in grown:
             if self._same.get(name) != found[name]:
-                whole = (yield from self._tried(self._grow(name, found[name]))) and whole
+                grow = self._grow_log if name.startswith("logs/") else self._grow
+                whole = (yield from self._tried(grow(name, found[name]))) and whole
         for name in rest:
             if self._same.get(name) != found[name]:
                 whole = (yield from self._tried(self._replace(name, found[name]))) and whole
@@ -141,10 +150,9 @@ class Mirror:
         """Append what is new, or take the file anew where it is not the one that is here, only longer."""
         path = checked(name, self._task.name, self._task.directory)
         path.parent.mkdir(parents=True, exist_ok=True)
-        begin = self._log_begins if path == self._task.log else 0
-        have = max(0, path.stat().st_size - begin) if path.exists() else 0
+        have = path.stat().st_size if path.exists() else 0
         tail = None
-        if have and begin == 0:
+        if have:
             with path.open("rb") as file:
                 tail = digest_before(file, have)
         first = None
@@ -157,6 +165,29 @@ class Mirror:
             with os.fdopen(open_own_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
                 yield from self._append(name, have, first, stamp[1], file)
         self._same[name] = stamp
+
+    def _grow_log(self, name: str, stamp: Stamp) -> Calls:
+        """Append what the process printed to what earlier ones did, line by line."""
+        while self._printed < stamp[1]:
+            piece = yield self._host.read.remote(name, self._printed, None, None)
+            if not piece:
+                raise _ChangedMeanwhileError
+            self._printed += len(piece)
+            lines, newline, rest = (self._unfinished + piece).rpartition(b"\n")
+            if len(rest) > _LONGEST_LINE:
+                lines, newline, rest = lines + newline + rest, b"", b""
+            self._unfinished = rest
+            self._log(lines + newline)
+        self._same[name] = stamp
+
+    def _log(self, text: bytes) -> None:
+        """Files have the names that they have here: the folder there will be gone when somebody reads of it."""
+        if text:
+            here = shlex.quote(str(self._task.directory)).encode(errors="surrogateescape")
+            with os.fdopen(
+                open_own_file(self._task.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab"
+            ) as log:
+                log.write(_FOLDER_THERE.sub(lambda _: here, text))
 
     def _append(self, name: str, offset: int, piece: bytes | None, end: int, file: IO[bytes]) -> Calls:
         while offset < end:

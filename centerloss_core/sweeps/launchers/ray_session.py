@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.devices import usable_cores
-from centerloss_core.locks import lives
+from centerloss_core.locks import LOCK, DirectoryLock, holder
 from centerloss_core.sweeps.launchers.launcher import LauncherError
 
 _OLDEST = (2, 54)
@@ -175,8 +175,7 @@ def _start_alone(cores: int, cleanup: contextlib.ExitStack) -> None:
             f"Ray {ray.__version__} would listen on the network, not on {_LOOPBACK} alone: "
             "start a cluster yourself and name it with --ray-address, or use another version of Ray"
         )
-    folder = _short_folder()
-    cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+    folder = _short_folder(cleanup)
     cleanup.callback(_shutdown)
     try:
         with _out_of_reach():
@@ -262,20 +261,31 @@ def _reason(error: Exception) -> str:
     return headline.rstrip(".:")
 
 
-def _short_folder() -> str:
+def _short_folder(cleanup: contextlib.ExitStack) -> str:
     usual = tempfile.gettempdir()
     place = usual if len(usual) <= _LONGEST_FOLDER else "/tmp"
     for folder in abandoned_folders(_FOLDER, place):
         shutil.rmtree(folder, ignore_errors=True)
-    return tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=place)
+    return str(new_folder(_FOLDER, cleanup, place))
+
+
+def new_folder(prefix: str, cleanup: contextlib.ExitStack, place: str | None = None) -> Path:
+    """Make a temporary folder, for as long as this process lives or until `cleanup` is closed."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=place))
+    cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # a file system without locks: nobody will take it for abandoned
+        cleanup.callback(DirectoryLock(folder).release)
+    return folder
 
 
 def abandoned_folders(prefix: str, place: str | None = None) -> Iterator[Path]:
-    """This user's temporary folders `<prefix><pid>-…` whose process was killed."""
+    """Such folders of this user whose process was killed.
+
+    Their locks tell, and not the numbers in their names: a container that shares the folder has numbers of its own.
+    """
     for folder in Path(place or tempfile.gettempdir()).glob(f"{prefix}*"):
-        pid = folder.name.removeprefix(prefix).partition("-")[0]
-        with contextlib.suppress(OSError, OverflowError):  # somebody else may clear up here
-            if pid.isdecimal() and folder.lstat().st_uid == os.getuid() and not lives(int(pid)):
+        with contextlib.suppress(OSError):  # somebody else may clear up here
+            if folder.lstat().st_uid == os.getuid() and (folder / LOCK).is_file() and holder(folder) is None:
                 yield folder
 
 

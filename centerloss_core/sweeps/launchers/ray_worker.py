@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,12 @@ from centerloss_core.provenance import provenance
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.launcher import Task, log_path
 from centerloss_core.sweeps.launchers.ray_paths import Stamp, inside, is_passed_on, stamp_of
-from centerloss_core.sweeps.launchers.ray_session import STOPS, abandoned_folders, node_environment
+from centerloss_core.sweeps.launchers.ray_session import (
+    STOPS,
+    abandoned_folders,
+    new_folder,
+    node_environment,
+)
 
 PIECE = 4 * 2**20  # bytes
 TAIL = (
@@ -34,7 +38,7 @@ TAIL = (
 )  # bytes before the end of a file, by which one that grew is told from one that was rewritten
 _LONGEST_WAIT, _MOMENT = 60.0, 0.05  # seconds
 _BETWEEN_LOOKS = 0.25  # seconds
-_SCRATCH = "centerloss-ray-"
+SCRATCH = "centerloss-ray-"
 # Ray sets these in its workers, the first to the cores of the actor. A point must be given what a local one is given.
 _OF_RAY = ("OMP_NUM_THREADS", "PYTHONBREAKPOINT", "SPT_NOENV")
 
@@ -70,6 +74,7 @@ class PointHost:
     def __init__(self) -> None:
         self._task: Task | None = None
         self._scratch: Path | None = None
+        self._cleanup = contextlib.ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self._variables: dict[str, str] = {}
         self._deadline = 0.0
@@ -112,7 +117,7 @@ class PointHost:
             shared = False
         if not shared:
             _clear_abandoned()
-            self._scratch = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-"))
+            self._scratch = new_folder(SCRATCH, self._cleanup)
             self._task = replace(task, directory=self._scratch)
             self._task.config.parent.mkdir()
             log_path(self._scratch, "").parent.mkdir()
@@ -232,8 +237,7 @@ class PointHost:
 
     def leave(self) -> None:
         """Remove the folder."""
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._cleanup.close()
 
 
 def digest_before(file: Any, offset: int) -> bytes:
@@ -259,7 +263,7 @@ def _files(directory: Path) -> Iterator[Path]:
 
 def _clear_abandoned() -> None:
     """Remove the folders of actors that were killed, once their points have ended."""
-    for folder in abandoned_folders(_SCRATCH):
+    for folder in abandoned_folders(SCRATCH):
         with contextlib.suppress(OSError):  # another actor may clear up here at the same moment
             if all(holder(path) is None for path in folder.iterdir()):
                 shutil.rmtree(folder, ignore_errors=True)
