@@ -20,7 +20,15 @@ from test_cli import cl, environment
 from test_sweep_resume import SWEEP
 
 from centerloss_core.locks import DirectoryLock, holder
-from centerloss_core.sweeps.launchers import LauncherError, Task, on_ray, ray_mirror, ray_session, ray_worker
+from centerloss_core.sweeps.launchers import (
+    LauncherError,
+    Task,
+    on_ray,
+    ray_mirror,
+    ray_session,
+    ray_watcher,
+    ray_worker,
+)
 from centerloss_core.sweeps.launchers.on_ray import RayLauncher
 from centerloss_core.sweeps.launchers.ray_mirror import Mirror
 from centerloss_core.sweeps.launchers.ray_paths import checked, is_passed_on
@@ -166,6 +174,24 @@ def test_as_many_points_as_fit() -> None:
     assert on_ray._room({"CPU": 16.0, "GPU": 1.0}, {"CPU": 2, "GPU": 0.25}) == 4
     assert on_ray._room({"CPU": 16.0, "GPU": 0.6}, {"CPU": 1, "GPU": 0.2}) == 3
     assert on_ray._room({"CPU": 16.0}, {"CPU": 1, "GPU": 1}) == 0
+
+
+def test_a_sweep_that_was_stopped_itself_does_not_take_its_cluster_for_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(ray_watcher.time, "monotonic", lambda: now)
+    watcher = ray_watcher.Watcher(ray_session.RaySession("auto", 1))
+    now += 100  # as after Ctrl-Z and `fg`
+    watcher.check()
+    watcher._heard = now
+    now += 10
+    watcher.check()
+    now += 100
+    watcher.check()
+    now += 10
+    with pytest.raises(LauncherError, match="the Ray cluster went away"):
+        watcher.check()
 
 
 # ---- An instance of our own --------------------------------------------------------------------------------------

@@ -484,6 +484,22 @@ def test_an_interrupt_cancels_what_waits_and_tells_what_runs(cluster: Path, tmp_
     assert len((cluster / "cancelled").read_text().splitlines()) == 1
 
 
+def test_a_cancelled_job_of_which_slurm_says_nothing_is_not_waited_for_for_ever(
+    cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher_module, "_LONGEST_DELAY", 0.0)
+    launcher, (runs, waits), notes = started(tmp_path / "sweep")
+    slurm_notes.say_began(notes, "lambda0-alpha0.5-seed0.1")
+    until(lambda: runs.place is not None, 10)
+    impatient(launcher)
+    assert waits.ended() is None
+    for point in (runs, waits):
+        point.interrupt(signal.SIGINT)
+    until(lambda: waits.ended() is not None, 10)
+    assert waits.ended() == launcher_module.Ending(None, "cancelled before it began")
+    assert runs.ended() is None
+
+
 def test_a_kill_does_not_wait_for_ever(
     cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

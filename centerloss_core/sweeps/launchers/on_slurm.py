@@ -26,6 +26,7 @@ _FIRST_QUESTION, _IN_A_HURRY = 20.0, 3.0
 _LONGEST_DELAY = 60.0  # seconds that a file system may take to show what another machine wrote
 _LONGEST_KILL = 10.0  # seconds for all points together
 _MOMENT = 0.05
+_CANCELLED = Ending(None, "cancelled before it began")
 
 
 class SlurmLauncher:
@@ -217,7 +218,7 @@ class SlurmPoint:
         self._ticket = ticket
         self._gpus = gpus
         self._ending: Ending | None = None
-        self._stopped = False
+        self._stopped_since: float | None = None
         self._noted_since: float | None = None
         self._over_since: float | None = None
 
@@ -244,7 +245,7 @@ class SlurmPoint:
 
     def interrupt(self, signal_number: int) -> None:
         """Order it to save and stop, which it hears within a second, and drop it from the queue if it is there."""
-        self._stopped = True
+        self._stop()
         self.give(slurm_notes.TERM)
         if self.place is None:
             self._launcher.drop(self.job)
@@ -253,7 +254,7 @@ class SlurmPoint:
         """Order it to stop now, and cancel the job; one that is not seen to end within some seconds is given up."""
         if self.ended() is not None:
             return
-        self._stopped = True
+        self._stop()
         self.give(slurm_notes.KILL)
         self._launcher.cancel(self.job)
         while self.ended() is None and time.monotonic() < self._launcher.last_kill():
@@ -284,18 +285,25 @@ class SlurmPoint:
     def _lost_end(self) -> Ending | None:
         state = self._launcher.state(self.job)
         if state is None or not slurm_queue.is_final(state):
-            if self._stopped:
-                self._launcher.hurry()
             self._over_since = None
-            return None
+            if self._stopped_since is None:
+                return None
+            self._launcher.hurry()
+            # Where Slurm says nothing of a job that has not begun: it will find its order and not begin.
+            waited = state is None and self.place is None
+            return _CANCELLED if waited and time.monotonic() > self._stopped_since + _LONGEST_DELAY else None
         self._launcher.hurry()
         self._over_since = self._over_since or time.monotonic()
         over = time.monotonic() - self._over_since
-        if self._stopped and state == "CANCELLED" and self.place is None:
-            return Ending(None, "cancelled before it began")
+        if self._stopped_since is not None and state == "CANCELLED" and self.place is None:
+            return _CANCELLED
         if over < self._launcher.grace or (over < _LONGEST_DELAY and holder(self._task.path) is not None):
             return None
         return slurm_queue.ending_in(state, self._launcher.log(self._task.directory, self.job))
+
+    def _stop(self) -> None:
+        if self._stopped_since is None:
+            self._stopped_since = time.monotonic()
 
     def _completed(self) -> bool:
         try:

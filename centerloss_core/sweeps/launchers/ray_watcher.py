@@ -19,6 +19,7 @@ from centerloss_core.sweeps.launchers.ray_session import RaySession, alive_nodes
 _MOMENT = 0.1  # seconds
 _BETWEEN_LOOKS = 2.0  # at the nodes
 _LONGEST_SHUTDOWN, _LONGEST_SILENCE = 15.0, 60.0
+_SECOND_LOOK = 5.0
 
 Life = Generator[Any, Any, Ending]
 GONE = "the Ray cluster went away: every point that had begun can be resumed"
@@ -50,6 +51,7 @@ class Watcher:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ray", daemon=True)
         self._heard = time.monotonic()
+        self._silent_since: float | None = None
         self.error: BaseException | None = None
         self.nodes: list[dict[str, Any]] = []
 
@@ -85,7 +87,14 @@ class Watcher:
 
     def check(self) -> None:
         """Raise LauncherError if the cluster does not answer any more."""
-        if self.error is None and time.monotonic() - self._heard > _LONGEST_SILENCE:
+        now = time.monotonic()
+        if now - self._heard <= _LONGEST_SILENCE:
+            self._silent_since = None
+        elif (
+            self._silent_since is None
+        ):  # this process may have been stopped (Ctrl-Z), and its thread with it
+            self._silent_since = now
+        elif self.error is None and now - self._silent_since > _SECOND_LOOK:
             self.error = LauncherError(GONE)
         if self.error is not None:
             raise self.error
