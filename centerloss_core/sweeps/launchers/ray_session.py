@@ -45,6 +45,8 @@ _QUIET = {
 # Ray ends the process of a driver, without a word to it, when the head has been away for so long. A sweep notices
 # earlier, and says more.
 _PATIENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "3600"}
+# An instance of our own has it from us: what is left of one whose sweep was killed waits as long for its head.
+_NOT_TOO_PATIENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "120"}
 # Ray takes an address of the network for itself even when told 127.0.0.1, and then listens on all of them. Only where
 # "clusters" are off, as they are by default on Windows and macOS, does it stay on the loopback; in spite of its name
 # the switch works anywhere.
@@ -128,7 +130,9 @@ class RaySession:
         with contextlib.ExitStack() as cleanup:
             if self._address is None:
                 cleanup.enter_context(
-                    _environment(_QUIET | _PATIENT | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
+                    _environment(
+                        _QUIET | _NOT_TOO_PATIENT | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+                    )
                 )
                 _start_alone(max(usable_cores(), self._threads), cleanup)
             else:
