@@ -112,8 +112,8 @@ class NotStarted:
     place = None
 
     def __init__(self, error: OSError) -> None:
-        where = f": {error.filename}" if error.filename else ""
-        self._ending = Ending(None, f"its process could not be started: {error.strerror or error}{where}")
+        where = f"{error.filename}: " if error.filename else ""
+        self._ending = Ending(None, f"its process could not be started: {where}{error.strerror or error}")
 
     def ended(self) -> Ending:
         """Why."""
