@@ -20,6 +20,8 @@ from centerloss_core import training
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.training import resume, train
 
+pytestmark = pytest.mark.usefixtures("few_digits")
+
 
 @pytest.fixture
 def swallowed(monkeypatch: pytest.MonkeyPatch) -> None:

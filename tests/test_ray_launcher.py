@@ -291,10 +291,13 @@ def test_what_is_told_to_all_processes_of_a_sweep_costs_its_points_nothing(tmp_p
         start_new_session=True,
     )
     log = tmp_path / "sweep" / POINT / "metrics.jsonl"
-    until(lambda: log.exists() and log.stat().st_size, process)
-    os.killpg(process.pid, signal.SIGHUP)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGHUP
+    try:
+        until(lambda: log.exists() and log.stat().st_size, process)
+        os.killpg(process.pid, signal.SIGTERM)  # SIGHUP says nothing to tests that nohup has begun
+        _, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()  # which its point notices
+    assert process.returncode == 128 + signal.SIGTERM
     assert lines(stderr) == [
         "error: stopped with 0 of 1 points completed",
         "go on with it: cl sweep --resume sweep",
