@@ -118,7 +118,8 @@ def test_centers_that_stand_still_are_told_of(tmp_path: Path, monkeypatch: pytes
 def test_a_softmax_that_is_stuck_is_told_of_everywhere(tmp_path: Path) -> None:
     """In the terminal, in `run.json`, in the table of a sweep: at such a rate nothing is ever learned."""
     settings = [
-        "train.batch_size=400",
+        "data.validation=3800",  # an epoch of ten steps
+        "train.batch_size=20",
         "train.epochs=1",
         "loss.ramp=null",
         "train.learning_rate=1e-9",
