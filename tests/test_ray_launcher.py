@@ -308,7 +308,7 @@ def test_what_is_told_to_all_processes_of_a_sweep_costs_its_points_nothing(tmp_p
     assert (tmp_path / "sweep" / POINT / "checkpoints" / f"step-{step:08d}").is_dir()
 
 
-@pytest.mark.parametrize("moment", [0, 1])
+@pytest.mark.parametrize("moment", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_sweep_that_is_stopped_while_ray_starts_says_so_and_leaves_nothing(
     moment: int, tmp_path: Path
 ) -> None:
