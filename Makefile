@@ -21,9 +21,10 @@ quickstart: $(VENV)/.installed
 	$(BIN)/cl sweep --config configs/quickstart.yaml --run-dir $$run_dir && \
 	$(BIN)/cl plot $$run_dir
 
-# Two at a time: most tests are processes of their own, and a file stays together with what it has trained.
+# Three at a time also on two cores: the long tests are processes of their own, which wait for one another now and then.
+# A file stays together with what it has trained.
 test: $(VENV)/.installed-dev lint
-	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -q -m slow

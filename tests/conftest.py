@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-# Each file goes to one of two processes: the longest first, so that neither is left alone with one at the end.
+# Each file goes to one of three processes: the longest first, so that none is left alone with one at the end.
 _LONGEST = ("ray_cluster", "slurm_launcher", "kills", "resume", "tensorboard", "ray_launcher", "sweep_resume")
 
 
