@@ -80,7 +80,7 @@ def read_arrays(path: Path, check: Callable[[Mapping[str, Header]], None]) -> di
         raise
     except zipfile.BadZipFile as error:
         raise ArrayFileError(f"damaged or not an .npz file ({error})") from error
-    # RuntimeError: zip entries encrypted, or (NotImplementedError) patched, as nobody here writes them.
+    # RuntimeError: zip entries that are encrypted or patched, as nobody here writes them.
     except (ValueError, EOFError, OSError, RuntimeError) as error:
         # NumPy's parser repeats the whole of a header that it cannot read.
         raise ArrayFileError(str(error)[:_LONGEST_REASON]) from error

@@ -41,6 +41,17 @@ sweep: {lambda: [0, 0.1, 1.0], seed: [0, 1]}
 """
 
 
+# The row of a run that has taken a step.
+GOOD = {
+    "kind": "steps",
+    "step": 1,
+    "epoch": 0.5,
+    "softmax_loss": 1.0,
+    "accuracy": 0.5,
+    "images_per_second": 20,
+}
+
+
 @dataclass
 class Fake:
     """A started point that ends when the script of its launcher says so."""
@@ -592,15 +603,7 @@ def test_the_table_shows_what_runs_and_how_many_wait_in_any_terminal(
         state.status = "completed"
     states[150].status, states[150].place = "running", "node7"
     states[150].path.mkdir()
-    row = {
-        "kind": "steps",
-        "step": 1,
-        "epoch": 0.5,
-        "softmax_loss": 1.0,
-        "accuracy": 0.5,
-        "images_per_second": 20,
-    }
-    (states[150].path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    (states[150].path / "metrics.jsonl").write_text(json.dumps(GOOD) + "\n")
     console = Console(file=io.StringIO(), width=width, markup=False)
     console.print(View().drawn(states, width, height))
     assert isinstance(console.file, io.StringIO)
@@ -613,16 +616,6 @@ def test_the_table_shows_what_runs_and_how_many_wait_in_any_terminal(
         assert "50.00 %" in shown
         assert "3 s" in shown  # (4 - 1) steps of 20 images at 20 a second
         assert "node7" in shown
-
-
-GOOD = {
-    "kind": "steps",
-    "step": 1,
-    "epoch": 0.5,
-    "softmax_loss": 1.0,
-    "accuracy": 0.5,
-    "images_per_second": 20,
-}
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def read_npz(path: Path, files: tuple[KnownFile, ...]) -> list[UInt8Array]:
             return [_read_array(archive, known) for known in files]
     except DataError as error:
         raise DataError(f"{path}: {error}; put the original mnist.npz in its place") from error
-    # RuntimeError: a member that is encrypted, or (NotImplementedError) of a kind that zipfile does not read.
+    # RuntimeError: a member that is encrypted, or of a kind that zipfile does not read.
     # ValueError: an offset that no file can have.
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise DataError(f"{path}: not a readable .npz archive ({error})") from error

@@ -72,9 +72,8 @@ def plot_sweep(directory: Path, order: Order) -> list[Path]:
     with house_style():
         written = _draw_sweep(cells, directory / "plots", order)
         for snapshot in completed:
-            written += _draw_run(
-                snapshot, replace(order, named=())
-            )  # what one run lacks does not stop the others
+            # Nothing named: what one run lacks does not stop the others.
+            written += _draw_run(snapshot, replace(order, named=()))
         if order.animate:
             written += _animate(arrange(cells), directory, order)
     return _refuse_nothing(directory, written)

@@ -90,9 +90,8 @@ class Watcher:
         now = time.monotonic()
         if now - self._heard <= _LONGEST_SILENCE:
             self._silent_since = None
-        elif (
-            self._silent_since is None
-        ):  # this process may have been stopped (Ctrl-Z), and its thread with it
+        elif self._silent_since is None:
+            # This process may have been stopped (Ctrl-Z), and its thread with it.
             self._silent_since = now
         elif self.error is None and now - self._silent_since > _SECOND_LOOK:
             self.error = LauncherError(GONE)
