@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.report import header, machine, table
 from benchmarks.sections import MissingError, Options
-from centerloss_core.atomic import atomic_write
+from centerloss_core.files.atomic import atomic_write
 
 # Each is a module of this package with a function `measure(options) -> Outcome`.
 SECTIONS = {

@@ -62,7 +62,7 @@ def _measure_one(
 ) -> dict[str, Any]:
     import keras
 
-    from centerloss_core.center_loss import CenterLoss
+    from centerloss_core.losses.center_loss import CenterLoss
 
     # The first step of a process starts threads and fills caches, which are no layer's memory.
     _run(CenterLoss(10), _arrays(10, 2, 100), 1, 0.0)
@@ -89,7 +89,7 @@ def _arrays(classes: int, dimensions: int, batch: int) -> tuple[np.ndarray, np.n
 def _one_hot_layer(classes: int) -> Any:
     from keras import ops
 
-    from centerloss_core.center_loss import CenterLoss
+    from centerloss_core.losses.center_loss import CenterLoss
 
     class OneHotCenterLoss(CenterLoss):
         """The obvious way to write Eq. 4: a dense (m, k) product and centers that are replaced as a whole."""

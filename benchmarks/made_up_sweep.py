@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.sections import CONFIG
 from centerloss_core.config import load_document
-from centerloss_core.features import FeatureDump, write_features
-from centerloss_core.metrics import separation
-from centerloss_core.runs import Run
+from centerloss_core.metrics.separation import separation
+from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
+from centerloss_core.run_directory.writer import Run
 from centerloss_core.sweeps import PointState, plan, write_summary
 
 _STEPS, _LOG_EVERY, _EPOCH = 600, 50, 600  # of configs/mnist.yaml

@@ -18,14 +18,14 @@ def build(
     from centerloss_core import devices
     from centerloss_core.config import load_config
     from centerloss_core.datasets import BatchStream
-    from centerloss_core.schedules import lambda_in_force, learning_rate
+    from centerloss_core.training.schedules import lambda_in_force, learning_rate
 
     config = load_config(CONFIG, device=device, settings=[f"train.precision={precision}"])
     devices.prepare(devices.find_device(config.train), config.train)
 
-    from centerloss_core.center_loss import CenterLoss
-    from centerloss_core.networks import lenets_plus_plus
-    from centerloss_core.train_step import TrainStep
+    from centerloss_core.losses.center_loss import CenterLoss
+    from centerloss_core.networks.lenets_plus_plus import lenets_plus_plus
+    from centerloss_core.training.step import TrainStep
 
     split = digits(images)
     network = lenets_plus_plus(config.model, num_classes=10)

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.sections import Outcome, Row
 from centerloss_core.devices import THREAD_VARIABLES, processor_has_bfloat16, processor_model, usable_cores
-from centerloss_core.provenance import git_revision
+from centerloss_core.run_directory.provenance import git_revision
 
 _PACKAGES = ("centerloss", "tensorflow", "keras", "numpy", "matplotlib", "torch", "jax")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from centerloss_core.comparison import Comparison, Difference, Result, Twins
+    from centerloss_core.run_directory.comparison import Comparison, Difference, Result, Twins
 
 
 _MOST_WARNINGS = 10  # of a run
@@ -39,7 +39,7 @@ def compare(
 
     Also what `cl evaluate` has measured of them, and their warnings.
     """
-    from centerloss_core.comparison import compare_runs
+    from centerloss_core.run_directory.comparison import compare_runs
     from cli import console
 
     comparison = compare_runs(directories)
@@ -90,20 +90,20 @@ def _sentence(names: Sequence[str], twins: Twins) -> str:
 
 
 def _setting_cells(difference: Difference) -> list[str]:
-    from centerloss_core.written import plain_setting
+    from centerloss_core.formatting import plain_setting
 
     return [difference.key, *map(plain_setting, difference.values)]
 
 
 def _origin_cells(difference: Difference) -> list[str]:
-    from centerloss_core.written import plain_setting
+    from centerloss_core.formatting import plain_setting
 
     return [difference.key, *("–" if value is None else plain_setting(value) for value in difference.values)]
 
 
 def _evaluated(comparison: Comparison) -> list[Result]:
     """The figures of `cl evaluate` in its order, without those that the runs have noted themselves."""
-    from centerloss_core.measures.names import FIGURES
+    from centerloss_core.metrics.names import FIGURES
 
     found = {each.key: each for each in comparison.evaluation}
     known = {each.key for each in comparison.results}
@@ -113,7 +113,7 @@ def _evaluated(comparison: Comparison) -> list[Result]:
 
 def _title(key: str) -> str:
     """A figure in the words of the other tables: `test nearest center`."""
-    from centerloss_core.measures.names import FIGURES
+    from centerloss_core.metrics.names import FIGURES
 
     split, _, figure = key.rpartition(".")
     words = {**{name.key: name.title for name in FIGURES}, **_TITLES}.get(figure)
@@ -131,7 +131,7 @@ def _result_cells(result: Result) -> list[str]:
 
 
 def _figure(key: str, value: float | None) -> str:
-    from centerloss_core.written import duration, number, percent
+    from centerloss_core.formatting import duration, number, percent
 
     if _is_share(key):
         return percent(value)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from centerloss_core.errors import ExpectedError
-from centerloss_core.written import duration, exact, number, percent
+from centerloss_core.formatting import duration, exact, number, percent
 from cli.tables import cell_width, left_out, left_out_lines, printable
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from centerloss_core.callbacks import Progress
     from centerloss_core.config import Config
-    from centerloss_core.measures import Report, RunEvaluation, Step
+    from centerloss_core.metrics.directory import Report, RunEvaluation, Step
+    from centerloss_core.training.interval_log import Progress
 
 _PLAIN_LINES_PER_RUN = 10
 _LONGEST_LINE = 10_000
@@ -355,7 +355,7 @@ def show_evaluation(report: Report) -> None:
 
 
 def _show_run_evaluation(run: RunEvaluation, *, classes: bool) -> None:
-    from centerloss_core.measures.names import FIGURES
+    from centerloss_core.metrics.names import FIGURES
 
     say(f"\n{run.path}: λ = {exact(run.origin['lambda'])}, seed {exact(run.origin['seed'])}")
     table = new_table("", *run.splits)
@@ -376,7 +376,7 @@ def _show_run_evaluation(run: RunEvaluation, *, classes: bool) -> None:
 
 
 def _classes_table(rows: Sequence[dict[str, Any]]) -> Table:
-    from centerloss_core.measures.names import CLASS_FIGURES
+    from centerloss_core.metrics.names import CLASS_FIGURES
 
     table = new_table("class", *(name.title for name in CLASS_FIGURES))
     for row in rows:

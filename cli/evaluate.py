@@ -31,7 +31,7 @@ def evaluate(
     Written to evaluation.json, evaluation.csv and evaluation-classes.csv in DIR, and to the run's run.json;
     docs/metrics.md defines every figure.
     """
-    from centerloss_core.measures import SPLITS, evaluate_directory
+    from centerloss_core.metrics.directory import SPLITS, evaluate_directory
     from cli import console
 
     splits = SPLITS if split is Splits.BOTH else (split.value,)

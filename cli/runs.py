@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from centerloss_core.listing import RunRow
+    from centerloss_core.run_directory.listing import RunRow
 
 
 class Status(StrEnum):
@@ -85,7 +85,7 @@ def runs(
 
     A run is called stopped if it was never finished and no process works on it: go on with `cl train --resume`.
     """
-    from centerloss_core.listing import choose_rows, list_runs, sort_rows
+    from centerloss_core.run_directory.listing import choose_rows, list_runs, sort_rows
     from cli import console
 
     # Without a DIR, `runs/` is a place where nothing has been put yet, not a name that was mistyped.
@@ -110,7 +110,7 @@ def runs(
 
 
 def _lines(rows: Sequence[RunRow]) -> list[str]:
-    from centerloss_core.listing import count_statuses
+    from centerloss_core.run_directory.listing import count_statuses
     from cli.tables import printable, table_lines
 
     heads = (
@@ -134,7 +134,7 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
 
 
 def _cells(row: RunRow) -> list[str]:
-    from centerloss_core.written import duration, exact, number, percent
+    from centerloss_core.formatting import duration, exact, number, percent
 
     return [
         row.name,
@@ -180,7 +180,7 @@ def _age(seconds: float | None) -> str:
 def _advice(rows: Sequence[RunRow]) -> list[str]:
     import shlex
 
-    from centerloss_core.listing import sweep_of
+    from centerloss_core.run_directory.listing import sweep_of
     from cli.tables import printable
 
     unfinished = [row for row in rows if row.status in ("stopped", "interrupted")]

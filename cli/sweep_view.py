@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from centerloss_core.written import duration, finite, number, percent
+from centerloss_core.formatting import duration, finite, number, percent
 from cli.console import live_display, new_table, plain, say, say_nothing
 
 if TYPE_CHECKING:

@@ -36,9 +36,9 @@ def train(
 ) -> None:
     """Train one run: checkpoints, metrics and feature dumps go into a new directory."""
     from centerloss_core.config import load_config
-    from centerloss_core.imports import unused_imports_skipped
+    from centerloss_core.devices.imports import unused_imports_skipped
     from centerloss_core.interrupts import stop_with_parent
-    from centerloss_core.runs import (
+    from centerloss_core.run_directory.writer import (
         begun_config,
         is_completed,
         last_saved_step,
@@ -78,7 +78,7 @@ def train(
         return
     progress = console.training_progress(resolved, path, resumed_after=resumed_after, quiet=quiet)
     with progress as show, unused_imports_skipped():
-        from centerloss_core import training
+        from centerloss_core.training import run as training
 
         warn = console.say_nothing if quiet else console.warn
         if resume is not None:

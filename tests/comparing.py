@@ -12,8 +12,8 @@ from centerloss_core.config import Config, load_config
 from centerloss_core.datasets import Split, load
 from centerloss_core.datasets.mnist5k import load_mnist5k
 from centerloss_core.interrupts import InterruptedRunError
-from centerloss_core.train_step import TrainStep
-from centerloss_core.training import train
+from centerloss_core.training.run import train
+from centerloss_core.training.step import TrainStep
 
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 STEPS_PER_EPOCH = 10

@@ -19,7 +19,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a run of `few_digits` ends with that is never stopped."""
     from comparing import config, few_digits, outcome  # imports Keras, which most tests do without
 
-    from centerloss_core.training import train
+    from centerloss_core.training.run import train
 
     path = tmp_path_factory.mktemp("straight") / "run"
     with pytest.MonkeyPatch.context() as patch:

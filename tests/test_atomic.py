@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from centerloss_core.atomic import atomic_write
+from centerloss_core.files.atomic import atomic_write
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:

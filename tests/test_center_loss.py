@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from centerloss_core.center_loss import CenterLoss
+from centerloss_core.losses.center_loss import CenterLoss
 
 CLASSES, DIMENSIONS = 10, 2
 
@@ -368,7 +368,7 @@ def test_a_stateless_call_returns_the_centers_and_leaves_the_layers_own_alone() 
 IN_JAX = """
 import json, math, sys
 import jax, keras, numpy as np
-from centerloss_core.center_loss import CenterLoss
+from centerloss_core.losses.center_loss import CenterLoss
 
 def step(centers, features, labels):
     def loss(x):

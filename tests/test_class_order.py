@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from centerloss_core.class_order import order_by_likeness
+from centerloss_core.networks.class_order import order_by_likeness
 
 
 def length(means: np.ndarray, order: list[int]) -> float:

@@ -10,10 +10,16 @@ import numpy as np
 import pytest
 from test_cli import QUICKSTART, cl
 
-from centerloss_core.comparison import ComparisonError, Difference, TooFewRunsError, Twins, compare_runs
 from centerloss_core.config import ConfigError, load_config
-from centerloss_core.features import FeatureDump, write_features
-from centerloss_core.runs import Run, RunError
+from centerloss_core.run_directory.comparison import (
+    ComparisonError,
+    Difference,
+    TooFewRunsError,
+    Twins,
+    compare_runs,
+)
+from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
+from centerloss_core.run_directory.writer import Run, RunError
 
 ORIGIN = {
     "versions": {"python": "3.11.7", "keras": "3.15.1"},

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from centerloss_core.config import Resources, Slurm, load_document
 from centerloss_core.devices import threads_of_this_process
 from centerloss_core.interrupts import InterruptedRunError
-from centerloss_core.locks import DirectoryLock, ReplacedError
-from centerloss_core.runs import Run, RunError, read_manifest
+from centerloss_core.run_directory.lock import DirectoryLock, ReplacedError
+from centerloss_core.run_directory.writer import Run, RunError, read_manifest
 from centerloss_core.sweeps import (
     Launch,
     PointState,

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from test_cli import QUICKSTART, cl
 
-from centerloss_core import fitting
 from centerloss_core.config import load_config
-from centerloss_core.diagnosis import look_at_end, look_at_epoch, look_at_interval
-from centerloss_core.features import FeatureDump
-from centerloss_core.metrics import SeparationMetrics, separation
-from centerloss_core.training import train
+from centerloss_core.metrics.separation import SeparationMetrics, separation
+from centerloss_core.run_directory.feature_dumps import FeatureDump
+from centerloss_core.training import fit as fitting
+from centerloss_core.training.diagnosis import look_at_end, look_at_epoch, look_at_interval
+from centerloss_core.training.run import train
 
 CONFIG = load_config(QUICKSTART, lambda_=0.1)
 

@@ -16,9 +16,11 @@ import pytest
 from comparing import config, outcome
 from test_cli import QUICKSTART, cl
 
-from centerloss_core import runs
-from centerloss_core.atomic import atomic_directory, atomic_write, remove_directory
-from centerloss_core.checkpoint_files import (
+from centerloss_core.config import load_config
+from centerloss_core.errors import DivergedError, OutOfMemoryError
+from centerloss_core.files.atomic import atomic_directory, atomic_write, remove_directory
+from centerloss_core.run_directory import writer as runs
+from centerloss_core.run_directory.checkpoints import (
     DamagedCheckpointError,
     Position,
     read_position,
@@ -26,12 +28,15 @@ from centerloss_core.checkpoint_files import (
     verify_checkpoint,
     write_checkpoint,
 )
-from centerloss_core.config import load_config
-from centerloss_core.errors import DivergedError, OutOfMemoryError
-from centerloss_core.features import FeatureDump, FeatureFileError, read_features, write_features
-from centerloss_core.runs import Run, read_manifest
-from centerloss_core.train_step import TrainStep
-from centerloss_core.training import resume, train
+from centerloss_core.run_directory.feature_dumps import (
+    FeatureDump,
+    FeatureFileError,
+    read_features,
+    write_features,
+)
+from centerloss_core.run_directory.writer import Run, read_manifest
+from centerloss_core.training.run import resume, train
+from centerloss_core.training.step import TrainStep
 
 CALLS = ("open", "mkdir", "fsync", "replace", "rename", "unlink", "rmdir")
 
@@ -395,7 +400,7 @@ def test_out_of_memory_is_said_and_kept(
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from centerloss_core.runs import RunError
+    from centerloss_core.run_directory.writer import RunError
 
     Run.create(tmp_path / "run", config(), {}).close()
     real = os.open

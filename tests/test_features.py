@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from centerloss_core import array_files, features
-from centerloss_core.features import FeatureDump, FeatureFileError, read_features, write_features
+from centerloss_core.files import arrays as array_files
+from centerloss_core.run_directory import feature_dumps as features
+from centerloss_core.run_directory.feature_dumps import (
+    FeatureDump,
+    FeatureFileError,
+    read_features,
+    write_features,
+)
 
 ARRAYS = ("features", "labels", "predictions", "centers")
 

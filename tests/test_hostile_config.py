@@ -39,8 +39,8 @@ from centerloss_core.config import (
     resolve,
     resolve_sweep,
 )
-from centerloss_core.runs import point_name
-from centerloss_core.schedules import lambda_in_force, learning_rate
+from centerloss_core.run_directory.writer import point_name
+from centerloss_core.training.schedules import lambda_in_force, learning_rate
 
 VALID = "data: {name: mnist5k}\ntrain: {epochs: 1}\n"
 MODELS = (ConfigFile, Data, Loss, Milestones, Model, Override, Ramp, Sweep, Train, When)

@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 from test_datasets import FakeMnist, idx
 from test_hostile_config import in_a_child
 
-from centerloss_core.array_files import ArrayFileError, read_arrays
-from centerloss_core.atomic import remove_directory
-from centerloss_core.checkpoint_files import (
+from centerloss_core.datasets import DataError, load_dataset, locate
+from centerloss_core.datasets.mnist import load_mnist
+from centerloss_core.files.arrays import ArrayFileError, read_arrays
+from centerloss_core.files.atomic import remove_directory
+from centerloss_core.run_directory.checkpoints import (
     CheckpointError,
     DamagedCheckpointError,
     Position,
@@ -34,9 +36,7 @@ from centerloss_core.checkpoint_files import (
     verify_checkpoint,
     write_checkpoint,
 )
-from centerloss_core.datasets import DataError, load_dataset, locate
-from centerloss_core.datasets.mnist import load_mnist
-from centerloss_core.features import FeatureFileError, read_features
+from centerloss_core.run_directory.feature_dumps import FeatureFileError, read_features
 
 # ---- archives that zipfile would not write
 
@@ -374,7 +374,7 @@ def train_step() -> Any:
 
 def test_states_given_to_a_network(train_step: Any, tmp_path: Path) -> None:
     """What is refused leaves every variable as it was; numbers in the other byte order are the same numbers."""
-    from centerloss_core.checkpoints import restore_state, state_of
+    from centerloss_core.training.state import restore_state, state_of
 
     train_step.center_loss.centers.assign(np.random.default_rng(1).normal(size=(10, 2)))
     before = state_of(train_step, 0)
@@ -400,11 +400,11 @@ def test_states_given_to_a_network(train_step: Any, tmp_path: Path) -> None:
 CHILD = """
 import json, resource, sys
 from pathlib import Path
-from centerloss_core.checkpoint_files import CheckpointError, read_state
+from centerloss_core.run_directory.checkpoints import CheckpointError, read_state
 from centerloss_core.datasets import DataError
 from centerloss_core.datasets.known_files import TRAIN_IMAGES
 from centerloss_core.datasets.npz import read_npz
-from centerloss_core.features import FeatureFileError, read_features
+from centerloss_core.run_directory.feature_dumps import FeatureFileError, read_features
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -16,9 +16,9 @@ import pytest
 from comparing import config, outcome
 from test_cli import QUICKSTART, TINY, cl, environment
 
-from centerloss_core import training
 from centerloss_core.interrupts import InterruptedRunError
-from centerloss_core.training import resume, train
+from centerloss_core.training import run as training
+from centerloss_core.training.run import resume, train
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 

@@ -112,7 +112,7 @@ def test_other_backends_are_refused_in_a_line(backend: str, tmp_path: Path) -> N
 
 _ONE_STEP = """
 from pathlib import Path
-from centerloss_core.checkpoints import restore_state
+from centerloss_core.training.state import restore_state
 from test_tensorboard import expected_scalars, read, rows_of, scalars_of
 from test_train_step import batch, make_step, random_split, save_arrays
 

@@ -20,7 +20,7 @@ train: {iterations: %d, batch_size: 10, learning_rate: 1e-3, log_every: 7, check
 # The command line, with an alarm clock that starts to run after the first step, which compiles.
 _KILLED_LATER = """
 import os, signal, threading
-from centerloss_core.train_step import TrainStep
+from centerloss_core.training.step import TrainStep
 take = TrainStep.__call__
 clock = threading.Timer(float(os.environ["KILL_AFTER"]), os.kill, (os.getpid(), signal.SIGKILL))
 def take_and_start_the_clock(*arguments):

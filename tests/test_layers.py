@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from centerloss_core.layers import BatchNorm, PReLU
+from centerloss_core.networks.layers import BatchNorm, PReLU
 
 tf = pytest.importorskip("tensorflow")
 

@@ -12,7 +12,7 @@ import pytest
 from test_cli import QUICKSTART, cl, environment
 
 from centerloss_core.config import load_config
-from centerloss_core.listing import (
+from centerloss_core.run_directory.listing import (
     ListingError,
     RunRow,
     choose_rows,
@@ -20,7 +20,7 @@ from centerloss_core.listing import (
     list_runs,
     sort_rows,
 )
-from centerloss_core.runs import Run
+from centerloss_core.run_directory.writer import Run
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEYS = [
@@ -151,7 +151,7 @@ def test_a_run_that_ends_while_it_is_looked_at_is_not_called_stopped(
     def end(directory: Path) -> None:
         (directory / "run.json").write_text(json.dumps(manifest()))
 
-    monkeypatch.setattr("centerloss_core.listing.holder", end)
+    monkeypatch.setattr("centerloss_core.run_directory.listing.holder", end)
     assert only(path).status == "completed"
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from test_cli import QUICKSTART, cl, environment
 
-from centerloss_core.locks import DirectoryLock, InUseError, ReplacedError, holder
+from centerloss_core.run_directory.lock import DirectoryLock, InUseError, ReplacedError, holder
 
 # Sixteen processes want the same run directory at the same moment: a new one, or one whose process was killed.
 _ROUNDS = """
 import os, sys
 from pathlib import Path
 from centerloss_core.config import load_config
-from centerloss_core.runs import Run
+from centerloss_core.run_directory.writer import Run
 from centerloss_core.errors import ExpectedError
 
 config = load_config(Path(sys.argv[1]))
@@ -198,7 +198,7 @@ def test_a_lock_that_was_given_back_is_no_lock(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["--resume", "run"], ["--config", QUICKSTART, "--run-dir", "run"]])
 def test_the_command_names_who_has_the_directory(arguments: list[str | Path], tmp_path: Path) -> None:
     from centerloss_core.config import load_config
-    from centerloss_core.runs import Run
+    from centerloss_core.run_directory.writer import Run
 
     with Run.create(tmp_path / "run", load_config(QUICKSTART), {}):
         done = cl("train", *arguments, cwd=tmp_path)
@@ -251,7 +251,8 @@ def test_a_lock_that_is_no_file_of_ours_is_refused_and_what_it_leads_to_is_left_
 
 def test_whoever_looks_whether_a_directory_is_in_use_keeps_nobody_out(tmp_path: Path) -> None:
     """`cl runs` may look at the very moment in which a run is resumed."""
-    looker = "import sys\nfrom pathlib import Path\nfrom centerloss_core.locks import holder\nprint(1, flush=True)\n"
+    looker = "import sys\nfrom pathlib import Path\n"
+    looker += "from centerloss_core.run_directory.lock import holder\nprint(1, flush=True)\n"
     looker += "while True: holder(Path(sys.argv[1]))"
     with subprocess.Popen(
         [sys.executable, "-c", looker, tmp_path], env=environment(), stdout=subprocess.PIPE

@@ -22,16 +22,16 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from typer.testing import CliRunner
 
 from centerloss_core.errors import ExpectedError
-from centerloss_core.features import FeatureDump, FeatureFileError, write_features
-from centerloss_core.locks import DirectoryLock, InUseError
-from centerloss_core.measures import EvaluationError, Step, evaluate_directory, evaluate_split
-from centerloss_core.measures.clusters import davies_bouldin, silhouette
-from centerloss_core.measures.evaluate import STEPS
-from centerloss_core.measures.neighbors import mean_accuracy, neighbor_accuracy
-from centerloss_core.measures.per_class import confusion, per_class
-from centerloss_core.measures.sample import balanced_sample
-from centerloss_core.measures.verification import PairFigures, Verification, _figures, verification
-from centerloss_core.runs import read_json
+from centerloss_core.metrics.clusters import davies_bouldin, silhouette
+from centerloss_core.metrics.directory import EvaluationError, Step, evaluate_directory
+from centerloss_core.metrics.evaluate import STEPS, evaluate_split
+from centerloss_core.metrics.neighbors import mean_accuracy, neighbor_accuracy
+from centerloss_core.metrics.per_class import confusion, per_class
+from centerloss_core.metrics.sample import balanced_sample
+from centerloss_core.metrics.verification import PairFigures, Verification, _figures, verification
+from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, write_features
+from centerloss_core.run_directory.lock import DirectoryLock, InUseError
+from centerloss_core.run_directory.writer import read_json
 from cli.app import app
 
 ROOT = Path(__file__).parent.parent
@@ -1011,7 +1011,7 @@ def test_no_framework_is_loaded(tmp_path: Path) -> None:
     loaded = (
         "print([name for name in ('sklearn', 'scipy', 'tensorflow', 'jax', 'keras') if name in sys.modules])"
     )
-    assert python(f"import sys, centerloss_core.measures, cli.evaluate; {loaded}", cwd=tmp_path) == "[]"
+    assert python(f"import sys, centerloss_core.metrics, cli.evaluate; {loaded}", cwd=tmp_path) == "[]"
     program = f"import sys; from centerloss_core import measures; from pathlib import Path; {{}}; {loaded}"
     assert (
         python(program.format("measures.evaluate_directory(Path('run'))"), cwd=tmp_path)
@@ -1025,7 +1025,7 @@ def test_ten_thousand_images_stay_below_half_a_gigabyte(tmp_path: Path) -> None:
     for name in ("test", "train"):
         write_features(path / "features" / f"{name}-final.npz", make_dump(n=10_000, k=10))
     program = (
-        "import resource, sys; from pathlib import Path; from centerloss_core.measures import evaluate_directory\n"
+        "import resource, sys; from pathlib import Path; from centerloss_core.metrics import evaluate_directory\n"
         "evaluate_directory(Path('run'))\n"
         "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "print(peak // (1024 if sys.platform == 'linux' else 1024 * 1024))"

@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import accuracy_score, calinski_harabasz_score, pairwise_distances
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
-from centerloss_core.features import FeatureDump
-from centerloss_core.metrics import separation
+from centerloss_core.metrics.separation import separation
+from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 
 def make_dump(n: int = 500, d: int = 2, k: int = 10, seed: int = 0) -> FeatureDump:

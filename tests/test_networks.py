@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from centerloss_core.config import Model
-from centerloss_core.networks import lenets_plus_plus
+from centerloss_core.networks.lenets_plus_plus import lenets_plus_plus
 
 
 @pytest.fixture(autouse=True)

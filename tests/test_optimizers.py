@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from centerloss_core.config import Train
-from centerloss_core.muon import orthonormal_columns
-from centerloss_core.optimizers import build_optimizer
+from centerloss_core.optimizers.build import build_optimizer
+from centerloss_core.optimizers.muon import orthonormal_columns
 
 tf = pytest.importorskip("tensorflow")
 

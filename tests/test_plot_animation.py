@@ -10,13 +10,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from test_plotting import WEIGHTS, make_dump, make_run, make_sweep, plotted, words
 
-from centerloss_core.features import FeatureDump, write_features
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.animation import MAX_FRAMES, Film, Screen, read_film
 from centerloss_core.plotting.drawing import _alone, _read_cell
 from centerloss_core.plotting.grid import arrange
 from centerloss_core.plotting.limits import Limits, follow
 from centerloss_core.plotting.records import read_run, read_snapshot, read_sweep
+from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,6 @@ from matplotlib.text import Text
 from test_plotting import make_dump, make_grid, make_run, make_snapshot, make_sweep, plotted, words
 from typer.testing import CliRunner
 
-from centerloss_core.features import FeatureDump
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.animation import Film, Moment, Screen
 from centerloss_core.plotting.curves import curves_figure
@@ -25,6 +24,7 @@ from centerloss_core.plotting.post import post_panel
 from centerloss_core.plotting.records import History, Run, Snapshot, SweepPoint
 from centerloss_core.plotting.regions import regions_figure
 from centerloss_core.plotting.scatter import legend_handles, scatter_figure
+from centerloss_core.run_directory.feature_dumps import FeatureDump
 from cli.app import app
 
 

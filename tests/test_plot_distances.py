@@ -5,10 +5,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from test_plotting import make_dump, make_snapshot, words
 
-from centerloss_core.features import FeatureDump
-from centerloss_core.metrics import separation
+from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting.histogram import distances, distances_figure
 from centerloss_core.plotting.records import Snapshot
+from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 
 def snapshot_of(dump: FeatureDump) -> Snapshot:

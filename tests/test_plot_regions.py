@@ -12,13 +12,13 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from test_plotting import make_dump, make_run, make_snapshot, words
 
-from centerloss_core.checkpoint_files import Position, write_checkpoint
-from centerloss_core.features import FeatureDump, write_features
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.head import HeadError, SoftmaxHead, read_head
 from centerloss_core.plotting.records import Snapshot
 from centerloss_core.plotting.regions import regions_figure
 from centerloss_core.plotting.style import DIGIT_COLORS
+from centerloss_core.run_directory.checkpoints import Position, write_checkpoint
+from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
 
 
 def make_head(seed: int = 0) -> SoftmaxHead:

@@ -10,10 +10,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from test_plotting import make_dump, make_run, make_sweep, words
 
-from centerloss_core.features import FeatureDump, write_features
-from centerloss_core.metrics import separation
+from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.seeds import Measured, seeds_figure
+from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
 
 
 def measured(weight: float, seed: int, alpha: float = 0.5) -> Measured:

@@ -22,9 +22,7 @@ from typer.testing import CliRunner
 
 from centerloss_core.config import load_config
 from centerloss_core.errors import ExpectedError
-from centerloss_core.features import FeatureDump, FeatureFileError, write_features
-from centerloss_core.locks import DirectoryLock
-from centerloss_core.metrics import separation
+from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.drawing import _read_cell, _read_or_leave_out
@@ -46,6 +44,8 @@ from centerloss_core.plotting.records import (
 from centerloss_core.plotting.regions import regions_figure
 from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.style import DIGIT_COLORS
+from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, write_features
+from centerloss_core.run_directory.lock import DirectoryLock
 from cli.app import app
 
 WEIGHTS = (0.0, 0.01, 0.1, 1.0)

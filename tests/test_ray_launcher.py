@@ -19,7 +19,7 @@ import pytest
 from test_cli import cl, environment
 from test_sweep_resume import SWEEP
 
-from centerloss_core.locks import DirectoryLock, holder
+from centerloss_core.run_directory.lock import DirectoryLock, holder
 from centerloss_core.sweeps.launchers import (
     LauncherError,
     Task,

@@ -23,15 +23,15 @@ from typer.testing import CliRunner
 from centerloss_core.config import dump_yaml, load_config
 from centerloss_core.datasets import load_dataset
 from centerloss_core.errors import ExpectedError
-from centerloss_core.features import FeatureDump, FeatureFileError, write_features
-from centerloss_core.locks import DirectoryLock
-from centerloss_core.metrics import nearest
+from centerloss_core.metrics.separation import nearest
 from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.report import ReportError, digits, write_report
 from centerloss_core.report.curves import curve_plots, looks_of
 from centerloss_core.report.frames import choose_frames, own_center_distances, taken_pairs
 from centerloss_core.report.markup import json_in_script
 from centerloss_core.report.reading import read_directory
+from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, write_features
+from centerloss_core.run_directory.lock import DirectoryLock
 from cli.app import app
 
 ROOT = Path(__file__).parent.parent

@@ -19,9 +19,9 @@ from PIL import Image
 
 from centerloss_core.config import dump_yaml, load_config
 from centerloss_core.datasets import Dataset, load_dataset
-from centerloss_core.features import FeatureDump, write_features
-from centerloss_core.metrics import nearest, separation
+from centerloss_core.metrics.separation import nearest, separation
 from centerloss_core.report import write_report
+from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
 
 webdriver = pytest.importorskip(
     "selenium.webdriver", reason="selenium is not installed: pip install -e .[dev]"

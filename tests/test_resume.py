@@ -14,15 +14,18 @@ import numpy as np
 import pytest
 from comparing import LAST_STEP, STEPS_PER_EPOCH, config, outcome, stop_at, stopped_run
 
-from centerloss_core import checkpoint_files, fitting, saving, training
-from centerloss_core.changes import ChangedError
-from centerloss_core.checkpoint_files import CheckpointError
 from centerloss_core.config import Train
 from centerloss_core.errors import ExpectedError
 from centerloss_core.interrupts import InterruptedRunError
-from centerloss_core.locks import DirectoryLock, InUseError, ReplacedError
-from centerloss_core.runs import Run, RunError
-from centerloss_core.training import resume, train
+from centerloss_core.run_directory import checkpoints as checkpoint_files
+from centerloss_core.run_directory.checkpoints import CheckpointError
+from centerloss_core.run_directory.lock import DirectoryLock, InUseError, ReplacedError
+from centerloss_core.run_directory.resume_check import ChangedError
+from centerloss_core.run_directory.writer import Run, RunError
+from centerloss_core.training import fit as fitting
+from centerloss_core.training import run as training
+from centerloss_core.training import saving
+from centerloss_core.training.run import resume, train
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 
@@ -194,7 +197,7 @@ def test_a_run_of_another_format_is_refused(stopped: Path, tmp_path: Path) -> No
 
 def resign(checkpoint: Path) -> None:
     """Make SHA256SUMS agree with whatever is there, as a stranger can."""
-    from centerloss_core import checkpoint_files
+    from centerloss_core.run_directory import checkpoints as checkpoint_files
 
     (checkpoint / "SHA256SUMS").write_bytes(checkpoint_files._sums(checkpoint))
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from centerloss_core.config import Config, load_config
-from centerloss_core.locks import DirectoryLock, InUseError, ReplacedError
-from centerloss_core.runs import (
+from centerloss_core.run_directory.lock import DirectoryLock, InUseError, ReplacedError
+from centerloss_core.run_directory.writer import (
     Run,
     RunError,
     begun_config,

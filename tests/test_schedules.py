@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from centerloss_core.config import Loss, Train
-from centerloss_core.schedules import lambda_in_force, learning_rate
+from centerloss_core.training.schedules import lambda_in_force, learning_rate
 
 
 def make_train(**settings: Any) -> Train:

@@ -18,7 +18,7 @@ from test_cli import cl, environment
 
 from centerloss_core.config import ConfigError, Slurm, load_document, sweep_section
 from centerloss_core.devices import THREAD_VARIABLES
-from centerloss_core.locks import holder
+from centerloss_core.run_directory.lock import holder
 from centerloss_core.sweeps import Launch, plan
 from centerloss_core.sweeps.grid import write_points
 from centerloss_core.sweeps.launchers import LauncherError, Task, open_launcher, slurm_notes, slurm_submission

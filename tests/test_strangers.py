@@ -13,16 +13,15 @@ import pytest
 from test_cli import environment
 from test_plotting import make_run, make_sweep
 
-from centerloss_core import strangers
 from centerloss_core.config import dump_yaml, load_document
 from centerloss_core.errors import ExpectedError
-from centerloss_core.measures import evaluate_directory
-from centerloss_core.measures.directory import EvaluationError
+from centerloss_core.files import untrusted as strangers
+from centerloss_core.files.untrusted import LinkError
+from centerloss_core.metrics.directory import EvaluationError, evaluate_directory
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.records import read_history, read_run
 from centerloss_core.report import write_report
-from centerloss_core.runs import Run, begun_config, last_row, read_manifest
-from centerloss_core.strangers import LinkError
+from centerloss_core.run_directory.writer import Run, begun_config, last_row, read_manifest
 from centerloss_core.sweeps import Point, plan, read_summary, read_sweep, resume_sweep
 from centerloss_core.sweeps import sweep as sweep_module
 from centerloss_core.sweeps.grid import write_points

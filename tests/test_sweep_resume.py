@@ -9,9 +9,9 @@ import pytest
 from test_cli import ROOT, cl
 from test_conductor import FakeLauncher, completes
 
-from centerloss_core import checkpoint_files
-from centerloss_core.changes import ChangedError
 from centerloss_core.devices import threads_of_this_process
+from centerloss_core.run_directory import checkpoints as checkpoint_files
+from centerloss_core.run_directory.resume_check import ChangedError
 from centerloss_core.sweeps import (
     Launch,
     conductor,

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from test_cli import QUICKSTART, TINY, cl, environment
 
-from centerloss_core import tensorboard as ours
 from centerloss_core.config import Config, load_config
-from centerloss_core.features import FeatureDump
-from centerloss_core.runs import Run
-from centerloss_core.tensorboard import Board, TensorBoardError
-from centerloss_core.training import train
+from centerloss_core.run_directory.feature_dumps import FeatureDump
+from centerloss_core.run_directory.writer import Run
+from centerloss_core.training import tensorboard as ours
+from centerloss_core.training.run import train
+from centerloss_core.training.tensorboard import Board, TensorBoardError
 
 ASKED = ("train.tensorboard=true",)
 
@@ -106,7 +106,7 @@ def test_a_missing_extra_is_one_line_before_anything_is_made(tmp_path: Path) -> 
 
 def test_what_is_not_asked_for_is_not_imported(tmp_path: Path) -> None:
     program = (
-        "import sys, centerloss_core.runs\n"
+        "import sys, centerloss_core.run_directory.writer\n"
         "print([name for name in ('tensorboard', 'numpy', 'PIL', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run(
@@ -271,7 +271,7 @@ def test_a_resumed_run_shows_each_step_once_and_ends_the_same(
 ) -> None:
     from comparing import outcome, stopped_run
 
-    from centerloss_core.training import resume
+    from centerloss_core.training.run import resume
 
     path = tmp_path / "run"
     stopped_run(path, step, *ASKED)
@@ -290,7 +290,7 @@ def test_a_resumed_run_shows_each_step_once_and_ends_the_same(
 def assert_is_shown_whole(path: Path) -> None:
     """Every row of the log, a picture for each epoch, and the test digits, each where its feature is."""
     from centerloss_core.datasets import load_dataset
-    from centerloss_core.features import read_features
+    from centerloss_core.run_directory.feature_dumps import read_features
 
     config = load_config(path / "config.yaml")
     events = read(path)

@@ -35,7 +35,7 @@ from pathlib import Path
 
 import rich.live
 
-from centerloss_core.callbacks import Progress
+from centerloss_core.training.interval_log import Progress
 from centerloss_core.config import load_config
 from centerloss_core.devices import chatter_to
 from cli import console
@@ -297,7 +297,7 @@ def test_a_line_has_an_end_and_json_is_whole(capsys: Any) -> None:
 
 LIVE = f"""
 from cli import console
-from centerloss_core.measures import Step
+from centerloss_core.metrics.directory import Step
 
 with console.evaluation_progress(quiet=False) as show:
     show(Step(run={EVIL.replace(chr(0xD800), "")!r}, number=1, total=2, split="test", what="distances"))

@@ -11,17 +11,17 @@ import keras
 import numpy as np
 import pytest
 
-from centerloss_core.array_files import write_arrays
-from centerloss_core.center_loss import CenterLoss
-from centerloss_core.checkpoint_files import CheckpointError
-from centerloss_core.checkpoints import restore_state
-from centerloss_core.checkpoints import state_of as arrays_of
 from centerloss_core.config import Model, Train
 from centerloss_core.datasets import Split
 from centerloss_core.errors import DivergedError
-from centerloss_core.evaluation import extract
-from centerloss_core.networks import lenets_plus_plus
-from centerloss_core.train_step import TrainStep
+from centerloss_core.files.arrays import write_arrays
+from centerloss_core.losses.center_loss import CenterLoss
+from centerloss_core.networks.lenets_plus_plus import lenets_plus_plus
+from centerloss_core.run_directory.checkpoints import CheckpointError
+from centerloss_core.training.evaluation import extract
+from centerloss_core.training.state import restore_state
+from centerloss_core.training.state import state_of as arrays_of
+from centerloss_core.training.step import TrainStep
 
 IMAGES = 40
 ON_JAX = keras.backend.backend() == "jax"

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from centerloss_core.callbacks import Progress
 from centerloss_core.config import Config, load_config
 from centerloss_core.datasets import load_dataset
 from centerloss_core.errors import DivergedError
 from centerloss_core.interrupts import InterruptedRunError
-from centerloss_core.runs import RunError
-from centerloss_core.training import Result, train
+from centerloss_core.run_directory.writer import RunError
+from centerloss_core.training.interval_log import Progress
+from centerloss_core.training.run import Result, train
 
 CHECKPOINT = ("SHA256SUMS", "config.yaml", "position.json", "state.npz")
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"

@@ -20,7 +20,7 @@ import yaml
 from centerloss_core.config.problems import ConfigError, Problem, listed, printable, shortened, shown
 from centerloss_core.config.schema import Config, ConfigFile
 from centerloss_core.config.tree import KeyPath, Origin, Source, Tree
-from centerloss_core.strangers import open_to_read
+from centerloss_core.files.untrusted import open_to_read
 
 # A config has about 2 kB; PyYAML reads about 100 kB a second.
 MOST_BYTES = 32 * 1024

@@ -7,10 +7,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from centerloss_core.array_files import open_archive
 from centerloss_core.datasets.arrays import UInt8Array
 from centerloss_core.datasets.errors import DataError
 from centerloss_core.datasets.known_files import KnownFile
+from centerloss_core.files.arrays import open_archive
 
 
 def read_npz(path: Path, files: tuple[KnownFile, ...]) -> list[UInt8Array]:

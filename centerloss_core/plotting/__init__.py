@@ -16,6 +16,6 @@
 
 from centerloss_core.plotting.directory import plot_directory
 from centerloss_core.plotting.errors import PlotError
-from centerloss_core.plotting.order import FORMATS, SPLITS, STYLES
+from centerloss_core.plotting.request import FORMATS, SPLITS, STYLES
 
 __all__ = ["FORMATS", "SPLITS", "STYLES", "PlotError", "plot_directory"]

@@ -15,16 +15,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from centerloss_core.features import FeatureFileError, read_features
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import Limits, follow, limits_of, union
 from centerloss_core.plotting.panel import write_status
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.records import epoch_dumps
-from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.scatter import draw_features, legend_handles
 from centerloss_core.plotting.style import DIGIT_COLORS
+from centerloss_core.plotting.text_fit import fit
 from centerloss_core.plotting.titles import numbers_title
+from centerloss_core.run_directory.feature_dumps import FeatureFileError, read_features
 
 MAX_FRAMES = 60
 _DPI = 100

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from centerloss_core.formatting import on_axis
 from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.plotting.records import History, Row, Run
-from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.style import DIGIT_COLORS, INK
+from centerloss_core.plotting.text_fit import fit
 from centerloss_core.plotting.titles import run_title
-from centerloss_core.written import on_axis
 
 _DPI = 110
 _SIZE = (9.0, 8.2)  # inches

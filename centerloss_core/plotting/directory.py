@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from centerloss_core.directories import what_is_missing
 from centerloss_core.plotting.errors import PlotError
-from centerloss_core.plotting.order import (
+from centerloss_core.plotting.records import is_run, is_sweep
+from centerloss_core.plotting.request import (
     SPLITS,
     STYLES,
     Order,
@@ -14,7 +14,7 @@ from centerloss_core.plotting.order import (
     choose_figures,
     choose_format,
 )
-from centerloss_core.plotting.records import is_run, is_sweep
+from centerloss_core.run_directory.advice import what_is_missing
 
 
 def plot_directory(

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from centerloss_core.directories import how_to_finish, status_of
-from centerloss_core.features import FeatureFileError
+from centerloss_core.files.untrusted import own_folder
 from centerloss_core.plotting.animation import MAX_FRAMES, read_film
 from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.errors import PlotError
@@ -15,7 +14,6 @@ from centerloss_core.plotting.film import has_ffmpeg, save_film
 from centerloss_core.plotting.grid import Cell, Grid, arrange
 from centerloss_core.plotting.head import HeadError, read_head
 from centerloss_core.plotting.histogram import distances_figure
-from centerloss_core.plotting.order import OF_A_RUN, Order
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.post import post_figure, post_panel
 from centerloss_core.plotting.records import (
@@ -30,12 +28,14 @@ from centerloss_core.plotting.records import (
     read_sweep,
 )
 from centerloss_core.plotting.regions import regions_figure
+from centerloss_core.plotting.request import OF_A_RUN, Order
 from centerloss_core.plotting.save import save_figure
 from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.seeds import has_spread, measure, seeds_figure
 from centerloss_core.plotting.style import house_style
-from centerloss_core.runs import RunError, read_manifest
-from centerloss_core.strangers import own_folder
+from centerloss_core.run_directory.advice import how_to_finish, status_of
+from centerloss_core.run_directory.feature_dumps import FeatureFileError
+from centerloss_core.run_directory.writer import RunError, read_manifest
 
 
 def plot_run(directory: Path, order: Order) -> list[Path]:

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image
 
-from centerloss_core.atomic import atomic_write
+from centerloss_core.files.atomic import atomic_write
 from centerloss_core.plotting.animation import Film, Screen
 from centerloss_core.plotting.errors import PlotError
 from centerloss_core.plotting.style import DIGIT_COLORS

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.array_files import Header
-from centerloss_core.checkpoint_files import CheckpointError, read_state
 from centerloss_core.errors import ExpectedError
-from centerloss_core.features import FeatureDump
+from centerloss_core.files.arrays import Header
+from centerloss_core.run_directory.checkpoints import CheckpointError, read_state
+from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 _KERNEL, _BIAS = "network/head/kernel", "network/head/bias"
 # The state of the network here takes 10 MB; a file that asks for this much is not ours.

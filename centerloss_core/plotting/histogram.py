@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from centerloss_core.features import FeatureDump
-from centerloss_core.metrics import separation
+from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting.records import Snapshot
-from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.style import DIGIT_COLORS, INK
+from centerloss_core.plotting.text_fit import fit
 from centerloss_core.plotting.titles import settings_title
+from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 _DPI = 110
 _SIZE = (8.2, 4.3)  # inches

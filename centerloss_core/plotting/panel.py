@@ -7,9 +7,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import Limits, limits_of
 from centerloss_core.plotting.plane import Plane, project
-from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.scatter import DPI, draw_features, legend_handles
 from centerloss_core.plotting.style import DIGIT_COLORS, FAINT
+from centerloss_core.plotting.text_fit import fit
 from centerloss_core.plotting.titles import numbers_title
 
 _CELL = (4.5, 4.75)  # inches

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.features import FeatureDump
+from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from centerloss_core.plotting.limits import Limits, union
 from centerloss_core.plotting.panel import write_status
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.records import Snapshot
-from centerloss_core.plotting.room import fit, ruler
 from centerloss_core.plotting.scatter import mark_centers
 from centerloss_core.plotting.style import rainbow
+from centerloss_core.plotting.text_fit import fit, ruler
 from centerloss_core.plotting.titles import settings_title
 
 DPI = 100

@@ -8,11 +8,11 @@ from typing import Any
 
 from centerloss_core.config.problems import shortened
 from centerloss_core.errors import PUT_BACK
-from centerloss_core.features import FeatureDump, read_features
+from centerloss_core.files.untrusted import TooManyRowsError, read_rows, read_text
+from centerloss_core.formatting import finite
 from centerloss_core.plotting.errors import PlotError
-from centerloss_core.strangers import TooManyRowsError, read_rows, read_text
+from centerloss_core.run_directory.feature_dumps import FeatureDump, read_features
 from centerloss_core.sweeps.summary import SUMMARY, read_summary
-from centerloss_core.written import finite
 
 Row = dict[str, Any]
 

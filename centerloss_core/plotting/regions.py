@@ -17,9 +17,9 @@ from centerloss_core.plotting.head import SoftmaxHead
 from centerloss_core.plotting.limits import Limits, limits_of
 from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.records import Snapshot
-from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.scatter import legend_handles, mark_centers
 from centerloss_core.plotting.style import DIGIT_COLORS, INK, class_colors
+from centerloss_core.plotting.text_fit import fit
 from centerloss_core.plotting.titles import percent, settings_title
 
 _DPI = 110

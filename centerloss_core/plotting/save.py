@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from centerloss_core.atomic import atomic_write
+from centerloss_core.files.atomic import atomic_write
 
 # Dates and version numbers would make two equal figures differ.
 _NO_METADATA = {

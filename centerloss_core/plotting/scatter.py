@@ -12,12 +12,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from centerloss_core.plotting.digit_places import digit_places
+from centerloss_core.plotting.label_places import digit_places
 from centerloss_core.plotting.limits import Limits, limits_of
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.records import Snapshot
-from centerloss_core.plotting.room import fit
 from centerloss_core.plotting.style import DIGIT_COLORS, class_colors
+from centerloss_core.plotting.text_fit import fit
 from centerloss_core.plotting.titles import numbers_title, settings_title
 
 DPI = 110

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from centerloss_core.metrics import SeparationMetrics, separation
+from centerloss_core.formatting import exact
+from centerloss_core.metrics.separation import SeparationMetrics, separation
 from centerloss_core.plotting.grid import Cell
-from centerloss_core.plotting.room import fit, ruler
 from centerloss_core.plotting.style import DIGIT_COLORS, INK
+from centerloss_core.plotting.text_fit import fit, ruler
 from centerloss_core.plotting.titles import number
-from centerloss_core.written import exact
 
 _DPI = 110
 _SIZE = (9.6, 4.0)  # inches

@@ -1,9 +1,9 @@
 """The words over a figure."""
 
-from centerloss_core.features import FeatureDump
-from centerloss_core.metrics import separation
+from centerloss_core.formatting import exact
+from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting.records import Run, Snapshot
-from centerloss_core.written import exact
+from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 
 def number(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.measures.per_class import confusion
+from centerloss_core.metrics.per_class import confusion
 from centerloss_core.report.frames import Panel
 from centerloss_core.report.markup import escape
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from centerloss_core.formatting import finite, number, on_axis
 from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.plotting.records import Row
 from centerloss_core.report.empty import empty_figure
 from centerloss_core.report.reading import Record
-from centerloss_core.written import finite, number, on_axis
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from centerloss_core.comparison import differing
 from centerloss_core.config import dump_yaml
+from centerloss_core.formatting import plain_setting
 from centerloss_core.report.markup import escape, table
 from centerloss_core.report.reading import Record
-from centerloss_core.written import plain_setting
+from centerloss_core.run_directory.comparison import differing
 
 
 def differences(records: Sequence[Record], detailed: Sequence[Record]) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from centerloss_core.measures.names import CLASS_FIGURES, CLUSTERS, RECOGNITION, VERIFICATION
+from centerloss_core.formatting import number
+from centerloss_core.metrics.names import CLASS_FIGURES, CLUSTERS, RECOGNITION, VERIFICATION
 from centerloss_core.report.markup import cell, escape, mapping, row_name, sortable
 from centerloss_core.report.reading import Record
 from centerloss_core.report.seeds import has_seeds
 from centerloss_core.report.tables import best_of
-from centerloss_core.written import number
 
 _SPLITS = ("test", "train")
 _KINDS = (

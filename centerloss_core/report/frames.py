@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.features import FeatureDump, FeatureFileError, read_features
-from centerloss_core.metrics import nearest
+from centerloss_core.metrics.separation import nearest
 from centerloss_core.plotting.plane import project
 from centerloss_core.report.reading import Record
+from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, read_features
 
 # Bytes of base64. With Bokeh's script (1.3 MB), 10,000 digits (1.4 MB) and the tables the file stays below 8 MB.
 BUDGET = 4_400_000

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from centerloss_core.atomic import atomic_write
+from centerloss_core.files.atomic import atomic_write
 from centerloss_core.report.charts import draw
-from centerloss_core.report.digits import COLUMNS, Digits, find_digits
 from centerloss_core.report.errors import ReportError
 from centerloss_core.report.frames import MAX_PANELS, Shown, as_classes, as_payload, choose_frames, packed
 from centerloss_core.report.page import page
 from centerloss_core.report.reading import Contents, Record, read_directory
+from centerloss_core.report.thumbnails import COLUMNS, Digits, find_digits
 
 DEFAULT_NAME = "report.html"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any
 
-from centerloss_core.written import finite
+from centerloss_core.formatting import finite
 
 
 def escape(value: object) -> str:

@@ -12,7 +12,6 @@ from centerloss_core.report.charts import Charts, script
 from centerloss_core.report.confusion import confusion_tables
 from centerloss_core.report.curves import Curve, Look
 from centerloss_core.report.differences import differences
-from centerloss_core.report.digits import COLUMNS, TILE, Digits
 from centerloss_core.report.evaluations import evaluation_tables
 from centerloss_core.report.frames import Panel, Shown
 from centerloss_core.report.markup import escape, json_in_script
@@ -20,6 +19,7 @@ from centerloss_core.report.origin import origin
 from centerloss_core.report.reading import Contents, Record, sweep_data
 from centerloss_core.report.seeds import seeds_table
 from centerloss_core.report.tables import epoch_tables, metric_table
+from centerloss_core.report.thumbnails import COLUMNS, TILE, Digits
 
 _HINTS = (
     "Hover or tap a point to see its digit. The tools above a panel pan, zoom and select, by box or lasso; Ctrl and "

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.config import Config, load_config
-from centerloss_core.directories import what_is_missing
 from centerloss_core.errors import ExpectedError
-from centerloss_core.listing import status_now
-from centerloss_core.locks import holder
+from centerloss_core.formatting import exact, finite, number
 from centerloss_core.plotting import PlotError
 from centerloss_core.plotting.records import History, Run, is_run, is_sweep, read_history, read_run
 from centerloss_core.report.errors import ReportError
 from centerloss_core.report.markup import mapping
-from centerloss_core.runs import MANIFEST, read_json, read_manifest
+from centerloss_core.run_directory.advice import what_is_missing
+from centerloss_core.run_directory.listing import status_now
+from centerloss_core.run_directory.lock import holder
+from centerloss_core.run_directory.writer import MANIFEST, read_json, read_manifest
 from centerloss_core.sweeps import read_summary
-from centerloss_core.written import exact, finite, number
 
 
 @dataclass(eq=False)

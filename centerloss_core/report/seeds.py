@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from centerloss_core.measures.names import Name
+from centerloss_core.formatting import exact, finite, number, percent
+from centerloss_core.metrics.names import Name
 from centerloss_core.report.markup import cell, escape, mapping, sortable, spread_cell
 from centerloss_core.report.reading import Record
-from centerloss_core.written import exact, finite, number, percent
 
 _SOFTMAX = Name("accuracy", "softmax", percent, "most")
 _CENTER = Name("nearest_center_accuracy", "nearest center", percent, "most")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from centerloss_core.measures.names import Name
+from centerloss_core.formatting import duration, exact, finite, number, percent
+from centerloss_core.metrics.names import Name
 from centerloss_core.report.markup import cell, escape, mapping, row_name, sortable, table
 from centerloss_core.report.reading import Record
 from centerloss_core.report.seeds import has_seeds
-from centerloss_core.written import duration, exact, finite, number, percent
 
 _GRID = (
     ("λ", "weight", exact),

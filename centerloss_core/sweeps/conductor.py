@@ -11,9 +11,9 @@ from typing import Any
 
 from centerloss_core.config import Resources
 from centerloss_core.interrupts import StopRequest
-from centerloss_core.locks import DirectoryLock
-from centerloss_core.sweeps.endings import take_note
+from centerloss_core.run_directory.lock import DirectoryLock
 from centerloss_core.sweeps.launchers import Ending, Launch, Launcher, Task
+from centerloss_core.sweeps.outcomes import take_note
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import write_summary
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from centerloss_core.atomic import new_file
-from centerloss_core.changes import ChangedError, refuse_changes
 from centerloss_core.config import (
     Config,
     ConfigError,
@@ -24,8 +22,10 @@ from centerloss_core.config import (
     sweep_section,
 )
 from centerloss_core.config.schema import MOST_SWEEP_POINTS
-from centerloss_core.runs import MANIFEST, RunError, point_name, refuse_another_config
-from centerloss_core.strangers import read_text
+from centerloss_core.files.atomic import new_file
+from centerloss_core.files.untrusted import read_text
+from centerloss_core.run_directory.resume_check import ChangedError, refuse_changes
+from centerloss_core.run_directory.writer import MANIFEST, RunError, point_name, refuse_another_config
 from centerloss_core.sweeps.summary import SUMMARY
 
 _POINTS = "points"

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from centerloss_core.runs import RunError, last_row, read_manifest
-from centerloss_core.strangers import MOST_BYTES, open_to_read
+from centerloss_core.files.untrusted import MOST_BYTES, open_to_read
+from centerloss_core.formatting import finite
+from centerloss_core.run_directory.writer import RunError, last_row, read_manifest
 from centerloss_core.sweeps.grid import Point
 from centerloss_core.sweeps.launchers.launcher import Started, log_path
-from centerloss_core.written import finite
 
 _FIGURES = (
     "accuracy",

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from centerloss_core.atomic import atomic_write
-from centerloss_core.locks import holder
-from centerloss_core.runs import FORMAT, RunError, read_json, write_json
+from centerloss_core.files.atomic import atomic_write
+from centerloss_core.run_directory.lock import holder
+from centerloss_core.run_directory.writer import FORMAT, RunError, read_json, write_json
 
 if TYPE_CHECKING:
     from centerloss_core.sweeps.states import PointState

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from centerloss_core.atomic import clear_temporaries, new_file, temporaries
 from centerloss_core.config.problems import shortened
-from centerloss_core.diagnosis import Warn
-from centerloss_core.locks import DirectoryLock, holder
-from centerloss_core.provenance import provenance
-from centerloss_core.runs import (
+from centerloss_core.files.atomic import clear_temporaries, new_file, temporaries
+from centerloss_core.files.untrusted import own_folder
+from centerloss_core.run_directory.lock import DirectoryLock, holder
+from centerloss_core.run_directory.provenance import provenance
+from centerloss_core.run_directory.writer import (
     MANIFEST,
     RunError,
     new_directory,
@@ -24,8 +24,6 @@ from centerloss_core.runs import (
     refuse_links,
     take_over,
 )
-from centerloss_core.strangers import own_folder
-from centerloss_core.sweeps.beginnings import as_begun, begun_address, record
 from centerloss_core.sweeps.conductor import Conductor, ShowStates
 from centerloss_core.sweeps.grid import (
     Point,
@@ -35,11 +33,13 @@ from centerloss_core.sweeps.grid import (
     refuse_other_points,
     write_points,
 )
+from centerloss_core.sweeps.launch_record import as_begun, begun_address, record
 from centerloss_core.sweeps.launchers import Launch, LauncherError, log_path, open_launcher, slurm_notes
 from centerloss_core.sweeps.launchers.child import wait_until_free
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.stopping import resumable, stoppable
 from centerloss_core.sweeps.summary import SUMMARY, write_summary
+from centerloss_core.training.diagnosis import Warn
 
 
 def run_sweep(

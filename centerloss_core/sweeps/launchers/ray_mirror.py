@@ -15,9 +15,15 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from centerloss_core.atomic import atomic_directory, atomic_write, new_file, open_own_file, remove_directory
-from centerloss_core.locks import DirectoryLock
-from centerloss_core.runs import MANIFEST
+from centerloss_core.files.atomic import (
+    atomic_directory,
+    atomic_write,
+    new_file,
+    open_own_file,
+    remove_directory,
+)
+from centerloss_core.run_directory.lock import DirectoryLock
+from centerloss_core.run_directory.writer import MANIFEST
 from centerloss_core.sweeps.launchers.launcher import Task
 from centerloss_core.sweeps.launchers.ray_paths import Stamp, checked, is_passed_on
 from centerloss_core.sweeps.launchers.ray_worker import PIECE, SCRATCH, digest_before

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.devices import usable_cores
-from centerloss_core.locks import LOCK, DirectoryLock, holder
+from centerloss_core.run_directory.lock import LOCK, DirectoryLock, holder
 from centerloss_core.sweeps.launchers.launcher import LauncherError
 
 _OLDEST = (2, 54)

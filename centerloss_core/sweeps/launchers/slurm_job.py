@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from centerloss_core.devices import THREAD_VARIABLES
-from centerloss_core.locks import holder
+from centerloss_core.run_directory.lock import holder
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.launcher import Task
 from centerloss_core.sweeps.launchers.slurm_notes import (

@@ -18,8 +18,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from centerloss_core.atomic import atomic_write, open_own_file
-from centerloss_core.strangers import read_object, read_text
+from centerloss_core.files.atomic import atomic_write, open_own_file
+from centerloss_core.files.untrusted import read_object, read_text
 
 TERM, KILL = "TERM", "KILL"
 FOLDER = "slurm"

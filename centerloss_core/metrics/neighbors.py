@@ -1,0 +1,83 @@
+"""Classifiers that know nothing but the training features: nearest class mean and k nearest neighbors.
+
+They tell whether the features themselves separate the classes, whatever the softmax layer makes of them. An image is
+never judged with its own help: where the training images themselves are classified, each is left out in turn.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centerloss_core.metrics.separation import class_means, nearest
+from centerloss_core.run_directory.feature_dumps import FeatureDump
+
+NEIGHBORS = 5
+
+
+def mean_accuracy(train: FeatureDump, test: FeatureDump | None) -> float | None:
+    """Fraction of images whose nearest class mean of the training features is that of their class.
+
+    Args:
+        train: where the means are taken. A class without images in it has none, and its test images are lost.
+        test: the images to classify; None for those of `train`, each against means that it has no part in.
+
+    Returns:
+        The fraction; of equally near means the lowest class wins. None where leaving an image out leaves no mean.
+    """
+    features = train.features.astype(np.float64)
+    present, means = class_means(features, train.labels)
+    if test is not None:
+        chosen = present[nearest(test.features.astype(np.float64), means)]
+        return float((chosen == test.labels).mean())
+    if len(features) == 1:
+        return None
+    # Without image i the mean of its class is m + (m − x_i) / (n_c − 1): as if it were n_c / (n_c − 1) as far away.
+    own = np.searchsorted(present, train.labels)
+    counts = np.bincount(own)[own]
+    squared = np.stack([np.square(features - mean).sum(axis=1) for mean in means], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        farther = np.where(counts > 1, counts / (counts - 1), np.inf)
+        everyone = np.arange(len(features))
+        # The only image of its class leaves no mean behind: infinitely far, not 0 × ∞.
+        squared[everyone, own] = np.where(counts > 1, squared[everyone, own] * farther**2, np.inf)
+    return float((squared.argmin(axis=1) == own).mean())
+
+
+def neighbor_accuracy(
+    train: FeatureDump, test: FeatureDump | None, neighbors: int = NEIGHBORS
+) -> tuple[float | None, int]:
+    """Fraction of images whose class is the most frequent one among their nearest training images.
+
+    Every neighbor has one vote, whatever its distance; of equally frequent classes the lowest wins. Which of several
+    training images at exactly the same distance are the last to be counted is up to scikit-learn.
+
+    Args:
+        train: the images that vote.
+        test: the images to classify; None for those of `train`, each without its own vote.
+        neighbors: how many vote; where there are fewer, all do.
+
+    Returns:
+        The fraction, None where nobody is left to vote, and how many voted.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    others = len(train.labels) - (test is None)
+    voting = min(neighbors, others)
+    if voting == 0:
+        return None, 0
+    # In many dimensions scikit-learn expands ‖x − y‖², which is exact enough only near the origin.
+    middle = train.features.mean(axis=0, dtype=np.float64)
+    finder = NearestNeighbors(n_neighbors=voting).fit(train.features - middle)
+    asked = train if test is None else test
+    found = finder.kneighbors(None if test is None else test.features - middle, return_distance=False)
+    return float((_most_frequent(train.labels[found]) == asked.labels).mean()), voting
+
+
+def _most_frequent(votes: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+    """The most frequent class of each row (n, k) of votes; of equally frequent ones the lowest."""
+    classes = int(votes.max()) + 1
+    cells = np.arange(len(votes))[:, None] * classes + votes  # a row's number makes them wide, uint8 or not
+    counts = np.bincount(cells.ravel(), minlength=len(votes) * classes).reshape(len(votes), classes)
+    winners: NDArray[np.intp] = counts.argmax(axis=1)
+    return winners

@@ -1,0 +1,141 @@
+"""Are these two images of the same class? What a threshold on their distance answers, over many pairs.
+
+It is what center loss was made for: the paper's experiments verify faces of people that training has never seen. Here
+the classes are the digits that training has seen, so the figures compare runs with each other and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from centerloss_core.metrics.sample import balanced_sample
+
+# All their pairs are 1,999,000; of ten classes with 200 images each, 199,000 are of one class.
+IMAGES = 2_000
+# 2 − 2 cos = 2: what a vector without a direction gets, the distance of directions at right angles.
+_RIGHT_ANGLE = np.sqrt(2.0)
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class PairFigures:
+    """How well one distance tells pairs of the same class from the others.
+
+    Attributes:
+        auc: area under the ROC curve: the chance that a pair of one class is nearer than a pair of two classes, ties
+            counting half.
+        eer: equal error rate, where as large a part of the other pairs is accepted as of the same pairs is refused;
+            linear between two points of the ROC curve.
+        tar_at_far_1e2: the largest part of the same pairs that a threshold accepts which accepts at most 1 % of the
+            others. None where there are fewer than 100 others: such a rate cannot be seen.
+        tar_at_far_1e3: likewise for 0.1 % and 1,000.
+
+    All are None where there are no pairs of the same class, or no others.
+    """
+
+    auc: float | None
+    eer: float | None
+    tar_at_far_1e2: float | None
+    tar_at_far_1e3: float | None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Both distances on the pairs of one sample of images.
+
+    Attributes:
+        images: how many take part, as many of each class.
+        same_pairs: pairs of the same class.
+        different_pairs: all other pairs.
+        cosine: figures of the angle at the origin. A feature that is exactly 0 has no direction; to every other it
+            counts as at right angles, cosine 0.
+        euclidean: figures of the Euclidean distance.
+    """
+
+    images: int
+    same_pairs: int
+    different_pairs: int
+    cosine: PairFigures
+    euclidean: PairFigures
+
+
+def verification(
+    features: NDArray[np.float32] | Floats, labels: Labels, images: int = IMAGES
+) -> Verification:
+    """Compare all pairs of a fixed sample of images.
+
+    Args:
+        features: (n, d).
+        labels: (n,) the class of each image.
+        images: at most so many take part; time and memory (about 100 bytes a pair) grow with the square.
+    """
+    chosen = balanced_sample(labels, images)
+    sample, labels = features[chosen].astype(np.float64), labels[chosen]
+    first, second = np.triu_indices(len(chosen), k=1)
+    same = labels[first] == labels[second]
+    pairs = first, second
+    return Verification(
+        images=len(chosen),
+        same_pairs=int(same.sum()),
+        different_pairs=int((~same).sum()),
+        cosine=_figures(_angles(sample)[pairs], same),
+        euclidean=_figures(_distances(sample)[pairs], same),
+    )
+
+
+def _distances(features: Floats) -> Floats:
+    """(n, n) Euclidean distances by differences, so that equal features are exactly 0 apart."""
+    from sklearn.metrics import DistanceMetric
+
+    distances: Floats = DistanceMetric.get_metric("euclidean").pairwise(features)
+    return distances
+
+
+def _angles(features: Floats) -> Floats:
+    """(n, n) distances of the directions, √(2 − 2 cos): they order pairs as the cosine does.
+
+    The cosine itself cannot tell angles below 10⁻⁸ apart: it is 1 for all of them.
+    """
+    largest = np.abs(features).max(axis=1, keepdims=True)
+    without = largest[:, 0] == 0
+    scaled = features / np.where(largest == 0, 1, largest)
+    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
+    distances = _distances(scaled / np.where(lengths == 0, 1, lengths))
+    distances[without] = _RIGHT_ANGLE
+    distances[:, without] = _RIGHT_ANGLE
+    return distances
+
+
+def _figures(distances: Floats, same: NDArray[np.bool_]) -> PairFigures:
+    """The figures of pairs that are accepted up to a distance, from scikit-learn's ROC curve."""
+    from sklearn.metrics import auc, roc_curve
+
+    if same.all() or not same.any():  # also where there are no pairs at all
+        return PairFigures(None, None, None, None)
+    # With all points: those on a straight line, which scikit-learn drops, may be the ones asked for.
+    far, tar, _ = roc_curve(same, -distances, drop_intermediate=False)
+    others = int((~same).sum())
+    return PairFigures(
+        auc=float(auc(far, tar)),
+        eer=_equal_error_rate(far, 1 - tar),
+        tar_at_far_1e2=_accepted(far, tar, 1e-2) if others >= 100 else None,
+        tar_at_far_1e3=_accepted(far, tar, 1e-3) if others >= 1000 else None,
+    )
+
+
+def _equal_error_rate(far: Floats, frr: Floats) -> float:
+    """Where the two rates cross; along the curve `far` rises from 0 to 1 and `frr` falls from 1 to 0."""
+    lead = frr - far
+    after = int(np.argmax(lead <= 0))
+    share = lead[after - 1] / (lead[after - 1] - lead[after])
+    return float(far[after - 1] + share * (far[after] - far[after - 1]))
+
+
+def _accepted(far: Floats, tar: Floats, limit: float) -> float:
+    return float(tar[np.searchsorted(far, limit, side="right") - 1])

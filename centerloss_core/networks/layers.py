@@ -1,0 +1,59 @@
+"""Keras' batch norm and PReLU, computed by our `kernels` where there are some for the backend.
+
+Weights, names, settings and results (to rounding) are those of the Keras layers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+_HAS_KERNELS = keras.backend.backend() == "tensorflow"
+
+
+@keras.saving.register_keras_serializable(package="centerloss")
+class BatchNorm(keras.layers.BatchNormalization):
+    """Batch norm with scale and offset over the last axis of images (m, h, w, c), statistics in float32."""
+
+    def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs: Any) -> None:
+        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        if not (self.scale and self.center and self.axis == -1):
+            raise ValueError(
+                "BatchNorm always has scale and center, over the last axis: take Keras' layer instead."
+            )
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalise; with `training`, by the batch's own statistics, which then move the running ones."""
+        if not _HAS_KERNELS:
+            return super().call(inputs, training=training, mask=mask)
+        from centerloss_core.networks import kernels
+
+        gamma, beta = self.gamma.value, self.beta.value
+        if not (training and self.trainable):
+            running = self.moving_mean.value, self.moving_variance.value
+            return kernels.batch_norm_inference(inputs, gamma, beta, *running, self.epsilon)
+        outputs, *statistics = kernels.batch_norm(inputs, gamma, beta, self.epsilon)
+        for running, batch in zip((self.moving_mean, self.moving_variance), statistics, strict=True):
+            running.assign(running.value * self.momentum + batch * (1 - self.momentum))
+        return outputs
+
+
+@keras.saving.register_keras_serializable(package="centerloss")
+class PReLU(keras.layers.PReLU):
+    """PReLU with one slope per channel, the last axis of images (m, h, w, c)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"shared_axes": [1, 2], **kwargs})
+        if self.shared_axes != [1, 2]:
+            raise ValueError(
+                f"shared_axes is always [1, 2], received {self.shared_axes}: take Keras' layer instead."
+            )
+
+    def call(self, inputs: Any) -> Any:
+        """Inputs where positive, slope · inputs elsewhere."""
+        if not _HAS_KERNELS:
+            return super().call(inputs)
+        from centerloss_core.networks import kernels
+
+        return kernels.prelu(inputs, keras.ops.reshape(self.alpha.value, (-1,)))

@@ -1,0 +1,1 @@
+"""The optimizers of a run: Adam, Muon, SGD."""

@@ -1,0 +1,253 @@
+"""One run, from a config to a finished run directory, as one story; and the same story taken up again."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from centerloss_core import devices
+from centerloss_core.config import Config, ConfigError
+from centerloss_core.datasets import Dataset, load_dataset
+from centerloss_core.devices import Device
+from centerloss_core.errors import DivergedError, OutOfMemoryError, is_out_of_memory
+from centerloss_core.files.atomic import errors_name
+from centerloss_core.interrupts import InterruptedRunError, StopRequest
+from centerloss_core.run_directory.checkpoints import CheckpointError
+from centerloss_core.run_directory.lock import ReplacedError
+from centerloss_core.run_directory.provenance import provenance
+from centerloss_core.run_directory.resume_check import ChangedError
+from centerloss_core.run_directory.writer import Run, begun_config, refuse_changed_config, refuse_existing
+from centerloss_core.training.diagnosis import Warn
+from centerloss_core.training.interval_log import ShowProgress, ignore_progress
+from centerloss_core.training.tensorboard import require_tensorboard
+
+if TYPE_CHECKING:
+    from centerloss_core.training.saving import SavedState
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run reached: its directory and the `metrics` of its `run.json`."""
+
+    path: Path
+    metrics: dict[str, Any]
+
+
+def _ignore(_: str) -> None:
+    """Say nothing; `run.json` keeps every warning anyway."""
+
+
+def train(
+    config: Config, path: Path, *, show: ShowProgress = ignore_progress, warn: Warn = _ignore
+) -> Result:
+    """Train one run into the new directory `path`.
+
+    Args:
+        config: resolved; see `centerloss_core.config`.
+        path: the run directory, which must not exist yet.
+        show: called with a `Progress` once per logging interval.
+        warn: called with each warning; `run.json` keeps them too.
+
+    Raises:
+        DataError: the data is not to be had, or is not what it should be.
+        DeviceError: the device asked for is not there.
+        RunError: the run directory exists or cannot be made.
+        TensorBoardError: the config asks for TensorBoard, and it is not installed.
+        InUseError: another process trains there.
+        DivergedError: the loss became NaN; the run is marked failed.
+        OutOfMemoryError: likewise.
+        InterruptedRunError: Ctrl-C or SIGTERM; the state is saved and the run marked interrupted.
+        ReplacedError: somebody removed or moved the run directory meanwhile; whatever is there now is untouched.
+    """
+    began = time.perf_counter()
+    refuse_existing(path)  # Run.create would, but only after the framework has taken its seconds
+    if config.train.tensorboard:
+        require_tensorboard()
+    dataset = _load(config)
+    with StopRequest() as stop, tempfile.TemporaryFile() as chatter:
+        device = _find_device(config, chatter)
+        stop.obey("stopped before the run began")
+        repeat = f"cl train --config {shlex.quote(str(path.absolute() / 'config.yaml'))}"
+        origin = {**_origin(device), "repeat": repeat, "data": _describe(dataset)}
+        with Run.create(path, config, origin) as run, _advice(path):
+            _keep(chatter, run)
+            return _finish(run, config, dataset, device, None, began, show, warn, stop)
+
+
+def resume(path: Path, *, show: ShowProgress = ignore_progress, warn: Warn = _ignore) -> Result:
+    """Go on with the run in `path` from its newest whole checkpoint, or from its start where it has none.
+
+    A completed run is left as it is. On the CPU with as many threads as before, the end is that of a run that was
+    never stopped, bit for bit.
+
+    Args:
+        path: the run directory.
+        show, warn: as for `train`.
+
+    Raises:
+        RunError: it is not a run directory, or cannot be written.
+        InUseError: its process has not ended.
+        ConfigError, ChangedError: its `config.yaml` or the data is not what the run was begun with.
+        CheckpointError: its newest checkpoint is none of this program.
+        Exception: whatever `train` raises.
+    """
+    began = time.perf_counter()
+    with Run.open(path) as run, _advice(path):
+        if run.manifest.get("status") == "completed":
+            return Result(path, _as_dict(run.manifest.get("metrics")))
+        config = begun_config(path)
+        refuse_changed_config(path, run.manifest, config)
+        dataset = _load(config)
+        _refuse_other_data(run, dataset)
+        with StopRequest() as stop:
+            with tempfile.TemporaryFile() as chatter:
+                device = _find_device(config, chatter)
+                stop.obey("stopped before the run went on")
+                _keep(chatter, run)
+
+            from centerloss_core.training.saving import find_saved_state
+
+            tell = _telling(run, warn)
+            saved = find_saved_state(run, dataset.fingerprint, tell)
+            origin = _origin(device)
+            _say_what_differs(run, origin, tell)
+            run.resume(0 if saved is None else saved.position.step, origin)
+            return _finish(run, config, dataset, device, saved, began, show, warn, stop)
+
+
+def _finish(
+    run: Run,
+    config: Config,
+    dataset: Dataset,
+    device: Device,
+    saved: SavedState | None,
+    began: float,
+    show: ShowProgress,
+    warn: Warn,
+    stop: StopRequest,
+) -> Result:
+    """Train to the end and write the final word, whatever it is."""
+    from centerloss_core.training.fit import fit
+
+    try:
+        with run.open_log() as log, devices.chatter_to(log):
+            devices.prepare(device, config.train)
+            metrics = fit(config, dataset, run, saved, show, _telling(run, warn), stop)
+        metrics["seconds"] = time.perf_counter() - began
+        run.finish("completed", metrics=metrics)
+    except ReplacedError:  # there is nothing left to mark
+        raise
+    except (KeyboardInterrupt, InterruptedRunError) as error:
+        _give_up(run, "interrupted", str(error) or "Ctrl-C")
+        raise
+    except BaseException as error:
+        cause = OutOfMemoryError(config.train.batch_size) if is_out_of_memory(error) else error
+        _give_up(run, "failed", f"{type(cause).__name__}: {cause}")
+        if cause is not error:
+            raise cause from error
+        raise
+    return Result(run.path, metrics)
+
+
+def _give_up(run: Run, status: Any, reason: str) -> None:
+    """Mark the run, if the disk allows it.
+
+    Raises:
+        ReplacedError: its directory is another one now, which may be why it ends.
+    """
+    # A run on a full disk stays marked as running; whether its process lives is what its lock tells.
+    with contextlib.suppress(OSError):
+        run.finish(status, reason=reason)
+
+
+@contextlib.contextmanager
+def _advice(path: Path) -> Iterator[None]:
+    """Tell whoever reads an error how to go on, where that helps."""
+    try:
+        yield
+    except (DivergedError, ConfigError, ChangedError, CheckpointError):  # it would end the same way again
+        raise
+    except ReplacedError:  # what has the name now is another run
+        raise
+    except BaseException as error:
+        error.add_note(f"go on with it: cl train --resume {shlex.quote(str(path))}")
+        raise
+
+
+def _load(config: Config) -> Dataset:
+    return load_dataset(config.data.name, dir=config.data.dir, validation=config.data.validation)
+
+
+def _refuse_other_data(run: Run, dataset: Dataset) -> None:
+    begun = _as_dict(run.manifest.get("data")).get("fingerprint")
+    if isinstance(begun, str) and begun != dataset.fingerprint:
+        raise ChangedError(
+            f"{run.path}: the data is not what the run was begun with (fingerprint {dataset.fingerprint}, then "
+            f"{begun}): put the same data back, or begin a new run"
+        )
+
+
+def _find_device(config: Config, chatter: IO[bytes]) -> Device:
+    """Find the device and import what trains on it; what the framework prints meanwhile goes to `chatter`."""
+    with devices.chatter_to(chatter):
+        device = devices.find_device(config.train)
+        import centerloss_core.training.fit  # noqa: F401
+    return device
+
+
+def _keep(chatter: IO[bytes], run: Run) -> None:
+    with errors_name(run.path / "log.txt"), run.open_log() as log:
+        chatter.seek(0)
+        shutil.copyfileobj(chatter, log)
+
+
+def _telling(run: Run, warn: Warn) -> Callable[[str], None]:
+    def tell(message: str) -> None:
+        run.warn(message)
+        warn(message)
+
+    return tell
+
+
+def _origin(device: Device) -> dict[str, Any]:
+    return {
+        **provenance(device.backend),
+        "backend": device.backend,
+        "device": device.label,
+        "threads": devices.threads_of_this_process(),
+        "precision": device.precision,
+    }
+
+
+def _say_what_differs(run: Run, origin: dict[str, Any], tell: Warn) -> None:
+    """Name what makes a resumed run end in other bits than one that was never stopped."""
+    for key in ("backend", "device", "threads", "precision", "versions"):
+        earlier, now = run.manifest.get(key), origin[key]
+        if earlier is not None and earlier != now:
+            tell(
+                f"resumed with {key} {now}, begun with {earlier}: the last bits of the result may differ for that"
+            )
+
+
+def _describe(dataset: Dataset) -> dict[str, Any]:
+    validation = dataset.validation
+    return {
+        "name": dataset.name,
+        "title": dataset.title,
+        "source": dataset.source,
+        "fingerprint": dataset.fingerprint,
+        "train": len(dataset.train.labels),
+        "validation": 0 if validation is None else len(validation.labels),
+        "test": len(dataset.test.labels),
+    }
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

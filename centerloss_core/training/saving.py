@@ -1,0 +1,157 @@
+"""When a run's state is saved, and which saved state a run goes on from."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from centerloss_core.config import Train
+from centerloss_core.files.atomic import remove_directory
+from centerloss_core.files.untrusted import read_text
+from centerloss_core.run_directory.checkpoints import (
+    CheckpointError,
+    DamagedCheckpointError,
+    Position,
+    read_config_text,
+    read_position,
+    verify_checkpoint,
+    write_checkpoint,
+)
+from centerloss_core.run_directory.resume_check import ChangedError, refuse_changes
+from centerloss_core.run_directory.writer import Run
+from centerloss_core.training.diagnosis import Warn
+from centerloss_core.training.interval_log import IntervalLog, Stopwatch
+from centerloss_core.training.state import restore_state, state_of
+from centerloss_core.training.step import TrainStep
+
+_KEPT = 2  # the newest, and one more in case that one turns out damaged
+
+
+class CheckpointSchedule:
+    """Says after which steps a checkpoint is due: by count or by epoch, and by the clock."""
+
+    def __init__(self, train: Train) -> None:
+        self._every = train.checkpoint_every
+        self._seconds = train.checkpoint_seconds
+        self._last = time.monotonic()
+
+    def is_due(self, step: int, *, epoch_ends: bool, run_ends: bool) -> bool:
+        """Whether to save after step number `step`."""
+        by_count = epoch_ends if self._every is None else step % self._every == 0
+        by_clock = self._seconds is not None and time.monotonic() - self._last >= self._seconds
+        due = by_count or by_clock or run_ends
+        if due:
+            self._last = time.monotonic()
+        return due
+
+
+def save(run: Run, train_step: TrainStep, step: int, data: str, log: IntervalLog, clock: Stopwatch) -> None:
+    """Write a checkpoint of the state after `step` steps, and remove the one before the one before.
+
+    Raises:
+        DivergedError: there is a NaN or infinity in it; earlier checkpoints stay.
+        ReplacedError: the run's directory is another one now.
+        OSError: it could not be written, or somebody else has put one there; earlier checkpoints stay.
+    """
+    interval = log.interval(step)
+    position = Position(
+        step=step,
+        data=data,
+        metrics_bytes=run.metrics_bytes(),
+        interval_steps=interval.steps,
+        interval_sums=list(interval.sums),
+        seconds=clock.seconds,
+        warm_up_seconds=clock.warm_up_seconds,
+        sessions=clock.sessions,
+        interval_began=log.interval_began,
+    )
+    state, config = state_of(train_step, step), config_text(run)
+    run.refuse_if_replaced()
+    # A run comes to each step once, so one that is there already is not its own, and is not taken for it.
+    write_checkpoint(run.checkpoint_path(step), state, position, config)
+    run.refuse_if_replaced()  # writing takes its time, and the outdated must be ours
+    for outdated in run.checkpoints()[:-_KEPT]:
+        remove_directory(outdated)
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """A checkpoint that is whole and belongs to its run."""
+
+    path: Path
+    position: Position
+
+
+def find_saved_state(run: Run, data: str, warn: Warn) -> SavedState | None:
+    """The newest whole checkpoint, or None where there is none. A damaged one is put aside, with a warning.
+
+    Args:
+        run: the run to go on with.
+        data: fingerprint of the data as it is now.
+        warn: called with each warning.
+
+    Raises:
+        CheckpointError: it is whole, but no checkpoint of this program.
+        ChangedError: the config or the data is not the one that the checkpoint was saved with.
+    """
+    path = _newest_whole(run, warn)
+    if path is None:
+        return None
+    position = read_position(path)
+    refuse_changes(
+        read_config_text(path),
+        config_text(run),
+        f"{run.path / 'config.yaml'} was changed after {path.name} was saved; a run goes on as it was begun",
+    )
+    if position.data != data:
+        raise ChangedError(
+            f"{run.path}: the data is not what the run was begun with (fingerprint {data}, then {position.data}): "
+            "put the same data back, or begin a new run"
+        )
+    return SavedState(path, position)
+
+
+def _newest_whole(run: Run, warn: Warn) -> Path | None:
+    damaged = False
+    for path in reversed(run.checkpoints()):
+        try:
+            verify_checkpoint(path)
+        except DamagedCheckpointError as error:
+            aside = path.with_name(f"damaged-{path.name}-{time.time_ns()}")
+            run.refuse_if_replaced()
+            path.rename(aside)  # not removed: it may be the disk that misreads it
+            warn(f"{error}; it is called {aside.name} now and left alone")
+            damaged = True
+            continue
+        if damaged:
+            warn(f"going on from the checkpoint before, {path.name}")
+        return path
+    if damaged:
+        warn("no whole checkpoint is left: the run begins anew")
+    return None
+
+
+def restore(
+    saved: SavedState, run: Run, train_step: TrainStep, log: IntervalLog, total_steps: int, warn: Warn
+) -> None:
+    """Put everything back to where it was when the checkpoint was saved.
+
+    Raises:
+        CheckpointError: its arrays are not those of this network; nothing is changed then.
+    """
+    if saved.position.step > total_steps:
+        raise CheckpointError(
+            f"{saved.path}: is of step {saved.position.step}, but the run has {total_steps}"
+        )
+    restore_state(saved.path, train_step)
+    if not run.forget_rows_after(saved.position.metrics_bytes):
+        warn(
+            "metrics.jsonl lacks rows from before the checkpoint; the weights are whole, and the run goes on"
+        )
+    log.go_on_from(saved.position.interval(), saved.position.interval_began)
+
+
+def config_text(run: Run) -> str:
+    """The `config.yaml` of a run, as `begun_config` has read it before."""
+    return read_text(run.path / "config.yaml")

@@ -1,0 +1,74 @@
+"""The state of a training step as named arrays, and back: every number that training goes on from.
+
+Network, centers and both optimizers are Keras variables; the order of batches and the schedules follow from the
+config and the number of steps taken. So variables + position are the whole training state, and no pickle is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from centerloss_core.errors import DivergedError
+from centerloss_core.files.arrays import Header
+from centerloss_core.run_directory.checkpoints import read_state
+from centerloss_core.training.step import TrainStep
+
+
+def state_of(train_step: TrainStep, step: int) -> dict[str, NDArray[Any]]:
+    """The state after `step` steps, by names that say what each array is.
+
+    Raises:
+        DivergedError: a number in it is NaN or infinite; such a state is of no use to anyone.
+    """
+    arrays = {
+        name: np.asarray(keras.ops.convert_to_numpy(value)) for name, value in _variables(train_step).items()
+    }
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DivergedError(f"after step {step} {name}")
+    return arrays
+
+
+def restore_state(path: Path, train_step: TrainStep) -> None:
+    """Put the state in the checkpoint `path` into `train_step`, which must be built from the same config.
+
+    Everything is read and compared before the first variable is changed.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or its names, shapes or dtypes are not this network's.
+    """
+    variables = _variables(train_step)
+    saved = read_state(path, lambda headers: _compare(headers, variables))
+    for name, variable in variables.items():
+        variable.assign(saved[name])
+
+
+def _variables(train_step: TrainStep) -> dict[str, keras.Variable]:
+    """Every variable under a name that says what it is."""
+    groups: dict[str, list[keras.Variable]] = {"network": train_step.network.variables}
+    for optimizer in train_step.optimizers:
+        groups[optimizer.name] = optimizer.variables
+    found = {
+        f"{group}/{variable.path}": variable for group, variables in groups.items() for variable in variables
+    }
+    if len(found) != sum(map(len, groups.values())):
+        raise AssertionError("two variables share a path, and one of them would be lost")
+    return found | {"center_loss/centers": train_step.center_loss.centers}
+
+
+def _compare(headers: Mapping[str, Header], variables: Mapping[str, keras.Variable]) -> None:
+    if headers.keys() != variables.keys():
+        odd = sorted(headers.keys() ^ variables.keys())
+        raise ValueError(f"is of another network or optimizer; it differs in {', '.join(odd[:3])}")
+    for name, variable in variables.items():
+        found, shape, dtype = headers[name], tuple(variable.shape), np.dtype(variable.dtype)
+        # Kinds, not dtypes: Keras counts steps in int64 on TensorFlow and in int32 on JAX, and each may go on from
+        # a checkpoint of the other. No kind is wider than 8 bytes here.
+        if (found.shape, found.dtype.kind) != (shape, dtype.kind) or found.dtype.itemsize > 8:
+            raise ValueError(f"{name} is {found.dtype} {found.shape}, expected {dtype} {shape}")

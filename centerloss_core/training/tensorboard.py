@@ -1,0 +1,199 @@
+"""The run as TensorBoard shows it: figures, a scatter plot per epoch, the features with their digits.
+
+tensorboard/    events.out.tfevents.…       one for each time that the run was started or resumed
+                projector_config.pbtxt      and the files that it names: features, labels, a sprite of the digits
+
+It is written with the package `tensorboard` alone, so that it is the same under either backend, and only if
+`train.tensorboard` asks for it; otherwise nothing here is imported but this file.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import math
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from centerloss_core.errors import ExpectedError
+from centerloss_core.files.atomic import atomic_write, clear_temporaries, errors_name
+from centerloss_core.files.untrusted import own_folder
+from centerloss_core.run_directory.writer import TENSORBOARD
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from centerloss_core.config import Config
+    from centerloss_core.run_directory.feature_dumps import FeatureDump
+
+_EVENTS = "events.out.tfevents"
+_PROJECTOR_DIMENSIONS = 3
+_NO_FIGURES = ("kind", "step", "epoch")
+
+
+class TensorBoardError(ExpectedError):
+    """TensorBoard is asked for and not installed."""
+
+
+def require_tensorboard() -> None:
+    """Raise TensorBoardError unless the extra `tensorboard` is installed: TensorFlow no longer brings it along."""
+    if any(importlib.util.find_spec(name) is None for name in ("tensorboard", "PIL")):
+        raise TensorBoardError(
+            "train.tensorboard: true needs the extra `tensorboard`: pip install 'centerloss[tensorboard]' "
+            "(in a checkout: pip install -e '.[tensorboard]')"
+        )
+
+
+class Board:
+    """Writes one session of a run, from a start or a resume to its end. Every event is in the file when a call returns.
+
+    Not through the package's `EventFileWriter`: that one imports TensorFlow wherever it is installed, under JAX too,
+    and writes in a thread of its own, where a full disk is an error that nobody sees. Its records are made by the
+    `RecordWriter` below it, which does neither.
+    """
+
+    def __init__(self, run_path: Path, config: Config, data_title: str, step: int) -> None:
+        """Begin a new event file, for a run that goes on after `step` steps (0: from its start).
+
+        Raises:
+            TensorBoardError: the extra is not installed.
+            LinkError: the folder is a link.
+            OSError: it cannot be written.
+        """
+        require_tensorboard()
+        from tensorboard.compat.proto.event_pb2 import SessionLog
+
+        self._config = config
+        self._data_title = data_title
+        self._run_path = run_path
+        self._folder = own_folder(run_path / TENSORBOARD)
+        self._folder.mkdir(exist_ok=True)
+        clear_temporaries(self._folder)
+        self._file = self._folder / _next_name(self._folder)
+        self._file.touch(exist_ok=False)  # nor is it a link
+        self._append(file_version="brain.Event:2")
+        # A process that was killed may have written events of steps that will be taken again. At this mark, in the
+        # file after its own, TensorBoard drops whatever it has read of this step and later ones.
+        self._append(step=step, session_log=SessionLog(status=SessionLog.START))
+
+    # ---- What happens during the run ------------------------------------------------------------------------
+
+    def add_row(self, row: Mapping[str, Any]) -> None:
+        """Add the figures of a row of `metrics.jsonl`, in float32: `train/…` of an interval, `test/…` of an epoch."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in _scalars(row)]
+        self._append(step=row["step"], summary=Summary(value=values))
+
+    def add_scatter(self, epoch: int, step: int, dump: FeatureDump) -> None:
+        """Add the scatter plot of the test features after an epoch."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        from centerloss_core.plotting.records import Run, Snapshot
+        from centerloss_core.plotting.scatter import scatter_figure
+        from centerloss_core.plotting.style import house_style
+
+        loss = self._config.loss
+        run = Run(
+            directory=self._run_path,
+            status="running",
+            weight=loss.lambda_,
+            weight_eq=self._config.lambda_eq,
+            alpha=loss.alpha,
+            data_title=self._data_title,
+            seed=self._config.train.seed,
+        )
+        with house_style():
+            image = _png(scatter_figure(Snapshot(run, "test", dump, epoch)))
+        self._append(
+            step=step,
+            summary=Summary(value=[Summary.Value(tag="test/features", image=Summary.Image(**image))]),
+        )
+
+    def _append(self, **content: Any) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        record = io.BytesIO()
+        RecordWriter(record).write(Event(wall_time=time.time(), **content).SerializeToString())
+        with errors_name(self._file), self._file.open("ab") as file:
+            file.write(record.getvalue())
+
+    # ---- What is left at its end ----------------------------------------------------------------------------
+
+    def write_projector(self, dump: FeatureDump, images: NDArray[np.uint8]) -> None:
+        """Write what TensorBoard's projector shows: the test features as points, with labels, as their digits.
+
+        Args:
+            dump: n features.
+            images: uint8 (n, h, w), 255 is ink, in the same order.
+        """
+        import numpy as np
+        from google.protobuf.text_format import MessageToString
+        from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+
+        # The projector opens in three dimensions, and of points that have fewer it shows none: they get zeros.
+        missing = max(0, _PROJECTOR_DIMENSIONS - dump.features.shape[1])
+        points = np.pad(dump.features, ((0, 0), (0, missing)))
+        with atomic_write(self._folder / "features.tsv") as file:
+            np.savetxt(file, points, fmt="%.9g", delimiter="\t")  # 9 digits are a float32, to the bit
+        table = np.column_stack([dump.labels, dump.predictions, np.arange(len(dump.labels))])
+        with atomic_write(self._folder / "labels.tsv") as file:
+            np.savetxt(file, table, fmt="%d", delimiter="\t", header="digit\tprediction\timage", comments="")
+        with atomic_write(self._folder / "digits.png") as file:
+            _write_sprite(file, images)
+        config = ProjectorConfig()
+        embedding = config.embeddings.add(
+            tensor_name="test_features",
+            tensor_shape=points.shape,
+            tensor_path="features.tsv",  # from where this file is, so that a run can be moved
+            metadata_path="labels.tsv",
+        )
+        embedding.sprite.image_path = "digits.png"
+        embedding.sprite.single_image_dim.extend(images.shape[:0:-1])  # width, height
+        with atomic_write(self._folder / "projector_config.pbtxt") as file:  # last: it names the others
+            file.write(MessageToString(config).encode())
+
+
+def _next_name(folder: Path) -> str:
+    """A name after those of the files that are there: TensorBoard reads them in the order of their names."""
+    stamps = (each.name.split(".")[3:4] for each in folder.glob(f"{_EVENTS}.*"))
+    earlier = [int(stamp[0]) for stamp in stamps if stamp and stamp[0].isdecimal()]
+    stamp = max([int(time.time()), *(each + 1 for each in earlier)])  # two starts may fall into one second
+    return f"{_EVENTS}.{stamp:010d}.{socket.gethostname()}.{os.getpid()}"
+
+
+def _scalars(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in row.items():
+        if name in _NO_FIGURES or value is None:
+            continue
+        if isinstance(value, Mapping):  # of an epoch: the figures of a split
+            yield from ((f"{name}/{figure}", each) for figure, each in value.items() if each is not None)
+        else:
+            yield f"train/{name}", value
+
+
+def _png(figure: Figure) -> dict[str, Any]:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=figure.dpi)
+    width, height = figure.canvas.get_width_height()
+    return {"width": width, "height": height, "colorspace": 4, "encoded_image_string": file.getvalue()}
+
+
+def _write_sprite(file: Any, images: NDArray[np.uint8]) -> None:
+    """All digits in one square image, row by row, black on white: the projector multiplies it by a digit's colour."""
+    import numpy as np
+    from PIL import Image
+
+    count, height, width = images.shape
+    side = math.ceil(math.sqrt(count))
+    sheet = np.zeros((side * side, height, width), dtype=np.uint8)
+    sheet[:count] = images
+    grid = sheet.reshape(side, side, height, width).swapaxes(1, 2).reshape(side * height, side * width)
+    Image.fromarray(255 - grid).save(file, format="png")
