@@ -6,7 +6,7 @@ from typing import Literal
 
 from centerloss_core.config import Config, parse_list
 from centerloss_core.errors import ExpectedError
-from centerloss_core.run_directory.writer import MANIFEST, free_path, point_name
+from centerloss_core.run_directory.names import MANIFEST, free_path, point_name
 
 _RUNS = Path("runs")
 

@@ -18,8 +18,9 @@ from centerloss_core.run_directory.comparison import (
     Twins,
     compare_runs,
 )
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
-from centerloss_core.run_directory.writer import Run, RunError
+from centerloss_core.run_directory.writer import Run
 
 ORIGIN = {
     "versions": {"python": "3.11.7", "keras": "3.15.1"},

@@ -18,8 +18,10 @@ from typer.testing import CliRunner
 from centerloss_core.config import Resources, Slurm, load_document
 from centerloss_core.devices import threads_of_this_process
 from centerloss_core.interrupts import InterruptedRunError
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import DirectoryLock, ReplacedError
-from centerloss_core.run_directory.writer import Run, RunError, read_manifest
+from centerloss_core.run_directory.manifest import read_manifest
+from centerloss_core.run_directory.writer import Run
 from centerloss_core.sweeps import (
     Launch,
     PointState,

@@ -34,7 +34,8 @@ from centerloss_core.run_directory.feature_dumps import (
     read_features,
     write_features,
 )
-from centerloss_core.run_directory.writer import Run, read_manifest
+from centerloss_core.run_directory.manifest import read_manifest
+from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.run import resume, train
 from centerloss_core.training.step import TrainStep
 
@@ -400,7 +401,7 @@ def test_out_of_memory_is_said_and_kept(
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from centerloss_core.run_directory.writer import RunError
+    from centerloss_core.run_directory.errors import RunError
 
     Run.create(tmp_path / "run", config(), {}).close()
     real = os.open

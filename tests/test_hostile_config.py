@@ -39,7 +39,7 @@ from centerloss_core.config import (
     resolve,
     resolve_sweep,
 )
-from centerloss_core.run_directory.writer import point_name
+from centerloss_core.run_directory.names import point_name
 from centerloss_core.training.schedules import lambda_in_force, learning_rate
 
 VALID = "data: {name: mnist5k}\ntrain: {epochs: 1}\n"

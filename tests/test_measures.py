@@ -31,7 +31,7 @@ from centerloss_core.metrics.sample import balanced_sample
 from centerloss_core.metrics.verification import PairFigures, Verification, _figures, verification
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, write_features
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError
-from centerloss_core.run_directory.writer import read_json
+from centerloss_core.run_directory.manifest import read_json
 from cli.app import app
 
 ROOT = Path(__file__).parent.parent

@@ -19,9 +19,10 @@ from centerloss_core.errors import ExpectedError
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.run_directory import checkpoints as checkpoint_files
 from centerloss_core.run_directory.checkpoints import CheckpointError
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError, ReplacedError
 from centerloss_core.run_directory.resume_check import ChangedError
-from centerloss_core.run_directory.writer import Run, RunError
+from centerloss_core.run_directory.writer import Run
 from centerloss_core.training import fit as fitting
 from centerloss_core.training import run as training
 from centerloss_core.training import saving

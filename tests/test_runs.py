@@ -10,16 +10,13 @@ from typing import Any
 import pytest
 
 from centerloss_core.config import Config, load_config
+from centerloss_core.run_directory.errors import RunError
+from centerloss_core.run_directory.history import last_row
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError, ReplacedError
-from centerloss_core.run_directory.writer import (
-    Run,
-    RunError,
-    begun_config,
-    free_path,
-    last_row,
-    point_name,
-    read_manifest,
-)
+from centerloss_core.run_directory.manifest import read_manifest
+from centerloss_core.run_directory.names import free_path, point_name
+from centerloss_core.run_directory.resume_check import begun_config
+from centerloss_core.run_directory.writer import Run
 
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 

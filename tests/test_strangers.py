@@ -21,7 +21,10 @@ from centerloss_core.metrics.directory import EvaluationError, evaluate_director
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.records import read_history, read_run
 from centerloss_core.report import write_report
-from centerloss_core.run_directory.writer import Run, begun_config, last_row, read_manifest
+from centerloss_core.run_directory.history import last_row
+from centerloss_core.run_directory.manifest import read_manifest
+from centerloss_core.run_directory.resume_check import begun_config
+from centerloss_core.run_directory.writer import Run
 from centerloss_core.sweeps import Point, plan, read_summary, read_sweep, resume_sweep
 from centerloss_core.sweeps import sweep as sweep_module
 from centerloss_core.sweeps.grid import write_points

@@ -13,7 +13,7 @@ from centerloss_core.config import Config, load_config
 from centerloss_core.datasets import load_dataset
 from centerloss_core.errors import DivergedError
 from centerloss_core.interrupts import InterruptedRunError
-from centerloss_core.run_directory.writer import RunError
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.training.interval_log import Progress
 from centerloss_core.training.run import Result, train
 

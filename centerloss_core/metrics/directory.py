@@ -16,7 +16,9 @@ from centerloss_core.metrics.evaluate import SETTINGS, STEPS, SplitEvaluation, e
 from centerloss_core.metrics.tables import write_tables
 from centerloss_core.run_directory.advice import how_to_finish, status_of, what_is_missing
 from centerloss_core.run_directory.feature_dumps import FeatureDump, read_features
-from centerloss_core.run_directory.writer import FORMAT, MANIFEST, Run, read_manifest, write_json
+from centerloss_core.run_directory.manifest import FORMAT, read_manifest, write_json
+from centerloss_core.run_directory.names import MANIFEST
+from centerloss_core.run_directory.writer import Run
 from centerloss_core.sweeps.summary import SUMMARY, read_summary
 
 EVALUATION = "evaluation.json"

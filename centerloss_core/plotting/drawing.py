@@ -34,8 +34,9 @@ from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.seeds import has_spread, measure, seeds_figure
 from centerloss_core.plotting.style import house_style
 from centerloss_core.run_directory.advice import how_to_finish, status_of
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureFileError
-from centerloss_core.run_directory.writer import RunError, read_manifest
+from centerloss_core.run_directory.manifest import read_manifest
 
 
 def plot_run(directory: Path, order: Order) -> list[Path]:

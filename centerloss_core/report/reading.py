@@ -20,7 +20,8 @@ from centerloss_core.report.markup import mapping
 from centerloss_core.run_directory.advice import what_is_missing
 from centerloss_core.run_directory.listing import status_now
 from centerloss_core.run_directory.lock import holder
-from centerloss_core.run_directory.writer import MANIFEST, read_json, read_manifest
+from centerloss_core.run_directory.manifest import read_json, read_manifest
+from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.sweeps import read_summary
 
 

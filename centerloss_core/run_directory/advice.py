@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.errors import PUT_BACK
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.listing import Status, status_now
-from centerloss_core.run_directory.writer import MANIFEST, RunError
+from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.sweeps.summary import SUMMARY
 
 

@@ -13,7 +13,9 @@ from centerloss_core.config import Config
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.untrusted import open_to_read
 from centerloss_core.run_directory.listing import list_runs
-from centerloss_core.run_directory.writer import MANIFEST, begun_config, read_manifest
+from centerloss_core.run_directory.manifest import read_manifest
+from centerloss_core.run_directory.names import MANIFEST
+from centerloss_core.run_directory.resume_check import begun_config
 
 _PROVENANCE = ("versions", "platform", "git_revision", "backend", "device", "threads", "precision")
 _DATA = ("fingerprint", "train", "validation", "test")  # not `source`: the same images may lie elsewhere

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import reprlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,35 +23,40 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal
 
-from pydantic import ValidationError
-
-from centerloss_core.config import Config, dump_yaml, load_config
-from centerloss_core.errors import PUT_BACK, ExpectedError
+from centerloss_core.config import Config, dump_yaml
 from centerloss_core.files.atomic import (
     atomic_directory,
-    atomic_write,
     clear_temporaries,
     errors_name,
     new_file,
     open_own_file,
 )
-from centerloss_core.files.untrusted import MOST_IN_A_ROW, open_to_read, own_folder, read_object
+from centerloss_core.files.untrusted import MOST_IN_A_ROW, own_folder
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import LOCK, DirectoryLock, InUseError, holder
-from centerloss_core.run_directory.resume_check import ChangedError, refuse_changes
+from centerloss_core.run_directory.manifest import (
+    FORMAT,
+    Written,
+    read_manifest,
+    refuse_another_format,
+    write_json,
+)
+from centerloss_core.run_directory.names import (
+    CHECKPOINTS,
+    CONFIG,
+    FEATURES,
+    LOG,
+    MANIFEST,
+    METRICS,
+    PLOTS,
+    TENSORBOARD,
+    checkpoint_path,
+    checkpoints,
+    features_path,
+)
 
-Status = Literal["running", "completed", "failed", "interrupted"]
-
-MANIFEST = "run.json"
-FORMAT = 1
-
-
-class RunError(ExpectedError):
-    """A run directory that cannot be made or read; the message names it and the mend."""
-
-
-_PARTS = ("checkpoints", "features", "plots")
+_PARTS = (CHECKPOINTS, FEATURES, PLOTS)
 _MOST_WARNINGS = 100  # whatever a run meets with, its `run.json` can be read
-TENSORBOARD = "tensorboard"  # made when it is asked for
 
 
 class Run:
@@ -98,7 +101,7 @@ class Run:
         with new_directory(path) as folder:
             for part in _PARTS:
                 (folder / part).mkdir()
-            with new_file(folder / "config.yaml") as file:
+            with new_file(folder / CONFIG) as file:
                 file.write(dump_yaml(config).encode())
             write_json(folder / MANIFEST, manifest)
             lock = DirectoryLock(folder)  # nobody can have it yet, and it goes with the folder to its name
@@ -168,7 +171,7 @@ class Run:
         if message not in warnings and len(warnings) < _MOST_WARNINGS:
             self.update(warnings=[*warnings, message])
 
-    def finish(self, status: Status, reason: str | None = None, **fields: Any) -> None:
+    def finish(self, status: Written, reason: str | None = None, **fields: Any) -> None:
         """Write the final word on this run."""
         self.update(status=status, reason=reason, finished=_now(), **fields)
 
@@ -211,23 +214,23 @@ class Run:
     def open_log(self) -> IO[bytes]:
         """Open `log.txt` for appending."""
         self.refuse_if_replaced()
-        return _open_to_append(self.path / "log.txt", buffering=0)
+        return _open_to_append(self.path / LOG, buffering=0)
 
     def features_path(self, name: str) -> Path:
         """Where the feature dump `name` ("test-final", "test-epoch-0001", …) lives."""
-        return self.path / "features" / f"{name}.npz"
+        return features_path(self.path, name)
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint taken after `step` steps lives."""
-        return self.path / "checkpoints" / f"step-{step:08d}"
+        return checkpoint_path(self.path, step)
 
     def checkpoints(self) -> list[Path]:
         """All checkpoints that are there, oldest first."""
-        return _checkpoints(self.path)
+        return checkpoints(self.path)
 
     @property
     def _metrics_path(self) -> Path:
-        return self.path / "metrics.jsonl"
+        return self.path / METRICS
 
     def _write_manifest(self) -> None:
         write_json(self.path / MANIFEST, self.manifest)
@@ -252,180 +255,6 @@ def _end_of_last_row(file: IO[bytes]) -> int:
         if (found := file.read(end - begin).rfind(b"\n")) >= 0:
             return begin + found + 1
     return 0
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON whole or not at all; NaN is refused, because JSON has none."""
-    with atomic_write(path) as file:
-        file.write((json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        RunError: the file is missing, is not one, or is far too large for it.
-    """
-    try:
-        return read_object(path)
-    except PermissionError as error:
-        raise RunError(f"{path} cannot be read ({error.strerror}): make it readable") from error
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error})") from error
-
-
-def refuse_another_format(path: Path, content: Mapping[str, Any]) -> None:
-    """Raise RunError unless this program wrote it: what it does not know, it must not write to."""
-    found = content.get("format")
-    if found != FORMAT:
-        raise RunError(
-            f"{path}: is of format {reprlib.repr(found)}, and this version of centerloss knows {FORMAT}: "
-            "use the version that wrote it"
-        )
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Read the `run.json` of the run directory `path`.
-
-    Raises:
-        RunError: it is missing or is not a JSON object.
-    """
-    if not (path / MANIFEST).exists():
-        if not path.exists():
-            raise RunError(f"{path}: no such directory")
-        if (path / "config.yaml").is_file() and (path / "checkpoints").is_dir():
-            raise RunError(f"{path / MANIFEST} was lost: {_put_back(path)}")
-        raise RunError(f"{path} is not a run directory: it has no {MANIFEST}")
-    try:
-        return read_json(path / MANIFEST)
-    except RunError as error:
-        if isinstance(error.__cause__, OSError):  # the content may be as it was
-            raise
-        raise RunError(f"{error}: {_put_back(path)}") from error
-
-
-def _put_back(path: Path) -> str:
-    """What to do without the `run.json` of the run in `path`."""
-    anew = f"cl train --config {shlex.quote(str(path / 'config.yaml'))}"
-    return f"{PUT_BACK}: {anew}"
-
-
-def begun_config(path: Path) -> Config:
-    """The config that the run in `path` was begun with.
-
-    Raises:
-        RunError: it is not a run directory, or its `config.yaml` is missing.
-        ConfigError: its `config.yaml` is wrong.
-    """
-    if (path / "summary.json").is_file():
-        raise RunError(f"{path} is a sweep: cl sweep --resume {shlex.quote(str(path))}")
-    read_manifest(path)
-    config = path / "config.yaml"
-    if not os.path.lexists(config):
-        raise RunError(f"{config} is missing, and a run goes on as it was begun: {_config_back(path)}")
-    return load_config(config)
-
-
-def _config_back(path: Path) -> str:
-    """Where the `config.yaml` of the run in `path` can be had again."""
-    config = path / "config.yaml"
-    copies = [each / "config.yaml" for each in _checkpoints(path) if (each / "config.yaml").is_file()]
-    if copies:  # to the letter, as going on from that checkpoint asks for
-        return f"put it back: {shlex.join(['cp', str(copies[-1]), str(config)])}"
-    return (
-        f'put it back as it was ({path / MANIFEST} keeps it as "config"), or begin anew in another directory'
-    )
-
-
-def refuse_another_config(path: Path, begun: Config, asked: Config) -> None:
-    """Raise ChangedError, with the difference, unless the run in `path` was begun with the config asked for."""
-    complaint = f"{path} was begun with another config, and a run goes on as it was begun"
-    refuse_changes(dump_yaml(begun), dump_yaml(asked), complaint)
-
-
-def refuse_changed_config(path: Path, manifest: Mapping[str, Any], config: Config) -> None:
-    """Raise ChangedError, with the difference, if `config.yaml` is not what the run's manifest keeps of it."""
-    kept = manifest.get("config")
-    if kept is None:  # of a version that kept none
-        return
-    try:
-        begun = Config.model_validate(kept)
-    except ValidationError as error:
-        raise ChangedError(f"{path / MANIFEST}: its config was changed: put it back as it was") from error
-    complaint = (
-        f"{path / 'config.yaml'} was changed after the run was begun, and a run goes on as it was begun"
-    )
-    refuse_changes(dump_yaml(begun), dump_yaml(config), complaint)
-
-
-def is_completed(path: Path) -> bool:
-    """Whether the run in `path` has reached its end."""
-    return (path / MANIFEST).is_file() and read_manifest(path).get("status") == "completed"
-
-
-def last_saved_step(path: Path) -> int:
-    """The step of the newest checkpoint of the run in `path`, whole or not; 0 where there is none."""
-    return max((int(each.name.removeprefix("step-")) for each in _checkpoints(path)), default=0)
-
-
-_CHECKPOINT = re.compile(r"step-([0-9]{8,10})")  # eight digits, or as many as the step has
-
-
-def _checkpoints(path: Path) -> list[Path]:
-    folder = path / "checkpoints"
-    try:
-        names = os.listdir(folder)  # glob would show none where it may not look
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise RunError(f"{folder} cannot be read ({error.strerror}): make it readable") from error
-    found = (match for name in names if (match := _CHECKPOINT.fullmatch(name)))
-    return [folder / match[0] for match in sorted(found, key=lambda match: int(match[1]))]
-
-
-def last_row(path: Path, *, kind: str) -> dict[str, Any] | None:
-    """Return the newest whole row of a kind in the `metrics.jsonl` of run directory `path`, if there is one.
-
-    Reads only the end of the file, so that watching a long run costs nothing.
-    """
-    try:
-        with open_to_read(path / "metrics.jsonl") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - 8192))
-            tail = file.read(8192).split(b"\n")[:-1]  # what follows the last newline is still being written
-    except (OSError, ValueError):
-        return None
-    return next(_rows_of_kind(reversed(tail), kind), None)
-
-
-def _rows_of_kind(lines: Iterator[bytes], kind: str) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):  # the first line of the tail may be cut
-            continue
-        if isinstance(row, dict) and row.get("kind") == kind:
-            yield row
-
-
-def point_name(config: Config) -> str:
-    """What tells one point of a sweep from the others: `lambda0.01-alpha0.5-seed0`."""
-    loss = config.loss
-    return f"lambda{_short(loss.lambda_)}-alpha{_short(loss.alpha)}-seed{config.train.seed}"
-
-
-def _short(value: float) -> str:
-    """The shortest text that no other number has: 1, not 1.0."""
-    return repr(value).removesuffix(".0")
-
-
-def free_path(directory: Path, name: str) -> Path:
-    """The first of `name`, `name-2`, `name-3`, … that is not taken in `directory`."""
-    number, path = 1, directory / name
-    while path.exists():
-        number += 1
-        path = directory / f"{name}-{number}"
-    return path
 
 
 def refuse_existing(path: Path) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 from centerloss_core.files.untrusted import MOST_BYTES, open_to_read
 from centerloss_core.formatting import finite
-from centerloss_core.run_directory.writer import RunError, last_row, read_manifest
+from centerloss_core.run_directory.errors import RunError
+from centerloss_core.run_directory.history import last_row
+from centerloss_core.run_directory.manifest import read_manifest
 from centerloss_core.sweeps.grid import Point
 from centerloss_core.sweeps.launchers.launcher import Started, log_path
 

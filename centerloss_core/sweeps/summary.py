@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from centerloss_core.files.atomic import atomic_write
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import holder
-from centerloss_core.run_directory.writer import FORMAT, RunError, read_json, write_json
+from centerloss_core.run_directory.manifest import FORMAT, read_json, write_json
 
 if TYPE_CHECKING:
     from centerloss_core.sweeps.states import PointState

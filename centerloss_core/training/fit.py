@@ -13,7 +13,8 @@ from centerloss_core.metrics.separation import SeparationMetrics, separation
 from centerloss_core.networks.class_order import order_by_likeness
 from centerloss_core.networks.lenets_plus_plus import lenets_plus_plus
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
-from centerloss_core.run_directory.writer import Run, last_row
+from centerloss_core.run_directory.history import last_row
+from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.diagnosis import Warn, look_at_end, look_at_epoch, look_at_unfinished_epoch
 from centerloss_core.training.evaluation import extract
 from centerloss_core.training.interval_log import IntervalLog, ShowProgress, Stopwatch

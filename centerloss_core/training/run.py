@@ -22,8 +22,8 @@ from centerloss_core.interrupts import InterruptedRunError, StopRequest
 from centerloss_core.run_directory.checkpoints import CheckpointError
 from centerloss_core.run_directory.lock import ReplacedError
 from centerloss_core.run_directory.provenance import provenance
-from centerloss_core.run_directory.resume_check import ChangedError
-from centerloss_core.run_directory.writer import Run, begun_config, refuse_changed_config, refuse_existing
+from centerloss_core.run_directory.resume_check import ChangedError, begun_config, refuse_changed_config
+from centerloss_core.run_directory.writer import Run, refuse_existing
 from centerloss_core.training.diagnosis import Warn
 from centerloss_core.training.interval_log import ShowProgress, ignore_progress
 from centerloss_core.training.tensorboard import require_tensorboard

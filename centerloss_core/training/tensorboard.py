@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.atomic import atomic_write, clear_temporaries, errors_name
 from centerloss_core.files.untrusted import own_folder
-from centerloss_core.run_directory.writer import TENSORBOARD
+from centerloss_core.run_directory.names import TENSORBOARD
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from centerloss_core.devices import thread_limits
 from centerloss_core.files.atomic import open_own_file
 from centerloss_core.interrupts import LEASH
 from centerloss_core.run_directory.lock import holder
-from centerloss_core.run_directory.writer import MANIFEST
+from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.sweeps.launchers.launcher import Task
 
 # What decides how a run computes and where its data is; a process on another machine is told these.

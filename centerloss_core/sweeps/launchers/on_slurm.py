@@ -10,8 +10,9 @@ from types import TracebackType
 
 from centerloss_core.config import Slurm
 from centerloss_core.devices import THREAD_VARIABLES, usable_cores
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import holder
-from centerloss_core.run_directory.writer import RunError, read_manifest
+from centerloss_core.run_directory.manifest import read_manifest
 from centerloss_core.sweeps.launchers import child, slurm_notes, slurm_queue
 from centerloss_core.sweeps.launchers.gpus import Gpus, visible_gpus
 from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError, Task

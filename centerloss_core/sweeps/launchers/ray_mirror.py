@@ -23,7 +23,7 @@ from centerloss_core.files.atomic import (
     remove_directory,
 )
 from centerloss_core.run_directory.lock import DirectoryLock
-from centerloss_core.run_directory.writer import MANIFEST
+from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.sweeps.launchers.launcher import Task
 from centerloss_core.sweeps.launchers.ray_paths import Stamp, checked, is_passed_on
 from centerloss_core.sweeps.launchers.ray_worker import PIECE, SCRATCH, digest_before

@@ -1,0 +1,88 @@
+"""The names of what lies in a run or sweep directory. Importing this loads nothing that takes time."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from centerloss_core.run_directory.errors import RunError
+
+if TYPE_CHECKING:
+    from centerloss_core.config import Config
+
+MANIFEST, CONFIG, METRICS, LOG = "run.json", "config.yaml", "metrics.jsonl", "log.txt"
+SUMMARY = "summary.json"
+CHECKPOINTS, FEATURES, PLOTS, TENSORBOARD = "checkpoints", "features", "plots", "tensorboard"
+
+_CHECKPOINT = re.compile(r"step-([0-9]{8,10})")  # eight digits, or as many as the step has
+
+
+def is_run(directory: Path) -> bool:
+    """Whether there is a `run.json`."""
+    return (directory / MANIFEST).is_file()
+
+
+def is_sweep(directory: Path) -> bool:
+    """Whether there is a `summary.json`."""
+    return (directory / SUMMARY).is_file()
+
+
+def features_path(run: Path, name: str) -> Path:
+    """Where the feature dump `name` ("test-final", "test-epoch-0001", …) of a run lies."""
+    return run / FEATURES / f"{name}.npz"
+
+
+def epoch_dumps(run: Path, split: str) -> dict[int, Path]:
+    """The feature dumps that a run has kept of its epochs, ascending."""
+    found = (run / FEATURES).glob(f"{split}-epoch-[0-9]*.npz")
+    numbered = ((path.stem.rsplit("-", 1)[1], path) for path in found)
+    return dict(sorted((int(epoch), path) for epoch, path in numbered if epoch.isdecimal()))
+
+
+def checkpoint_path(run: Path, step: int) -> Path:
+    """Where the checkpoint taken after `step` steps lies."""
+    return run / CHECKPOINTS / f"step-{step:08d}"
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """All checkpoints of a run, oldest first.
+
+    Raises:
+        RunError: the folder cannot be read.
+    """
+    folder = run / CHECKPOINTS
+    try:
+        names = os.listdir(folder)  # glob would show none where it may not look
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunError(f"{folder} cannot be read ({error.strerror}): make it readable") from error
+    found = (match for name in names if (match := _CHECKPOINT.fullmatch(name)))
+    return [folder / match[0] for match in sorted(found, key=lambda match: int(match[1]))]
+
+
+def last_saved_step(run: Path) -> int:
+    """The step of the newest checkpoint, whole or not; 0 where there is none."""
+    return max((int(each.name.removeprefix("step-")) for each in checkpoints(run)), default=0)
+
+
+def point_name(config: Config) -> str:
+    """What tells one point of a sweep from the others: `lambda0.01-alpha0.5-seed0`."""
+    loss = config.loss
+    return f"lambda{_short(loss.lambda_)}-alpha{_short(loss.alpha)}-seed{config.train.seed}"
+
+
+def _short(value: float) -> str:
+    """The shortest text that no other number has: 1, not 1.0."""
+    return repr(value).removesuffix(".0")
+
+
+def free_path(directory: Path, name: str) -> Path:
+    """The first of `name`, `name-2`, `name-3`, … that is not taken in `directory`."""
+    number, path = 1, directory / name
+    while path.exists():
+        number += 1
+        path = directory / f"{name}-{number}"
+    return path

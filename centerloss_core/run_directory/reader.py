@@ -1,0 +1,331 @@
+"""The one reader of run and sweep directories. Importing it loads neither pydantic nor NumPy.
+
+record = read_run(Path("runs/mnist"))       one run; an error where `run.json` cannot be read
+record = look_at(Path("runs/mnist"))        never an error: `record.problem` says what is wrong
+sweep = read_sweep(Path("runs/sweep"))      every point, also those that wait or are missing
+record.history().epochs, record.snapshot("test"), record.checkpoints(), record.config()
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from centerloss_core.formatting import finite
+from centerloss_core.run_directory import names
+from centerloss_core.run_directory.errors import RunError
+from centerloss_core.run_directory.history import History, has_rows, read_history
+from centerloss_core.run_directory.lock import holder
+from centerloss_core.run_directory.manifest import (
+    Status,
+    mapping,
+    read_manifest_and_status,
+    read_summary,
+)
+from centerloss_core.run_directory.names import CONFIG, MANIFEST, SUMMARY, is_run, is_sweep
+
+if TYPE_CHECKING:
+    from centerloss_core.config import Config
+    from centerloss_core.run_directory.feature_dumps import FeatureDump
+
+_LONGEST_TITLE = 120  # characters of a data set's title: what a figure has room for
+_SHORT_KEYS = {
+    "lambda": "loss.lambda",
+    "alpha": "loss.alpha",
+    "seed": "train.seed",
+}  # of run.json and summary.json
+
+
+@dataclass(eq=False)
+class RunRecord:
+    """One run as it is on disk now, or a point of a sweep that has no directory yet.
+
+    Attributes:
+        path: its directory.
+        status: see `Status`.
+        manifest: its `run.json`; empty where that is missing or damaged.
+        reason: why it failed, was interrupted, or waits.
+        problem: why `run.json` cannot be read, and what to do about it.
+        sweep: the sweep directory that it was read as a point of.
+        point: its row in `summary.json`, then.
+    """
+
+    path: Path
+    status: Status
+    manifest: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    problem: str | None = None
+    sweep: Path | None = None
+    point: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of its directory; "." has one, too."""
+        return self.path.absolute().name or str(self.path)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Its config as flat dotted keys, {"loss.lambda": 0.01, …}, and "variant" of a point that has one.
+
+        Of a point without a run directory: what varies in its sweep.
+        """
+        short = {**self.point, **self.manifest}
+        return {
+            **{key: short[name] for name, key in _SHORT_KEYS.items() if name in short},
+            **mapping(self.point.get("settings")),
+            **_flatten(mapping(self.manifest.get("config"))),
+        }
+
+    @property
+    def lambda_(self) -> float | None:
+        return finite(self.settings.get("loss.lambda"))
+
+    @property
+    def lambda_eq(self) -> float | None:
+        """The λ that the paper's reduction, a mean over the batch, would need for the same training."""
+        return finite({**self.point, **self.manifest}.get("lambda_eq"))
+
+    @property
+    def alpha(self) -> float | None:
+        return finite(self.settings.get("loss.alpha"))
+
+    @property
+    def seed(self) -> int | None:
+        seed = self.settings.get("train.seed")
+        return seed if isinstance(seed, int) and finite(seed) is not None else None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What `run.json` says of the data set: name, title, source, fingerprint, sizes, …"""
+        return mapping(self.manifest.get("data"))
+
+    @property
+    def data_title(self) -> str | None:
+        title = self.data.get("title")
+        if not isinstance(title, str):
+            return None
+        return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """By label; empty where `run.json` does not name them."""
+        found = self.data.get("class_names")
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
+    @property
+    def image_shape(self) -> tuple[int, ...] | None:
+        """(height, width, channels)."""
+        found = self.data.get("image_shape")
+        is_shape = isinstance(found, list) and all(isinstance(each, int) for each in found)
+        return tuple(found) if isinstance(found, list) and is_shape else None
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The final figures, {"test": {"accuracy": 0.99, …}, "seconds": 88.5, …}; empty until it is completed."""
+        return mapping(self.manifest.get("metrics")) if self.status == "completed" else {}
+
+    @property
+    def warnings(self) -> list[str]:
+        found = self.manifest.get("warnings")
+        return list(map(str, found)) if isinstance(found, list) else []
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there should be a history: a run that has just begun has none, and that is no problem."""
+        return self.status == "completed" or has_rows(self.path)
+
+    def config(self) -> Config:
+        """Read its `config.yaml`, or the file of a point that has not begun.
+
+        Raises:
+            ConfigError: the file is missing or wrong.
+        """
+        from centerloss_core.config import load_config
+
+        path = self.path / CONFIG
+        if self.sweep is not None and not os.path.lexists(self.path / MANIFEST):
+            path = self.sweep / "points" / f"{self.name}.yaml"
+        return load_config(path)
+
+    def history(self) -> History:
+        """Read `metrics.jsonl`.
+
+        Raises:
+            RunError: it is missing, holds no rows, is far too large, or is damaged before its last line.
+        """
+        return read_history(self.path, self.metrics)
+
+    def checkpoints(self) -> list[Path]:
+        """The folders of all checkpoints, oldest first.
+
+        Raises:
+            RunError: they cannot be listed.
+        """
+        return names.checkpoints(self.path)
+
+    def dump_paths(self) -> dict[str, Path]:
+        """The feature dumps by name: "test-final", "train-final", "test-epoch-0001", …"""
+        return {path.stem: path for path in sorted((self.path / names.FEATURES).glob("[!.]*.npz"))}
+
+    def epoch_dumps(self, split: str) -> dict[int, Path]:
+        """The dumps of a split by epoch, ascending."""
+        return names.epoch_dumps(self.path, split)
+
+    def dump(self, name: str) -> FeatureDump:
+        """Read a feature dump by its name.
+
+        Raises:
+            FeatureFileError: it is missing or damaged.
+        """
+        from centerloss_core.run_directory.feature_dumps import read_features
+
+        return read_features(names.features_path(self.path, name))
+
+    def snapshot(self, split: str) -> Snapshot | None:
+        """The final features of a split, or those of the newest epoch of a run that is not completed.
+
+        Returns:
+            None where the run has left neither.
+
+        Raises:
+            FeatureFileError: the file is there and damaged.
+        """
+        if names.features_path(self.path, f"{split}-final").is_file():
+            return Snapshot(self, split, self.dump(f"{split}-final"))
+        by_epoch = self.epoch_dumps(split)
+        if self.status == "completed" or not by_epoch:
+            return None
+        newest = max(by_epoch)
+        return Snapshot(self, split, self.dump(by_epoch[newest].stem), epoch=newest)
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The features of one split of a run: the final ones, or those after `epoch`."""
+
+    run: RunRecord
+    split: str
+    dump: FeatureDump
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SweepRecord:
+    """A sweep as it is on disk now.
+
+    Attributes:
+        path: its directory.
+        runs: every point in the order of the sweep, also those that wait or are missing.
+        axes: the keys of the settings that vary, outermost first.
+        command: the command that made it.
+    """
+
+    path: Path
+    runs: list[RunRecord]
+    axes: tuple[str, ...]
+    command: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path.absolute().name or str(self.path)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the first run that has begun says of the data set."""
+        return next((run.data for run in self.runs if run.data), {})
+
+
+def read_run(path: Path | str) -> RunRecord:
+    """Read a run.
+
+    Raises:
+        RunError: there is no run, or its `run.json` is damaged or of another format.
+    """
+    path = Path(path)
+    manifest, status = read_manifest_and_status(path)
+    return RunRecord(path, status, manifest, _text(manifest.get("reason")))
+
+
+def look_at(path: Path) -> RunRecord:
+    """Read a run, or say in the record why it cannot be read: its status is then "damaged", or "missing"."""
+    try:
+        return read_run(path)
+    except RunError as error:
+        status: Status = "damaged" if os.path.lexists(path / MANIFEST) else "missing"
+        return RunRecord(path, status, problem=str(error))
+
+
+def read_sweep(path: Path) -> SweepRecord:
+    """Read a sweep and all its points; a damaged point is a record with a problem.
+
+    Raises:
+        RunError: `summary.json` is missing or damaged, names no run, or names one that is not a plain name.
+    """
+    summary = read_summary(path)
+    if not summary["runs"]:
+        raise RunError(f"{path / SUMMARY}: names no run; `cl sweep` adds them as it trains")
+    is_held = holder(path) is not None
+    runs = [_point(path, row, is_held) for row in summary["runs"]]
+    axes = summary.get("axes")
+    keys = tuple(map(str, axes)) if isinstance(axes, list) else tuple(_SHORT_KEYS.values())
+    return SweepRecord(path, runs, keys, _text(summary.get("command")))
+
+
+def _point(sweep: Path, row: dict[str, Any], sweep_is_held: bool) -> RunRecord:
+    """Its run directory tells how it is doing; the sweep does where there is none, or where it was killed."""
+    record = look_at(sweep / row["directory"])
+    record.sweep, record.point = sweep, row
+    status, reason = row.get("status"), _text(row.get("reason"))
+    if record.status == "missing":
+        record.problem, record.reason = None, reason
+        if status == "running" and not sweep_is_held:
+            record.status = "stopped"  # with the sweep itself, before there was a run directory
+        elif status in get_args(Status) and status != "completed":
+            record.status = cast("Status", status)
+    elif record.status == "stopped" and status in ("failed", "interrupted"):
+        record.status, record.reason = cast("Status", status), reason
+    return record
+
+
+def read_directory(path: Path) -> RunRecord | SweepRecord:
+    """Read a run or a sweep, whichever it is.
+
+    Raises:
+        RunError: it is neither, or is damaged.
+    """
+    if is_run(path):
+        return read_run(path)
+    if is_sweep(path):
+        return read_sweep(path)
+    raise RunError(what_is_missing(path))
+
+
+def what_is_missing(directory: Path) -> str:
+    """Say why a directory is neither a run nor a sweep."""
+    if not directory.is_dir():
+        what = "is a file, not a directory" if directory.exists() else "no such directory"
+        return f"{directory}: {what}; name a run or sweep that `cl train` or `cl sweep` has made"
+    if (directory / "sweep.yaml").is_file():
+        return f"{directory}: this sweep has no {SUMMARY} yet; wait until a run is done, or name a run in it"
+    return (
+        f"{directory}: neither a run (no {MANIFEST}) nor a sweep (no {SUMMARY}); "
+        "name a directory that `cl train` or `cl sweep` has made"
+    )
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
