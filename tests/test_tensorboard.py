@@ -224,7 +224,7 @@ def test_the_projector_has_features_labels_and_digits(
     from tensorboard.plugins.projector import projector_config_pb2, projector_plugin
 
     dump = some_dump(count, dimensions)
-    images = np.random.default_rng(1).integers(0, 256, (count, 28, 28), dtype=np.uint8)
+    images = np.random.default_rng(1).integers(0, 100, (count, 28, 28), dtype=np.uint8)
     Board(tmp_path, config, "MNIST", 0).write_projector(dump, images)
     folder = tmp_path / "tensorboard"
     text = (folder / "projector_config.pbtxt").read_text()
@@ -249,7 +249,9 @@ def assert_sprite_shows(path: Path, images: np.ndarray, size: list[int]) -> None
     in_a_row = sheet.shape[1] // width
     for number, image in enumerate(images):
         top, left = number // in_a_row * height, number % in_a_row * width
-        np.testing.assert_array_equal(sheet[top : top + height, left : left + width], 255 - image)
+        np.testing.assert_array_equal(
+            sheet[top : top + height, left : left + width], 255 - image.reshape(height, width)
+        )
 
 
 # ---- Real runs ----------------------------------------------------------------------------------------------

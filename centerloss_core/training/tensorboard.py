@@ -43,7 +43,7 @@ class TensorBoardError(ExpectedError):
 
 def require_tensorboard() -> None:
     """Raise TensorBoardError unless the extra `tensorboard` is installed: TensorFlow no longer brings it along."""
-    if any(importlib.util.find_spec(name) is None for name in ("tensorboard", "PIL")):
+    if importlib.util.find_spec("tensorboard") is None:
         raise TensorBoardError(
             "train.tensorboard: true needs the extra `tensorboard`: pip install 'centerloss[tensorboard]' "
             "(in a checkout: pip install -e '.[tensorboard]')"
@@ -132,11 +132,13 @@ class Board:
 
         Args:
             dump: n features.
-            images: uint8 (n, h, w), 255 is ink, in the same order.
+            images: uint8 (n, h, w, c), in the same order.
         """
         import numpy as np
         from google.protobuf.text_format import MessageToString
         from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+
+        from centerloss_core.datasets.contact_sheet import contact_sheet
 
         # The projector opens in three dimensions, and of points that have fewer it shows none: they get zeros.
         missing = max(0, _PROJECTOR_DIMENSIONS - dump.features.shape[1])
@@ -147,7 +149,9 @@ class Board:
         with atomic_write(self._folder / "labels.tsv") as file:
             np.savetxt(file, table, fmt="%d", delimiter="\t", header="digit\tprediction\timage", comments="")
         with atomic_write(self._folder / "digits.png") as file:
-            _write_sprite(file, images)
+            # The projector multiplies the sheet, which must be square, by the colour of each label.
+            side = math.ceil(math.sqrt(len(images)))
+            contact_sheet(images, side, rows=side).save(file, format="PNG")
         config = ProjectorConfig()
         embedding = config.embeddings.add(
             tensor_name="test_features",
@@ -156,7 +160,7 @@ class Board:
             metadata_path="labels.tsv",
         )
         embedding.sprite.image_path = "digits.png"
-        embedding.sprite.single_image_dim.extend(images.shape[:0:-1])  # width, height
+        embedding.sprite.single_image_dim.extend(images.shape[2:0:-1])  # width, height
         with atomic_write(self._folder / "projector_config.pbtxt") as file:  # last: it names the others
             file.write(MessageToString(config).encode())
 
@@ -184,16 +188,3 @@ def _png(figure: Figure) -> dict[str, Any]:
     figure.savefig(file, format="png", dpi=figure.dpi)
     width, height = figure.canvas.get_width_height()
     return {"width": width, "height": height, "colorspace": 4, "encoded_image_string": file.getvalue()}
-
-
-def _write_sprite(file: Any, images: NDArray[np.uint8]) -> None:
-    """All digits in one square image, row by row, black on white: the projector multiplies it by a digit's colour."""
-    import numpy as np
-    from PIL import Image
-
-    count, height, width = images.shape
-    side = math.ceil(math.sqrt(count))
-    sheet = np.zeros((side * side, height, width), dtype=np.uint8)
-    sheet[:count] = images
-    grid = sheet.reshape(side, side, height, width).swapaxes(1, 2).reshape(side * height, side * width)
-    Image.fromarray(255 - grid).save(file, format="png")
