@@ -8,11 +8,11 @@ from contextlib import suppress
 def run() -> None:
     """Run the command and end the process at once.
 
-    Every file is closed by then, and all that is left is taking TensorFlow apart, which costs a second.
+    Every file is closed by then, and what is left, the end of TensorFlow, takes a second.
     """
     code: object = 0
     try:
-        from cli.app import main  # here, because Ctrl-C may come this early
+        from .app import main  # here, because Ctrl-C may come this early
 
         main()
     except KeyboardInterrupt:
@@ -26,7 +26,7 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # its reader has gone
+        except OSError:  # its reader is gone
             code = code or 1
     os._exit(code)
 

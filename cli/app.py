@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from cli import console
-from cli.compare import compare
-from cli.evaluate import evaluate
-from cli.plot import plot
-from cli.report import report
-from cli.runs import runs
-from cli.sweep import sweep
-from cli.train import train
+from .compare import compare
+from .evaluate import evaluate
+from .plot import plot
+from .report import report
+from .runs import runs
+from .streams import errors_as_messages, prepare_streams
+from .sweep import sweep
+from .train import train
 
 app = typer.Typer(
     name="cl",
@@ -51,7 +51,7 @@ def root(
 
 
 def main() -> None:
-    """Entry point: run the command, turn expected errors into a message and an exit code."""
-    console.prepare_streams()
-    with console.errors_as_messages():
+    """Run the command; turn expected errors into a message and an exit code."""
+    prepare_streams()
+    with errors_as_messages():
         app()

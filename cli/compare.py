@@ -40,17 +40,19 @@ def compare(
     Also what `cl evaluate` has measured of them, and their warnings.
     """
     from centerloss_core.run_directory.comparison import compare_runs
-    from cli import console
+
+    from .streams import say, say_json
 
     comparison = compare_runs(directories)
     if json_:
-        console.say_json(comparison.as_dict())
+        say_json(comparison.as_dict())
     else:
-        console.say("\n".join(_lines(comparison)))
+        say("\n".join(_lines(comparison)))
 
 
 def _lines(comparison: Comparison) -> list[str]:
-    from cli.tables import printable, table_lines
+    from .streams import printable
+    from .tables import table_lines
 
     lines: list[str] = []
     sections: list[tuple[str, list[list[str]]]] = [

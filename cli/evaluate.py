@@ -1,26 +1,18 @@
 """`cl evaluate`: every figure of a run or a sweep."""
 
+from contextlib import nullcontext
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.options import Quiet
+from .options import Directory, Quiet
 
-
-class Splits(StrEnum):
-    """Which images to measure."""
-
-    TEST = "test"
-    TRAIN = "train"
-    BOTH = "both"
+Splits = StrEnum("Splits", ["TEST", "TRAIN", "BOTH"])
 
 
 def evaluate(
-    directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A run or a sweep directory.", show_default=False)
-    ],
+    directory: Directory,
     split: Annotated[
         Splits, typer.Option(help="Which images to measure; replaces an earlier evaluation.")
     ] = Splits.BOTH,
@@ -32,12 +24,15 @@ def evaluate(
     docs/metrics.md defines every figure.
     """
     from centerloss_core.metrics.directory import SPLITS, evaluate_directory
-    from cli import console
+
+    from .evaluation_view import show_evaluation
+    from .progress import evaluation_progress
+    from .streams import warn
 
     splits = SPLITS if split is Splits.BOTH else (split.value,)
-    with console.evaluation_progress(quiet=quiet) as show:
+    with nullcontext() if quiet else evaluation_progress() as show:
         report = evaluate_directory(directory, splits, show=show)
     if not quiet:
-        console.show_evaluation(report)
+        show_evaluation(report)
     for problem in report.problems.values():  # the others were measured, which is no failure
-        console.warn(f"left out: {problem}")
+        warn(f"skipped: {problem}")

@@ -8,6 +8,29 @@ import typer
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="YAML config, such as configs/mnist.yaml.", show_default=False)
 ]
+# `cl train` takes one value of each, `cl sweep` several with commas between.
+Lambda = Annotated[
+    str | None,
+    typer.Option(
+        "--lambda",
+        metavar="NUMBER[,…]",
+        help="Weight λ of the center loss; several in a sweep. Default: the config's.",
+    ),
+]
+Alpha = Annotated[
+    str | None,
+    typer.Option(
+        "--alpha",
+        metavar="NUMBER[,…]",
+        help="Rate α of the centers; several in a sweep. Default: the config's.",
+    ),
+]
+Seed = Annotated[
+    str | None,
+    typer.Option(
+        "--seed", metavar="INTEGER[,…]", help="Random seed; several in a sweep. Default: the config's."
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -18,9 +41,16 @@ RunDir = Annotated[
     Path | None,
     typer.Option("--run-dir", metavar="DIR", help="The directory to create. Default: a new one in runs/."),
 ]
+Directory = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A run or a sweep directory.", show_default=False)
+]
 Device = Annotated[
     str | None,
     typer.Option("--device", metavar="auto|cpu|gpu|gpu:N", help="Where to compute. Default: train.device."),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option("--resume", metavar="DIR", help="Resume the run or sweep in this directory."),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the resolved config and what would start; start nothing.")

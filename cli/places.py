@@ -18,37 +18,35 @@ class UsageError(ExpectedError):
 
 
 def required(config_file: Path | None) -> Path:
-    """The config file of a new run.
+    """Return the config file of a new run or sweep.
 
     Raises:
         UsageError: none was given.
     """
     if config_file is None:
-        raise UsageError(
-            "give --config FILE to begin something new, or --resume DIR to go on with what was begun"
-        )
+        raise UsageError("give --config FILE to begin a new run or sweep, or --resume DIR to resume one")
     return config_file
 
 
 def refuse_a_new_place(*, run_dir: Path | None, name: str | None = None, dry_run: bool) -> None:
-    """Raise UsageError for an option that --resume leaves no meaning."""
+    """Raise UsageError for an option that has no meaning beside --resume."""
     for option, given in (("--run-dir", run_dir), ("--name", name), ("--dry-run", dry_run or None)):
         if given is not None:
-            raise UsageError(f"{option} and --resume exclude each other: what is resumed stays where it is")
+            raise UsageError(f"{option} and --resume exclude each other: a run is resumed where it is")
 
 
 def one_of(option: str, given: str | None, allowed: Sequence[str]) -> str | None:
-    """What was given, if it is allowed or nothing; else raise UsageError."""
+    """Return what was given; raise UsageError unless it is None or allowed."""
     if given is not None and given not in allowed:
         raise UsageError(f"{option}: expected {', '.join(allowed[:-1])} or {allowed[-1]}; received {given!r}")
     return given
 
 
 def one_value(flag: Literal["lambda", "alpha", "seed"], text: str | None) -> float | None:
-    """The value of a flag that takes several in `cl sweep`, and one here.
+    """Return the value of a flag that takes several in `cl sweep`, and one in `cl train`.
 
     Raises:
-        UsageError: there are several.
+        UsageError: several were given.
         ConfigError: it cannot have this value.
     """
     if text is None:
@@ -62,10 +60,10 @@ def one_value(flag: Literal["lambda", "alpha", "seed"], text: str | None) -> flo
 
 
 def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, name: str | None) -> Path:
-    """The directory of one run: as given, else `runs/<name>`, else a free name that says what the run is.
+    """Return the directory of one run: as given, else `runs/<name>`, else a free name that says what the run is.
 
     Raises:
-        UsageError: both were given, or the name is not a plain one.
+        UsageError: both were given, or the name is not plain.
     """
     if run_dir is not None and name is not None:
         raise UsageError("--run-dir and --name exclude each other: --name NAME means --run-dir runs/NAME")
@@ -81,5 +79,5 @@ def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, na
 
 
 def sweep_directory(config_file: Path, *, run_dir: Path | None) -> Path:
-    """The directory of a sweep: as given, else a free name after the config."""
+    """Return the directory of a sweep: as given, else a free name after the config."""
     return run_dir if run_dir is not None else free_path(_RUNS, f"{config_file.stem}-sweep")

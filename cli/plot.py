@@ -7,41 +7,16 @@ from typing import Annotated
 
 import typer
 
+from .options import Directory
 
-class Split(StrEnum):
-    """Which images to show."""
-
-    TEST = "test"
-    TRAIN = "train"
-
-
-class Style(StrEnum):
-    """Our own look, or the post's."""
-
-    DEFAULT = "default"
-    POST = "post"
-
-
-class Format(StrEnum):
-    """File formats."""
-
-    PNG = "png"
-    SVG = "svg"
-    PDF = "pdf"
-
-
-class Axes(StrEnum):
-    """The scale of the runs of a sweep, side by side, and of the epochs of an animation."""
-
-    OWN = "own"
-    SHARED = "shared"
-    FOLLOW = "follow"
+Split = StrEnum("Split", ["TEST", "TRAIN"])
+Style = StrEnum("Style", ["DEFAULT", "POST"])
+Format = StrEnum("Format", ["PNG", "SVG", "PDF"])
+Axes = StrEnum("Axes", ["OWN", "SHARED", "FOLLOW"])
 
 
 def plot(
-    directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A run or a sweep directory.", show_default=False)
-    ],
+    directory: Directory,
     split: Annotated[Split, typer.Option(help="Which images to show.")] = Split.TEST,
     style: Annotated[
         Style, typer.Option(help="`post` is the look of the original post, to lay beside its figures.")
@@ -83,13 +58,16 @@ def plot(
 ) -> None:
     """Draw the figures of a run, or of a sweep with all its runs.
 
-    scatter: features and centers. curves: losses, λ, ‖Δc‖, learning rate, accuracy. regions: what the softmax head and
-    the nearest center would call every point of the plane. distances: within and between classes, as histograms.
+    scatter: features and centers. curves: losses, λ, ‖Δc‖, learning rate, accuracy. regions: the class that
+    the softmax head and the nearest center give to every point of the plane. distances: within and between classes,
+    as histograms.
     panel: all λ side by side. seeds: accuracy and separation against λ, with the spread over seeds.
     """
     from centerloss_core.plotting import plot_directory
     from centerloss_core.sweeps import rows_now
-    from cli import console
+
+    from .results import show_figures, show_sweep_table
+    from .streams import note
 
     written = plot_directory(
         directory,
@@ -100,13 +78,11 @@ def plot(
         figures=None if figures is None else [name.strip() for name in figures.split(",")],
         axes=axes.value,
         animate=animate,
-        note=lambda message: console.say(f"note: {message}"),
+        note=note,
     )
     rows = rows_now(directory)
     if rows is not None:
-        console.show_sweep_table(rows)
+        show_sweep_table(rows)
         if any(row.get("status") == "stopped" for row in rows):
-            console.say(
-                f"note: the sweep was killed; go on with it: cl sweep --resume {shlex.quote(str(directory))}"
-            )
-    console.show_figures(written)
+            note(f"the sweep was killed; resume it: cl sweep --resume {shlex.quote(str(directory))}")
+    show_figures(written)

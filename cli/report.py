@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from .options import Directory
+
 _ENDINGS = (".html", ".htm")
 
 
 def report(
-    directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A run or a sweep directory.", show_default=False)
-    ],
+    directory: Directory,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -21,20 +21,21 @@ def report(
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
 ) -> None:
-    """Write one HTML file to explore: points with their digits, tables, curves, origin. No network, no server."""
+    """Write one HTML file to explore: points with their images, tables, curves, origin. No network, no server."""
     from centerloss_core.report import ReportError, write_report
-    from cli import console
 
-    # A file is replaced without a question: a slip of the hand must not cost the features or the run.json of a run.
+    from .streams import note, say, warn
+
+    # The file is replaced without a question, and a mistyped name must not cost the features of a run.
     if out is not None and not out.is_dir() and out.suffix.lower() not in _ENDINGS:
         raise ReportError(f"{out}: the name must end in one of {', '.join(_ENDINGS)}")
     notes: list[str] = []
     path = write_report(directory, out, note=notes.append)
-    console.say(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB)")
-    for note in notes:
-        console.say(f"note: {note}")
+    say(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    for each in notes:
+        note(each)
     if open_:
         import webbrowser
 
         if not webbrowser.open(path.resolve().as_uri()):
-            console.warn(f"no browser could be started; open {path} in one")
+            warn(f"no browser could be started; open {path} in one")

@@ -9,21 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .streams import printable, say, say_json
+
 if TYPE_CHECKING:
     from centerloss_core.run_directory.listing import RunRow
 
 
-class Status(StrEnum):
-    """What a run can be; "stopped" is one whose process is gone without a word."""
+# A run is "stopped" where its process was killed.
+Status = StrEnum("Status", ["RUNNING", "STOPPED", "COMPLETED", "FAILED", "INTERRUPTED", "DAMAGED"])
 
-    RUNNING = "running"
-    STOPPED = "stopped"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    DAMAGED = "damaged"
-
-
+# The names of a sweep's runs say λ, α and seed themselves.
+_SPARE = ("time", "age", "data", "α", "seed", "nearest center", "λ")
 _MARK = "!"  # of a run with warnings
 _MOST_NAMED = 4  # runs in one command: more do not fit side by side
 
@@ -83,10 +79,9 @@ def runs(
 ) -> None:
     """List the runs of a directory with their settings, results on the test images, age and duration.
 
-    A run is called stopped if it was never finished and no process works on it: go on with `cl train --resume`.
+    A run is called stopped if its process was killed: resume it with `cl train --resume`.
     """
     from centerloss_core.run_directory.listing import choose_rows, list_runs, sort_rows
-    from cli import console
 
     # Without a DIR, `runs/` is a place where nothing has been put yet, not a name that was mistyped.
     found = list_runs(directory) if directory != Path("runs") or directory.exists() else []
@@ -100,18 +95,19 @@ def runs(
     )
     rows = sort_rows(rows, sort.value, reverse=reverse)
     if json_:
-        console.say_json([row.as_dict() for row in rows])
+        say_json([row.as_dict() for row in rows])
     elif rows:
-        console.say("\n".join(_lines(rows)))
+        say("\n".join(_lines(rows)))
     elif found:
-        console.say(f"none of the {len(found)} runs in {directory} is like that; leave out a filter")
+        say(f"none of the {len(found)} runs in {directory} matches; leave out a filter")
     else:
-        console.say(f"no runs in {directory} yet; begin with: cl train --config configs/quickstart.yaml")
+        say(f"no runs in {directory} yet; begin with: cl train --config configs/quickstart.yaml")
 
 
 def _lines(rows: Sequence[RunRow]) -> list[str]:
     from centerloss_core.run_directory.listing import count_statuses
-    from cli.tables import printable, table_lines
+
+    from .tables import table_lines
 
     heads = (
         "run",
@@ -126,7 +122,7 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
         "age",
         "time",
     )
-    lines = table_lines(heads, [_cells(row) for row in rows], left=3)
+    lines = table_lines(heads, [_cells(row) for row in rows], left=3, spare=_SPARE)
     counts = ", ".join(f"{number} {status}" for status, number in count_statuses(rows).items())
     lines += ["", f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: {counts}"]
     lines += [printable(f"damaged: {row.reason}") for row in rows if row.status == "damaged"]
@@ -153,35 +149,28 @@ def _cells(row: RunRow) -> list[str]:
 
 def _warned(rows: Sequence[RunRow]) -> list[str]:
     """How to read the warnings of the runs that are marked."""
-    import shlex
-
-    from cli.tables import printable
-
     warned = [row for row in rows if row.warnings]
     if not warned:
         return []
     if len(warned) == 1:
-        return [f"{_MARK} 1 run has warnings: cl report {printable(shlex.quote(str(warned[0].path)))}"]
-    paths = " ".join(printable(shlex.quote(str(row.path))) for row in warned[:_MOST_NAMED])
+        return [f"{_MARK} 1 run has warnings: cl report {_quoted(warned[0].path)}"]
+    paths = " ".join(_quoted(row.path) for row in warned[:_MOST_NAMED])
     first = f", the first {_MOST_NAMED}" if len(warned) > _MOST_NAMED else ""
     return [f"{_MARK} {len(warned)} runs have warnings{first}: cl compare {paths}"]
 
 
 def _age(seconds: float | None) -> str:
-    """The largest unit alone: of two runs of last week, nobody asks for the minute."""
+    """The largest unit alone: nobody asks for the minutes of a run of last week."""
     if seconds is None:
         return "–"
     for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= unit:
             return f"{int(seconds // unit)} {name}"
-    return f"{max(int(seconds), 0)} s"  # a clock that was put back must not make a run come from the future
+    return f"{max(int(seconds), 0)} s"  # the clock may have been put back since
 
 
 def _advice(rows: Sequence[RunRow]) -> list[str]:
-    import shlex
-
     from centerloss_core.run_directory.listing import sweep_of
-    from cli.tables import printable
 
     unfinished = [row for row in rows if row.status in ("stopped", "interrupted")]
     if not unfinished:
@@ -189,7 +178,11 @@ def _advice(rows: Sequence[RunRow]) -> list[str]:
     run = unfinished[0].path
     sweep = sweep_of(run)  # which knows with how many threads its points were begun
     path, command = (run, "train") if sweep is None else (sweep, "sweep")
-    many = "the one" if len(unfinished) == 1 else "the first"
-    return [
-        f"go on with {many} that is unfinished: cl {command} --resume {printable(shlex.quote(str(path)))}"
-    ]
+    first = "the unfinished one" if len(unfinished) == 1 else "the first unfinished one"
+    return [f"resume {first}: cl {command} --resume {_quoted(path)}"]
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return printable(shlex.quote(str(path)))

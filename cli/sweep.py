@@ -1,25 +1,18 @@
 """`cl sweep`: every λ × α × seed."""
 
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
 
-from cli.options import ConfigFile, Device, DryRun, Quiet, RunDir, Settings
+from .options import Alpha, ConfigFile, Device, DryRun, Lambda, Quiet, Resume, RunDir, Seed, Settings
 
 
-def sweep(
+def sweep(  # noqa: PLR0915
     config: ConfigFile = None,
-    lambda_: Annotated[
-        str | None,
-        typer.Option("--lambda", metavar="0,0.01,0.1,1.0", help="Values of λ. Default: sweep.lambda."),
-    ] = None,
-    alpha: Annotated[
-        str | None, typer.Option("--alpha", metavar="0.5,…", help="Values of α. Default: sweep.alpha.")
-    ] = None,
-    seed: Annotated[
-        str | None, typer.Option("--seed", metavar="0,1,…", help="Seeds. Default: sweep.seed.")
-    ] = None,
+    lambda_: Lambda = None,
+    alpha: Alpha = None,
+    seed: Seed = None,
     settings: Settings = None,
     jobs: Annotated[
         int | None,
@@ -28,10 +21,10 @@ def sweep(
         ),
     ] = None,
     retries: Annotated[
-        int, typer.Option("--retries", min=0, help="Times that a point is taken up again after it failed.")
+        int, typer.Option("--retries", min=0, help="How often a point that failed is resumed.")
     ] = 0,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop all others when a point has failed for good.")
+        bool, typer.Option("--fail-fast", help="Stop all other points when one has failed.")
     ] = False,
     launcher: Annotated[
         str | None,
@@ -49,12 +42,7 @@ def sweep(
     ] = None,
     run_dir: RunDir = None,
     device: Device = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            "--resume", metavar="SWEEP", help="Train what is missing, interrupted or failed in this sweep."
-        ),
-    ] = None,
+    resume: Resume = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
@@ -73,7 +61,11 @@ def sweep(
         resume_sweep,
         run_sweep,
     )
-    from cli import console, places, sweep_view
+
+    from . import places
+    from .results import show_plan, show_sweep_result
+    from .streams import error, warn
+    from .sweep_view import sweep_progress
 
     given: dict[str, Any] = {
         "lambdas": None if lambda_ is None else parse_list(lambda_, "lambda"),
@@ -112,7 +104,7 @@ def sweep(
         launch = launch.completed_by(sweep_section(document, **section_given)).for_points(len(points))
     if dry_run:
         refuse_existing(directory)
-        console.show_plan([(directory / point.name, point.config) for point in points], launch.in_words())
+        show_plan([(directory / point.name, point.config) for point in points], launch.in_words())
         return
     address = launch.ray_address if resume is None else ray_address_of(directory, launch)
     if not (address or "").startswith("ray://"):  # another machine's data are its own affair
@@ -120,19 +112,19 @@ def sweep(
         # Once before all: a missing data set is one clear error here, and a download happens once.
         load_dataset(data.name, dir=data.dir, validation=data.validation)
     how: dict[str, Any] = {"launch": launch, "retries": retries, "fail_fast": fail_fast}
-    with sweep_view.progress(directory, quiet=quiet) as show:
+    with nullcontext() if quiet else sweep_progress(directory) as show:
         if resume is not None:
-            warn = console.say_nothing if quiet else console.warn
-            states = resume_sweep(directory, asked=asked, **how, show=show, warn=warn)
+            hear = None if quiet else warn
+            states = resume_sweep(directory, asked=asked, **how, show=show, warn=hear)
         else:
             states = run_sweep(points, directory, document.text, **how, show=show)
     if not quiet:
-        console.show_sweep_result(directory, [state.summary() for state in states])
+        show_sweep_result(directory, [state.summary() for state in states])
     failed = [state for state in states if state.status != "completed"]
     if failed:
-        console.error(
+        error(
             f"{len(failed)} of {len(states)} points did not complete: "
             + "; ".join(f"{state.point.name}: {state.reason or state.status}" for state in failed)
-            + f"\ngo on with them: {resume_command(directory, address)}"
+            + f"\nresume them: {resume_command(directory, address)}"
         )
         raise typer.Exit(1)

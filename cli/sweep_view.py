@@ -1,4 +1,4 @@
-"""A sweep while it runs: one live table in a terminal, a line per start and end elsewhere, whatever launches it."""
+"""A sweep while it runs: one live table in a terminal, a line per start and end elsewhere."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from centerloss_core.formatting import duration, finite, number, percent
-from cli.console import live_display, new_table, plain, say, say_nothing
+
+from .progress import live_display
+from .streams import plain, say
+from .tables import table_lines
 
 if TYPE_CHECKING:
-    from rich.console import Group
-    from rich.table import Table
+    from rich.text import Text
 
     from centerloss_core.sweeps import PointState
 
@@ -23,17 +25,15 @@ _MOST_ROWS = 20  # beyond that, those that say most: running, failed, and the la
 _OTHER_LINES = (
     8  # of a terminal: the command, the head of the table, the line about all points, which may wrap
 )
-_WIDE = 105  # columns of a terminal, for all figures beside the longest names
 _REDRAWS_PER_SECOND = 4
 _LARGEST = 1e9  # that is written digit by digit
+_SPARE = ("images/s", "softmax loss", "where", "left", "accuracy", "epoch")
+_STATUSES = ("waiting", "running", "completed", "failed", "interrupted")
 
 
 @contextmanager
-def progress(directory: Path, *, quiet: bool) -> Iterator[Callable[[Sequence[PointState]], None]]:
+def sweep_progress(directory: Path) -> Iterator[Callable[[Sequence[PointState]], None]]:
     """Show all points of a sweep."""
-    if quiet:
-        yield say_nothing
-        return
     say(f"sweep → {directory}")
     if not sys.stdout.isatty():
         yield _plain_lines()
@@ -63,7 +63,7 @@ def _plain_lines() -> Callable[[Sequence[PointState]], None]:
 
 def _in_words(state: PointState) -> str:
     if state.status == "waiting":  # it was started before
-        return f"goes on later: {state.reason}"
+        return f"waiting to be resumed: {state.reason}"
     if state.status == "running":
         again = " again, its machine was lost" if state.losses else ""
         return f"running{again}" + ("" if state.place in (None, "here") else f": {state.place}")
@@ -72,23 +72,24 @@ def _in_words(state: PointState) -> str:
 
 
 class View:
-    """The live table, and since when it has been shown."""
+    """The live table; it also remembers since when it has been shown, to say how long the rest will take."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._completed_before: int | None = None
 
-    def drawn(self, states: Sequence[PointState], width: int, height: int) -> Group:
-        """A line about all points, and the table, as much of it as a terminal of this size holds."""
-        from rich.console import Group
+    def drawn(self, states: Sequence[PointState], width: int, height: int) -> Text:
+        """Return a line about all points, and the table, as much of it as a terminal of this size holds."""
+        from rich.text import Text
 
         shown = _worth_showing(states, max(1, min(_MOST_ROWS, height - _OTHER_LINES)))
-        line = self._summary_line(states, len(states) - len(shown))
-        return Group(line, _table(shown, wide=width >= _WIDE))
+        line = plain(self._summary_line(states, len(states) - len(shown)))
+        table = [row[:width] for row in _table(shown, width)]
+        return Text("\n".join([line, *table]))
 
     def _summary_line(self, states: Sequence[PointState], hidden: int) -> str:
         counts = Counter(state.status for state in states)
-        words = [f"{counts[status]} {status}" for status in _ORDER if counts[status]]
+        words = [f"{counts[status]} {status}" for status in _STATUSES if counts[status]]
         if self._completed_before is None:
             self._completed_before = counts["completed"]
         completed = counts["completed"] - self._completed_before
@@ -100,11 +101,8 @@ class View:
         return ", ".join(words) + rest
 
 
-_ORDER = ("waiting", "running", "completed", "failed", "interrupted")
-
-
 def _worth_showing(states: Sequence[PointState], most: int) -> list[PointState]:
-    """All, or those that say most, in their order."""
+    """Return all, or those that say most, in their order."""
     if len(states) <= most:
         return list(states)
     found = [
@@ -117,18 +115,18 @@ def _worth_showing(states: Sequence[PointState], most: int) -> list[PointState]:
     return [state for state in states if id(state) in chosen]
 
 
-def _table(states: Sequence[PointState], *, wide: bool) -> Table:
-    figures = ("epoch", "accuracy", "left", *(("softmax loss", "images/s") if wide else ()))
+def _table(states: Sequence[PointState], width: int) -> list[str]:
+    figures = ("epoch", "accuracy", "left", "softmax loss", "images/s")
     elsewhere = any(state.place not in (None, "here") for state in states)
-    table = new_table("run", "status", *figures, *(("where",) if elsewhere else ()))
-    # What tells a point from the others is at the end of its name: other columns may be cut, this one not.
-    table.columns[0].min_width = max(len(state.point.name) for state in states)
+    rows = []
     for state in states:
         running = state.status == "running"
         known = _running_figures(state) if running else {}
-        where = (plain(state.place or "") if running else "",) if elsewhere else ()
-        table.add_row(state.point.name, state.status, *(known.get(each, "") for each in figures), *where)
-    return table
+        where = [state.place or "" if running else ""] if elsewhere else []
+        rows.append([state.point.name, state.status, *(known.get(each, "") for each in figures), *where])
+    columns = ("run", "status", *figures, *(["where"] if elsewhere else []))
+    lines = table_lines(columns, rows, spare=_SPARE, width=width)
+    return lines[: len(rows) + 2]  # without the note about columns: they change from one moment to the next
 
 
 def _running_figures(state: PointState) -> dict[str, str]:
@@ -145,7 +143,7 @@ def _running_figures(state: PointState) -> dict[str, str]:
 
 
 def _figure(value: object, digits: str) -> str:
-    """A row may be anybody's, and 1e300 has 300 digits."""
+    """A figure in a few characters, also where a damaged row holds 1e300."""
     known = finite(value)
     return number(known, digits if known is None or abs(known) < _LARGEST else ".3g")
 

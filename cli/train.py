@@ -1,36 +1,23 @@
 """`cl train`: one run."""
 
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
 
-from cli.options import ConfigFile, Device, DryRun, Quiet, RunDir, Settings
+from .options import Alpha, ConfigFile, Device, DryRun, Lambda, Quiet, Resume, RunDir, Seed, Settings
 
 
 def train(
     config: ConfigFile = None,
-    lambda_: Annotated[
-        str | None,
-        typer.Option("--lambda", metavar="NUMBER", help="Weight λ of the center loss. Default: loss.lambda."),
-    ] = None,
-    alpha: Annotated[
-        str | None,
-        typer.Option("--alpha", metavar="NUMBER", help="Rate α of the centers. Default: loss.alpha."),
-    ] = None,
-    seed: Annotated[
-        str | None, typer.Option("--seed", metavar="INTEGER", help="Default: train.seed.")
-    ] = None,
+    lambda_: Lambda = None,
+    alpha: Alpha = None,
+    seed: Seed = None,
     settings: Settings = None,
     run_dir: RunDir = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the run's directory in runs/.")] = None,
     device: Device = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            "--resume", metavar="RUN", help="Go on with the run in this directory where it stopped."
-        ),
-    ] = None,
+    resume: Resume = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
@@ -42,7 +29,11 @@ def train(
     from centerloss_core.run_directory.names import last_saved_step
     from centerloss_core.run_directory.resume_check import begun_config, refuse_another_config
     from centerloss_core.run_directory.writer import refuse_existing
-    from cli import console, places
+
+    from . import places
+    from .progress import training_progress
+    from .results import show_completed, show_plan, show_result
+    from .streams import warn
 
     stop_with_parent()
     given: dict[str, Any] = {
@@ -62,7 +53,7 @@ def train(
             refuse_another_config(resume, resolved, asked)
         if is_completed(resume):
             if not quiet:
-                console.show_completed(resume)
+                show_completed(resume)
             return
         resumed_after = last_saved_step(resume)
     else:
@@ -71,16 +62,16 @@ def train(
         path = places.run_directory(config, resolved, run_dir=run_dir, name=name)
     if dry_run:
         refuse_existing(path)
-        console.show_plan([(path, resolved)])
+        show_plan([(path, resolved)])
         return
-    progress = console.training_progress(resolved, path, resumed_after=resumed_after, quiet=quiet)
+    progress = nullcontext() if quiet else training_progress(resolved, path, resumed_after=resumed_after)
     with progress as show, unused_imports_skipped():
         from centerloss_core.training import run as training
 
-        warn = console.say_nothing if quiet else console.warn
+        hear = None if quiet else warn
         if resume is not None:
-            result = training.resume(path, show=show, warn=warn)
+            result = training.resume(path, show=show, warn=hear)
         else:
-            result = training.train(resolved, path, show=show, warn=warn)
+            result = training.train(resolved, path, show=show, warn=hear)
     if not quiet:
-        console.show_result(result.path, result.metrics)
+        show_result(result.path, result.metrics)

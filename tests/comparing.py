@@ -76,4 +76,4 @@ def stopped_run(path: Path, step: int, *settings: str) -> None:
         with pytest.raises(InterruptedRunError, match=f"stopped after step {step} of") as caught:
             train(config(*settings), path)
     assert caught.value.exit_code == 143
-    assert caught.value.__notes__ == [f"go on with it: cl train --resume {path}"]
+    assert caught.value.__notes__ == [f"resume it: cl train --resume {path}"]

@@ -227,7 +227,7 @@ def test_dry_run_promises_and_starts_nothing(command: str, tmp_path: Path) -> No
         "Nothing was started",
     ):
         assert words in done.stdout
-    points = [line for line in done.stdout.splitlines() if line.startswith(" runs/")]
+    points = [line for line in done.stdout.splitlines() if line.startswith("runs/")]
     assert len(points) == (4 if command == "sweep" else 1)
     assert list(tmp_path.iterdir()) == []
 

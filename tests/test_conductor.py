@@ -281,7 +281,7 @@ def test_ctrl_c_while_the_launcher_opens_starts_nothing(
     monkeypatch.setattr(FakeLauncher, "__enter__", presses_ctrl_c)
     with pytest.raises(InterruptedRunError, match="stopped before any point was started") as caught:
         launched(completes, resume=True)
-    assert caught.value.__notes__ == [f"go on with it: cl sweep --resume {tmp_path / 'sweep'}"]
+    assert caught.value.__notes__ == [f"resume it: cl sweep --resume {tmp_path / 'sweep'}"]
     assert all(state.manifest()["reason"] == "bad" for state in states)
 
 
@@ -301,7 +301,7 @@ def test_however_often_ctrl_c_is_pressed_the_end_is_told(
     monkeypatch.setattr(*((Fake, "kill") if where == "kill" else (FakeLauncher, "__exit__")), presses_ctrl_c)
     with pytest.raises(InterruptedRunError, match="stopped at once by a second signal") as caught:
         launched(begins_and_is_deaf)
-    assert caught.value.__notes__ == [f"go on with it: cl sweep --resume {tmp_path / 'sweep'}"]
+    assert caught.value.__notes__ == [f"resume it: cl sweep --resume {tmp_path / 'sweep'}"]
     rows = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
     assert [row["status"] for row in rows] == [*["interrupted"] * 2, *["waiting"] * 4]
 
@@ -319,7 +319,7 @@ def test_when_the_sweep_itself_fails_what_runs_has_time_to_save(
 
     with pytest.raises(LauncherError, match="did not take") as caught:
         launched(breaks_once)
-    assert caught.value.__notes__ == [f"go on with it: cl sweep --resume {tmp_path / 'sweep'}"]
+    assert caught.value.__notes__ == [f"resume it: cl sweep --resume {tmp_path / 'sweep'}"]
     assert [fake.signals for fake in running[0].launcher.started] == [[signal.SIGTERM]] * 2
     rows = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
     assert [row["status"] for row in rows] == [*["interrupted"] * 2, *["waiting"] * 4]
@@ -404,7 +404,7 @@ def test_ctrl_c_reaches_each_once_and_what_waits_for_its_resources_never_starts(
         )
     assert caught.value.exit_code == 130
     # A cluster is joined only by who names it.
-    advice = f"go on with it: cl sweep --resume {tmp_path / 'sweep'} --ray-address head:6379"
+    advice = f"resume it: cl sweep --resume {tmp_path / 'sweep'} --ray-address head:6379"
     assert caught.value.__notes__ == [advice]
     signals = {fake.task.name: fake.signals for fake in launchers[0].started}
     assert all(each == [signal.SIGINT] for name, each in signals.items() if name != "lambda0-alpha0.5-seed0")

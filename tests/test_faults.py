@@ -300,7 +300,7 @@ def test_a_disk_that_is_full_for_each_kind_of_file_in_turn_costs_nothing_that_wa
             with pytest.raises(OSError, match="No space left on device") as caught:
                 resume(path) if path.exists() else train(config(), path)
         assert kind in str(caught.value)
-        assert caught.value.__notes__ == [f"go on with it: cl train --resume {path}"]
+        assert caught.value.__notes__ == [f"resume it: cl train --resume {path}"]
         assert read_manifest(path)["status"] == "failed"  # also for run.json: it is what the time before left
         for checkpoint in (path / "checkpoints").glob("step-*"):
             verify_checkpoint(checkpoint)
@@ -348,7 +348,7 @@ def test_a_real_limit_on_the_size_of_files_is_a_clear_error_and_no_traceback(tmp
     error, advice = done.stderr.splitlines()
     assert error.startswith("error: ")
     assert "state.npz: File too large" in error
-    assert advice == "go on with it: cl train --resume run"
+    assert advice == "resume it: cl train --resume run"
     assert list((tmp_path / "run" / "checkpoints").iterdir()) == []
     again = cl("train", "--resume", "run", cwd=tmp_path)
     assert again.returncode == 0, again.stderr

@@ -53,7 +53,7 @@ def test_nor_is_it_when_a_run_is_resumed(
     request.getfixturevalue("swallowed")
     with pytest.raises(InterruptedRunError, match="stopped before the run went on") as caught:
         resume(tmp_path / "run")
-    assert caught.value.__notes__ == [f"go on with it: cl train --resume {tmp_path / 'run'}"]
+    assert caught.value.__notes__ == [f"resume it: cl train --resume {tmp_path / 'run'}"]
     assert (tmp_path / "run" / "run.json").read_bytes() == before
 
 
@@ -108,7 +108,7 @@ def test_a_signal_from_outside_has_the_command_save_and_say_how_to_go_on(
     (error, advice) = errors.splitlines()
     step = json.loads((tmp_path / "run" / "run.json").read_text())["reason"].split()[3]
     assert error == f"error: stopped after step {step} of 100000"
-    assert advice == "go on with it: cl train --resume run"
+    assert advice == "resume it: cl train --resume run"
     assert (tmp_path / "run" / "checkpoints" / f"step-{int(step):08d}").is_dir()
     assert (
         cl("train", "--resume", "run", "--lambda", "0.5", cwd=tmp_path).returncode == 2

@@ -312,7 +312,7 @@ def test_the_table_and_its_advice(tmp_path: Path) -> None:
     assert any(line.startswith("[b]x[/]�[2J") and "failed" in line for line in lines)
     assert "4 runs: 1 completed, 1 damaged, 1 failed, 1 stopped" in lines
     assert any(line.startswith("damaged: runs/bad/run.json: Expecting") for line in lines)
-    assert lines[-1] == "go on with the one that is unfinished: cl train --resume runs/ends"
+    assert lines[-1] == "resume the unfinished one: cl train --resume runs/ends"
 
 
 def test_runs_with_warnings_are_marked_and_how_to_read_them_is_said(tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_filters_order_and_json(tmp_path: Path) -> None:
     for key in KEYS:
         assert key in text
     none = cl("runs", ".", "--data", "mnist5k", cwd=tmp_path)
-    assert "none of the 4 runs in . is like that" in none.stdout
+    assert "none of the 4 runs in . matches" in none.stdout
     assert json.loads(cl("runs", ".", "--status", "failed", "--json", cwd=tmp_path).stdout)[0]["name"] == "r3"
     assert cl("runs", ".", "--status", "finished", cwd=tmp_path).returncode == 2
     assert cl("runs", ".", "--sort", "size", cwd=tmp_path).returncode == 2

@@ -839,8 +839,8 @@ def test_a_sweep(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path / "sweep", "completed", "interrupted", "completed", "waiting")
     result = CliRunner().invoke(app, ["evaluate", str(sweep)])
     assert result.exit_code == 0, result.output
-    assert "left out: lambda0.01-alpha0.5-seed1 (interrupted)" in result.output
-    assert "left out: lambda0.01-alpha0.5-seed3 (not begun)" in result.output
+    assert "skipped: lambda0.01-alpha0.5-seed1 (interrupted)" in result.output
+    assert "skipped: lambda0.01-alpha0.5-seed3 (not begun)" in result.output
     heads = re.split(r" {2,}", result.output.split("Side by side:")[1].strip().splitlines()[0].strip())
     assert heads[3:7] == ["softmax", "nearest center", "nearest training mean", "nearest training images"]
     assert "24/24  lambda0.01-alpha0.5-seed2  train: verification" in result.output
@@ -865,7 +865,7 @@ def test_one_damaged_point_does_not_keep_the_others(tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-40])
     result = CliRunner().invoke(app, ["evaluate", str(sweep)])
     assert result.exit_code == 0, result.output
-    assert f"left out: {damaged}: " in result.stderr
+    assert f"skipped: {damaged}: " in result.stderr
     assert result.stderr.rstrip().endswith("put it back from a copy, or train the run again")
     assert "36/36" in result.output
     written = read_json(sweep / "evaluation.json")
@@ -889,7 +889,7 @@ def test_nothing_there(tmp_path: Path) -> None:
 def test_a_run_that_is_not_completed(tmp_path: Path, status: str, now: str) -> None:
     """One that was killed says for ever that it is running."""
     path = make_run(tmp_path / "run", status=status)
-    with pytest.raises(EvaluationError, match=rf"is {now}: go on with it: cl train --resume .*run"):
+    with pytest.raises(EvaluationError, match=rf"is {now}: resume it: cl train --resume .*run"):
         evaluate_directory(path)
 
 

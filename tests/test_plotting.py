@@ -720,7 +720,7 @@ def test_a_summary_does_not_lead_out_of_the_sweep(tmp_path: Path, name: Any) -> 
 def test_runs_without_features(tmp_path: Path) -> None:
     unfinished = make_run(tmp_path / "unfinished", status="running")
     missing = r"train-final\.npz: no such feature dump, for the run is "
-    with pytest.raises(PlotError, match=missing + "stopped: go on with it: cl train --resume .*unfinished"):
+    with pytest.raises(PlotError, match=missing + "stopped: resume it: cl train --resume .*unfinished"):
         plot_directory(unfinished, split="train")
     with DirectoryLock(unfinished), pytest.raises(PlotError, match=missing + "running: wait"):
         plot_directory(unfinished, split="train")

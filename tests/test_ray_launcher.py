@@ -300,7 +300,7 @@ def test_what_is_told_to_all_processes_of_a_sweep_costs_its_points_nothing(tmp_p
     assert process.returncode == 128 + signal.SIGTERM
     assert lines(stderr) == [
         "error: stopped with 0 of 1 points completed",
-        "go on with it: cl sweep --resume sweep",
+        "resume it: cl sweep --resume sweep",
     ]
     manifest = json.loads((tmp_path / "sweep" / POINT / "run.json").read_text())
     assert manifest["status"] == "interrupted"
@@ -458,7 +458,7 @@ def test_what_a_point_printed_names_files_as_they_are_here(task: Task, direct: D
     begin_run(direct)
     scratch = there(direct).parent
     log = scratch / "logs" / f"{POINT}.log"
-    log.write_text(f"error: stopped\ngo on with it: cl train --resume {scratch / POINT}\nlast wor")
+    log.write_text(f"error: stopped\nresume it: cl train --resume {scratch / POINT}\nlast wor")
     task.log.write_text("earlier\n")
     mirror = Mirror(direct, task)
     assert run(mirror.pull())
@@ -467,7 +467,7 @@ def test_what_a_point_printed_names_files_as_they_are_here(task: Task, direct: D
     assert run(mirror.pull())
     mirror.close()
     assert task.log.read_text() == (
-        f"earlier\nerror: stopped\ngo on with it: cl train --resume {task.path}\nlast words"
+        f"earlier\nerror: stopped\nresume it: cl train --resume {task.path}\nlast words"
     )
 
 

@@ -139,7 +139,7 @@ def test_ctrl_c_leaves_what_another_launcher_goes_on_with(home: Path) -> None:
     assert process.returncode == 130
     assert errors.splitlines() == [
         "error: stopped with 0 of 2 points completed",
-        "go on with it: cl sweep --resume sweep",
+        "resume it: cl sweep --resume sweep",
     ]
     assert processes_of(home) == []
     assert holder(first) is None

@@ -65,7 +65,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"1 of 3 points did not complete: {LOST}: its process ended with SIGKILL (out of memory?)"
         in done.stderr
     )
-    assert done.stderr.splitlines()[-1] == "go on with them: cl sweep --resume sweep"
+    assert done.stderr.splitlines()[-1] == "resume them: cl sweep --resume sweep"
     assert "Traceback" not in done.stderr
     return home
 

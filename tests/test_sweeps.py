@@ -131,7 +131,7 @@ def test_plot_says_of_a_sweep_that_was_killed_that_it_can_go_on(sweep: Path, tmp
     assert (done.returncode, done.stderr) == (0, "")
     assert "running" not in done.stdout
     assert [word for word in done.stdout.split() if word in ("stopped", "waiting")] == ["stopped", "waiting"]
-    assert "note: the sweep was killed; go on with it: cl sweep --resume killed" in done.stdout.splitlines()
+    assert "note: the sweep was killed; resume it: cl sweep --resume killed" in done.stdout.splitlines()
 
 
 def test_a_sweep_overwrites_nothing(sweep: Path) -> None:

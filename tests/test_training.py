@@ -237,7 +237,7 @@ def test_ctrl_c_finishes_the_step_saves_and_marks_the_run(tmp_path: Path) -> Non
         train(tiny(), tmp_path / "stopped", show=interrupt)
     assert caught.value.exit_code == 130
     assert json.loads((tmp_path / "stopped" / "run.json").read_text())["status"] == "interrupted"
-    assert caught.value.__notes__ == [f"go on with it: cl train --resume {tmp_path / 'stopped'}"]
+    assert caught.value.__notes__ == [f"resume it: cl train --resume {tmp_path / 'stopped'}"]
     assert (tmp_path / "stopped" / "checkpoints" / "step-00000004").is_dir()
     assert signal.getsignal(signal.SIGINT) is before
 

@@ -83,12 +83,8 @@ class Report:
 ShowStep = Callable[[Step], None]
 
 
-def _ignore(_: Step) -> None:
-    """Show nothing."""
-
-
 def evaluate_directory(
-    directory: Path, splits: Sequence[str] = SPLITS, *, show: ShowStep = _ignore
+    directory: Path, splits: Sequence[str] = SPLITS, *, show: ShowStep | None = None
 ) -> Report:
     """Measure a run, or every completed run of a sweep, from the final feature dumps; replace earlier evaluations.
 
@@ -125,13 +121,14 @@ def evaluate_directory(
 class _Counter:
     """Numbers the steps of several runs from 1 on."""
 
-    show: ShowStep
+    show: ShowStep | None
     total: int
     number: int = 0
 
     def next(self, run: str, split: str, what: str) -> None:
         self.number += 1
-        self.show(Step(run, split, what, self.number, self.total))
+        if self.show is not None:
+            self.show(Step(run, split, what, self.number, self.total))
 
 
 def _evaluate_run(path: Path, splits: Sequence[str], counter: _Counter) -> RunEvaluation:
@@ -182,7 +179,7 @@ def _evaluate_split(
 # ---- A sweep ------------------------------------------------------------------------------------------------
 
 
-def _evaluate_sweep(directory: Path, splits: Sequence[str], show: ShowStep) -> Report:
+def _evaluate_sweep(directory: Path, splits: Sequence[str], show: ShowStep | None) -> Report:
     names = [row["directory"] for row in read_summary(directory) or []]
     problems: dict[str, str] = {}
     statuses: dict[str, str] = {}
@@ -221,7 +218,7 @@ def _nothing_measured(directory: Path, problems: dict[str, str]) -> str:
     if problems:
         return f"{directory}: no point could be evaluated:\n" + "\n".join(problems.values())
     return (
-        f"{directory}: no point of this sweep is completed yet; wait for it, or go on with it: "
+        f"{directory}: no point of this sweep is completed yet; wait for it, or resume it: "
         f"cl sweep --resume {shlex.quote(str(directory))}"
     )
 

@@ -40,7 +40,7 @@ def status_of(run: Path, manifest: Mapping[str, Any]) -> Status:
 
 
 def how_to_finish(run: Path, manifest: Mapping[str, Any]) -> str:
-    """Say of a run that is not completed what it is, and the way to its end: `is stopped: go on with it: …`.
+    """Say of a run that is not completed what it is, and the way to its end: `is stopped: resume it: …`.
 
     Raises:
         RunError: as `status_of`.
@@ -54,4 +54,4 @@ def how_to_finish(run: Path, manifest: Mapping[str, Any]) -> str:
             f"cl train --config {shlex.quote(str(run / 'config.yaml'))} --set train.learning_rate=…"
         )
     because = f" ({reason})" if reason else ""
-    return f"is {status}{because}: go on with it: cl train --resume {shlex.quote(str(run))}"
+    return f"is {status}{because}: resume it: cl train --resume {shlex.quote(str(run))}"

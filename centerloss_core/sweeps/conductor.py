@@ -38,7 +38,7 @@ class Conductor:
         launcher: Launcher,
         retries: int,
         fail_fast: bool,
-        show: ShowStates,
+        show: ShowStates | None,
     ) -> None:
         self._states = states
         self._directory = directory
@@ -77,8 +77,9 @@ class Conductor:
             if stop.signal_number is not None:
                 self._stop(stop.signal_number)
             self._start()
-            with contextlib.suppress(Exception):  # what cannot be shown must not cost what trains
-                self._show(self._states)
+            if self._show is not None:
+                with contextlib.suppress(Exception):  # a table that cannot be drawn must not end what trains
+                    self._show(self._states)
             if self._changed and time.monotonic() >= self._next_summary:
                 # A full disk must not cost the points that train: it is tried again.
                 with contextlib.suppress(OSError):

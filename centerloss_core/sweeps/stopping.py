@@ -38,6 +38,6 @@ def resumable(directory: Path, ray_address: str | None) -> Iterator[None]:
 
 def say_how_to_go_on(error: BaseException, directory: Path, ray_address: str | None) -> None:
     """Note the command on the error, once."""
-    advice = f"go on with it: {resume_command(directory, ray_address)}"
+    advice = f"resume it: {resume_command(directory, ray_address)}"
     if advice not in getattr(error, "__notes__", ()):
         error.add_note(advice)

@@ -43,7 +43,7 @@ def run_sweep(
     launch: Launch = Launch(),
     retries: int = 0,
     fail_fast: bool = False,
-    show: ShowStates = lambda _: None,
+    show: ShowStates | None = None,
 ) -> list[PointState]:
     """Train every point; one that fails does not stop the others.
 
@@ -89,8 +89,8 @@ def resume_sweep(
     launch: Launch = Launch(),
     retries: int = 0,
     fail_fast: bool = False,
-    show: ShowStates = lambda _: None,
-    warn: Warn = lambda _: None,
+    show: ShowStates | None = None,
+    warn: Warn | None = None,
 ) -> list[PointState]:
     """Train the points that are missing, interrupted or failed, from where they stopped; leave the others untouched.
 
@@ -110,6 +110,7 @@ def resume_sweep(
         LauncherError: as for `run_sweep`, and where it was begun on a Ray cluster elsewhere and none is asked for.
         InterruptedRunError: as for `run_sweep`.
     """
+    warn = warn or (lambda _: None)
     summary = _read_summary(directory, warn)
     points = read_points(directory, summary)
     if asked is not None:

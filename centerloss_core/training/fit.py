@@ -32,7 +32,7 @@ def fit(
     dataset: Dataset,
     run: Run,
     saved: SavedState | None,
-    show: ShowProgress,
+    show: ShowProgress | None,
     warn: Warn,
     stop: StopRequest,
 ) -> dict[str, Any]:

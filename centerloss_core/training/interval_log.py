@@ -31,10 +31,6 @@ class Progress:
 ShowProgress = Callable[[Progress], None]
 
 
-def ignore_progress(_: Progress) -> None:
-    """Show nothing."""
-
-
 class Stopwatch:
     """Training seconds: `with stopwatch:` around each step, so that evaluating, dumping and saving do not count.
 
@@ -101,7 +97,13 @@ class IntervalLog:
     """
 
     def __init__(
-        self, run: Run, config: Config, train_size: int, total_steps: int, show: ShowProgress, warn: Warn
+        self,
+        run: Run,
+        config: Config,
+        train_size: int,
+        total_steps: int,
+        show: ShowProgress | None,
+        warn: Warn,
     ) -> None:
         self._run = run
         self._alpha = config.loss.alpha
@@ -173,7 +175,8 @@ class IntervalLog:
         }
         self._run.log_row(row)
         self._look_at(row)
-        self._show(progress)
+        if self._show is not None:
+            self._show(progress)
         self._interval = Interval()
         self._interval_began = seconds
 

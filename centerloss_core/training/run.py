@@ -25,7 +25,7 @@ from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.run_directory.resume_check import ChangedError, begun_config, refuse_changed_config
 from centerloss_core.run_directory.writer import Run, refuse_existing
 from centerloss_core.training.diagnosis import Warn
-from centerloss_core.training.interval_log import ShowProgress, ignore_progress
+from centerloss_core.training.interval_log import ShowProgress
 from centerloss_core.training.tensorboard import require_tensorboard
 
 if TYPE_CHECKING:
@@ -40,12 +40,8 @@ class Result:
     metrics: dict[str, Any]
 
 
-def _ignore(_: str) -> None:
-    """Say nothing; `run.json` keeps every warning anyway."""
-
-
 def train(
-    config: Config, path: Path, *, show: ShowProgress = ignore_progress, warn: Warn = _ignore
+    config: Config, path: Path, *, show: ShowProgress | None = None, warn: Warn | None = None
 ) -> Result:
     """Train one run into the new directory `path`.
 
@@ -81,7 +77,7 @@ def train(
             return _finish(run, config, dataset, device, None, began, show, warn, stop)
 
 
-def resume(path: Path, *, show: ShowProgress = ignore_progress, warn: Warn = _ignore) -> Result:
+def resume(path: Path, *, show: ShowProgress | None = None, warn: Warn | None = None) -> Result:
     """Go on with the run in `path` from its newest whole checkpoint, or from its start where it has none.
 
     A completed run is left as it is. On the CPU with as many threads as before, the end is that of a run that was
@@ -129,8 +125,8 @@ def _finish(
     device: Device,
     saved: SavedState | None,
     began: float,
-    show: ShowProgress,
-    warn: Warn,
+    show: ShowProgress | None,
+    warn: Warn | None,
     stop: StopRequest,
 ) -> Result:
     """Train to the end and write the final word, whatever it is."""
@@ -177,7 +173,7 @@ def _advice(path: Path) -> Iterator[None]:
     except ReplacedError:  # what has the name now is another run
         raise
     except BaseException as error:
-        error.add_note(f"go on with it: cl train --resume {shlex.quote(str(path))}")
+        error.add_note(f"resume it: cl train --resume {shlex.quote(str(path))}")
         raise
 
 
@@ -208,10 +204,11 @@ def _keep(chatter: IO[bytes], run: Run) -> None:
         shutil.copyfileobj(chatter, log)
 
 
-def _telling(run: Run, warn: Warn) -> Callable[[str], None]:
+def _telling(run: Run, warn: Warn | None) -> Callable[[str], None]:
     def tell(message: str) -> None:
         run.warn(message)
-        warn(message)
+        if warn is not None:
+            warn(message)
 
     return tell
 

@@ -1,0 +1,86 @@
+"""The view of `cl evaluate`: every figure of each run, its classes, and runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from centerloss_core.formatting import exact, number, percent
+from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES
+
+from .streams import say
+from .tables import print_table
+
+if TYPE_CHECKING:
+    from centerloss_core.metrics.directory import Report, RunEvaluation
+
+# The figures of runs side by side that do not depend on the scale of the features.
+_SIDE_BY_SIDE: dict[str, tuple[str, Callable[[object], str]]] = {
+    "softmax": ("accuracy", percent),
+    "nearest center": ("nearest_center_accuracy", percent),
+    "nearest training mean": ("nearest_train_mean_accuracy", percent),
+    "nearest training images": ("knn_accuracy", percent),
+    "inter/intra": ("separation_ratio", number),
+    "Fisher": ("fisher_ratio", lambda value: number(value, ".4g")),
+    "silhouette": ("silhouette", number),
+    "DB": ("davies_bouldin", number),
+    "EER cos": ("cosine_eer", percent),
+    "EER Eucl.": ("euclidean_eer", percent),
+}
+_LESS_TELLING = (
+    *("EER Eucl.", "EER cos", "DB", "silhouette", "Fisher"),
+    *("nearest training mean", "nearest training images", "λ"),
+)
+
+
+def show_evaluation(report: Report) -> None:
+    """Print what was measured on each run, and where it was written."""
+    for run in report.runs:
+        _show_run(run, classes=len(report.runs) == 1)
+    if len(report.runs) > 1:
+        say("\nSide by side:")
+        _show_side_by_side(report.runs)
+    for name, status in report.skipped.items():
+        say(f"skipped: {name} ({status})")
+    folder = report.written.parent
+    say(
+        f"figures and classes: {report.written}, {folder / 'evaluation.csv'}, {folder / 'evaluation-classes.csv'}"
+    )
+
+
+def _show_run(run: RunEvaluation, *, classes: bool) -> None:
+    say(f"\n{run.path}: λ = {exact(run.origin['lambda'])}, seed {exact(run.origin['seed'])}")
+    rows = []
+    for name in FIGURES:
+        title = f"{name.title} (small is good)" if name.best == "least" else name.title
+        rows.append([title, *(name.write(split.figures[name.key]) for split in run.splits.values())])
+    print_table(("", *run.splits), rows)
+    for split_name, split in run.splits.items():
+        figures = split.figures
+        say(
+            f"\n{split_name}: verification over all pairs of {figures['verification_images']:,} images, "
+            f"{figures['verification_same_pairs']:,} of one class and {figures['verification_different_pairs']:,} "
+            f"others; silhouette of {figures['silhouette_images']:,} images; "
+            f"{figures['knn_neighbors']} nearest training images vote"
+        )
+        if classes:
+            _show_classes(split.per_class)
+
+
+def _show_classes(rows: Sequence[Mapping[str, Any]]) -> None:
+    cells = [[str(row["class"]), *(name.write(row[name.key]) for name in CLASS_FIGURES)] for row in rows]
+    print_table(("class", *(name.title for name in CLASS_FIGURES)), cells, spare=("images", "intra"))
+
+
+def _show_side_by_side(runs: Sequence[RunEvaluation]) -> None:
+    rows = [
+        [
+            run.path.name,
+            split,
+            exact(run.origin["lambda"]),
+            *(write(measured.figures[key]) for key, write in _SIDE_BY_SIDE.values()),
+        ]
+        for run in runs
+        for split, measured in run.splits.items()
+    ]
+    print_table(("run", "split", "λ", *_SIDE_BY_SIDE), rows, spare=_LESS_TELLING)

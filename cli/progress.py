@@ -1,0 +1,104 @@
+"""What is shown while a command works: a line that renews itself in a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from centerloss_core.formatting import duration, exact, percent
+
+from .streams import plain, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+
+    from centerloss_core.config import Config
+    from centerloss_core.metrics.directory import Step
+    from centerloss_core.training.interval_log import Progress
+
+_PLAIN_LINES_PER_RUN = 10
+
+
+@contextmanager
+def training_progress(
+    config: Config, path: Path, *, resumed_after: int | None = None
+) -> Iterator[Callable[[Progress], None]]:
+    """Show one run: its settings first, then where it stands."""
+    loss = config.loss
+    say(
+        f"λ = {exact(loss.lambda_)} ({loss.reduction}; λ_eq = {config.lambda_eq:g}), α = {exact(loss.alpha)}, "
+        f"seed {config.train.seed} → {path}"
+        + ("" if resumed_after is None else f", resumed after step {resumed_after}")
+    )
+    if not sys.stdout.isatty():
+        yield _plain_lines()
+        return
+    with _live_line() as live:
+        yield lambda progress: live.update(_training_line(progress))
+
+
+@contextmanager
+def evaluation_progress() -> Iterator[Callable[[Step], None]]:
+    """Show what is being measured."""
+    if not sys.stdout.isatty():
+        yield lambda step: say(_evaluation_line(step))
+        return
+    with _live_line() as live:
+        yield lambda step: live.update(plain(_evaluation_line(step)))
+
+
+@contextmanager
+def _live_line() -> Iterator[Live]:
+    from rich.console import Console
+
+    with live_display(Console(markup=False), refresh_per_second=4) as live:
+        live.update("starting …", refresh=True)
+        yield live
+
+
+@contextmanager
+def live_display(console: Console, refresh_per_second: float) -> Iterator[Live]:
+    """Draw in place, below all else that is printed, and clear that at the end; a closed terminal is no error."""
+    from rich.live import Live
+
+    live = Live(
+        console=console,
+        refresh_per_second=refresh_per_second,
+        transient=True,
+        redirect_stderr=sys.stderr.isatty(),  # a file gets its warnings itself
+    )
+    live.start()
+    try:
+        yield live
+    finally:
+        with suppress(OSError):
+            live.stop()
+
+
+def _plain_lines() -> Callable[[Progress], None]:
+    printed = 0
+
+    def show(progress: Progress) -> None:
+        nonlocal printed
+        if progress.step * _PLAIN_LINES_PER_RUN >= (printed + 1) * progress.total_steps:
+            printed = progress.step * _PLAIN_LINES_PER_RUN // progress.total_steps
+            say(_training_line(progress))
+
+    return show
+
+
+def _training_line(progress: Progress) -> str:
+    return (
+        f"epoch {progress.epoch:.2f}  step {progress.step}/{progress.total_steps}  "
+        f"softmax loss {progress.softmax_loss:.4f}  center loss {progress.center_loss:.4g}  "
+        f"accuracy {percent(progress.accuracy)}  {progress.images_per_second:.0f} images/s  "
+        f"{duration(progress.seconds_left)} left"
+    )
+
+
+def _evaluation_line(step: Step) -> str:
+    return f"{step.number}/{step.total}  {step.run}  {step.split}: {step.what}"

@@ -1,0 +1,133 @@
+"""What is printed before and after runs: the plan of `--dry-run`, the results, the figures, and what to do next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from centerloss_core.formatting import duration, exact, number, percent
+
+from .streams import say
+from .tables import print_table
+
+if TYPE_CHECKING:
+    from centerloss_core.config import Config
+
+_SEPARATION = ("softmax", "nearest center", "intra", "inter", "inter/intra")
+
+
+def show_plan(runs: Sequence[tuple[Path, Config]], launcher: str | None = None) -> None:
+    """Print what `--dry-run` promises: the resolved config, the runs, device, data source and launcher."""
+    from centerloss_core import devices
+    from centerloss_core.config import dump_yaml
+    from centerloss_core.datasets import locate
+
+    _, config = runs[0]
+    with open(os.devnull, "wb") as nowhere, devices.chatter_to(nowhere):
+        device = devices.find_device(config.train)
+    say(dump_yaml(config))
+    if len(runs) > 1:
+        say("# … with these values of λ, α and seed:\n")
+    print_table(
+        ("run", "λ", "λ_eq", "α", "seed", "length"),
+        [
+            [
+                str(path),
+                exact(each.loss.lambda_),
+                f"{each.lambda_eq:g}",
+                exact(each.loss.alpha),
+                str(each.train.seed),
+                _length(each),
+            ]
+            for path, each in runs
+        ],
+        spare=("length",),
+    )
+    say(f"\ndevice: {device.label}, convolutions in {device.precision}")
+    say(f"data:   {config.data.name}: {locate(config.data.name, dir=config.data.dir)}")
+    if launcher is not None:
+        say(f"by:     {launcher}")
+    say("Nothing was started.")
+
+
+def _length(config: Config) -> str:
+    train = config.train
+    return f"{train.epochs} epochs" if train.epochs is not None else f"{train.iterations} iterations"
+
+
+def show_result(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Print what one run reached, where it is, and what to do next."""
+    splits = [split for split in ("test", "validation", "train") if split in metrics]
+    rows = [[split, *_separation_cells(metrics[split])] for split in splits]
+    print_table(("split", *_SEPARATION), rows, spare=("intra", "inter"))
+    say(f"\n{metrics['images_per_second']:.0f} images/s, {duration(metrics['seconds'])} in all")
+    _say_next(path)
+
+
+def show_completed(path: Path) -> None:
+    """Say that there is nothing left to do for a run."""
+    say(f"{path} is completed: there is nothing to resume")
+    _say_next(path)
+
+
+def show_sweep_result(directory: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the results of a sweep, where they are, and what to do next."""
+    show_sweep_table(rows)
+    say(f"table: {directory / 'summary.csv'}")
+    _say_next(directory)
+
+
+def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print what each point of a sweep reached on the test images.
+
+    Args:
+        rows: from `summary.json`, which can be edited by hand: what is missing or is no number becomes a dash.
+    """
+    one_row_per_lambda = len({(str(row.get("alpha")), str(row.get("seed"))) for row in rows}) == 1
+    grid = ("λ", "λ_eq") if one_row_per_lambda else ("λ", "λ_eq", "α", "seed")
+    cells = []
+    for row in rows:
+        settings = [exact(row.get("lambda")), number(row.get("lambda_eq"), "g")]
+        if not one_row_per_lambda:
+            settings += [exact(row.get("alpha")), exact(row.get("seed"))]
+        if row.get("status") == "completed":
+            speed = [number(row.get("images_per_second"), ".0f"), duration(row.get("seconds"))]
+            cells.append([*settings, *_separation_cells(row), *speed])
+        else:
+            cells.append([*settings, str(row.get("status")), *[""] * len(_SEPARATION), ""])
+    say("\nOn the test images:")
+    print_table(
+        (*grid, *_SEPARATION, "images/s", "time"),
+        cells,
+        spare=("images/s", "time", "intra", "inter", "λ_eq"),
+    )
+    for row in rows:
+        if row.get("warnings"):
+            say(f"warning: {row.get('directory')}: {row['warnings']}")
+
+
+def _separation_cells(row: Mapping[str, Any]) -> list[str]:
+    return [
+        percent(row.get("accuracy")),
+        percent(row.get("nearest_center_accuracy")),
+        number(row.get("intra_class_distance")),
+        number(row.get("inter_class_distance")),
+        number(row.get("separation_ratio")),
+    ]
+
+
+def show_figures(written: Sequence[Path]) -> None:
+    """Print the folders of the figures, and last, where the eye is, the one that shows most by name."""
+    main, *others = written
+    for folder in dict.fromkeys(path.parent for path in others):
+        names = ", ".join(path.name for path in others if path.parent == folder)
+        say(f"also:   {folder}/ ({names})")
+    say(f"figure: {main}")
+
+
+def _say_next(path: Path) -> None:
+    say(f"results: {path}")
+    say(f"figures: cl plot {shlex.quote(str(path))}")
