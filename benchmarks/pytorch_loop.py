@@ -47,7 +47,7 @@ def build(
     centers = nn.Parameter(torch.randn(10, 2, device=place))
 
     split = digits(images)
-    pixels = torch.tensor(split.images, dtype=torch.float32, device=place).div_(255).unsqueeze_(1)
+    pixels = torch.tensor(split.images, dtype=torch.float32, device=place).div_(255).permute(0, 3, 1, 2)
     labels = torch.tensor(split.labels, dtype=torch.int64, device=place)
     if channels_last:
         body = body.to(memory_format=torch.channels_last)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from centerloss_core.config import Config, load_config
-from centerloss_core.datasets import Split, load
-from centerloss_core.datasets.mnist5k import load_mnist5k
+from centerloss_core.datasets import mnist5k
+from centerloss_core.datasets.source import Loaded
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.training.run import train
 from centerloss_core.training.step import TrainStep
@@ -24,11 +24,13 @@ CLOCKS = ("images_per_second", "seconds", "training_seconds")
 def few_digits(patch: pytest.MonkeyPatch) -> None:
     """Let the packaged digits be 300 to train on and 100 to test: looking at all of them takes longer than training."""
 
-    def load_few() -> tuple[Split, Split, str]:
-        train, test, source = load_mnist5k()
-        return train.take(np.arange(300)), test.take(np.arange(100)), source
+    load = mnist5k.load
 
-    patch.setattr(load, "load_mnist5k", load_few)
+    def load_few(directory: Path | None = None) -> Loaded:
+        train, test, *rest = load(directory)
+        return Loaded(train.take(np.arange(300)), test.take(np.arange(100)), *rest)
+
+    patch.setattr(mnist5k, "load", load_few)
 
 
 def config(*settings: str) -> Config:

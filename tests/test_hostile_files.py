@@ -23,7 +23,7 @@ from test_datasets import FakeMnist, idx
 from test_hostile_config import in_a_child
 
 from centerloss_core.datasets import DataError, load_dataset, locate
-from centerloss_core.datasets.mnist import load_mnist
+from centerloss_core.datasets.mnist import load as load_mnist
 from centerloss_core.files.arrays import ArrayFileError, read_arrays
 from centerloss_core.files.atomic import remove_directory
 from centerloss_core.run_directory.checkpoints import (

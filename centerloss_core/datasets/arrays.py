@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 UInt8Array = npt.NDArray[np.uint8]
+Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,17 +15,18 @@ class Split:
     """Images and their labels, in the same order. Both arrays are read-only.
 
     Attributes:
-        images: uint8 (n, 28, 28), C-contiguous, 0 is paper and 255 is ink.
-        labels: uint8 (n,), the digit 0 … 9.
+        images: uint8 (n, h, w, c), C-contiguous; an array (n, h, w) is given one channel.
+        labels: int64 (n,), the class 0 … k−1; −1 is reserved for images of unknown classes.
     """
 
     images: UInt8Array
-    labels: UInt8Array
+    labels: Int64Array
 
     def __post_init__(self) -> None:
-        # The fingerprint is taken once, at loading; writing into the arrays afterwards would make it a lie.
-        for field in ("images", "labels"):
-            locked = np.ascontiguousarray(getattr(self, field)).view()
+        images = self.images[..., np.newaxis] if self.images.ndim == 3 else self.images
+        # The fingerprint is taken once, at loading: a later change of the arrays would make it wrong.
+        for field, array in (("images", images), ("labels", self.labels.astype(np.int64, copy=False))):
+            locked = np.ascontiguousarray(array).view()
             locked.flags.writeable = False
             object.__setattr__(self, field, locked)
 
@@ -38,8 +40,7 @@ class Split:
     def thinned(self, size: int | None) -> "Split":
         """Return `size` of the images, in their order; all of them for None or if there are fewer.
 
-        Each class in proportion, and evenly spread over its images: every so manieth of all would be no fair sample
-        of an order that has a rhythm, as that of the packaged digits.
+        Each class in proportion, and evenly spread over its images, also where the order of classes has a rhythm.
         """
         if size is None or size >= len(self):
             return self
@@ -52,11 +53,12 @@ class Dataset:
     """A loaded data set, divided into what is trained on, what is held out of it, and what is tested on.
 
     Attributes:
-        name: as in `data.name`, "mnist" or "mnist5k".
+        name: as in `data.name`.
         title: the plain name for figures and tables.
         source: where the images were found, in words.
         fingerprint: SHA-256 in hex of the arrays alone, see `fingerprint_of`.
         validation: None where nothing is held out.
+        class_names: one for each class, in the order of the labels.
     """
 
     name: str
@@ -66,19 +68,35 @@ class Dataset:
     train: Split
     validation: Split | None
     test: Split
+    class_names: tuple[str, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes k."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        height, width, channels = self.train.images.shape[1:]
+        return height, width, channels
 
 
 def fingerprint_of(train: Split, validation: Split | None, test: Split) -> str:
     """Return the SHA-256 (hex) of the contents, shapes and dtypes of the three parts.
 
-    Neither the name nor the place enters: the same images from a cache, a folder or an .npz agree.
+    Neither the name nor the place enters: the same images from a cache, a folder or an .npz agree. Images of one
+    channel enter as (n, h, w), and labels as uint8 where they fit: so they did before there were others.
     """
     digest = hashlib.sha256()
     for part, split in (("train", train), ("validation", validation), ("test", test)):
         if split is None:
             digest.update(f"{part}: none\n".encode())
             continue
-        for field, array in (("images", split.images), ("labels", split.labels)):
+        images = split.images[..., 0] if split.images.shape[-1] == 1 else split.images
+        fits = split.labels.size == 0 or (split.labels.min() >= 0 and split.labels.max() <= 255)
+        labels = split.labels.astype(np.uint8) if fits else split.labels
+        for field, array in (("images", images), ("labels", labels)):
             digest.update(f"{part}.{field}: {array.dtype.name} {array.shape}\n".encode())
             digest.update(array.data)
     return digest.hexdigest()

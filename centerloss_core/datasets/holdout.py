@@ -29,6 +29,16 @@ def balanced_order(split: Split) -> npt.NDArray[np.intp]:
     return shuffled[np.argsort(position, kind="stable")]
 
 
+def split_off_test(whole: Split, size: int) -> tuple[Split, Split]:
+    """Divide images that come without a test set; every prefix of both parts is a fair sample.
+
+    Returns:
+        The images to train on, and `size` images to test.
+    """
+    order = balanced_order(whole)
+    return whole.take(order[size:]), whole.take(order[:size])
+
+
 def hold_out(train: Split, size: int) -> tuple[Split, Split | None]:
     """Divide `train` into what is trained on and `size` images to validate with, the same ones every time.
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import platformdirs
 
 from centerloss_core.datasets.arrays import Split, UInt8Array
@@ -16,7 +17,9 @@ from centerloss_core.datasets.errors import DataError
 from centerloss_core.datasets.folder import find_in_folder, read_folder
 from centerloss_core.datasets.idx import read_idx
 from centerloss_core.datasets.known_files import MNIST_FILES, KnownFile
+from centerloss_core.datasets.source import Loaded
 
+TITLE = "MNIST"
 DATA_DIR_VARIABLE = "CENTERLOSS_DATA_DIR"
 
 _WAYS_ON = f"""Three ways on:
@@ -25,21 +28,18 @@ _WAYS_ON = f"""Three ways on:
   - set data.name to mnist5k: 5,000 digits that are already installed, no download"""
 
 
-def load_mnist(
+def load(
     directory: Path | None = None,
     *,
     files: tuple[KnownFile, ...] = MNIST_FILES,
     mirrors: Sequence[str] = MIRRORS,
     cache: Path | None = None,
-) -> tuple[Split, Split, str]:
+) -> Loaded:
     """Load MNIST from the first place in the order of search.
 
     Args:
         directory: the folder of `data.dir`; None to look further.
         files, mirrors, cache: what to expect and where to look for it, replaceable for tests.
-
-    Returns:
-        The training split, the test split, and where they were found, in words.
 
     Raises:
         DataError: lists every place tried with its reason, and the ways on.
@@ -55,17 +55,19 @@ def load_mnist(
         tried = "\n".join(f"  - {line}" for line in str(error).splitlines())
         raise DataError(f"MNIST could not be loaded. Tried:\n{tried}\n{_WAYS_ON}") from error
     train_images, train_labels, test_images, test_labels = arrays
-    return Split(train_images, train_labels), Split(test_images, test_labels), source
+    train = Split(train_images, train_labels.astype(np.int64))
+    test = Split(test_images, test_labels.astype(np.int64))
+    return Loaded(train, test, tuple("0123456789"), source)
 
 
-def locate_mnist(
+def locate(
     directory: Path | None = None,
     *,
     files: tuple[KnownFile, ...] = MNIST_FILES,
     mirrors: Sequence[str] = MIRRORS,
     cache: Path | None = None,
 ) -> str:
-    """Say where `load_mnist` would look, and if a folder that was named lacks files. Reads nothing."""
+    """Say where `load` would look, and if a folder that was named lacks files. Reads nothing."""
     named = _named_folder(directory)
     if named is not None:
         place = _describe_folder(*named)

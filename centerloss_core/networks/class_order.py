@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def order_by_likeness(images: NDArray[np.uint8], labels: NDArray[np.uint8], num_classes: int) -> list[int]:
+def order_by_likeness(images: NDArray[np.uint8], labels: NDArray[np.int64], num_classes: int) -> list[int]:
     """Arrange the classes in a circle so that neighbours look as alike as possible.
 
     Of all circles this is the one along which the mean images of the classes change least in total. MNIST: 0, 2, 6,
     4, 9, 7, 1, 8, 3, 5.
 
     Args:
-        images: of the training set, (n, h, w).
+        images: of the training set, (n, h, w, c).
         labels: (n,), each in [0, num_classes).
         num_classes: number of classes k; time and memory grow with 2^k, which is 50 ms at 10.
 

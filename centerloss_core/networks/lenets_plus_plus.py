@@ -23,7 +23,7 @@ def lenets_plus_plus(
     model: Model,
     *,
     num_classes: int,
-    image_shape: tuple[int, int] = (28, 28),
+    image_shape: tuple[int, int, int] = (28, 28, 1),
     class_order: Sequence[int] | None = None,
 ) -> keras.Model:
     """Build LeNets++: (conv 5×5, 32)×2, pool, (conv, 64)×2, pool, (conv, 128)×2, pool, features, head.
@@ -35,16 +35,15 @@ def lenets_plus_plus(
     Args:
         model: the `model` section of a config.
         num_classes: number of classes k.
-        image_shape: height and width of the images.
+        image_shape: height, width and channels of the images.
         class_order: begin with the classes around a circle in this order (`model.head_start: circle`, d = 2);
             None: with random directions.
 
     Returns:
-        A model from uint8 images (m, height, width) to `(features, logits)`, float32 (m, d) and (m, k).
+        A model from uint8 images (m, height, width, channels) to `(features, logits)`, float32 (m, d) and (m, k).
     """
     images = keras.Input(image_shape, dtype="uint8", name="images")
-    x = layers.Reshape((*image_shape, 1), name="channel")(images)
-    x = _input_scaling(model)(x)
+    x = _input_scaling(model)(images)
     for block, channels in enumerate((32, 64, 128), start=1):
         for index in (1, 2):
             x = _convolution(x, channels, model, name=f"conv{block}_{index}")

@@ -23,7 +23,6 @@ from centerloss_core.training.schedules import lambda_in_force, learning_rate
 from centerloss_core.training.step import TrainStep
 from centerloss_core.training.tensorboard import Board
 
-NUM_CLASSES = 10
 _CENTERS_START = {"zeros": "zeros", "xavier": "glorot_uniform"}
 
 
@@ -44,7 +43,7 @@ def fit(
         InterruptedRunError: `stop` was set; the state after the step that was under way is saved.
     """
     # ---- Build ----------------------------------------------------------------------------------------------
-    train_step = _build(config, dataset.train)
+    train_step = _build(config, dataset)
     train_size = len(dataset.train.labels)
     total_steps = config.train.total_steps(train_size)
     stream = BatchStream(train_size, config.train.batch_size, config.train.seed)
@@ -72,7 +71,7 @@ def fit(
             epoch = stream.completed_epochs(step)
             if config.train.dump_every_epoch:
                 _write_features(run, f"test-epoch-{epoch:04d}", dumps["test"])
-            _record_epoch(run, epoch, step, figures, warn, board, dumps["test"])
+            _record_epoch(run, epoch, step, figures, warn, board, dumps["test"], dataset.num_classes)
         return dumps
 
     # ---- Train ----------------------------------------------------------------------------------------------
@@ -101,7 +100,7 @@ def fit(
     _write_final_features(run, dumps, board, dataset.test)
     final = {name: separation(features) for name, features in dumps.items()}
     if not epoch_ends(total_steps):
-        _pass_on(look_at_unfinished_epoch(total_steps, final["test"], NUM_CLASSES), warn)
+        _pass_on(look_at_unfinished_epoch(total_steps, final["test"], dataset.num_classes), warn)
     _pass_on(look_at_end(config, final["test"], stream.completed_epochs(total_steps)), warn)
     return {
         **{name: figures.as_dict() for name, figures in final.items()},
@@ -122,23 +121,26 @@ def _go_to_start(
     return saved.position.step
 
 
-def _build(config: Config, split: Split) -> TrainStep:
+def _build(config: Config, dataset: Dataset) -> TrainStep:
     network = lenets_plus_plus(
-        config.model, num_classes=NUM_CLASSES, class_order=_class_order(config.model, split)
+        config.model,
+        num_classes=dataset.num_classes,
+        image_shape=dataset.image_shape,
+        class_order=_class_order(config.model, dataset),
     )
     center_loss = CenterLoss(
-        NUM_CLASSES,
+        dataset.num_classes,
         alpha=config.loss.alpha,
         reduction=config.loss.reduction,
         centers_initializer=_CENTERS_START[config.loss.centers_start],
     )
-    return TrainStep(network, center_loss, config.train, split)
+    return TrainStep(network, center_loss, config.train, dataset.train)
 
 
-def _class_order(model: Model, split: Split) -> list[int] | None:
+def _class_order(model: Model, dataset: Dataset) -> list[int] | None:
     if model.head_start == "random" or model.feature_dim != 2:
         return None  # only the plane has so little room that the order matters
-    return order_by_likeness(split.images, split.labels, NUM_CLASSES)
+    return order_by_likeness(dataset.train.images, dataset.train.labels, dataset.num_classes)
 
 
 def _record_epoch(
@@ -149,10 +151,11 @@ def _record_epoch(
     warn: Warn,
     board: Board | None,
     test: FeatureDump,
+    num_classes: int,
 ) -> None:
     rows = {name: each.as_dict() for name, each in figures.items()}
     run.log_row({"kind": "epoch", "epoch": epoch, "step": step, **rows})
-    _pass_on(look_at_epoch(epoch, figures["test"], NUM_CLASSES), warn)
+    _pass_on(look_at_epoch(epoch, figures["test"], num_classes), warn)
     if board is not None:
         run.refuse_if_replaced()
         board.add_scatter(epoch, step, test)

@@ -243,6 +243,8 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
         "train": len(dataset.train.labels),
         "validation": 0 if validation is None else len(validation.labels),
         "test": len(dataset.test.labels),
+        "image_shape": list(dataset.image_shape),
+        "class_names": list(dataset.class_names),
     }
 
 

@@ -1,0 +1,80 @@
+"""Images that an installed package carries as gzipped CSV: a line per image, its pixels, then its label."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.metadata
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from centerloss_core.datasets.arrays import Int64Array, UInt8Array
+from centerloss_core.datasets.errors import DataError
+
+
+@dataclass(frozen=True)
+class PackagedTable:
+    """One such file.
+
+    Attributes:
+        data: the data set's name, for errors.
+        distribution: what `pip install` calls the package.
+        package: what `import` calls it.
+        file: below the package's folder.
+        sha256: of all pixels followed by all labels, in the file's order, as bytes.
+    """
+
+    data: str
+    distribution: str
+    package: str
+    file: str
+    sha256: str
+
+    def locate(self) -> str:
+        """Say where the images come from.
+
+        Raises:
+            DataError: the package is not installed.
+        """
+        try:
+            return f"packaged with {self.distribution} {importlib.metadata.version(self.distribution)}"
+        except importlib.metadata.PackageNotFoundError:
+            raise DataError(
+                f"{self.data} is packaged with {self.distribution}, which is not installed: "
+                f"pip install {self.distribution}"
+            ) from None
+
+    def read(self, path: Path | None = None) -> tuple[UInt8Array, Int64Array]:
+        """Read the file in the installed package, or at `path`, without importing the package, which takes seconds.
+
+        Returns:
+            Pixels (n, h·w) and labels (n,).
+
+        Raises:
+            DataError: the file cannot be read or its content has another SHA-256.
+        """
+        path = path or self._path()
+        try:
+            with gzip.open(path, "rt", encoding="ascii") as lines:
+                table = np.loadtxt(lines, dtype=np.uint8, delimiter=",", ndmin=2)
+        except (OSError, EOFError, ValueError) as error:
+            raise self._refusal(path, f"cannot be read: {error}") from error
+        pixels, labels = np.ascontiguousarray(table[:, :-1]), table[:, -1]
+        if hashlib.sha256(pixels.tobytes() + labels.tobytes()).hexdigest() != self.sha256:
+            raise self._refusal(path, "does not hold the known images (its SHA-256 differs)")
+        return pixels, labels.astype(np.int64)
+
+    def _path(self) -> Path:
+        spec = importlib.util.find_spec(self.package)
+        if spec is None or spec.origin is None:
+            raise self._refusal(Path(self.package), "is not an importable package")
+        return Path(spec.origin).parent / self.file
+
+    def _refusal(self, path: Path, what: str) -> DataError:
+        return DataError(
+            f"{path}: {what}; reinstall the package that it belongs to: "
+            f"pip install --force-reinstall {self.distribution}"
+        )
