@@ -210,12 +210,12 @@ def test_all_problems_at_once_from_top_to_bottom(write):
         "dump_train, tensorboard"
     )
     assert complaints(path) == [
-        "x.yaml:2: data.name: expected one of mnist, mnist5k; received 'mnst'; did you mean 'mnist'?",
+        "x.yaml:2: data.name: expected one of mnist, mnist5k, digits8; received 'mnst'; did you mean 'mnist'?",
         "x.yaml:4: model.feature_dim: expected an integer from 1 to 4096; received 5000",
         "x.yaml:5: model.feature_dim: given twice; first on line 4",
         "x.yaml:7: loss.alpha: expected a number from 0 to 1; received 1.5",
         "x.yaml:8: loss.seed: unknown key; did you mean 'train.seed'? "
-        "Allowed here: lambda, alpha, reduction, centers_start, ramp",
+        "Allowed here: head, term, lambda, alpha, reduction, centers_start, ramp",
         "x.yaml:10: train.epochs: expected null or an integer ≥ 1; received 0",
         f"x.yaml:12: train.batchsize: unknown key; did you mean 'batch_size'? Allowed here: {keys_of_train}",
         "x.yaml:13: train.optimizer: expected one of adam, sgd, muon; received 'Adam'; did you mean 'adam'?",
@@ -278,7 +278,7 @@ def test_missing_sections_and_keys(write):
     data = "data: missing; expected a mapping with the keys name, dir, validation"
     assert complaints(write("\n# why\ntrain: {epochs: 1}\n")) == [f"x.yaml:3: {data}"]
     assert complaints(write("data: {}\ntrain: {batch_size: 1}\n")) == [
-        "x.yaml:1: data.name: missing; expected one of mnist, mnist5k",
+        "x.yaml:1: data.name: missing; expected one of mnist, mnist5k, digits8",
         "x.yaml:2: train: give either epochs or iterations (an integer ≥ 1)",
     ]
 
@@ -287,7 +287,8 @@ def test_sections_that_are_no_mappings(write):
     path = write("data: [mnist]\ntrain: {epochs: 1}\nloss: 3\noverrides: x\n")
     assert complaints(path) == [
         "x.yaml:1: data: expected a mapping with the keys name, dir, validation; received a list",
-        "x.yaml:3: loss: expected a mapping with the keys lambda, alpha, reduction, centers_start, ramp; received 3",
+        "x.yaml:3: loss: expected a mapping with the keys head, term, lambda, alpha, reduction, centers_start, ramp; "
+        "received 3",
         "x.yaml:4: overrides: expected a list, each item a mapping with the keys when, set; received 'x'",
     ]
 
@@ -736,6 +737,7 @@ def test_the_text_of_a_dumped_config(write):
           dir: null
           validation: 0
         model:
+          channels: [32, 64, 128]
           feature_dim: 2
           batch_norm: true
           prelu_start: 0.25
@@ -744,6 +746,8 @@ def test_the_text_of_a_dumped_config(write):
           head_start: random
           input_scaling: unit
         loss:
+          head: softmax
+          term: center
           lambda: 1.0
           alpha: 0.5
           reduction: sum

@@ -5,27 +5,40 @@
     points = resolve_sweep(document)                        every λ × α × seed of its `sweep` section
     text = dump_yaml(config)                                complete: loading it gives an equal config
 
-Importing this package costs pydantic and PyYAML, nothing heavier: a config error must answer at once.
+Importing this package costs nothing: the first name that is taken from it loads pydantic and PyYAML, nothing heavier,
+because a config error must answer at once. `config.axes` and `config.problems` do without them.
 """
 
-from centerloss_core.config.documents import Document, dump_yaml, load_document
-from centerloss_core.config.problems import ConfigError, Problem
-from centerloss_core.config.resolving import load_config, parse_list, resolve, resolve_sweep, sweep_section
-from centerloss_core.config.schema import (
-    Config,
-    ConfigFile,
-    Data,
-    Loss,
-    Milestones,
-    Model,
-    Override,
-    Ramp,
-    Resources,
-    Slurm,
-    Sweep,
-    Train,
-    When,
-)
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from centerloss_core.config.documents import Document, dump_yaml, load_document
+    from centerloss_core.config.problems import ConfigError, Problem
+    from centerloss_core.config.resolving import (
+        load_config,
+        parse_list,
+        resolve,
+        resolve_sweep,
+        sweep_section,
+    )
+    from centerloss_core.config.schema import (
+        Config,
+        ConfigFile,
+        Data,
+        Loss,
+        Milestones,
+        Model,
+        Override,
+        Ramp,
+        Resources,
+        Slurm,
+        Sweep,
+        Train,
+        When,
+    )
 
 __all__ = [
     "Config",
@@ -52,3 +65,12 @@ __all__ = [
     "resolve_sweep",
     "sweep_section",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for module in ("schema", "problems", "documents", "resolving"):
+            content = vars(importlib.import_module(f"{__name__}.{module}"))
+            if name in content:
+                return content[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 import math
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Discriminator, Tag, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from centerloss_core.config.base import RULE, Named, Says
 from centerloss_core.config.documents import is_number
 from centerloss_core.config.problems import Problem, listed, shown
-from centerloss_core.config.schema import RULE, ConfigFile, Says
+from centerloss_core.config.schema import ConfigFile
 from centerloss_core.config.tree import KeyPath, Tree, copied, dotted
 
 _NOUNS = {int: "an integer", float: "a number", bool: "true or false", str: "text", types.NoneType: "null"}
@@ -36,19 +37,17 @@ def check_part(tree: Tree) -> list[Problem]:
 
 def default_at(path: KeyPath) -> Any:
     """The schema's default for a key, for example `("loss", "lambda")`."""
-    return _fields(_annotation_at(path[:-1]))[str(path[-1])].default
+    return _fields(_annotation_of(ConfigFile, path[0]))[str(path[-1])].default
 
 
 def _validate(values: dict[str, Any]) -> tuple[ConfigFile | None, list[ErrorDetails]]:
     try:
         return ConfigFile.model_validate(values), []
     except ValidationError as error:
+        errors = error.errors(include_url=False)
         # Pydantic also calls a list too short when its items are wrong; that is no second mistake.
-        return None, [
-            each
-            for each in error.errors(include_url=False)
-            if not (each["type"] == "too_short" and each["input"])
-        ]
+        around = {each["loc"][:-1] for each in errors}
+        return None, [each for each in errors if not (each["type"] == "too_short" and each["loc"] in around)]
 
 
 def _rules_behind(tree: Tree, errors: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -81,9 +80,26 @@ def _leave_out(values: dict[str, Any], path: KeyPath) -> None:
 
 
 def _path(error: ErrorDetails) -> KeyPath:
-    """Where the error is, without the tag that pydantic puts behind the key of a union."""
-    path = error["loc"]
-    return path[:2] + path[3:] if path[:2] == ("train", "schedule") else path
+    return _walk(error["loc"])[0]
+
+
+def _walk(location: tuple[str | int, ...]) -> tuple[KeyPath, Any, Any]:
+    """The path of pydantic's location, the annotation there, and that of the mapping or list around it.
+
+    Behind the key of a union whose branches have tags, a location holds the tag of the branch that was taken.
+    """
+    path: list[str | int] = []
+    around: Any = None
+    annotation = taken = ConfigFile
+    for part in location:
+        branches = _tagged(taken)
+        if part in branches:
+            taken = branches[part]
+        else:
+            path.append(part)
+            around, annotation = taken, _annotation_of(taken, part)
+            taken = annotation
+    return tuple(path), annotation, around
 
 
 def _rule_keys(error: ErrorDetails) -> tuple[str, ...]:
@@ -93,16 +109,22 @@ def _rule_keys(error: ErrorDetails) -> tuple[str, ...]:
 
 
 def _problem(tree: Tree, error: ErrorDetails) -> Problem:
-    path = _path(error)
+    path, annotation, around = _walk(error["loc"])
+    value = error["input"]
     if error["type"] == RULE:
         path = _latest(tree, path, _rule_keys(error))
         message = error["msg"]
     elif error["type"] == "extra_forbidden":
-        message = _unknown_key(path)
+        message = _unknown_key(path, around)
     elif error["type"] == "missing":
-        message = f"missing; expected {_describe(_annotation_at(path))}"
+        message = f"missing; expected {_describe(annotation)}"
     else:
-        annotation, value = _annotation_at(path), error["input"]
+        if path[-1:] == ("name",) and isinstance(
+            tree.get(path[:-1]), str
+        ):  # of a `Named`: only its name is there
+            path, annotation = path[:-1], around
+        elif error["type"] == "union_tag_invalid" and isinstance(value, dict):
+            path, annotation, value = (*path, "name"), Literal[*_names(annotation)], value["name"]
         message = f"expected {_describe(annotation)}; received {shown(value)}{_hint(annotation, value)}"
     return tree.origin(path).problem(path, message)
 
@@ -113,8 +135,8 @@ def _latest(tree: Tree, path: KeyPath, keys: tuple[str, ...]) -> KeyPath:
     return max(given, key=lambda key: (tree.origin(key).source, tree.origin(key).line or 0), default=path)
 
 
-def _unknown_key(path: KeyPath) -> str:
-    allowed = list(_fields(_annotation_at(path[:-1])))
+def _unknown_key(path: KeyPath, around: Any) -> str:
+    allowed = list(_fields(around))
     meant = _nearest(str(path[-1]), allowed) or _same_key_elsewhere(path)
     hint = f"; did you mean {meant!r}?" if meant else "."
     return f"unknown key{hint} Allowed here: {listed(allowed)}"
@@ -123,7 +145,7 @@ def _unknown_key(path: KeyPath) -> str:
 def _same_key_elsewhere(path: KeyPath) -> str | None:
     """`epochs` at the top level, or `loss.seed`, is a known key in the wrong place."""
     for section in ("data", "model", "loss", "train"):
-        if path[-1] in _fields(_annotation_at((section,))):
+        if path[-1] in _fields(_annotation_of(ConfigFile, section)):
             return dotted((section, path[-1]))
     return None
 
@@ -134,16 +156,28 @@ def _nearest(word: str, words: list[str]) -> str | None:
     return near[0] if near else None
 
 
-def _annotation_at(path: KeyPath) -> Any:
-    """The annotation of the value at `path`, with its constraints."""
-    annotation: Any = ConfigFile
-    for part in path:
-        if isinstance(part, int):
-            annotation = next(get_args(kind)[0] for kind in _kinds(annotation) if get_origin(kind) is tuple)
-        else:
-            field = _fields(annotation)[part]
-            annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-    return annotation
+def _annotation_of(annotation: Any, part: str | int) -> Any:
+    """The annotation of a key or an item of this, with its constraints; None where there is no such key."""
+    if isinstance(part, int):
+        return next((get_args(kind)[0] for kind in _kinds(annotation) if get_origin(kind) is tuple), None)
+    field = _fields(annotation).get(part)
+    if field is None or not field.metadata:
+        return field and field.annotation
+    return Annotated[field.annotation, *field.metadata]
+
+
+def _tagged(annotation: Any) -> dict[str | int, Any]:
+    """The branches of a union by their tags, where it is one that has them."""
+    if get_origin(annotation) is not Annotated or not any(
+        isinstance(each, Discriminator) for each in get_args(annotation)[1:]
+    ):
+        return {}
+    return {
+        each.tag: branch
+        for branch in get_args(get_args(annotation)[0])
+        for each in get_args(branch)[1:]
+        if isinstance(each, Tag)
+    }
 
 
 def _fields(annotation: Any) -> dict[str, FieldInfo]:
@@ -166,19 +200,32 @@ def _kinds(annotation: Any) -> Iterator[Any]:
 def _describe(annotation: Any) -> str:
     """What is allowed, in words: `an integer ≥ 1 or null`."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if names := _names(annotation):
+        return f"{_one_of(names)}, or a mapping {{name: …}}"
     if origin is Annotated:
         return _describe_constrained(arguments[0], _constraints(arguments[1:]))
     if origin in (Union, types.UnionType):
         # null first: "a list, each item an integer or null" would be read wrongly.
         branches = sorted(arguments, key=lambda branch: branch is not types.NoneType)
         return " or ".join(_describe(branch) for branch in branches)
-    if origin is Literal:
-        return f"one of {listed(arguments)}"
     if origin is tuple:
         return f"a list, each item {_describe(arguments[0])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"a mapping with the keys {listed(_fields(annotation))}"
-    return _NOUNS[annotation]
+    return _one_of(arguments) if origin is Literal else _NOUNS[annotation]
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return f"one of {listed(words)}" if len(words) > 1 else words[0]
+
+
+def _names(annotation: Any) -> list[str]:
+    """The names of the `Named` that are allowed here."""
+    return [
+        kind.model_fields["name"].default
+        for kind in _kinds(annotation)
+        if isinstance(kind, type) and issubclass(kind, Named)
+    ]
 
 
 def _describe_constrained(kind: Any, constraints: list[Any]) -> str:
@@ -228,7 +275,7 @@ def _hint_for_text(kinds: list[Any], value: str) -> str:
     if int in kinds or float in kinds:
         return _hint_for_number(value.strip())
     choices = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
-    meant = _nearest(value, choices)
+    meant = _nearest(value, [*choices, *(name for kind in kinds for name in _names(kind))])
     return f"; did you mean {meant!r}?" if meant else ""
 
 

@@ -114,8 +114,17 @@ def _empty(section: str) -> Any:
 def dump_yaml(config: Config) -> str:
     """The config of one run as YAML: every key, in the schema's order; loading it gives an equal config."""
     values = config.model_dump(mode="json", by_alias=True, include=set(Config.model_fields))
-    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=sys.maxsize)
+    text: str = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=sys.maxsize)
     return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, but for lists in one line."""
+
+
+_Dumper.add_representer(
+    list, lambda dumper, items: dumper.represent_sequence(f"{_TAG}seq", items, flow_style=True)
+)
 
 
 def parse(text: str, place: Place) -> Parsed:

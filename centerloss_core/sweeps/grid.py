@@ -21,7 +21,7 @@ from centerloss_core.config import (
     resolve_sweep,
     sweep_section,
 )
-from centerloss_core.config.schema import MOST_SWEEP_POINTS
+from centerloss_core.config.sweep import MOST_SWEEP_POINTS
 from centerloss_core.files.atomic import new_file
 from centerloss_core.files.untrusted import read_text
 from centerloss_core.run_directory.errors import RunError

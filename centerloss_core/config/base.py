@@ -1,0 +1,97 @@
+"""The parts that all sections of a config share: strict mappings, rules between values, bounded numbers.
+
+The models are frozen and strict: no key is ignored, no text becomes a number, no number becomes a boolean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+# The type of the errors that `rule` makes, to tell them from pydantic's own.
+RULE = "config_rule"
+
+MOST = 10**9  # steps of a year at 30 a second; counts multiplied by one another stay below 64 bits
+LARGEST = 1e30
+
+
+@dataclass(frozen=True)
+class Says:
+    """What an error message calls a type whose constraints do not speak for themselves."""
+
+    text: str
+
+
+def rule(message: str, *keys: str) -> PydanticCustomError:
+    """A broken rule between values; `keys` are the ones that it concerns, in the model that raises it."""
+    return PydanticCustomError(RULE, "{message}", {"message": message, "keys": keys})
+
+
+class Section(BaseModel):
+    """A mapping of the YAML file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Named(Section):
+    """One of several things with settings of their own: `softmax`, or `{name: softmax, …}`; both are the same.
+
+    A subclass has `name: Literal["softmax"]`, whose one value chooses it in `one_of`.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_a_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_serializer(mode="wrap")
+    def _as_a_name(self, write: SerializerFunctionWrapHandler) -> Any:
+        written = write(self)
+        return written["name"] if written.keys() == {"name"} else written
+
+
+def by_name(value: Any) -> Any:
+    """The name by which one of several `Named` is chosen."""
+    if isinstance(value, dict):
+        return value.get("name")
+    return getattr(value, "name", value)
+
+
+# A union of them is `Annotated[Annotated[Center, Tag("center")] | Annotated[Triplet, Tag("triplet")], BY_NAME]`.
+BY_NAME = Discriminator(by_name)
+
+
+def at_most(limit: float, reason: str) -> AfterValidator:
+    """A bound that nobody meets by accident, so that it is said only where it is broken."""
+
+    def check(value: float) -> float:
+        if value > limit:
+            raise rule(f"at most {limit:g}: {reason}; received {value!r}")
+        return value
+
+    return AfterValidator(check)
+
+
+_in_float32 = at_most(LARGEST, "losses and weights are float32, which ends soon after")
+
+Count = Annotated[int, Field(ge=1), at_most(MOST, "no run is that long")]
+Positive = Annotated[float, Field(gt=0), _in_float32]
+NotNegative = Annotated[float, Field(ge=0), _in_float32]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Folder = Annotated[str, Field(pattern=r"^[^\x00]+$"), Says("the path of a folder")]
+Device = Annotated[
+    str, Field(pattern=r"^(auto|cpu|gpu|gpu:(0|[1-9][0-9]{0,3}))$"), Says("auto, cpu, gpu or gpu:N")
+]
