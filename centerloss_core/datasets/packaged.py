@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.metadata
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +21,12 @@ class PackagedTable:
     Attributes:
         data: the data set's name, for errors.
         distribution: what `pip install` calls the package.
-        package: what `import` calls it.
-        file: below the package's folder.
+        file: from where the distribution is installed.
         sha256: of all pixels followed by all labels, in the file's order, as bytes.
     """
 
     data: str
     distribution: str
-    package: str
     file: str
     sha256: str
 
@@ -48,7 +45,7 @@ class PackagedTable:
             ) from None
 
     def read(self, path: Path | None = None) -> tuple[UInt8Array, Int64Array]:
-        """Read the file in the installed package, or at `path`, without importing the package, which takes seconds.
+        """Read the installed file, or the one at `path`, without importing the package, which would take seconds.
 
         Returns:
             Pixels (n, h·w) and labels (n,).
@@ -56,7 +53,8 @@ class PackagedTable:
         Raises:
             DataError: the file cannot be read or its content has another SHA-256.
         """
-        path = path or self._path()
+        self.locate()
+        path = path or Path(str(importlib.metadata.distribution(self.distribution).locate_file(self.file)))
         try:
             with gzip.open(path, "rt", encoding="ascii") as lines:
                 table = np.loadtxt(lines, dtype=np.uint8, delimiter=",", ndmin=2)
@@ -66,12 +64,6 @@ class PackagedTable:
         if hashlib.sha256(pixels.tobytes() + labels.tobytes()).hexdigest() != self.sha256:
             raise self._refusal(path, "does not hold the known images (its SHA-256 differs)")
         return pixels, labels.astype(np.int64)
-
-    def _path(self) -> Path:
-        spec = importlib.util.find_spec(self.package)
-        if spec is None or spec.origin is None:
-            raise self._refusal(Path(self.package), "is not an importable package")
-        return Path(spec.origin).parent / self.file
 
     def _refusal(self, path: Path, what: str) -> DataError:
         return DataError(
