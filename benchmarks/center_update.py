@@ -94,7 +94,7 @@ def _one_hot_layer(classes: int) -> Any:
     class OneHotCenterLoss(CenterLoss):
         """The obvious way to write Eq. 4: a dense (m, k) product and centers that are replaced as a whole."""
 
-        def call(self, features: Any, labels: Any, training: bool = False) -> Any:
+        def call(self, features: Any, labels: Any, training: bool = False, alpha: Any = None) -> Any:
             centers = ops.stop_gradient(ops.convert_to_tensor(self.centers))
             offsets = features - ops.take(centers, labels, axis=0)
             if training:

@@ -18,19 +18,19 @@ def build(
     from centerloss_core import devices
     from centerloss_core.config import load_config
     from centerloss_core.datasets import BatchStream
-    from centerloss_core.training.schedules import lambda_in_force, learning_rate
+    from centerloss_core.training.schedules import scalars_of_step
 
     config = load_config(CONFIG, device=device, settings=[f"train.precision={precision}"])
     devices.prepare(devices.find_device(config.train), config.train)
 
-    from centerloss_core.losses.center_loss import CenterLoss
+    from centerloss_core.losses import build_head, build_term
+    from centerloss_core.networks.initializers import kernel_initializer
     from centerloss_core.networks.lenets_plus_plus import lenets_plus_plus
     from centerloss_core.training.step import TrainStep
 
-    split = digits(images)
-    network = lenets_plus_plus(config.model, num_classes=10)
-    center_loss = CenterLoss(10, alpha=config.loss.alpha, reduction=config.loss.reduction)
-    train_step = TrainStep(network, center_loss, config.train, split)
+    network = lenets_plus_plus(config.model)
+    head = build_head(config, 10, kernel_initializer(config.model))
+    train_step = TrainStep(network, head, build_term(config, 10), config.train, digits(images))
     stream = BatchStream(images, config.train.batch_size, config.train.seed)
     total = config.train.total_steps(60_000)
     done = itertools.count()
@@ -39,11 +39,7 @@ def build(
         for _ in range(steps):
             step = next(done)
             in_run = step % total  # a benchmark may be longer than a run
-            figures = train_step(
-                stream.batch(step),
-                learning_rate(config.train, in_run, total),
-                lambda_in_force(config.loss, in_run, total),
-            )
-        float(figures.softmax_loss)  # wait for the last step
+            figures = train_step(stream.batch(step), scalars_of_step(config, in_run, total))
+        float(figures["softmax_loss"])  # wait for the last step
 
     return run

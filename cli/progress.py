@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from centerloss_core.config import Config
     from centerloss_core.metrics.directory import Step
-    from centerloss_core.training.interval_log import Progress
+    from centerloss_core.training.progress import Progress
 
 _PLAIN_LINES_PER_RUN = 10
 
@@ -92,11 +92,14 @@ def _plain_lines() -> Callable[[Progress], None]:
 
 
 def _training_line(progress: Progress) -> str:
+    figures = "  ".join(
+        f"{name.replace('_', ' ')} {percent(value) if name == 'accuracy' else format(value, '.4g')}"
+        for name, value in progress.figures.items()
+        if name != "center_shift"
+    )
     return (
-        f"epoch {progress.epoch:.2f}  step {progress.step}/{progress.total_steps}  "
-        f"softmax loss {progress.softmax_loss:.4f}  center loss {progress.center_loss:.4g}  "
-        f"accuracy {percent(progress.accuracy)}  {progress.images_per_second:.0f} images/s  "
-        f"{duration(progress.seconds_left)} left"
+        f"epoch {progress.epoch:.2f}  step {progress.step}/{progress.total_steps}  {figures}  "
+        f"{progress.images_per_second:.0f} images/s  {duration(progress.seconds_left)} left"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, Tag, model_validator
 
@@ -30,21 +30,41 @@ class Ramp(Section):
         return self
 
 
-class Softmax(Named):
+class Part(Named):
+    """A head or a term.
+
+    Attributes:
+        module: its file in `centerloss_core/losses/`; None for no term at all.
+    """
+
+    module: ClassVar[str | None]
+
+    def scalars(self, loss: Loss) -> dict[str, float]:
+        """The numbers that its layer needs in every training step, by the names that the layer asks for."""
+        return {}
+
+
+class Softmax(Part):
     """Softmax cross-entropy of a linear layer."""
 
+    module = "softmax"
     name: Literal["softmax"] = "softmax"
 
 
-class Center(Named):
+class Center(Part):
     """The center loss; its settings are the keys of `loss` beside `term`."""
 
+    module = "center_loss"
     name: Literal["center"] = "center"
 
+    def scalars(self, loss: Loss) -> dict[str, float]:
+        return {"alpha": loss.alpha}
 
-class NoTerm(Named):
+
+class NoTerm(Part):
     """The head alone."""
 
+    module = None
     name: Literal["none"] = "none"
 
 

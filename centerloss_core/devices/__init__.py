@@ -10,7 +10,7 @@ from centerloss_core.devices.processor import (
     threads_of_this_process,
     usable_cores,
 )
-from centerloss_core.devices.selection import find_device, prepare
+from centerloss_core.devices.selection import find_device, onednn_is_on, prepare
 
 __all__ = [
     "THREAD_VARIABLES",
@@ -18,6 +18,7 @@ __all__ = [
     "DeviceError",
     "chatter_to",
     "find_device",
+    "onednn_is_on",
     "prepare",
     "processor_has_bfloat16",
     "processor_model",

@@ -6,16 +6,21 @@ Nothing here knows about MNIST, λ, the network or the optimizer, so the layer s
 from __future__ import annotations
 
 import operator
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, get_args
 
 import keras
 from keras import ops
 
+from centerloss_core.config import Config
+from centerloss_core.losses.base import ClassPoints, Term
+
 Reduction = Literal["sum", "mean"]
+_CENTERS_START = {"zeros": "zeros", "xavier": "glorot_uniform"}
 
 
 @keras.saving.register_keras_serializable(package="centerloss")
-class CenterLoss(keras.layers.Layer):
+class CenterLoss(Term):
     """Pulls every feature towards the center of its class, and the centers after the features.
 
     In a batch of m features x_i with labels y_i and centers c_j, `layer(features, labels)` returns the scalar
@@ -46,6 +51,7 @@ class CenterLoss(keras.layers.Layer):
         labels: integer (m,) or (m, 1), each in [0, k). Others are not looked for, which would cost a step
             its time: what they give differs between backends.
         training: whether to move the centers.
+        alpha: a rate for this call in place of the layer's own, which a compiled function would hold as a constant.
 
     Returns:
         A scalar of the layer's dtype.
@@ -53,6 +59,8 @@ class CenterLoss(keras.layers.Layer):
     Raises:
         ValueError: on settings out of range, or inputs of the wrong rank.
     """
+
+    scalars: ClassVar[tuple[str, ...]] = ("alpha",)
 
     def __init__(
         self,
@@ -90,34 +98,61 @@ class CenterLoss(keras.layers.Layer):
             name="centers",
         )
 
-    def call(self, features: Any, labels: Any, training: bool = False) -> Any:
+    def call(self, features: Any, labels: Any, training: bool = False, alpha: Any = None) -> Any:
         """Return L_c; with `training`, move the centers by Eq. 4. See the class for shapes."""
         labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
+        features = ops.cast(features, self.variable_dtype)
+        if training:
+            return self._step(features, labels, self.alpha if alpha is None else alpha)[0]
+        return self._loss(features - ops.stop_gradient(self._read(labels)))
+
+    def points(self) -> ClassPoints:
+        """The centers."""
+        return ClassPoints(self.centers, "center")
+
+    def measure(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """L_c, having moved the centers; and two figures, whatever the reduction, so that runs compare.
+
+        center_loss: mean over the batch of ½‖x − c‖².
+        center_shift: ‖Δc‖, how far this step moved the centers, all taken as one vector.
+        """
+        loss, shift = self._step(features, labels, scalars["alpha"])
+        per_image = loss if self.reduction == "mean" else loss / ops.cast(ops.shape(labels)[0], loss.dtype)
+        return loss, {"center_loss": per_image, "center_shift": shift}
+
+    def _step(self, features: Any, labels: Any, alpha: Any) -> tuple[Any, Any]:
+        """L_c and ‖Δc‖ of one step of Eq. 4."""
         # Read once: the loss and the update must see the same centers, those before the step.
         centers = ops.stop_gradient(self._read(labels))
-        offsets = ops.cast(features, self.variable_dtype) - centers
-        if training:
-            self._write(labels, centers + self.alpha * self._mean_offsets(ops.stop_gradient(offsets), labels))
+        offsets = features - centers
+        shift = self._move(centers, ops.stop_gradient(offsets), labels, ops.cast(alpha, offsets.dtype))
+        return self._loss(offsets), shift
+
+    def _loss(self, offsets: Any) -> Any:
         loss = 0.5 * ops.sum(ops.square(offsets))
         if self.reduction == "mean":
-            loss = loss / ops.cast(ops.shape(features)[0], loss.dtype)
+            loss = loss / ops.cast(ops.shape(offsets)[0], loss.dtype)
         return ops.cast(loss, self.compute_dtype)
 
-    def _mean_offsets(self, offsets: Any, labels: Any) -> Any:
-        """−Δc of Eq. 4 for the class of every sample, (m, d): samples of one class get equal rows.
+    def _move(self, centers: Any, offsets: Any, labels: Any, alpha: Any) -> Any:
+        """Take the step of Eq. 4; returns ‖Δc‖.
 
         A batch of m samples has at most m classes, so m sums are enough, however many classes there are: each class
         that is present adds up in the row of its last sample. Time and memory are those of a few (m, d) arrays and
         one (k,) array of integers; a product with the one-hot labels would need (m, k) and k·m·d multiplications.
         """
         size = ops.shape(labels)[0]
-        last = ops.segment_max(ops.arange(size, dtype="int32"), labels, num_segments=self.num_classes)
-        rows = ops.take(last, labels)
+        samples = ops.arange(size, dtype="int32")
+        rows = ops.take(ops.segment_max(samples, labels, num_segments=self.num_classes), labels)
         # Additions in float32, sample by sample in the order of the batch. GPUs keep to one order when told to:
         # TensorFlow by its op determinism, XLA by --xla_gpu_exclude_nondeterministic_ops.
         sums = ops.segment_sum(offsets, rows, num_segments=size)
         counts = ops.segment_sum(ops.ones_like(rows), rows, num_segments=size)
-        return ops.take(sums / ops.cast(1 + counts, sums.dtype)[:, None], rows, axis=0)
+        means = sums / ops.cast(1 + counts, sums.dtype)[:, None]  # −Δc / α
+        moved = centers + alpha * ops.take(means, rows, axis=0)  # samples of one class get equal rows
+        self._write(labels, moved)
+        last = ops.equal(rows, samples)[:, None]  # each class once
+        return ops.norm(ops.where(last, moved - centers, ops.zeros_like(moved)))
 
     # Only rows of classes in the batch are read and written. A variable of TensorFlow has methods for that; assigning
     # it a new value would copy all centers every step: 205 MB for 100,000 classes of 512 dimensions, 30 times the
@@ -154,3 +189,14 @@ class CenterLoss(keras.layers.Layer):
 def _is_in_place(value: Any) -> bool:
     """Whether this value of a Keras variable is a `tf.Variable`, without importing TensorFlow to ask."""
     return hasattr(value, "scatter_nd_update") and hasattr(value, "sparse_read")
+
+
+def build(config: Config, num_classes: int) -> CenterLoss:
+    """The term of a run."""
+    return CenterLoss(
+        num_classes,
+        alpha=config.loss.alpha,
+        reduction=config.loss.reduction,
+        centers_initializer=_CENTERS_START[config.loss.centers_start],
+        name="center_loss",
+    )

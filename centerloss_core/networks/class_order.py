@@ -1,4 +1,4 @@
-"""Which digits look alike: an order of the classes in which neighbours do."""
+"""Which classes look alike: an order of the classes in which neighbours do."""
 
 from __future__ import annotations
 
@@ -7,25 +7,30 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+_MOST_EXACT = 12  # time and memory of the exact search grow with 2^k: 50 ms at 10 classes, 0.4 s at 12
+_ROUNDING = 1e-9  # a gain below this share of the longest edge is none, so that the search ends
 
-def order_by_likeness(images: NDArray[np.uint8], labels: NDArray[np.int64], num_classes: int) -> list[int]:
+
+def order_by_likeness(images: NDArray[np.uint8], labels: NDArray[np.integer], num_classes: int) -> list[int]:
     """Arrange the classes in a circle so that neighbours look as alike as possible.
 
     Of all circles this is the one along which the mean images of the classes change least in total. MNIST: 0, 2, 6,
-    4, 9, 7, 1, 8, 3, 5.
+    4, 9, 7, 1, 8, 3, 5. With more than 12 classes it is a short circle, not always the shortest: from each class to
+    the nearest that is left, then improved by turning stretches round (2-opt) until no turn helps.
 
     Args:
         images: of the training set, (n, h, w, c).
         labels: (n,), each in [0, num_classes).
-        num_classes: number of classes k; time and memory grow with 2^k, which is 50 ms at 10.
+        num_classes: number of classes k.
 
     Returns:
-        The k classes, beginning with 0, each once.
+        The k classes, beginning with 0, each once; the same for the same images.
     """
     means = np.zeros((num_classes, images[0].size))
     for label in np.unique(labels):
         means[label] = images[labels == label].mean(axis=0).ravel()
-    return _shortest_circle(np.linalg.norm(means[:, None] - means[None], axis=-1))
+    distances = np.stack([np.linalg.norm(means - mean, axis=-1) for mean in means])
+    return _shortest_circle(distances) if num_classes <= _MOST_EXACT else _short_circle(distances)
 
 
 def _shortest_circle(distances: NDArray[np.float64]) -> list[int]:
@@ -44,3 +49,26 @@ def _shortest_circle(distances: NDArray[np.float64]) -> list[int]:
     return min(
         ((best[full, end][0] + distances[end, 0], best[full, end][1]) for end in others), default=(0, [0])
     )[1]
+
+
+def _short_circle(distances: NDArray[np.float64]) -> list[int]:
+    """Greedy nearest neighbours, then 2-opt (Croes, 1958)."""
+    classes = len(distances)
+    circle, left = [0], set(range(1, classes))
+    while left:
+        circle.append(min(left, key=lambda each: (distances[circle[-1], each], each)))
+        left.remove(circle[-1])
+    order, improved, smallest_gain = np.array(circle), True, _ROUNDING * distances.max()
+    while improved:
+        improved = False
+        for first in range(classes - 2):
+            # Turning the stretch first+1 … last round replaces two edges; `gains` is what that saves for each last.
+            last = np.arange(first + 2, classes)
+            a, b, c, d = order[first], order[first + 1], order[last], order[(last + 1) % classes]
+            gains = distances[a, b] + distances[c, d] - distances[a, c] - distances[b, d]
+            best = int(gains.argmax())
+            if gains[best] > smallest_gain:
+                stretch = slice(first + 1, last[best] + 1)
+                order[stretch] = order[stretch][::-1].copy()
+                improved = True
+    return [int(each) for each in order]

@@ -2,65 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
 from centerloss_core.config import Model
+from centerloss_core.networks.initializers import kernel_initializer
 from centerloss_core.networks.layers import BatchNorm, PReLU
 
-HEAD = "head"
 FEATURES = "features"
 
 # A run of one or two epochs has a few hundred steps: Keras' default of 0.99 would still remember the start.
 _BATCH_NORM_MOMENTUM = 0.9
 
 
-def lenets_plus_plus(
-    model: Model,
-    *,
-    num_classes: int,
-    image_shape: tuple[int, int, int] = (28, 28, 1),
-    class_order: Sequence[int] | None = None,
-) -> keras.Model:
-    """Build LeNets++: (conv 5×5, 32)×2, pool, (conv, 64)×2, pool, (conv, 128)×2, pool, features, head.
+def lenets_plus_plus(model: Model, image_shape: tuple[int, int, int] = (28, 28, 1)) -> keras.Model:
+    """Build LeNets++ up to its features: (conv 5×5, 32)×2, pool, (conv, 64)×2, pool, (conv, 128)×2, pool, features.
 
     A PReLU with a slope per channel follows every convolution and the feature layer; batch norm, where wanted,
-    sits between a convolution and its PReLU. The convolutions follow Keras' global dtype policy; features and
-    logits are always float32, because squared distances and softmax are computed from them.
+    sits between a convolution and its PReLU. The convolutions follow Keras' global dtype policy; features are always
+    float32, because squared distances and softmax are computed from them.
 
     Args:
-        model: the `model` section of a config.
-        num_classes: number of classes k.
-        image_shape: height, width and channels of the images.
-        class_order: begin with the classes around a circle in this order (`model.head_start: circle`, d = 2);
-            None: with random directions.
+        model: the `model` section of a config; `model.channels` are those of the three blocks.
+        image_shape: height, width and channels of the images; see `image_shape.refuse_too_small`.
 
     Returns:
-        A model from uint8 images (m, height, width, channels) to `(features, logits)`, float32 (m, d) and (m, k).
+        A model from uint8 images (m, h, w, c) to features, float32 (m, d).
     """
     images = keras.Input(image_shape, dtype="uint8", name="images")
     x = _input_scaling(model)(images)
-    for block, channels in enumerate((32, 64, 128), start=1):
+    for block, channels in enumerate(model.channels, start=1):
         for index in (1, 2):
             x = _convolution(x, channels, model, name=f"conv{block}_{index}")
         x = layers.MaxPooling2D(2, name=f"pool{block}")(x)
-    x = layers.Flatten()(x)
+    x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(
-        model.feature_dim, kernel_initializer=_initializer(model), dtype="float32", name="feature_layer"
+        model.feature_dim, kernel_initializer=kernel_initializer(model), dtype="float32", name="feature_layer"
     )(x)
     features = layers.PReLU(alpha_initializer=_slopes(model), name=FEATURES, dtype="float32")(x)
-    logits = layers.Dense(
-        num_classes,
-        use_bias=model.head_bias,
-        kernel_initializer=_initializer(model) if class_order is None else Circle(class_order),
-        dtype="float32",
-        name=HEAD,
-    )(features)
-    return keras.Model(images, (features, logits), name="lenets_plus_plus")
+    return keras.Model(images, features, name="lenets_plus_plus")
 
 
 def _input_scaling(model: Model) -> keras.layers.Layer:
@@ -76,7 +58,7 @@ def _convolution(x: Any, channels: int, model: Model, *, name: str) -> Any:
         5,
         padding="same",
         use_bias=not model.batch_norm,  # batch norm subtracts the mean, and with it any bias
-        kernel_initializer=_initializer(model),
+        kernel_initializer=kernel_initializer(model),
         name=name,
     )(x)
     if model.batch_norm:
@@ -86,36 +68,3 @@ def _convolution(x: Any, channels: int, model: Model, *, name: str) -> Any:
 
 def _slopes(model: Model) -> keras.initializers.Initializer:
     return keras.initializers.Constant(model.prelu_start)
-
-
-def _initializer(model: Model) -> keras.initializers.Initializer:
-    """A new one for each layer: a Keras initializer that is used twice would give the same numbers twice."""
-    if model.initializer == "he_normal":
-        return keras.initializers.HeNormal()
-    if model.initializer == "xavier":
-        return keras.initializers.GlorotUniform()
-    return keras.initializers.TruncatedNormal(stddev=0.1)
-
-
-@keras.saving.register_keras_serializable(package="centerloss")
-class Circle(keras.initializers.Initializer):
-    """A head's kernel (2, k) with the classes at equal angles around the unit circle, in a given order."""
-
-    def __init__(self, class_order: Sequence[int]) -> None:
-        self.class_order = list(class_order)
-
-    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
-        """Return the kernel; `shape` must be (2, number of classes)."""
-        if tuple(shape) != (2, len(self.class_order)):
-            raise ValueError(
-                f"A circle of {len(self.class_order)} classes lies in the plane, received shape {shape}."
-            )
-        angles = np.empty(len(self.class_order))
-        angles[self.class_order] = (
-            2 * np.pi * (np.arange(len(self.class_order)) + 0.5) / len(self.class_order)
-        )
-        return keras.ops.convert_to_tensor(np.stack([np.cos(angles), np.sin(angles)]), dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """For Keras' own saving."""
-        return {"class_order": self.class_order}

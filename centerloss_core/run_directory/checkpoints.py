@@ -26,7 +26,6 @@ from centerloss_core.errors import ExpectedError
 from centerloss_core.files.arrays import Header, read_arrays, write_arrays
 from centerloss_core.files.atomic import atomic_directory, new_file
 from centerloss_core.files.untrusted import open_to_read, parse_json, read_text
-from centerloss_core.training.interval_log import Interval, Stopwatch
 
 _ARRAYS, _POSITION, _CONFIG, _SUMS = "state.npz", "position.json", "config.yaml", "SHA256SUMS"
 _HASHED = (_ARRAYS, _CONFIG, _POSITION)
@@ -49,7 +48,7 @@ class Position:
         step: steps taken.
         data: fingerprint of the data.
         metrics_bytes: length of `metrics.jsonl`; rows after it are of steps that will be taken again.
-        interval_steps, interval_sums: the steps since its last row, see `Interval`.
+        interval_steps, interval_sums: how many steps since its last row, and the sums of their figures by name.
         seconds, warm_up_seconds, sessions, interval_began: readings of the clock.
     """
 
@@ -57,19 +56,11 @@ class Position:
     data: str
     metrics_bytes: int
     interval_steps: int
-    interval_sums: list[float]
+    interval_sums: dict[str, float]
     seconds: float
     warm_up_seconds: float
     sessions: int
     interval_began: float
-
-    def stopwatch(self) -> Stopwatch:
-        """The clock, to go on from these readings."""
-        return Stopwatch(self.seconds, self.warm_up_seconds, self.sessions)
-
-    def interval(self) -> Interval:
-        """The interval that had begun, to go on with."""
-        return Interval(self.interval_steps, tuple(self.interval_sums))
 
 
 def write_checkpoint(
@@ -178,8 +169,8 @@ def _checked(found: Any) -> Position:
     if not isinstance(position.data, str) or not position.data.isprintable():
         raise ValueError("data must be a fingerprint")
     sums = position.interval_sums
-    if not isinstance(sums, list) or len(sums) != len(Interval().sums) or not all(map(_is_sum, sums)):
-        raise ValueError("interval_sums must be four sums of figures")
+    if not isinstance(sums, dict) or not all(map(_is_sum, sums.values())):
+        raise ValueError("interval_sums must be sums of figures by name")
     return position
 
 

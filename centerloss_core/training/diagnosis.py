@@ -1,14 +1,14 @@
-"""What can go wrong without an error: figures that a person should hear about, each with a remedy."""
+"""What can go wrong without an error: figures that call for a warning, each with a remedy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from centerloss_core.config import Config
-from centerloss_core.metrics.separation import SeparationMetrics
+from centerloss_core.training.observers import Observer, Row
 
 Warn = Callable[[str], None]
+Figures = Mapping[str, float | None]  # of a split, as in a row of an epoch
 
 _FEWEST_STEPS = 50  # before that a healthy run may be guessing too
 
@@ -19,23 +19,45 @@ _ONE_POINT = 0.5  # inter/intra of points that know nothing of their class is be
 _MERGED = 0.5  # times the mean distance of a class to its center
 
 
-def look_at_epoch(epoch: int, test: SeparationMetrics, classes: int) -> Iterator[str]:
-    """Warnings about the test figures at the end of an epoch."""
-    return _look_at_test(f"epoch {epoch}", test, classes)
+class Diagnosis(Observer):
+    """Warns of what the rows of a run show."""
+
+    def __init__(self, config: Config, classes: int, warn: Warn) -> None:
+        self._config = config
+        self._classes = classes
+        self._warn = warn
+        self._told = False
+
+    def on_row(self, row: Row) -> None:
+        if row["kind"] == "epoch":
+            self._pass_on(look_at_test(f"epoch {row['epoch']}", row["test"], self._classes))
+        elif not self._told:  # what is wrong with an interval is mostly so in all that follow
+            self._told = self._pass_on(look_at_interval(self._config.loss.alpha, row))
+
+    def at_end(self, step: int, epochs: int, test: Figures, *, within_epoch: bool) -> None:
+        """Look at the final test figures of a run of `step` steps and so many whole epochs."""
+        if within_epoch and step >= _FEWEST_STEPS:
+            self._pass_on(look_at_test(f"step {step}", test, self._classes))
+        if epochs:  # before that it has not got far enough to be judged
+            self._pass_on(look_at_end(self._config, test))
+
+    def _pass_on(self, messages: Iterable[str]) -> bool:
+        """Whether there was one."""
+        found = list(messages)
+        for message in found:
+            self._warn(message)
+        return bool(found)
 
 
-def look_at_unfinished_epoch(step: int, test: SeparationMetrics, classes: int) -> Iterator[str]:
-    """The same at the end of a run that ends within an epoch."""
-    return _look_at_test(f"step {step}", test, classes) if step >= _FEWEST_STEPS else iter(())
-
-
-def _look_at_test(when: str, test: SeparationMetrics, classes: int) -> Iterator[str]:
-    if test.accuracy * classes < _GUESSING:
+def look_at_test(when: str, test: Figures, classes: int) -> Iterator[str]:
+    """Warnings about the test figures at the end of an epoch or of the run."""
+    accuracy = test.get("accuracy")
+    if accuracy is not None and accuracy * classes < _GUESSING:
         yield (
-            f"{when}: softmax accuracy is {test.accuracy:.1%}, hardly better than guessing: "
+            f"{when}: softmax accuracy is {accuracy:.1%}, hardly better than guessing: "
             "lower train.learning_rate, or let λ grow slowly with loss.ramp"
         )
-    ratio = test.separation_ratio
+    ratio = test["separation_ratio"]
     if ratio is None or ratio < _ONE_POINT:
         words = "0" if ratio is None else f"{ratio:.2g}"
         yield (
@@ -44,28 +66,26 @@ def _look_at_test(when: str, test: SeparationMetrics, classes: int) -> Iterator[
         )
 
 
-def look_at_end(config: Config, test: SeparationMetrics, epochs: int) -> Iterator[str]:
-    """Warnings about the test figures at the end of a run of so many whole epochs."""
-    if not epochs:  # it has not got far enough to be judged
-        return
-    behind = test.nearest_center_accuracy - test.accuracy
-    if behind > _HEAD_BEHIND:
+def look_at_end(config: Config, test: Figures) -> Iterator[str]:
+    """Warnings about the final test figures of a run of at least one epoch."""
+    accuracy, nearest = test.get("accuracy"), test.get("nearest_center_accuracy")
+    if accuracy is not None and nearest is not None and nearest - accuracy > _HEAD_BEHIND:
         yield (
-            f"the softmax head was left behind (accuracy {test.accuracy:.1%}, nearest center "
-            f"{test.nearest_center_accuracy:.1%}): features shrink as λ grows, and its weights must grow as fast; "
-            "begin λ lower (loss.ramp) or raise train.head_rate"
+            f"the softmax head was left behind (accuracy {accuracy:.1%}, nearest center {nearest:.1%}): features "
+            "shrink as λ grows, and its weights must grow as fast; begin λ lower (loss.ramp) or raise train.head_rate"
         )
-    closest = test.inter_class_distance_min
-    if config.loss.lambda_ > 0 and closest is not None and closest < _MERGED * test.intra_class_distance:
+    closest, spread = test["inter_class_distance_min"], test["intra_class_distance"]
+    pulls = config.loss.term.module is not None and config.loss.lambda_ > 0
+    if pulls and closest is not None and spread is not None and closest < _MERGED * spread:
         yield (
             f"two classes share one cluster (their means are {closest:.2g} apart, at a spread of "
-            f"{test.intra_class_distance:.2g} within classes): lower λ, or let it grow slowly with loss.ramp"
+            f"{spread:.2g} within classes): lower λ, or let it grow slowly with loss.ramp"
         )
 
 
-def look_at_interval(alpha: float, row: dict[str, Any]) -> Iterator[str]:
+def look_at_interval(alpha: float, row: Row) -> Iterator[str]:
     """Warnings about a row of the metrics log."""
-    if alpha > 0 and row["center_shift"] == 0:
+    if alpha > 0 and row.get("center_shift") == 0:
         yield (
             f"the centers did not move in the steps up to {row['step']} (‖Δc‖ = 0) although α = {alpha:g}: "
             "the features are all where their centers are, most likely dead; lower train.learning_rate"

@@ -1,4 +1,4 @@
-"""From images to a feature dump: every image of a split, in its own order, with nothing moved by looking."""
+"""From images to a feature dump: every image of a split, in its own order. Nothing is changed by it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import numpy as np
 
 from centerloss_core.datasets import Split
 from centerloss_core.errors import DivergedError
+from centerloss_core.losses.base import ClassPoints
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 # Large enough to keep the cores busy, small enough that activations of a batch stay under 200 MB.
 _BATCH = 500
 
 
-def extract(network: keras.Model, centers: Any, split: Split, step: int) -> FeatureDump:
+def extract(network: keras.Model, points: ClassPoints | None, split: Split, step: int) -> FeatureDump:
     """Run the network over a whole split, also when the batch size does not divide it.
 
     Args:
         network: from uint8 images to (features, logits).
-        centers: (k, d) float32; a Keras variable or an array.
+        points: those that the loss holds for the classes, if it holds any.
         split: the images and labels.
         step: steps taken, for the error.
 
@@ -39,5 +40,11 @@ def extract(network: keras.Model, centers: Any, split: Split, step: int) -> Feat
         features=np.asarray(features, dtype=np.float32),
         labels=split.labels,
         predictions=np.argmax(logits, axis=1).astype(split.labels.dtype),
-        centers=np.array(keras.ops.convert_to_numpy(centers), dtype=np.float32),
+        **_points(points),
     )
+
+
+def _points(points: ClassPoints | None) -> dict[str, Any]:
+    if points is None:
+        return {}
+    return {"centers": np.array(keras.ops.convert_to_numpy(points.values), np.float32)}

@@ -1,4 +1,4 @@
-"""One run, from a config to a finished run directory, as one story; and the same story taken up again."""
+"""One run, from a config to a completed run directory; and the same, resumed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,13 +19,15 @@ from centerloss_core.devices import Device
 from centerloss_core.errors import DivergedError, OutOfMemoryError, is_out_of_memory
 from centerloss_core.files.atomic import errors_name
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
+from centerloss_core.networks.image_shape import refuse_too_small
 from centerloss_core.run_directory.checkpoints import CheckpointError
 from centerloss_core.run_directory.lock import ReplacedError
+from centerloss_core.run_directory.manifest import mapping
 from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.run_directory.resume_check import ChangedError, begun_config, refuse_changed_config
 from centerloss_core.run_directory.writer import Run, refuse_existing
 from centerloss_core.training.diagnosis import Warn
-from centerloss_core.training.interval_log import ShowProgress
+from centerloss_core.training.progress import ShowProgress
 from centerloss_core.training.tensorboard import require_tensorboard
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ def train(
         warn: called with each warning; `run.json` keeps them too.
 
     Raises:
-        DataError: the data is not to be had, or is not what it should be.
+        DataError: the data cannot be had, or is not what it should be.
+        ImageShapeError: its images are too small for the network.
         DeviceError: the device asked for is not there.
         RunError: the run directory exists or cannot be made.
         TensorBoardError: the config asks for TensorBoard, and it is not installed.
@@ -60,7 +63,7 @@ def train(
         DivergedError: the loss became NaN; the run is marked failed.
         OutOfMemoryError: likewise.
         InterruptedRunError: Ctrl-C or SIGTERM; the state is saved and the run marked interrupted.
-        ReplacedError: somebody removed or moved the run directory meanwhile; whatever is there now is untouched.
+        ReplacedError: the run directory was removed or moved meanwhile; what is there now is untouched.
     """
     began = time.perf_counter()
     refuse_existing(path)  # Run.create would, but only after the framework has taken its seconds
@@ -78,7 +81,7 @@ def train(
 
 
 def resume(path: Path, *, show: ShowProgress | None = None, warn: Warn | None = None) -> Result:
-    """Go on with the run in `path` from its newest whole checkpoint, or from its start where it has none.
+    """Resume the run in `path` from its newest whole checkpoint, or from its start where it has none.
 
     A completed run is left as it is. On the CPU with as many threads as before, the end is that of a run that was
     never stopped, bit for bit.
@@ -97,7 +100,7 @@ def resume(path: Path, *, show: ShowProgress | None = None, warn: Warn | None = 
     began = time.perf_counter()
     with Run.open(path) as run, _advice(path):
         if run.manifest.get("status") == "completed":
-            return Result(path, _as_dict(run.manifest.get("metrics")))
+            return Result(path, mapping(run.manifest.get("metrics")))
         config = begun_config(path)
         refuse_changed_config(path, run.manifest, config)
         dataset = _load(config)
@@ -129,7 +132,7 @@ def _finish(
     warn: Warn | None,
     stop: StopRequest,
 ) -> Result:
-    """Train to the end and write the final word, whatever it is."""
+    """Train to the end and write how it ended."""
     from centerloss_core.training.fit import fit
 
     try:
@@ -165,7 +168,7 @@ def _give_up(run: Run, status: Any, reason: str) -> None:
 
 @contextlib.contextmanager
 def _advice(path: Path) -> Iterator[None]:
-    """Tell whoever reads an error how to go on, where that helps."""
+    """Add the command that resumes the run to an error, where that helps."""
     try:
         yield
     except (DivergedError, ConfigError, ChangedError, CheckpointError):  # it would end the same way again
@@ -173,16 +176,18 @@ def _advice(path: Path) -> Iterator[None]:
     except ReplacedError:  # what has the name now is another run
         raise
     except BaseException as error:
-        error.add_note(f"resume it: cl train --resume {shlex.quote(str(path))}")
+        error.add_note(f"go on with it: cl train --resume {shlex.quote(str(path))}")
         raise
 
 
 def _load(config: Config) -> Dataset:
-    return load_dataset(config.data.name, dir=config.data.dir, validation=config.data.validation)
+    dataset = load_dataset(config.data.name, dir=config.data.dir, validation=config.data.validation)
+    refuse_too_small(dataset.image_shape, dataset.title)
+    return dataset
 
 
 def _refuse_other_data(run: Run, dataset: Dataset) -> None:
-    begun = _as_dict(run.manifest.get("data")).get("fingerprint")
+    begun = mapping(run.manifest.get("data")).get("fingerprint")
     if isinstance(begun, str) and begun != dataset.fingerprint:
         raise ChangedError(
             f"{run.path}: the data is not what the run was begun with (fingerprint {dataset.fingerprint}, then "
@@ -204,7 +209,7 @@ def _keep(chatter: IO[bytes], run: Run) -> None:
         shutil.copyfileobj(chatter, log)
 
 
-def _telling(run: Run, warn: Warn | None) -> Callable[[str], None]:
+def _telling(run: Run, warn: Warn | None) -> Warn:
     def tell(message: str) -> None:
         run.warn(message)
         if warn is not None:
@@ -220,12 +225,13 @@ def _origin(device: Device) -> dict[str, Any]:
         "device": device.label,
         "threads": devices.threads_of_this_process(),
         "precision": device.precision,
+        "onednn": device.backend == "tensorflow" and devices.onednn_is_on(),
     }
 
 
 def _say_what_differs(run: Run, origin: dict[str, Any], tell: Warn) -> None:
     """Name what makes a resumed run end in other bits than one that was never stopped."""
-    for key in ("backend", "device", "threads", "precision", "versions"):
+    for key in ("backend", "device", "threads", "precision", "onednn", "versions"):
         earlier, now = run.manifest.get(key), origin[key]
         if earlier is not None and earlier != now:
             tell(
@@ -246,7 +252,3 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
         "image_shape": list(dataset.image_shape),
         "class_names": list(dataset.class_names),
     }
-
-
-def _as_dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

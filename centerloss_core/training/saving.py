@@ -1,4 +1,4 @@
-"""When a run's state is saved, and which saved state a run goes on from."""
+"""When a run's state is saved, and from which saved state a run resumes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from centerloss_core.run_directory.checkpoints import (
 )
 from centerloss_core.run_directory.resume_check import ChangedError, refuse_changes
 from centerloss_core.run_directory.writer import Run
+from centerloss_core.training.clock import Stopwatch
 from centerloss_core.training.diagnosis import Warn
-from centerloss_core.training.interval_log import IntervalLog, Stopwatch
+from centerloss_core.training.interval_log import Interval, IntervalLog
 from centerloss_core.training.state import restore_state, state_of
 from centerloss_core.training.step import TrainStep
 
@@ -52,7 +53,7 @@ def save(run: Run, train_step: TrainStep, step: int, data: str, log: IntervalLog
     Raises:
         DivergedError: there is a NaN or infinity in it; earlier checkpoints stay.
         ReplacedError: the run's directory is another one now.
-        OSError: it could not be written, or somebody else has put one there; earlier checkpoints stay.
+        OSError: it could not be written, or there is one already; earlier checkpoints stay.
     """
     interval = log.interval(step)
     position = Position(
@@ -60,11 +61,11 @@ def save(run: Run, train_step: TrainStep, step: int, data: str, log: IntervalLog
         data=data,
         metrics_bytes=run.metrics_bytes(),
         interval_steps=interval.steps,
-        interval_sums=list(interval.sums),
+        interval_sums=dict(interval.sums),
         seconds=clock.seconds,
         warm_up_seconds=clock.warm_up_seconds,
         sessions=clock.sessions,
-        interval_began=log.interval_began,
+        interval_began=log.began,
     )
     state, config = state_of(train_step, step), config_text(run)
     run.refuse_if_replaced()
@@ -82,12 +83,21 @@ class SavedState:
     path: Path
     position: Position
 
+    def stopwatch(self) -> Stopwatch:
+        """The clock as it was."""
+        return Stopwatch(self.position.seconds, self.position.warm_up_seconds, self.position.sessions)
+
+    def resume_log(self, log: IntervalLog) -> None:
+        """Give a new log the interval that had begun."""
+        interval = Interval(self.position.interval_steps, self.position.interval_sums)
+        log.resume(interval, self.position.interval_began)
+
 
 def find_saved_state(run: Run, data: str, warn: Warn) -> SavedState | None:
     """The newest whole checkpoint, or None where there is none. A damaged one is put aside, with a warning.
 
     Args:
-        run: the run to go on with.
+        run: the run to resume.
         data: fingerprint of the data as it is now.
         warn: called with each warning.
 
@@ -102,7 +112,7 @@ def find_saved_state(run: Run, data: str, warn: Warn) -> SavedState | None:
     refuse_changes(
         read_config_text(path),
         config_text(run),
-        f"{run.path / 'config.yaml'} was changed after {path.name} was saved; a run goes on as it was begun",
+        f"{run.path / 'config.yaml'} was changed after {path.name} was saved; a run resumes as it was begun",
     )
     if position.data != data:
         raise ChangedError(
@@ -132,10 +142,8 @@ def _newest_whole(run: Run, warn: Warn) -> Path | None:
     return None
 
 
-def restore(
-    saved: SavedState, run: Run, train_step: TrainStep, log: IntervalLog, total_steps: int, warn: Warn
-) -> None:
-    """Put everything back to where it was when the checkpoint was saved.
+def restore(saved: SavedState, run: Run, train_step: TrainStep, total_steps: int, warn: Warn) -> None:
+    """Put the training step and `metrics.jsonl` back to where they were when the checkpoint was saved.
 
     Raises:
         CheckpointError: its arrays are not those of this network; nothing is changed then.
@@ -147,9 +155,8 @@ def restore(
     restore_state(saved.path, train_step)
     if not run.forget_rows_after(saved.position.metrics_bytes):
         warn(
-            "metrics.jsonl lacks rows from before the checkpoint; the weights are whole, and the run goes on"
+            "metrics.jsonl lacks rows from before the checkpoint; the weights are whole, and the run resumes"
         )
-    log.go_on_from(saved.position.interval(), saved.position.interval_began)
 
 
 def config_text(run: Run) -> str:

@@ -1,15 +1,32 @@
-"""What changes from step to step: the learning rate and the λ in force. Plain numbers, no framework."""
+"""The numbers that a training step is given: learning rate, λ, α and the like. Plain numbers, no framework."""
 
 from __future__ import annotations
 
 import math
 
-from centerloss_core.config import Loss, Milestones, Train
+from centerloss_core.config import Config, Loss, Milestones, Train
 
 # One-cycle (Smith and Topin, 2017): up for this share of the run from peak/25, then down to peak/1000.
 _WARM_UP = 0.1
 _START_DIVISOR = 25.0
 _END_DIVISOR = 1000.0
+
+
+def scalars_of_step(config: Config, step: int, total_steps: int) -> dict[str, float]:
+    """All scalars of training step `step` (counted from 0) in a run of `total_steps`, by name; see `TrainStep`."""
+    train, loss = config.train, config.loss
+    scalars = {
+        "step": float(step),
+        "learning_rate": learning_rate(train, step, total_steps),
+        "head_rate": train.head_rate,
+        "term_rate": 1.0,
+        "weight_decay": train.weight_decay,
+        "momentum": train.momentum,
+        **loss.head.scalars(loss),
+    }
+    if loss.term.module is None:
+        return scalars
+    return scalars | {"lambda": lambda_in_force(loss, step, total_steps), **loss.term.scalars(loss)}
 
 
 def learning_rate(train: Train, step: int, total_steps: int) -> float:
@@ -32,7 +49,7 @@ def _one_cycle(position: float) -> float:
 
 
 def lambda_in_force(loss: Loss, step: int, total_steps: int) -> float:
-    """The λ that weighs the center loss at training step `step` (counted from 0) in a run of `total_steps`.
+    """The λ that weighs the term at training step `step` (counted from 0) in a run of `total_steps`.
 
     Without a ramp it is λ from the first step. A large λ before softmax has spread the features flattens them for
     good, so a ramp holds it at 0 until `start` and lets it grow from `from` to λ at `end`, linearly in log λ: features

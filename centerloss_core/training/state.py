@@ -1,6 +1,6 @@
-"""The state of a training step as named arrays, and back: every number that training goes on from.
+"""The state of a training step as named arrays, and back: every number that training resumes from.
 
-Network, centers and both optimizers are Keras variables; the order of batches and the schedules follow from the
+Network, head, term and optimizers are Keras variables; the order of batches and the schedules follow from the
 config and the number of steps taken. So variables + position are the whole training state, and no pickle is needed.
 """
 
@@ -24,7 +24,7 @@ def state_of(train_step: TrainStep, step: int) -> dict[str, NDArray[Any]]:
     """The state after `step` steps, by names that say what each array is.
 
     Raises:
-        DivergedError: a number in it is NaN or infinite; such a state is of no use to anyone.
+        DivergedError: a number in it is NaN or infinite; nothing can be resumed from such a state.
     """
     arrays = {
         name: np.asarray(keras.ops.convert_to_numpy(value)) for name, value in _variables(train_step).items()
@@ -51,15 +51,17 @@ def restore_state(path: Path, train_step: TrainStep) -> None:
 
 def _variables(train_step: TrainStep) -> dict[str, keras.Variable]:
     """Every variable under a name that says what it is."""
-    groups: dict[str, list[keras.Variable]] = {"network": train_step.network.variables}
+    groups: dict[str, list[keras.Variable]] = {"network/": train_step.network.variables}
+    if train_step.term is not None:
+        groups[""] = train_step.term.variables  # as "center_loss/centers"
     for optimizer in train_step.optimizers:
-        groups[optimizer.name] = optimizer.variables
+        groups[f"{optimizer.name}/"] = optimizer.variables
     found = {
-        f"{group}/{variable.path}": variable for group, variables in groups.items() for variable in variables
+        f"{group}{variable.path}": variable for group, variables in groups.items() for variable in variables
     }
     if len(found) != sum(map(len, groups.values())):
         raise AssertionError("two variables share a path, and one of them would be lost")
-    return found | {"center_loss/centers": train_step.center_loss.centers}
+    return found
 
 
 def _compare(headers: Mapping[str, Header], variables: Mapping[str, keras.Variable]) -> None:
@@ -68,7 +70,7 @@ def _compare(headers: Mapping[str, Header], variables: Mapping[str, keras.Variab
         raise ValueError(f"is of another network or optimizer; it differs in {', '.join(odd[:3])}")
     for name, variable in variables.items():
         found, shape, dtype = headers[name], tuple(variable.shape), np.dtype(variable.dtype)
-        # Kinds, not dtypes: Keras counts steps in int64 on TensorFlow and in int32 on JAX, and each may go on from
+        # Kinds, not dtypes: Keras counts steps in int64 on TensorFlow and in int32 on JAX, and each can resume from
         # a checkpoint of the other. No kind is wider than 8 bytes here.
         if (found.shape, found.dtype.kind) != (shape, dtype.kind) or found.dtype.itemsize > 8:
             raise ValueError(f"{name} is {found.dtype} {found.shape}, expected {dtype} {shape}")

@@ -2,123 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
-from numpy.typing import NDArray
 
 from centerloss_core.config import Train
 from centerloss_core.datasets import Split
-from centerloss_core.losses.center_loss import CenterLoss
-from centerloss_core.networks.lenets_plus_plus import HEAD
+from centerloss_core.losses.base import ClassPoints, Head, Term
 from centerloss_core.optimizers.build import build_optimizer
-from centerloss_core.training.engines import Program, compile_program
+from centerloss_core.training.engines import Batch, Program, Scalars, compile_program
 
 
-class StepFigures(NamedTuple):
-    """What one step saw, before it changed the weights: scalars that are read only when somebody asks."""
+class _Group(NamedTuple):
+    """Variables that share an optimizer, and the scalar that its learning rate is multiplied by."""
 
-    softmax_loss: Any  # mean cross-entropy of the batch
-    center_loss: Any  # mean over the batch of ½‖x − c‖², whatever the reduction, so that runs compare
-    accuracy: Any
-    center_shift: Any  # ‖Δc‖: how far this step moved the centers, all taken as one vector
+    variables: list[keras.Variable]
+    optimizer: keras.optimizers.Optimizer
+    rate: str | None = None
 
 
 class TrainStep:
-    """L = L_s + λ·L_c on one batch: gradients into the network, Eq. 4 into the centers.
+    """L = L_head + λ·L_term on one batch: gradients into network, head and term; and whatever the term moves itself.
 
     The images stay on the device as uint8 and a step gathers its batch inside the compiled call, so that nothing but
-    a few hundred indices crosses from Python per step. The softmax head has an optimizer of its own, because its
-    learning rate may differ from the network's (`train.head_rate`).
+    a few hundred indices crosses from Python per step. Head and term have optimizers of their own, because their
+    learning rates may differ from the network's.
 
-    Between two steps the backend may hold the state outside the Keras variables. Reading `network`, `center_loss` or
-    `optimizers` brings their variables up to date: ask for them anew after a step rather than keep them.
+    Numbers reach the compiled step as scalars: "learning_rate", "weight_decay" (L2 on kernels), "momentum" (of SGD),
+    "head_rate" and, for a term with trainable variables, "term_rate" (relative to the learning rate), "lambda" where
+    there is a term, and those that head and term ask for. Names that the step has no use for are ignored. What remains
+    fixed when it is compiled: the shapes, the network and its options, head and term, `loss.reduction`, the kind of
+    optimizer, and the precision.
+
+    Between two steps the backend may hold the state outside the Keras variables. Reading `network`, `head`, `term`,
+    `points` or `optimizers` brings their variables up to date: ask for them anew after a step rather than keep them.
 
     Args:
-        network: from uint8 images to (features, logits).
-        center_loss: the layer that owns the centers.
+        body: from uint8 images (m, h, w, c) to features (m, d).
+        head: from features to logits.
+        term: added to the loss with weight λ; None for the head's loss alone.
         train: the `train` section of a config.
-        split: the training images.
+        split: the training images, which steps then take by their indices; None: every batch brings its own.
     """
 
-    def __init__(self, network: keras.Model, center_loss: CenterLoss, train: Train, split: Split) -> None:
-        self._network = network
-        self._center_loss = center_loss
-        head = network.get_layer(HEAD).trainable_variables
-        head_ids = {id(variable) for variable in head}
-        body = [variable for variable in network.trainable_variables if id(variable) not in head_ids]
-        self._groups = (body, head)
-        self._rates = (1.0, train.head_rate)
-        self._optimizers = (
-            build_optimizer(train, "body_optimizer"),
-            build_optimizer(train, "head_optimizer"),
-        )
-        for optimizer, variables in zip(self._optimizers, self._groups, strict=True):
-            optimizer.build(variables)
-        if not center_loss.built:
-            center_loss.build(network.outputs[0].shape)
-        self._weight_decay = train.weight_decay
-        moved = [*network.non_trainable_variables, *center_loss.variables]
+    def __init__(
+        self, body: keras.Model, head: Head, term: Term | None, train: Train, split: Split | None
+    ) -> None:
+        features = body.outputs[0]
+        self._network = keras.Model(body.inputs[0], (features, head(features)), name=body.name)
+        self._body, self._head, self._term = body, head, term
+        if term is not None and not term.built:
+            term.build(features.shape)
+        self._groups = [
+            _group(body.trainable_variables, train, "body_optimizer"),
+            _group(head.trainable_variables, train, "head_optimizer", "head_rate"),
+        ]
+        moved = self._network.non_trainable_variables
+        if term is not None:
+            moved = [*moved, *term.non_trainable_variables]
+            if term.trainable_variables:
+                self._groups.append(_group(term.trainable_variables, train, "term_optimizer", "term_rate"))
         self._engine = compile_program(
             Program(
                 forward=self._forward,
                 update=self._update,
-                trainable=[*body, *head],
-                others=[*moved, *(each for optimizer in self._optimizers for each in optimizer.variables)],
-                images=split.images,
-                labels=split.labels.astype(np.int32),
+                trainable=[each for group in self._groups for each in group.variables],
+                others=[*moved, *(each for group in self._groups for each in group.optimizer.variables)],
+                data=None if split is None else (split.images, split.labels.astype(np.int32)),
             )
         )
+        self._names: tuple[str, ...] = ()  # of the figures, in their order; known once `_forward` was traced
 
-    def __call__(self, indices: NDArray[np.int32], learning_rate: float, lambda_: float) -> StepFigures:
-        """Train on the images at `indices` (m,). λ is a tensor like any other: λ = 0 takes the same path."""
-        figures: StepFigures = self._engine(indices, learning_rate, lambda_)
-        return figures
+    def __call__(self, batch: Batch, scalars: Scalars) -> dict[str, Any]:
+        """Take one step.
+
+        Args:
+            batch: indices into the training images (m,), int32; without a split, images (m, h, w, c), uint8, and
+                labels (m,), int32.
+            scalars: numbers by name. λ is one like any other: λ = 0 takes the same path.
+
+        Returns:
+            What the step saw before it changed the weights: scalar tensors by name, read only when they are needed.
+        """
+        figures: dict[str, Any] = self._engine(batch, scalars)
+        return {name: figures[name] for name in self._names}  # JAX sorts them
 
     @property
     def network(self) -> keras.Model:
-        """The network, its variables as the last step left them."""
+        """From images to (features, logits), its variables as the last step left them."""
         self._engine.settle()
         return self._network
 
     @property
-    def center_loss(self) -> CenterLoss:
-        """The layer with the centers, as the last step left them."""
+    def head(self) -> Head:
+        """The head, as the last step left it."""
         self._engine.settle()
-        return self._center_loss
+        return self._head
 
     @property
-    def optimizers(self) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
-        """The optimizers of the network's body and of its head, as the last step left them."""
+    def term(self) -> Term | None:
+        """The term, as the last step left it."""
         self._engine.settle()
-        return self._optimizers
+        return self._term
 
-    def _forward(self, images: Any, labels: Any, lambda_: Any) -> tuple[Any, StepFigures]:
-        features, logits = self._network(images, training=True)
-        softmax_loss = ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
-        centers = ops.copy(self._center_loss.centers)  # TensorFlow moves them in place
-        center_loss = self._center_loss(features, labels, training=True)
-        accuracy = ops.mean(ops.cast(ops.equal(ops.argmax(logits, axis=1), labels), "float32"))
-        center_shift = ops.norm(self._center_loss.centers - centers)
-        figures = StepFigures(softmax_loss, self._per_image(center_loss, labels), accuracy, center_shift)
-        return softmax_loss + lambda_ * center_loss, figures
+    @property
+    def points(self) -> ClassPoints | None:
+        """The points of the classes, as the last step left them: those of the term, or else of the head."""
+        self._engine.settle()
+        own = None if self._term is None else self._term.points()
+        return own or self._head.points()
 
-    def _update(self, gradients: Sequence[Any], learning_rate: Any) -> None:
-        for optimizer, variables, rate in zip(self._optimizers, self._groups, self._rates, strict=True):
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """The optimizers of body, head and, where it has trainable variables, term, as the last step left them."""
+        self._engine.settle()
+        return [group.optimizer for group in self._groups]
+
+    def _forward(self, images: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        features = self._body(images, training=True)
+        loss, figures = self._head.measure(features, labels, scalars)
+        if self._term is not None:
+            term, more = self._term.measure(features, labels, scalars)
+            loss, figures = loss + scalars["lambda"] * term, figures | more
+        self._names = tuple(figures)
+        return loss, figures
+
+    def _update(self, gradients: Sequence[Any], scalars: Mapping[str, Any]) -> None:
+        for variables, optimizer, rate in self._groups:
             own, gradients = gradients[: len(variables)], gradients[len(variables) :]
-            optimizer.learning_rate.assign(learning_rate * rate)
-            optimizer.apply([self._decayed(g, v) for g, v in zip(own, variables, strict=True)], variables)
+            factor = 1.0 if rate is None else scalars[rate]
+            optimizer.learning_rate.assign(scalars["learning_rate"] * factor)
+            if hasattr(optimizer, "momentum_now"):
+                optimizer.momentum_now.assign(scalars["momentum"])
+            decayed = [_decayed(*pair, scalars["weight_decay"]) for pair in zip(own, variables, strict=True)]
+            optimizer.apply(decayed, variables)
 
-    def _decayed(self, gradient: Any, variable: keras.Variable) -> Any:
-        """Add the gradient of ½·decay·‖w‖² for kernels, before momentum, as Caffe does."""
-        if self._weight_decay and variable.name == "kernel":
-            return gradient + self._weight_decay * variable.value
-        return gradient
 
-    def _per_image(self, center_loss: Any, labels: Any) -> Any:
-        if self._center_loss.reduction == "mean":
-            return center_loss
-        return center_loss / ops.cast(ops.shape(labels)[0], center_loss.dtype)
+def _group(variables: list[keras.Variable], train: Train, name: str, rate: str | None = None) -> _Group:
+    optimizer = build_optimizer(train, name)
+    optimizer.build(variables)
+    return _Group(variables, optimizer, rate)
+
+
+def _decayed(gradient: Any, variable: keras.Variable, decay: Any) -> Any:
+    """Add the gradient of ½·decay·‖w‖² for kernels, before momentum, as Caffe does."""
+    return gradient + decay * variable.value if variable.name == "kernel" else gradient

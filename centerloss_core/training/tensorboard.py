@@ -1,7 +1,7 @@
-"""The run as TensorBoard shows it: figures, a scatter plot per epoch, the features with their digits.
+"""The run as TensorBoard shows it: figures, a scatter plot per epoch, the features with their images.
 
 tensorboard/    events.out.tfevents.…       one for each time that the run was started or resumed
-                projector_config.pbtxt      and the files that it names: features, labels, a sprite of the digits
+                projector_config.pbtxt      and the files that it names: features, labels, a sprite of the images
 
 It is written with the package `tensorboard` alone, so that it is the same under either backend, and only if
 `train.tensorboard` asks for it; otherwise nothing here is imported but this file.
@@ -22,14 +22,16 @@ from typing import TYPE_CHECKING, Any
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.atomic import atomic_write, clear_temporaries, errors_name
 from centerloss_core.files.untrusted import own_folder
+from centerloss_core.run_directory.history import last_row
 from centerloss_core.run_directory.names import TENSORBOARD
+from centerloss_core.run_directory.writer import Run
+from centerloss_core.training.observers import Observer, Row
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
     from centerloss_core.config import Config
+    from centerloss_core.datasets import Dataset
     from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 _EVENTS = "events.out.tfevents"
@@ -50,7 +52,7 @@ def require_tensorboard() -> None:
         )
 
 
-class Board:
+class Board(Observer):
     """Writes one session of a run, from a start or a resume to its end. Every event is in the file when a call returns.
 
     Not through the package's `EventFileWriter`: that one imports TensorFlow wherever it is installed, under JAX too,
@@ -58,21 +60,23 @@ class Board:
     `RecordWriter` below it, which does neither.
     """
 
-    def __init__(self, run_path: Path, config: Config, data_title: str, step: int) -> None:
-        """Begin a new event file, for a run that goes on after `step` steps (0: from its start).
+    def __init__(self, run: Run, config: Config, dataset: Dataset, step: int) -> None:
+        """Begin a new event file, for a run that continues after `step` steps (0: from its start).
 
         Raises:
             TensorBoardError: the extra is not installed.
             LinkError: the folder is a link.
+            ReplacedError: the run's directory is another one now.
             OSError: it cannot be written.
         """
         require_tensorboard()
         from tensorboard.compat.proto.event_pb2 import SessionLog
 
+        self._run = run
         self._config = config
-        self._data_title = data_title
-        self._run_path = run_path
-        self._folder = own_folder(run_path / TENSORBOARD)
+        self._dataset = dataset
+        self._run.refuse_if_replaced()
+        self._folder = own_folder(run.path / TENSORBOARD)
         self._folder.mkdir(exist_ok=True)
         clear_temporaries(self._folder)
         self._file = self._folder / _next_name(self._folder)
@@ -81,36 +85,39 @@ class Board:
         # A process that was killed may have written events of steps that will be taken again. At this mark, in the
         # file after its own, TensorBoard drops whatever it has read of this step and later ones.
         self._append(step=step, session_log=SessionLog(status=SessionLog.START))
+        row = last_row(run.path, kind="steps")
+        if row is not None and row["step"] == step:  # dropped too, and kept in metrics.jsonl
+            self.on_row(row)
 
     # ---- What happens during the run ------------------------------------------------------------------------
 
-    def add_row(self, row: Mapping[str, Any]) -> None:
+    def on_row(self, row: Row) -> None:
         """Add the figures of a row of `metrics.jsonl`, in float32: `train/…` of an interval, `test/…` of an epoch."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in _scalars(row)]
         self._append(step=row["step"], summary=Summary(value=values))
 
-    def add_scatter(self, epoch: int, step: int, dump: FeatureDump) -> None:
-        """Add the scatter plot of the test features after an epoch."""
+    def on_epoch(self, epoch: int, step: int, test: FeatureDump) -> None:
+        """Add the scatter plot of the test features."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        from centerloss_core.plotting.records import Run, Snapshot
+        from centerloss_core.plotting import records
         from centerloss_core.plotting.scatter import scatter_figure
         from centerloss_core.plotting.style import house_style
 
         loss = self._config.loss
-        run = Run(
-            directory=self._run_path,
+        run = records.Run(
+            directory=self._run.path,
             status="running",
             weight=loss.lambda_,
             weight_eq=self._config.lambda_eq,
             alpha=loss.alpha,
-            data_title=self._data_title,
+            data_title=self._dataset.title,
             seed=self._config.train.seed,
         )
         with house_style():
-            image = _png(scatter_figure(Snapshot(run, "test", dump, epoch)))
+            image = _png(scatter_figure(records.Snapshot(run, "test", test, epoch)))
         self._append(
             step=step,
             summary=Summary(value=[Summary.Value(tag="test/features", image=Summary.Image(**image))]),
@@ -120,6 +127,7 @@ class Board:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.summary.writer.record_writer import RecordWriter
 
+        self._run.refuse_if_replaced()
         record = io.BytesIO()
         RecordWriter(record).write(Event(wall_time=time.time(), **content).SerializeToString())
         with errors_name(self._file), self._file.open("ab") as file:
@@ -127,19 +135,16 @@ class Board:
 
     # ---- What is left at its end ----------------------------------------------------------------------------
 
-    def write_projector(self, dump: FeatureDump, images: NDArray[np.uint8]) -> None:
-        """Write what TensorBoard's projector shows: the test features as points, with labels, as their digits.
-
-        Args:
-            dump: n features.
-            images: uint8 (n, h, w, c), in the same order.
-        """
+    def on_end(self, dumps: Mapping[str, FeatureDump]) -> None:
+        """Write what TensorBoard's projector shows: the test features as points, with labels, as their images."""
         import numpy as np
         from google.protobuf.text_format import MessageToString
         from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
         from centerloss_core.datasets.contact_sheet import contact_sheet
 
+        self._run.refuse_if_replaced()
+        dump, images = dumps["test"], self._dataset.test.images
         # The projector opens in three dimensions, and of points that have fewer it shows none: they get zeros.
         missing = max(0, _PROJECTOR_DIMENSIONS - dump.features.shape[1])
         points = np.pad(dump.features, ((0, 0), (0, missing)))
@@ -147,8 +152,8 @@ class Board:
             np.savetxt(file, points, fmt="%.9g", delimiter="\t")  # 9 digits are a float32, to the bit
         table = np.column_stack([dump.labels, dump.predictions, np.arange(len(dump.labels))])
         with atomic_write(self._folder / "labels.tsv") as file:
-            np.savetxt(file, table, fmt="%d", delimiter="\t", header="digit\tprediction\timage", comments="")
-        with atomic_write(self._folder / "digits.png") as file:
+            np.savetxt(file, table, fmt="%d", delimiter="\t", header="class\tprediction\timage", comments="")
+        with atomic_write(self._folder / "images.png") as file:
             # The projector multiplies the sheet, which must be square, by the colour of each label.
             side = math.ceil(math.sqrt(len(images)))
             contact_sheet(images, side, rows=side).save(file, format="PNG")
@@ -159,7 +164,7 @@ class Board:
             tensor_path="features.tsv",  # from where this file is, so that a run can be moved
             metadata_path="labels.tsv",
         )
-        embedding.sprite.image_path = "digits.png"
+        embedding.sprite.image_path = "images.png"
         embedding.sprite.single_image_dim.extend(images.shape[2:0:-1])  # width, height
         with atomic_write(self._folder / "projector_config.pbtxt") as file:  # last: it names the others
             file.write(MessageToString(config).encode())

@@ -7,7 +7,7 @@ stays on the device, differentiates `forward`, calls `update`, and compiles all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,33 +15,39 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+Batch = NDArray[np.int32] | tuple[NDArray[np.uint8], NDArray[np.int32]]
+Scalars = Mapping[str, float]
+
 
 @dataclass(frozen=True)
 class Program:
     """A training step, still in words that every backend understands.
 
     Attributes:
-        forward: (images, labels, λ) → (the loss, whatever else the step shall return).
-        update: (gradients of the trainable variables, learning rate) → None.
+        forward: (images, labels, scalars) → (the loss, figures by name).
+        update: (gradients of the trainable variables, scalars) → None.
         trainable: the variables that `forward` is differentiated by.
         others: all other variables that the step reads or moves, the optimizers' included.
-        images: (n, height, width) uint8, all training images.
-        labels: (n,) int32.
+        data: all training images, (n, h, w, c) uint8, and their labels, (n,) int32; None if batches bring their own.
     """
 
-    forward: Callable[[Any, Any, Any], tuple[Any, Any]]
-    update: Callable[[Sequence[Any], Any], None]
+    forward: Callable[[Any, Any, Mapping[str, Any]], tuple[Any, dict[str, Any]]]
+    update: Callable[[Sequence[Any], Mapping[str, Any]], None]
     trainable: Sequence[keras.Variable]
     others: Sequence[keras.Variable]
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int32]
+    data: tuple[NDArray[np.uint8], NDArray[np.int32]] | None
 
 
 class Engine(Protocol):
     """A compiled `Program`."""
 
-    def __call__(self, indices: NDArray[np.int32], learning_rate: float, lambda_: float) -> Any:
-        """Take one step on the images at `indices` (m,); return what `forward` returned beside the loss."""
+    def __call__(self, batch: Batch, scalars: Scalars) -> dict[str, Any]:
+        """Take one step; return the figures of `forward`.
+
+        Args:
+            batch: indices (m,) of images in `Program.data`, or images and labels.
+            scalars: numbers, which become float32. They cross to the device as one array.
+        """
 
     def settle(self) -> None:
         """Bring the Keras variables up to date, to be read or changed until the next step."""

@@ -8,9 +8,8 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-from centerloss_core.training.engines import Program
+from centerloss_core.training.engines import Batch, Program, Scalars
 
 State = tuple[list[Any], list[Any]]  # values of the program's trainable variables, and of the others
 
@@ -26,17 +25,17 @@ class JaxEngine:
     def __init__(self, program: Program) -> None:
         self._program = program
         # Arguments of the step: what a jitted function closes over would be compiled into it as a constant.
-        self._data = jnp.asarray(program.images), jnp.asarray(program.labels)
+        self._data = None if program.data is None else tuple(map(jnp.asarray, program.data))
         self._state: State | None = None
-        self._compiled = jax.jit(self._step, donate_argnums=0)
+        self._compiled = jax.jit(self._step, donate_argnums=0, static_argnums=3)
 
-    def __call__(self, indices: NDArray[np.int32], learning_rate: float, lambda_: float) -> Any:
+    def __call__(self, batch: Batch, scalars: Scalars) -> dict[str, Any]:
         """See `Engine`. Returns before the step is done; whoever reads a figure waits for it."""
         if self._state is None:
             self._state = _values(self._program.trainable), _values(self._program.others)
-        self._state, figures = self._compiled(
-            self._state, self._data, indices, np.float32(learning_rate), np.float32(lambda_)
-        )
+        values = np.array(list(scalars.values()), np.float32)
+        figures: dict[str, Any]
+        self._state, figures = self._compiled(self._state, self._data, batch, tuple(scalars), values)
         return figures
 
     def settle(self) -> None:
@@ -48,19 +47,20 @@ class JaxEngine:
             variable.assign(value)
 
     def _step(
-        self, state: State, data: tuple[Any, Any], indices: Any, learning_rate: Any, lambda_: Any
-    ) -> tuple[State, Any]:
-        images, labels = (jnp.take(array, indices, axis=0) for array in data)
+        self, state: State, data: Any, batch: Any, names: tuple[str, ...], values: Any
+    ) -> tuple[State, dict[str, Any]]:
+        images, labels = batch if data is None else (jnp.take(each, batch, axis=0) for each in data)
+        scalars = dict(zip(names, values, strict=True))
 
         def forward(trainable: list[Any], others: list[Any]) -> tuple[Any, Any]:
             # In a stateless scope Keras variables read the values given and only note what is assigned to them.
             with keras.StatelessScope(self._pairs((trainable, others))) as scope:
-                loss, figures = self._program.forward(images, labels, lambda_)
+                loss, figures = self._program.forward(images, labels, scalars)
             return loss, (figures, self._noted(scope))
 
         gradients, (figures, state) = jax.grad(forward, has_aux=True)(*state)
         with keras.StatelessScope(self._pairs(state)) as scope:
-            self._program.update(gradients, learning_rate)
+            self._program.update(gradients, scalars)
         return self._noted(scope), figures
 
     def _pairs(self, state: State) -> list[tuple[keras.Variable, Any]]:

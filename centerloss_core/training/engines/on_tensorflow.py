@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from centerloss_core.training.engines import Program
+from centerloss_core.training.engines import Batch, Program, Scalars
 
 
 class TensorFlowEngine:
@@ -16,23 +14,25 @@ class TensorFlowEngine:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._images = tf.constant(program.images)
-        self._labels = tf.constant(program.labels)
+        self._data = None if program.data is None else tuple(map(tf.constant, program.data))
         self._compiled = tf.function(self._step, autograph=False)
 
-    def __call__(self, indices: NDArray[np.int32], learning_rate: float, lambda_: float) -> Any:
+    def __call__(self, batch: Batch, scalars: Scalars) -> dict[str, Any]:
         """See `Engine`."""
-        return self._compiled(
-            tf.constant(indices), tf.constant(learning_rate, tf.float32), tf.constant(lambda_, tf.float32)
+        on_device = tuple(map(tf.constant, batch)) if isinstance(batch, tuple) else tf.constant(batch)
+        figures: dict[str, Any] = self._compiled(
+            on_device, tuple(scalars), tf.constant(list(scalars.values()), tf.float32)
         )
+        return figures
 
     def settle(self) -> None:
         """See `Engine`."""
 
-    def _step(self, indices: Any, learning_rate: Any, lambda_: Any) -> Any:
-        images, labels = tf.gather(self._images, indices), tf.gather(self._labels, indices)
+    def _step(self, batch: Any, names: tuple[str, ...], values: Any) -> dict[str, Any]:
+        scalars = dict(zip(names, tf.unstack(values), strict=True))
+        images, labels = batch if self._data is None else (tf.gather(each, batch) for each in self._data)
         with tf.GradientTape() as tape:
-            loss, figures = self._program.forward(images, labels, lambda_)
+            loss, figures = self._program.forward(images, labels, scalars)
         gradients = tape.gradient(loss, [variable.value for variable in self._program.trainable])
-        self._program.update(gradients, learning_rate)
+        self._program.update(gradients, scalars)
         return figures

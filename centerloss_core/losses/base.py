@@ -1,0 +1,72 @@
+"""What a loss is made of: a head turns features into logits, a term adds a scalar to the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import keras
+from keras import ops
+
+
+class ClassPoints(NamedTuple):
+    """A point for each class in the space of the features, and what it is.
+
+    Attributes:
+        values: (k, d) float32, a Keras variable or an array.
+        kind: such as "center" or "prototype".
+    """
+
+    values: Any
+    kind: str
+
+
+class Part(keras.layers.Layer):
+    """A head or a term: a Keras layer that owns its variables and says what a training step shows of it.
+
+    Attributes:
+        scalars: names of those scalars of the step that `call` takes as keywords. A number that a schedule or a sweep
+            may vary belongs here, because one that the layer keeps is a constant of the compiled step.
+    """
+
+    scalars: ClassVar[tuple[str, ...]] = ()
+
+    def points(self) -> ClassPoints | None:
+        """The points that this part holds for the classes, or None where it holds none."""
+        return None
+
+    def measure(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """What a training step computes: the loss to be differentiated, and scalar figures by name.
+
+        Args:
+            features: (m, d) float32.
+            labels: (m,) int32, each in [0, k).
+            scalars: all that the step is given.
+        """
+        raise NotImplementedError
+
+    def _in_training(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> Any:
+        return self(features, labels, training=True, **{name: scalars[name] for name in self.scalars})
+
+
+class Head(Part):
+    """`(features, labels=None, training=False) → logits` (m, k).
+
+    With labels, in training, a head may put a margin into the target's logit; without labels it never does.
+    """
+
+    def measure(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The mean cross-entropy of the batch, and the share of images whose largest logit is that of their class."""
+        logits = self._in_training(features, labels, scalars)
+        loss = ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+        accuracy = ops.mean(ops.cast(ops.equal(ops.argmax(logits, axis=1), labels), "float32"))
+        return loss, {"softmax_loss": loss, "accuracy": accuracy}
+
+
+class Term(Part):
+    """`(features, labels, training=False) → scalar`; the step multiplies it by λ."""
+
+    def measure(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The term, and the same as a figure that is named after the layer."""
+        loss = self._in_training(features, labels, scalars)
+        return loss, {self.name: loss}

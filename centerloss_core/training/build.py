@@ -1,0 +1,30 @@
+"""From a config and its data to a training step: network, head, term. Importing this imports Keras."""
+
+from __future__ import annotations
+
+from centerloss_core.config import Config
+from centerloss_core.datasets import Dataset
+from centerloss_core.losses import build_head, build_term
+from centerloss_core.networks.class_order import order_by_likeness
+from centerloss_core.networks.initializers import Circle, kernel_initializer
+from centerloss_core.networks.lenets_plus_plus import lenets_plus_plus
+from centerloss_core.training.step import TrainStep
+
+
+def build(config: Config, dataset: Dataset) -> TrainStep:
+    """The training step of a run before its first step.
+
+    Network, head and term are made in this order, because each initializer draws a seed when it is made.
+    """
+    network = lenets_plus_plus(config.model, dataset.image_shape)
+    order = _class_order(config, dataset)
+    initializer = kernel_initializer(config.model) if order is None else Circle(order)
+    head = build_head(config, dataset.num_classes, initializer)
+    term = build_term(config, dataset.num_classes)
+    return TrainStep(network, head, term, config.train, dataset.train)
+
+
+def _class_order(config: Config, dataset: Dataset) -> list[int] | None:
+    if config.model.head_start == "random" or config.model.feature_dim != 2:
+        return None  # only the plane has so little room that the order matters
+    return order_by_likeness(dataset.train.images, dataset.train.labels, dataset.num_classes)

@@ -1,0 +1,41 @@
+"""Training seconds, without what is not training."""
+
+from __future__ import annotations
+
+import time
+
+
+class Stopwatch:
+    """Training seconds: `with stopwatch:` around each step, so that evaluating, dumping and saving do not count.
+
+    Attributes:
+        warm_up_seconds: those of each session's first step, which compiles.
+        sessions: how often the run was started or resumed, as far as it has got to a step.
+    """
+
+    def __init__(self, seconds: float = 0.0, warm_up_seconds: float = 0.0, sessions: int = 0) -> None:
+        self.warm_up_seconds = warm_up_seconds
+        self.sessions = sessions
+        self._elapsed = seconds
+        self._began: float | None = None
+        self._is_warm = False
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        before = self._elapsed
+        self._elapsed, self._began = self.seconds, None
+        if not self._is_warm:
+            self._is_warm = True
+            self.sessions += 1
+            self.warm_up_seconds += self._elapsed - before
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far, right also inside a step."""
+        return self._elapsed + (0.0 if self._began is None else time.perf_counter() - self._began)
+
+    def steps_per_second(self, steps: int) -> float:
+        """The pace of a run that took `steps` steps, without each session's first."""
+        return (steps - self.sessions) / max(self.seconds - self.warm_up_seconds, 1e-9)
