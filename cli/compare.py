@@ -61,8 +61,8 @@ def _lines(comparison: Comparison) -> list[str]:
         (
             "Results",
             [
-                ["status", *comparison.statuses],
-                ["warnings", *(str(len(each)) for each in comparison.warnings)],
+                ["status", *(run.status for run in comparison.runs)],
+                ["warnings", *(str(len(run.warnings)) for run in comparison.runs)],
                 *(_result_cells(each) for each in comparison.results),
             ],
         ),
@@ -71,10 +71,10 @@ def _lines(comparison: Comparison) -> list[str]:
     for title, rows in sections:
         if rows:
             lines += [*table_lines([title, *comparison.names], rows), ""]
-    for path, name, warnings in zip(comparison.paths, comparison.names, comparison.warnings, strict=True):
-        lines += [f"warning: {name}: {each}" for each in warnings[:_MOST_WARNINGS]]
-        if len(warnings) > _MOST_WARNINGS:
-            lines.append(f"{len(warnings) - _MOST_WARNINGS} more are in {path / 'run.json'}")
+    for run, name in zip(comparison.runs, comparison.names, strict=True):
+        lines += [f"warning: {name}: {each}" for each in run.warnings[:_MOST_WARNINGS]]
+        if len(run.warnings) > _MOST_WARNINGS:
+            lines.append(f"{len(run.warnings) - _MOST_WARNINGS} more are in {run.path / 'run.json'}")
     lines += [_sentence(comparison.names, each) for each in comparison.twins]
     if not comparison.twins:
         lines.append("No two of them have the same config.")

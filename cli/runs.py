@@ -73,7 +73,7 @@ def runs(
             "--json",
             help="Print a list of objects with the keys name, path, status, reason, lambda, lambda_eq, alpha, seed, "
             "data, accuracy, nearest_center_accuracy, separation_ratio, created, age_seconds, duration_seconds, "
-            "warnings; null is what is not known.",
+            "warnings, settings; null is what is not known.",
         ),
     ] = False,
 ) -> None:
@@ -88,10 +88,8 @@ def runs(
     rows = choose_rows(
         found,
         statuses=status or (),
-        lambdas=lambda_ or (),
-        alphas=alpha or (),
-        seeds=seed or (),
         data=data or (),
+        settings={"loss.lambda": lambda_ or (), "loss.alpha": alpha or (), "train.seed": seed or ()},
     )
     rows = sort_rows(rows, sort.value, reverse=reverse)
     if json_:
@@ -136,12 +134,12 @@ def _cells(row: RunRow) -> list[str]:
         row.name,
         f"{row.status} {_MARK}" if row.warnings else row.status,
         row.data or "–",
-        exact(row.lambda_),
-        exact(row.alpha),
-        exact(row.seed),
-        percent(row.accuracy),
-        percent(row.nearest_center_accuracy),
-        number(row.separation_ratio),
+        exact(row.record.lambda_),
+        exact(row.record.alpha),
+        exact(row.record.seed),
+        percent(row.figure("accuracy")),
+        percent(row.figure("nearest_center_accuracy")),
+        number(row.figure("separation_ratio")),
         _age(row.age),
         duration(row.duration),
     ]
@@ -170,7 +168,7 @@ def _age(seconds: float | None) -> str:
 
 
 def _advice(rows: Sequence[RunRow]) -> list[str]:
-    from centerloss_core.run_directory.listing import sweep_of
+    from centerloss_core.run_directory.names import sweep_of
 
     unfinished = [row for row in rows if row.status in ("stopped", "interrupted")]
     if not unfinished:

@@ -104,7 +104,7 @@ def test_only_the_origins_that_differ_are_shown(tmp_path: Path) -> None:
 def test_results_stand_side_by_side_with_the_difference_to_the_first(tmp_path: Path) -> None:
     paths = [make(tmp_path / name, accuracy=value) for name, value in (("a", 0.5), ("b", None), ("c", 0.75))]
     found = compare_runs(paths)
-    assert found.statuses == ("completed", "failed", "completed")
+    assert tuple(run.status for run in found.runs) == ("completed", "failed", "completed")
     assert [each.key for each in found.results] == ["test.accuracy", "test.separation_ratio", "seconds"]
     accuracy = found.results[0]
     assert accuracy.values == (0.5, None, 0.75)
@@ -143,7 +143,7 @@ def test_what_cannot_be_compared_is_named(tmp_path: Path) -> None:
     for name, words in (
         ("nowhere", "no such run directory; cl runs lists"),
         ("empty", "it has no run.json"),
-        ("sweep", "holds 1 runs and is none itself; name the ones to compare, such as .*sweep/point"),
+        ("sweep", "holds 1 runs and is not a run itself; name the ones to compare, such as .*sweep/point"),
     ):
         with pytest.raises(ComparisonError, match=words) as caught:
             compare_runs([run, tmp_path / name])
@@ -246,6 +246,7 @@ def test_json_has_the_same(tmp_path: Path) -> None:
     make(tmp_path / "b", accuracy=0.25, shift=1.0)
     found = json.loads(cl("compare", "a", "b", "--json", cwd=tmp_path).stdout)
     assert list(found) == ["runs", "config", "provenance", "results", "evaluation", "same_config"]
+    assert found["runs"][1].pop("settings")["loss.lambda"] == 0.01
     assert found["runs"][1] == {"path": "b", "name": "b", "status": "completed", "warnings": []}
     assert found["evaluation"] == []
     assert found["results"][0] == {"key": "test.accuracy", "values": [0.5, 0.25], "differences": [0.0, -0.25]}

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from centerloss_core.run_directory.listing import (
     list_runs,
     sort_rows,
 )
+from centerloss_core.run_directory.reader import RunRecord
 from centerloss_core.run_directory.writer import Run
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -32,6 +34,7 @@ KEYS = [
         "age_seconds",
         "duration_seconds",
         "warnings",
+        "settings",
     ),
 ]
 
@@ -40,7 +43,7 @@ def manifest(**fields: Any) -> dict[str, Any]:
     """A `run.json` as a completed run has it."""
     begun = NOW - timedelta(hours=2)
     return {
-        "format": 1,
+        "format": 2,
         "status": "completed",
         "reason": None,
         "created": begun.isoformat(timespec="seconds"),
@@ -51,6 +54,7 @@ def manifest(**fields: Any) -> dict[str, Any]:
         "alpha": 0.5,
         "lambda_eq": 10.0,
         "seed": 3,
+        "config": {"model": {"feature_dim": 2}},
         "data": {"name": "mnist"},
         "metrics": {
             "test": {"accuracy": 0.99, "nearest_center_accuracy": 0.98, "separation_ratio": 30.5},
@@ -111,6 +115,7 @@ def test_a_completed_run_is_a_row(tmp_path: Path) -> None:
         "age_seconds": 7200.0,
         "duration_seconds": 88.5,
         "warnings": 2,
+        "settings": {"loss.lambda": 0.1, "loss.alpha": 0.5, "train.seed": 3, "model.feature_dim": 2},
     }
 
 
@@ -135,7 +140,7 @@ def test_the_duration_is_what_is_on_record(
 def test_running_is_who_holds_the_lock(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", load_config(QUICKSTART), {})
     alive = only(run.path)
-    assert (alive.status, alive.lambda_, alive.accuracy) == ("running", 0.01, None)
+    assert (alive.status, alive.record.lambda_, alive.figure("accuracy")) == ("running", 0.01, None)
     run.close()
     gone = only(run.path)
     assert (gone.status, gone.duration) == ("stopped", None)
@@ -151,7 +156,7 @@ def test_a_run_that_ends_while_it_is_looked_at_is_not_called_stopped(
     def end(directory: Path) -> None:
         (directory / "run.json").write_text(json.dumps(manifest()))
 
-    monkeypatch.setattr("centerloss_core.run_directory.listing.holder", end)
+    monkeypatch.setattr("centerloss_core.run_directory.manifest.holder", end)
     assert only(path).status == "completed"
 
 
@@ -166,10 +171,11 @@ def test_a_run_that_ends_while_it_is_looked_at_is_not_called_stopped(
         (b"[1]", "expected a JSON object, found list"),
         (b"\xff\xfe\xfa", "decode"),
         (b"[" * 100_000, "recursion"),
-        (b'{"status": "done"}', "its status is none of running, completed"),
-        (b'{"status": ["running"]}', "its status is none of"),
-        (b'{"status": "completed", "seed": NaN}', "NaN is not JSON"),
-        (b'{"status": "completed", "seed": ' + b"1" * 5000 + b"}", "limit"),
+        (b'{"format": 2, "status": "done"}', "its status is not one of running, completed"),
+        (b'{"format": 2, "status": ["running"]}', "its status is not one of"),
+        (b'{"format": 2, "status": "completed", "seed": NaN}', "NaN is not JSON"),
+        (b'{"format": 1, "status": "completed"}', "is of format 1, and this version of centerloss knows 2"),
+        (b'{"format": 2, "status": "completed", "seed": ' + b"1" * 5000 + b"}", "limit"),
     ],
 )
 def test_a_damaged_manifest_is_a_row(content: bytes, reason: str, tmp_path: Path) -> None:
@@ -208,7 +214,9 @@ def test_a_field_that_is_not_what_it_should_be_is_unknown(tmp_path: Path) -> Non
             metrics={"test": [], "seconds": "long"},
         )
     )
-    assert row == RunRow("run", tmp_path / "run", "completed")
+    known = {"name": "run", "path": str(tmp_path / "run"), "status": "completed", "warnings": 0}
+    found = {key: value for key, value in row.as_dict().items() if value is not None and key != "settings"}
+    assert found == known
 
 
 def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -222,52 +230,58 @@ def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 # ---- Choosing and ordering ----------------------------------------------------------------------------------
 
 
-def row(name: str, **fields: Any) -> RunRow:
-    return RunRow(name, Path(name), fields.pop("status", "completed"), **fields)
+def row(name: str, status: Any = "completed", age: float | None = None, **manifest: Any) -> RunRow:
+    created = None if age is None else (NOW - timedelta(seconds=age)).isoformat()
+    return RunRow(name, RunRecord(Path(name), status, {**manifest, "created": created}), NOW)
 
 
 def names(rows: list[RunRow]) -> str:
     return " ".join(row.name for row in rows)
 
 
+def config(lambda_: float, **train: Any) -> dict[str, Any]:
+    return {"loss": {"lambda": lambda_}, "train": train}
+
+
 def test_rows_are_chosen_by_all_that_is_asked_for() -> None:
     rows = [
-        row("a", lambda_=0.1, alpha=0.5, seed=0, data="mnist"),
-        row("b", lambda_=1, alpha=1.0, seed=1, data="mnist", status="failed"),
-        row("c", lambda_=1.0, alpha=0.5, seed=2, data="mnist5k"),
+        row("a", config=config(0.1, seed=0, tensorboard=True), data={"name": "mnist"}),
+        row("b", config=config(1, seed=1), data={"name": "mnist"}, status="failed"),
+        row("c", config=config(1.0, seed=2, batch_size=50), data={"name": "mnist5k"}),
         row("d", status="damaged"),
     ]
-    assert names(choose_rows(rows)) == "a b c d"
-    assert names(choose_rows(rows, lambdas=[1.0])) == "b c"
-    assert names(choose_rows(rows, lambdas=[1.0], statuses=["completed"])) == "c"
+    assert names(choose_rows(rows, settings={"loss.lambda": []})) == "a b c d"
+    assert names(choose_rows(rows, settings={"loss.lambda": [1.0]})) == "b c"
+    assert names(choose_rows(rows, settings={"loss.lambda": [1.0]}, statuses=["completed"])) == "c"
     assert names(choose_rows(rows, statuses=["failed", "damaged"])) == "b d"
     assert names(choose_rows(rows, data=["mnist"])) == "a b"
-    assert names(choose_rows(rows, alphas=[0.5])) == "a c"
-    assert names(choose_rows(rows, alphas=[1, 0.5], seeds=[1, 2, 9])) == "b c"
-    assert names(choose_rows(rows, seeds=[0])) == "a"
+    assert names(choose_rows(rows, settings={"train.batch_size": [50, 100]})) == "c"
+    assert names(choose_rows(rows, settings={"loss.lambda": [1, 0.5], "train.seed": [1, 9]})) == "b"
+    assert names(choose_rows(rows, settings={"train.tensorboard": [1]})) == ""
     assert count_statuses(rows) == {"completed": 2, "damaged": 1, "failed": 1}
 
 
 def test_every_key_sorts_and_what_is_unknown_comes_last() -> None:
-    fields = {
-        "lambda": "lambda_",
-        "alpha": "alpha",
-        "seed": "seed",
-        "accuracy": "accuracy",
-        "nearest-center": "nearest_center_accuracy",
-        "ratio": "separation_ratio",
-        "age": "age",
-        "duration": "duration",
+    made: dict[str, Callable[[Any], dict[str, Any]]] = {
+        "lambda": lambda value: {"lambda": value},
+        "train.batch_size": lambda value: {"config": {"train": {"batch_size": value}}},
+        "accuracy": lambda value: {"metrics": {"test": {"accuracy": value}}},
+        "nearest-center": lambda value: {"metrics": {"test": {"nearest_center_accuracy": value}}},
+        "ratio": lambda value: {"metrics": {"test": {"separation_ratio": value}}},
+        "age": lambda value: {"age": value},
+        "duration": lambda value: {"metrics": {"seconds": value}},
     }
-    for key, field in fields.items():
-        rows = [row(name, **{field: value}) for name, value in zip("abcde", (2, None, 1, 2, 3), strict=True)]
-        assert names(sort_rows(rows, key)) == "c a d e b", key  # type: ignore[arg-type]
-        assert names(sort_rows(rows, key, reverse=True)) == "e a d c b", key  # type: ignore[arg-type]
+    for key, fields in made.items():
+        rows = [row(name, **fields(value)) for name, value in zip("abcde", (2, None, 1, 2, 3), strict=True)]
+        assert names(sort_rows(rows, key)) == "c a d e b", key
+        assert names(sort_rows(rows, key, reverse=True)) == "e a d c b", key
+    texts = [row(name, config={"loss": {"term": name}}) for name in ("none", "center", "a10", "a9")]
+    assert names(sort_rows(texts, "loss.term")) == "a9 a10 center none"
 
 
 def test_statuses_are_sorted_from_work_to_damage() -> None:
     statuses = {"a": "damaged", "b": "completed", "c": "running", "d": "stopped", "e": "completed"}
-    rows = [row(name, status=status) for name, status in statuses.items()]
+    rows = [row(name, status) for name, status in statuses.items()]
     assert names(sort_rows(rows, "status")) == "c d b e a"
     assert names(sort_rows(rows, "status", reverse=True)) == "a b e d c"
 
@@ -311,7 +325,7 @@ def test_the_table_and_its_advice(tmp_path: Path) -> None:
     assert any("best" in line and "99.12 %" in line and "1 min 02 s" in line for line in lines)
     assert any(line.startswith("[b]x[/]�[2J") and "failed" in line for line in lines)
     assert "4 runs: 1 completed, 1 damaged, 1 failed, 1 stopped" in lines
-    assert any(line.startswith("damaged: runs/bad/run.json: Expecting") for line in lines)
+    assert any(line.startswith("damaged: runs/bad/run.json: cannot be read (Expecting") for line in lines)
     assert lines[-1] == "resume the unfinished one: cl train --resume runs/ends"
 
 

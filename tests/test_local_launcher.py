@@ -30,7 +30,7 @@ if "train" in words and "--run-dir" in words:
     path = words[words.index("--run-dir") + 1]
     os.makedirs(path)
     names = ("CUDA_VISIBLE_DEVICES", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
-    content = {"format": 1, "status": "completed", "given": {name: os.environ.get(name) for name in names}}
+    content = {"format": 2, "status": "completed", "given": {name: os.environ.get(name) for name in names}}
     with open(os.path.join(path, "begun"), "w"): pass
     home = os.path.dirname(path)
     together = int(os.environ["TOGETHER"])

@@ -700,7 +700,7 @@ def make_run(directory: Path, *, status: str = "completed", seed: int = 0, **cha
     (directory / "features").mkdir(parents=True)
     write_features(directory / "features" / "test-final.npz", make_dump(n=200, seed=seed, k=10))
     write_features(directory / "features" / "train-final.npz", make_dump(n=300, seed=seed + 100, k=10))
-    manifest = {"format": 1, "status": status, "lambda": 0.01, "lambda_eq": 1.0, "alpha": 0.5, "seed": seed}
+    manifest = {"format": 2, "status": status, "lambda": 0.01, "lambda_eq": 1.0, "alpha": 0.5, "seed": seed}
     (directory / "run.json").write_text(json.dumps({**manifest, "metrics": {"test": {}}, **changes}))
     return directory
 
@@ -713,7 +713,7 @@ def make_sweep(directory: Path, *statuses: str) -> Path:
             make_run(directory / name, status=status, seed=seed)
         rows.append({"directory": name, "lambda": 0.01, "alpha": 0.5, "seed": seed, "status": status})
     directory.mkdir(exist_ok=True)
-    (directory / "summary.json").write_text(json.dumps({"format": 1, "runs": rows}))
+    (directory / "summary.json").write_text(json.dumps({"format": 2, "runs": rows}))
     return directory
 
 

@@ -36,7 +36,7 @@ def make_seeds(directory: Path, seeds: int, weights: tuple[float, ...] = (0.01, 
             write_features(run / "features" / "test-final.npz", dump_of(weight, seed))
             row = {"directory": name, "lambda": weight, "alpha": 0.5, "seed": seed, "status": "completed"}
             rows.append(row)
-    (directory / "summary.json").write_text(json.dumps({"format": 1, "runs": rows}))
+    (directory / "summary.json").write_text(json.dumps({"format": 2, "runs": rows}))
     return directory
 
 

@@ -77,7 +77,7 @@ def make_run(directory: Path, weight: float = 0.01, status: str = "completed", *
     for name in names:
         write_features(directory / "features" / f"{name}.npz", dump)
     manifest = {
-        "format": 1,
+        "format": 2,
         "status": status,
         "lambda": weight,
         "lambda_eq": weight * 100,
@@ -113,7 +113,7 @@ def make_sweep(directory: Path, statuses: dict[float, str] | None = None) -> Pat
             make_run(directory / name, weight, status)
         rows.append({"directory": name, "lambda": weight, "alpha": 0.5, "seed": 0, "status": status})
     (directory / "sweep.yaml").write_text("")
-    (directory / "summary.json").write_text(json.dumps({"format": 1, "runs": rows}))
+    (directory / "summary.json").write_text(json.dumps({"format": 2, "runs": rows}))
     return directory
 
 
@@ -683,7 +683,7 @@ def test_a_setting_that_is_no_number_is_named(tmp_path: Path, key: str, value: A
         sweep = tmp_path / "sweep"
         sweep.mkdir()
         row = {"directory": "a", "status": "completed", "lambda": 0, "alpha": 0.5, "seed": 0, key: value}
-        (sweep / "summary.json").write_text(json.dumps({"format": 1, "runs": [row]}))
+        (sweep / "summary.json").write_text(json.dumps({"format": 2, "runs": [row]}))
         message = f"cannot be drawn: {key} is not a finite number; put the file back as the sweep wrote it"
         with pytest.raises(
             ExpectedError, match=rf"summary\.json: ({message}|cannot be read \(NaN is not JSON\))"

@@ -417,7 +417,7 @@ def sweep_of_seeds(path: Path, figures: dict[float, list[tuple[float, float, flo
             change(run / "run.json", metrics={"test": test}, evaluation=evaluation)
             grid = {"lambda": weight, "alpha": 0.5, "seed": seed, "status": "completed"}
             rows.append({"directory": run.name, **grid})
-    (path / "summary.json").write_text(json.dumps({"format": 1, "runs": rows}))
+    (path / "summary.json").write_text(json.dumps({"format": 2, "runs": rows}))
     return path
 
 
@@ -596,7 +596,7 @@ def evaluated_sweep(path: Path) -> Path:
         }
         row = {"class": 7, "images": 1028, "nearest_class": 4, "relative_intra_class_distance": 0.3125}
         evaluation = {
-            "format": 1,
+            "format": 2,
             "settings": {"sample_seed": 12345},
             "versions": {"numpy": "2.4.6"},
             "test": figures | {"per_class": [row], "confusion": {"softmax": [[1]]}},
@@ -700,7 +700,7 @@ def make_large_sweep(path: Path, runs: int) -> Path:
         rows.append(
             {"directory": run.name, "lambda": 0.01, "alpha": 0.5, "seed": seed, "status": "completed"}
         )
-    (path / "summary.json").write_text(json.dumps({"format": 1, "runs": rows}))
+    (path / "summary.json").write_text(json.dumps({"format": 2, "runs": rows}))
     return path
 
 

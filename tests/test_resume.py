@@ -190,8 +190,8 @@ def test_a_link_in_a_run_of_a_stranger_leads_nowhere(name: str, stopped: Path, t
 def test_a_run_of_another_format_is_refused(stopped: Path, tmp_path: Path) -> None:
     run = shutil.copytree(stopped, tmp_path / "run")
     text = (run / "run.json").read_text()
-    (run / "run.json").write_text(text.replace('"format": 1', '"format": 99'))
-    with pytest.raises(RunError, match="is of format 99, and this version of centerloss knows 1"):
+    (run / "run.json").write_text(text.replace('"format": 2', '"format": 99'))
+    with pytest.raises(RunError, match="is of format 99, and this version of centerloss knows 2"):
         resume(run)
     assert "99" in (run / "run.json").read_text()
 

@@ -186,7 +186,7 @@ def test_a_cluster_that_the_directory_names_is_shown_and_not_joined(
 ) -> None:
     monkeypatch.setattr(sweep_module, "open_launcher", lambda *_: pytest.fail("it was joined"))
     (sweep / "summary.json").write_text(
-        json.dumps({"format": 1, "launcher": "ray", "ray_address": address, "runs": []})
+        json.dumps({"format": 2, "launcher": "ray", "ray_address": address, "runs": []})
     )
     with pytest.raises(LauncherError) as caught:
         resume_sweep(sweep)

@@ -335,10 +335,10 @@ def test_the_reason_is_that_of_the_last_start(copy: Path) -> None:
 
 
 def test_a_sweep_of_another_format_is_refused(copy: Path) -> None:
-    edit(copy / "summary.json", '"format": 1', '"format": 99')
+    edit(copy / "summary.json", '"format": 2', '"format": 99')
     done = cl("sweep", "--resume", "sweep", cwd=copy.parent)
     assert done.returncode == 1
-    assert "summary.json: is of format 99, and this version of centerloss knows 1" in done.stderr
+    assert "summary.json: is of format 99, and this version of centerloss knows 2" in done.stderr
     assert "Traceback" not in done.stderr
 
 

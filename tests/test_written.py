@@ -65,7 +65,7 @@ def sweep_of_large_seeds(path: Path) -> Path:
             rows.append(
                 {"directory": name, "lambda": weight, "alpha": 0.5, "seed": seed, "status": "completed"}
             )
-    (path / "summary.json").write_text(json.dumps({"format": 1, "runs": rows}))
+    (path / "summary.json").write_text(json.dumps({"format": 2, "runs": rows}))
     return path
 
 

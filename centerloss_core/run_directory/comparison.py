@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import Any
 from centerloss_core.config import Config
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.untrusted import open_to_read
-from centerloss_core.run_directory.listing import list_runs
-from centerloss_core.run_directory.manifest import read_manifest
-from centerloss_core.run_directory.names import MANIFEST
+from centerloss_core.formatting import finite
+from centerloss_core.run_directory.listing import same_setting
+from centerloss_core.run_directory.manifest import mapping
+from centerloss_core.run_directory.names import MANIFEST, features_path
+from centerloss_core.run_directory.reader import RunRecord, read_run
 from centerloss_core.run_directory.resume_check import begun_config
 
 _PROVENANCE = ("versions", "platform", "git_revision", "backend", "device", "threads", "precision")
@@ -79,18 +80,17 @@ class Twins:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that `compare_runs` found; `names` are short and tell the runs apart.
+    """All that `compare_runs` found.
 
     Attributes:
-        warnings: of each run, in words.
+        runs: as they are on disk, in the order asked for; `settings` of each holds every setting.
+        names: short, and different for each run.
         results: what the runs noted of themselves.
         evaluation: what `cl evaluate` has measured since; empty where it was not asked for any.
     """
 
-    paths: tuple[Path, ...]
+    runs: tuple[RunRecord, ...]
     names: tuple[str, ...]
-    statuses: tuple[str, ...]
-    warnings: tuple[tuple[str, ...], ...]
     config: tuple[Difference, ...]
     provenance: tuple[Difference, ...]
     results: tuple[Result, ...]
@@ -99,11 +99,16 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, with keys that stay. Lists of values are in the order of `runs`."""
-        runs = zip(self.paths, self.names, self.statuses, self.warnings, strict=True)
         return {
             "runs": [
-                {"path": str(path), "name": name, "status": status, "warnings": list(warnings)}
-                for path, name, status, warnings in runs
+                {
+                    "path": str(run.path),
+                    "name": name,
+                    "status": run.status,
+                    "warnings": run.warnings,
+                    "settings": run.settings,
+                }
+                for run, name in zip(self.runs, self.names, strict=True)
             ],
             "config": [{"key": each.key, "values": list(each.values)} for each in self.config],
             "provenance": [{"key": each.key, "values": list(each.values)} for each in self.provenance],
@@ -111,7 +116,7 @@ class Comparison:
             "evaluation": [each.as_dict() for each in self.evaluation],
             "same_config": [
                 {
-                    "runs": [str(self.paths[index]) for index in each.runs],
+                    "runs": [str(self.runs[index].path) for index in each.runs],
                     "final_dumps_equal": each.dumps_equal,
                 }
                 for each in self.twins
@@ -133,17 +138,15 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
         )
     for path in paths:
         _require_run(path)
-    manifests = [read_manifest(path) for path in paths]
+    runs = [read_run(path) for path in paths]
     configs = [begun_config(path) for path in paths]
     return Comparison(
-        paths=tuple(paths),
+        runs=tuple(runs),
         names=_short_names(paths),
-        statuses=tuple(list_runs(path)[0].status for path in paths),
-        warnings=tuple(map(_warnings, manifests)),
         config=tuple(differing([_plain(config) for config in configs])),
-        provenance=tuple(differing([_origin(manifest) for manifest in manifests])),
-        results=tuple(_results([manifest.get("metrics") for manifest in manifests])),
-        evaluation=tuple(_results(list(map(_evaluation, manifests)))),
+        provenance=tuple(differing([_origin(run) for run in runs])),
+        results=tuple(_results([run.metrics for run in runs])),
+        evaluation=tuple(_results([_evaluation(run) for run in runs])),
         twins=tuple(_twins(paths, configs)),
     )
 
@@ -156,7 +159,7 @@ def _require_run(path: Path) -> None:
     points = sorted(each.parent.name for each in path.glob(f"[!.]*/{MANIFEST}"))
     if points:
         raise ComparisonError(
-            f"{path} holds {len(points)} runs and is none itself; name the ones to compare, such as "
+            f"{path} holds {len(points)} runs and is not a run itself; name the ones to compare, such as "
             f"{path / points[0]}"
         )
     raise ComparisonError(f"{path} is not a run directory: it has no {MANIFEST}; cl runs lists what there is")
@@ -180,13 +183,12 @@ def _plain(config: Config) -> dict[str, Any]:
     return config.model_dump(mode="json", by_alias=True)
 
 
-def _origin(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    data = _dict(manifest.get("data"))
-    resumed = manifest.get("resumed")
+def _origin(run: RunRecord) -> dict[str, Any]:
+    resumed = run.manifest.get("resumed")
     return {
-        **{key: manifest.get(key) for key in _PROVENANCE},
-        "data": {key: data.get(key) for key in _DATA},
-        "resumed_at": [_dict(row).get("step") for row in resumed] if isinstance(resumed, list) else [],
+        **{key: run.manifest.get(key) for key in _PROVENANCE},
+        "data": {key: run.data.get(key) for key in _DATA},
+        "resumed_at": [mapping(row).get("step") for row in resumed] if isinstance(resumed, list) else [],
     }
 
 
@@ -199,22 +201,17 @@ def differing(values: Sequence[Any], key: str = "") -> list[Difference]:
             for name in names
             for difference in differing([value.get(name) for value in values], f"{key}.{name}")
         ]
-    if all(_same(value, values[0]) for value in values):
+    if all(same_setting(value, values[0]) for value in values):
         return []
     return [Difference(key.removeprefix("."), tuple(values))]
-
-
-def _same(one: Any, other: Any) -> bool:
-    # True == 1 in Python, but not in YAML; 1 and 1.0 are the same setting in both.
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 # ---- Results ------------------------------------------------------------------------------------------------
 
 
-def _results(metrics: Sequence[Any]) -> list[Result]:
+def _results(metrics: Sequence[Mapping[str, Any]]) -> list[Result]:
     """The figures that any run has, in the order of `run.json`; λ_eq is among them there, and is a setting."""
-    flat = [_flat(_dict(each)) for each in metrics]
+    flat = [_flat(each) for each in metrics]
     keys = dict.fromkeys(key for each in flat for key in each if key != "lambda_eq")
     results = []
     for key in keys:
@@ -225,18 +222,13 @@ def _results(metrics: Sequence[Any]) -> list[Result]:
     return results
 
 
-def _evaluation(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _evaluation(run: RunRecord) -> dict[str, Any]:
     """The figures alone; classes and settings are in `evaluation.json`."""
-    found = _dict(manifest.get("evaluation"))
+    found = mapping(run.manifest.get("evaluation"))
     return {
-        split: {key: value for key, value in _dict(found.get(split)).items() if not isinstance(value, dict)}
+        split: {key: value for key, value in mapping(found.get(split)).items() if not isinstance(value, dict)}
         for split in _SPLITS
     }
-
-
-def _warnings(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    found = manifest.get("warnings")
-    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def _flat(metrics: Mapping[str, Any], key: str = "") -> dict[str, float]:
@@ -244,30 +236,23 @@ def _flat(metrics: Mapping[str, Any], key: str = "") -> dict[str, float]:
     for name, value in metrics.items():
         if isinstance(value, dict):
             flat.update(_flat(value, f"{key}{name}."))
-        elif (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and abs(value) <= sys.float_info.max
-        ):
-            flat[f"{key}{name}"] = value
+        elif (figure := finite(value)) is not None:
+            flat[f"{key}{name}"] = figure
     return flat
 
 
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-# ---- Runs that ought to be equal ----------------------------------------------------------------------------
+# ---- Runs with the same config ------------------------------------------------------------------------------
 
 
 def _twins(paths: Sequence[Path], configs: Sequence[Config]) -> list[Twins]:
     groups: list[list[int]] = []
     for index, config in enumerate(configs):
-        group = next((group for group in groups if configs[group[0]] == config), None)
-        if group is None:
-            groups.append([index])
+        for group in groups:
+            if configs[group[0]] == config:
+                group.append(index)
+                break
         else:
-            group.append(index)
+            groups.append([index])
     return [
         Twins(tuple(group), _dumps_are_equal([paths[index] for index in group]))
         for group in groups
@@ -277,7 +262,7 @@ def _twins(paths: Sequence[Path], configs: Sequence[Config]) -> list[Twins]:
 
 def _dumps_are_equal(paths: Sequence[Path]) -> bool | None:
     for name in _DUMPS:
-        digests = [_digest(path / "features" / f"{name}.npz") for path in paths]
+        digests = [_digest(features_path(path, name)) for path in paths]
         if None in digests:
             return None
         if len(set(digests)) > 1:

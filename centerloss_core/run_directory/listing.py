@@ -5,25 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from centerloss_core.errors import ExpectedError
-from centerloss_core.files.untrusted import read_object
 from centerloss_core.formatting import finite
-from centerloss_core.run_directory.lock import holder
-
-Status = Literal["running", "stopped", "completed", "failed", "interrupted", "damaged"]
-SortKey = Literal[
-    "name", "status", "lambda", "alpha", "seed", "accuracy", "nearest-center", "ratio", "age", "duration"
-]
-
-# Not `runs.MANIFEST`: importing `runs` costs pydantic, which takes longer than reading a thousand manifests.
-_MANIFEST, _SUMMARY = "run.json", "summary.json"
-_WRITTEN: tuple[Status, ...] = ("running", "completed", "failed", "interrupted")
+from centerloss_core.run_directory.errors import RunError
+from centerloss_core.run_directory.manifest import SHORT_KEYS, Status, mapping, read_summary
+from centerloss_core.run_directory.names import MANIFEST, SUMMARY
+from centerloss_core.run_directory.reader import RunRecord, look_at
 
 
 class ListingError(ExpectedError):
@@ -32,60 +26,106 @@ class ListingError(ExpectedError):
 
 @dataclass(frozen=True)
 class RunRow:
-    """What a list shows of one run. None stands for whatever is unknown, not there yet, or no number.
+    """What a list shows of one run. None stands for whatever is unknown, not there yet, or not a number.
 
     Attributes:
         name: its directory as seen from the one that is listed: `softer`, `mnist-sweep/lambda0.1-alpha0.5-seed0`.
-        path: its directory.
-        status: as in `run.json`; "stopped" if it says running but no process holds the lock (killed, say: resume it);
-            "damaged" if it cannot be read.
-        reason: why it failed, was interrupted or is damaged.
-        lambda_, lambda_eq, alpha, seed, data: its settings; `data` is `data.name`.
-        accuracy, nearest_center_accuracy, separation_ratio: on the test images, of a completed run.
-        created: when it was begun, ISO 8601.
-        age: seconds since then.
-        duration: seconds at work. Only the last start of a resumed run is on record, so this is its training time,
-            which is, or that start if it took longer.
-        warnings: how many `run.json` keeps.
+        record: the run.
+        now: when it was looked at.
     """
 
     name: str
-    path: Path
-    status: Status
-    reason: str | None = None
-    lambda_: float | None = None
-    lambda_eq: float | None = None
-    alpha: float | None = None
-    seed: int | None = None
-    data: str | None = None
-    accuracy: float | None = None
-    nearest_center_accuracy: float | None = None
-    separation_ratio: float | None = None
-    created: str | None = None
-    age: float | None = None
-    duration: float | None = None
-    warnings: int = 0
+    record: RunRecord
+    now: datetime
+
+    @property
+    def path(self) -> Path:
+        return self.record.path
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its config as flat dotted keys, and "variant" of a sweep's point that has one."""
+        return self.record.settings
+
+    @property
+    def warnings(self) -> int:
+        """How many `run.json` keeps."""
+        return len(self.record.warnings)
+
+    @property
+    def status(self) -> Status:
+        return self.record.status
+
+    @property
+    def reason(self) -> str | None:
+        """Why it failed, was interrupted or is damaged."""
+        return self.record.problem or self.record.reason
+
+    @property
+    def data(self) -> str | None:
+        """The `data.name` of its config."""
+        name = self.record.data.get("name")
+        return name if isinstance(name, str) else None
+
+    def figure(self, key: str) -> float | None:
+        """A figure on the test images, of a completed run."""
+        return finite(mapping(self.record.metrics.get("test")).get(key))
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was begun."""
+        return _time(self.record.manifest.get("created"))
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since it was begun."""
+        return None if self.created is None else (self.now - self.created).total_seconds()
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds at work. Of a resumed run only the last start is on record: its training time, if that is longer."""
+        if self.status == "completed":
+            found = (finite(self.record.metrics.get(key)) for key in ("seconds", "training_seconds"))
+            return max((each for each in found if each is not None), default=None)
+        if self.created is None or self.record.manifest.get("resumed"):
+            return None  # between two starts it was not at work, and nobody noted when the first one ended
+        ended = self.now if self.status == "running" else _time(self.record.manifest.get("finished"))
+        return None if ended is None else (ended - self.created).total_seconds()
 
     def as_dict(self) -> dict[str, Any]:
         """The row for JSON, with keys that stay: those of `run.json` where it has them."""
+        record = self.record
         return {
             "name": self.name,
-            "path": str(self.path),
+            "path": str(record.path),
             "status": self.status,
             "reason": self.reason,
-            "lambda": self.lambda_,
-            "lambda_eq": self.lambda_eq,
-            "alpha": self.alpha,
-            "seed": self.seed,
+            "lambda": record.lambda_,
+            "lambda_eq": record.lambda_eq,
+            "alpha": record.alpha,
+            "seed": record.seed,
             "data": self.data,
-            "accuracy": self.accuracy,
-            "nearest_center_accuracy": self.nearest_center_accuracy,
-            "separation_ratio": self.separation_ratio,
-            "created": self.created,
+            "accuracy": self.figure("accuracy"),
+            "nearest_center_accuracy": self.figure("nearest_center_accuracy"),
+            "separation_ratio": self.figure("separation_ratio"),
+            "created": None if self.created is None else self.created.isoformat(timespec="seconds"),
             "age_seconds": self.age,
             "duration_seconds": self.duration,
             "warnings": self.warnings,
+            "settings": self.settings,
         }
+
+
+def status_now(path: Path, manifest: Mapping[str, Any]) -> Status:
+    """The status of a run as it is now."""
+    return look_at(path).status if manifest else "missing"
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC)  # one without a zone is taken as local time
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
 
 
 # ---- Finding ------------------------------------------------------------------------------------------------
@@ -105,29 +145,46 @@ def list_runs(directory: Path, *, now: datetime | None = None) -> list[RunRow]:
     """
     now = now or datetime.now(UTC)
     if _has_manifest(directory):
-        return [_row(directory.absolute().name, directory, now)]
+        return [RunRow(directory.absolute().name, look_at(directory), now)]
     try:
-        found = list(_runs_below(directory))
+        records = dict(_runs_below(directory))
     except FileNotFoundError as error:
         raise ListingError(f"{directory}: no such directory; name the one that your runs are in") from error
     except OSError as error:
         raise ListingError(
             f"{directory}: cannot be listed ({error.strerror}); name the directory that your runs are in"
         ) from error
-    rows = [_row(name, directory / name, now) for name in found]
-    return sort_rows(rows, "name")
+    return sort_rows([RunRow(name, record, now) for name, record in records.items()], "name")
 
 
-def _runs_below(directory: Path) -> Iterator[str]:
+def _runs_below(directory: Path) -> Iterator[tuple[str, RunRecord]]:
+    inside = _points(directory)
     for name in _folders(directory):
         if _has_manifest(directory / name):
-            yield name
+            yield name, _record(directory, name, inside)
             continue
-        try:
-            below = _folders(directory / name)
-        except OSError:  # a folder that is not ours to read, or went away meanwhile, is none of our runs
-            continue
-        yield from (f"{name}/{point}" for point in below if _has_manifest(directory / name / point))
+        with contextlib.suppress(OSError):  # a folder that may not be read, or went away meanwhile
+            below = [each for each in _folders(directory / name) if _has_manifest(directory / name / each)]
+            points = _points(directory / name) if below else {}
+            for each in below:
+                yield f"{name}/{each}", _record(directory / name, each, points)
+
+
+def _record(directory: Path, name: str, points: Mapping[str, dict[str, Any]]) -> RunRecord:
+    record = look_at(directory / name)
+    if name in points:
+        record.sweep, record.point = directory, points[name]
+    return record
+
+
+def _points(directory: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a sweep by the names of their directories; none where it is not one."""
+    if not (directory / SUMMARY).is_file():
+        return {}
+    try:
+        return {row["directory"]: row for row in read_summary(directory)["runs"]}
+    except RunError:  # it says nothing of a run that the run does not know better
+        return {}
 
 
 def _folders(directory: Path) -> list[str]:
@@ -143,109 +200,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _has_manifest(directory: Path) -> bool:
-    return os.path.lexists(directory / _MANIFEST)  # also a broken link: a run that is damaged is still a run
-
-
-# ---- Reading ------------------------------------------------------------------------------------------------
-
-
-def _row(name: str, path: Path, now: datetime) -> RunRow:
-    try:
-        manifest = read_object(path / _MANIFEST)
-        written = _status(manifest)
-        status = status_now(path, manifest)
-        if status not in (written, "stopped"):  # it has come to its end meanwhile
-            manifest = read_object(path / _MANIFEST)
-    except (OSError, ValueError) as error:
-        reason = (
-            (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-        )
-        return RunRow(name, path, "damaged", f"{path / _MANIFEST}: {reason}")
-    metrics = _dict(manifest.get("metrics"))
-    test = _dict(metrics.get("test"))
-    warnings = manifest.get("warnings")
-    created = _time(manifest.get("created"))
-    return RunRow(
-        name=name,
-        path=path,
-        status=status,
-        reason=_text(manifest.get("reason")),
-        lambda_=finite(manifest.get("lambda")),
-        lambda_eq=finite(manifest.get("lambda_eq")),
-        alpha=finite(manifest.get("alpha")),
-        seed=_whole(manifest.get("seed")),
-        data=_text(_dict(manifest.get("data")).get("name")),
-        accuracy=finite(test.get("accuracy")),
-        nearest_center_accuracy=finite(test.get("nearest_center_accuracy")),
-        separation_ratio=finite(test.get("separation_ratio")),
-        created=None if created is None else created.isoformat(timespec="seconds"),
-        age=None if created is None else (now - created).total_seconds(),
-        duration=_duration(status, manifest, metrics, created, now),
-        warnings=len(warnings) if isinstance(warnings, list) else 0,
-    )
-
-
-def sweep_of(run: Path) -> Path | None:
-    """The sweep that a run is a point of."""
-    return run.parent if (run.parent / _SUMMARY).is_file() else None
-
-
-def status_now(path: Path, manifest: Mapping[str, Any]) -> Status:
-    """The status of the run in `path`, whose `run.json` reads `manifest`: "stopped" if it was killed, say.
-
-    Such a run says running for ever, but no process holds its lock.
-
-    Raises:
-        ValueError: `run.json` has no status that a run can have.
-    """
-    status = _status(manifest)
-    if status != "running" or holder(path) is not None:
-        return status
-    with contextlib.suppress(OSError, ValueError):
-        # It may have come to its end, and given the lock back, since the manifest was read.
-        status = _status(read_object(path / _MANIFEST))
-    return "stopped" if status == "running" else status
-
-
-def _status(manifest: Mapping[str, Any]) -> Status:
-    status = manifest.get("status")
-    for known in _WRITTEN:
-        if status == known:
-            return known
-    raise ValueError(f"its status is none of {', '.join(_WRITTEN)}")
-
-
-def _duration(
-    status: Status, manifest: dict[str, Any], metrics: dict[str, Any], created: datetime | None, now: datetime
-) -> float | None:
-    if status == "completed":
-        seconds = finite(metrics.get("seconds"))
-        training = finite(metrics.get("training_seconds"))
-        return max((each for each in (seconds, training) if each is not None), default=None)
-    if created is None or manifest.get("resumed"):
-        return None  # between two starts it was not at work, and nobody noted when the first one ended
-    ended = now if status == "running" else _time(manifest.get("finished"))
-    return None if ended is None else (ended - created).total_seconds()
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _time(value: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC)  # one without a zone is taken as local time
-    except (TypeError, ValueError, OverflowError, OSError):
-        return None
+    return os.path.lexists(directory / MANIFEST)  # also a broken link: a run that is damaged is still a run
 
 
 # ---- Choosing and ordering ----------------------------------------------------------------------------------
@@ -255,70 +210,93 @@ def choose_rows(
     rows: Iterable[RunRow],
     *,
     statuses: Collection[str] = (),
-    lambdas: Collection[float] = (),
-    alphas: Collection[float] = (),
-    seeds: Collection[int] = (),
     data: Collection[str] = (),
+    settings: Mapping[str, Collection[Any]] | None = None,
 ) -> list[RunRow]:
-    """The rows whose status, λ, α, seed and data set are among those asked for; nothing asked for is anything."""
+    """The rows whose status, data set and settings are among those asked for; nothing asked for is anything.
+
+    Args:
+        rows: to choose from.
+        statuses, data: names.
+        settings: values by key: {"loss.lambda": [0.1, 1], "model.feature_dim": [2]}.
+    """
+    asked = [(key, values) for key, values in (settings or {}).items() if values]
     return [
         row
         for row in rows
         if (not statuses or row.status in statuses)
-        and (not lambdas or row.lambda_ in lambdas)
-        and (not alphas or row.alpha in alphas)
-        and (not seeds or row.seed in seeds)
         and (not data or row.data in data)
+        and all(
+            key in row.settings and any(same_setting(row.settings[key], value) for value in values)
+            for key, values in asked
+        )
     ]
 
 
-def sort_rows(rows: Iterable[RunRow], by: SortKey, *, reverse: bool = False) -> list[RunRow]:
-    """The rows from the smallest to the largest, or the other way; those without the figure come last both ways.
+def same_setting(one: Any, other: Any) -> bool:
+    """Whether two settings are equal: 1 and 1.0 are, True and 1 are not, unlike in Python."""
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
-    Statuses are in the order of `Status`: what is at work first, what cannot be read last.
+
+def sort_rows(rows: Iterable[RunRow], by: str, *, reverse: bool = False) -> list[RunRow]:
+    """The rows from the smallest to the largest, or the other way; those without the value come last both ways.
+
+    Args:
+        rows: to sort. Statuses are in the order of `Status`: running first, damaged after the rest.
+        by: "name", "status", "accuracy", "nearest-center", "ratio", "age", "duration", or the key of a setting:
+            "train.batch_size", and "lambda", "alpha" and "seed" for short.
+        reverse: largest first.
     """
     by_name = sorted(rows, key=_name_key)
     if by == "name":
         return by_name[::-1] if reverse else by_name
-    values = [_sort_value(row, by) for row in by_name]
-    with_value = [(value, row) for value, row in zip(values, by_name, strict=True) if value is not None]
-    # Sorting is stable, in reverse too: equal figures stay in the order of the names.
-    with_value.sort(key=lambda pair: pair[0], reverse=reverse)
-    without = [row for value, row in zip(values, by_name, strict=True) if value is None]
-    return [*(row for _, row in with_value), *without]
+    pairs = [(_sort_value(row, by), row) for row in by_name]
+    known = [(_sortable(value), row) for value, row in pairs if value is not None]
+    # Sorting is stable, in reverse too: equal values stay in the order of the names.
+    known.sort(key=lambda pair: pair[0], reverse=reverse)
+    return [*(row for _, row in known), *(row for value, row in pairs if value is None)]
 
 
-def _sort_value(row: RunRow, by: SortKey) -> float | None:
-    values: dict[str, float | None] = {
-        "status": get_args(Status).index(row.status),
-        "lambda": row.lambda_,
-        "alpha": row.alpha,
-        "seed": row.seed,
-        "accuracy": row.accuracy,
-        "nearest-center": row.nearest_center_accuracy,
-        "ratio": row.separation_ratio,
-        "age": row.age,
-        "duration": row.duration,
-    }
-    return values[by]
+_FIGURES = {
+    "accuracy": "accuracy",
+    "nearest-center": "nearest_center_accuracy",
+    "ratio": "separation_ratio",
+}
+
+
+def _sort_value(row: RunRow, by: str) -> Any:
+    if by in _FIGURES:
+        return row.figure(_FIGURES[by])
+    if by == "status":
+        return get_args(Status).index(row.status)
+    if by in ("age", "duration"):
+        return row.age if by == "age" else row.duration
+    return row.settings.get(SHORT_KEYS.get(by, by))
+
+
+def _sortable(value: Any) -> tuple[float, list[list[tuple[int, float, str]]]]:
+    """Numbers by size, before anything else by its text."""
+    number = finite(value)
+    return (float("inf"), _text_key(str(value))) if number is None else (number, [])
 
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
 def _name_key(row: RunRow) -> tuple[list[list[tuple[int, float, str]]], str]:
-    """Numbers in a name count as numbers: lambda1e-05 before lambda0.1, run-2 before run-10."""
-    return [_part_key(part) for part in row.name.split("/")], row.name
+    return _text_key(row.name), row.name
 
 
-def _part_key(text: str) -> list[tuple[int, float, str]]:
-    pieces = _NUMBER.split(text)  # text and numbers in turns
-    return [(1, float(piece), "") if index % 2 else (0, 0.0, piece) for index, piece in enumerate(pieces)]
+def _text_key(text: str) -> list[list[tuple[int, float, str]]]:
+    """Numbers in a text count as numbers: lambda1e-05 before lambda0.1, run-2 before run-10."""
+    parts = (_NUMBER.split(part) for part in text.split("/"))  # text and numbers in turns
+    return [
+        [(1, float(piece), "") if index % 2 else (0, 0.0, piece) for index, piece in enumerate(pieces)]
+        for pieces in parts
+    ]
 
 
 def count_statuses(rows: Sequence[RunRow]) -> dict[str, int]:
     """How many runs there are of each status, the most frequent first."""
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.status] = counts.get(row.status, 0) + 1
+    counts = Counter(row.status for row in rows)
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

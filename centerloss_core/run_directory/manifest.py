@@ -17,7 +17,7 @@ from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import holder
 from centerloss_core.run_directory.names import CHECKPOINTS, CONFIG, MANIFEST, SUMMARY
 
-FORMAT = 1
+FORMAT = 2
 
 # What `run.json` says, and what a reader makes of it: a run is "stopped" where it says running and no process holds
 # its lock, "damaged" where it cannot be read. A point of a sweep may have no run directory: it is "waiting" for its
@@ -26,6 +26,11 @@ Written = Literal["running", "completed", "failed", "interrupted"]
 Status = Literal["running", "stopped", "completed", "failed", "interrupted", "damaged", "waiting", "missing"]
 _WRITTEN: tuple[Written, ...] = ("running", "completed", "failed", "interrupted")
 
+SHORT_KEYS = {
+    "lambda": "loss.lambda",
+    "alpha": "loss.alpha",
+    "seed": "train.seed",
+}  # of `run.json`: keys of the config
 _LONGEST_NAME = 255  # bytes, of a file
 
 
@@ -72,7 +77,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Read the `run.json` of the run directory `path`.
 
     Raises:
-        RunError: it is missing or is not a JSON object.
+        RunError: it is missing, is not a JSON object, or is of another format.
     """
     if not (path / MANIFEST).exists():
         if not path.exists():
@@ -81,11 +86,13 @@ def read_manifest(path: Path) -> dict[str, Any]:
             raise RunError(f"{path / MANIFEST} was lost: {_put_back(path)}")
         raise RunError(f"{path} is not a run directory: it has no {MANIFEST}")
     try:
-        return read_json(path / MANIFEST)
+        manifest = read_json(path / MANIFEST)
     except RunError as error:
         if isinstance(error.__cause__, OSError):  # the content may be as it was
             raise
         raise RunError(f"{error}: {_put_back(path)}") from error
+    refuse_another_format(path / MANIFEST, manifest)
+    return manifest
 
 
 def _put_back(path: Path) -> str:
@@ -133,10 +140,12 @@ def read_summary(directory: Path) -> dict[str, Any]:
     out of the sweep.
 
     Raises:
-        RunError: the file is missing or damaged, or the directory of a row is not a plain name.
+        RunError: the file is missing, damaged or of another format, or the directory of a row is not a plain name.
     """
     path = directory / SUMMARY
     summary = read_json(path)
+    if "format" in summary:
+        refuse_another_format(path, summary)
     rows = summary.get("runs")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise RunError(f"{path}: has no list of runs")

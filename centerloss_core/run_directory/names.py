@@ -29,6 +29,24 @@ def is_sweep(directory: Path) -> bool:
     return (directory / SUMMARY).is_file()
 
 
+def what_is_missing(directory: Path) -> str:
+    """Say why a directory is neither a run nor a sweep."""
+    if not directory.is_dir():
+        what = "is a file, not a directory" if directory.exists() else "no such directory"
+        return f"{directory}: {what}; name a run or sweep that `cl train` or `cl sweep` has made"
+    if (directory / "sweep.yaml").is_file():
+        return f"{directory}: this sweep has no {SUMMARY} yet; wait until a run is done, or name a run in it"
+    return (
+        f"{directory}: neither a run (no {MANIFEST}) nor a sweep (no {SUMMARY}); "
+        "name a directory that `cl train` or `cl sweep` has made"
+    )
+
+
+def sweep_of(run: Path) -> Path | None:
+    """The sweep that a run is a point of."""
+    return run.parent if is_sweep(run.parent) else None
+
+
 def features_path(run: Path, name: str) -> Path:
     """Where the feature dump `name` ("test-final", "test-epoch-0001", …) of a run lies."""
     return run / FEATURES / f"{name}.npz"

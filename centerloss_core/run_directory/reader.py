@@ -21,23 +21,19 @@ from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.history import History, has_rows, read_history
 from centerloss_core.run_directory.lock import holder
 from centerloss_core.run_directory.manifest import (
+    SHORT_KEYS,
     Status,
     mapping,
     read_manifest_and_status,
     read_summary,
 )
-from centerloss_core.run_directory.names import CONFIG, MANIFEST, SUMMARY, is_run, is_sweep
+from centerloss_core.run_directory.names import CONFIG, MANIFEST, SUMMARY, is_run, is_sweep, what_is_missing
 
 if TYPE_CHECKING:
     from centerloss_core.config import Config
     from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 _LONGEST_TITLE = 120  # characters of a data set's title: what a figure has room for
-_SHORT_KEYS = {
-    "lambda": "loss.lambda",
-    "alpha": "loss.alpha",
-    "seed": "train.seed",
-}  # of run.json and summary.json
 
 
 @dataclass(eq=False)
@@ -75,7 +71,7 @@ class RunRecord:
         """
         short = {**self.point, **self.manifest}
         return {
-            **{key: short[name] for name, key in _SHORT_KEYS.items() if name in short},
+            **{key: short[name] for name, key in SHORT_KEYS.items() if name in short},
             **mapping(self.point.get("settings")),
             **_flatten(mapping(self.manifest.get("config"))),
         }
@@ -271,7 +267,7 @@ def read_sweep(path: Path) -> SweepRecord:
     is_held = holder(path) is not None
     runs = [_point(path, row, is_held) for row in summary["runs"]]
     axes = summary.get("axes")
-    keys = tuple(map(str, axes)) if isinstance(axes, list) else tuple(_SHORT_KEYS.values())
+    keys = tuple(map(str, axes)) if isinstance(axes, list) else tuple(SHORT_KEYS.values())
     return SweepRecord(path, runs, keys, _text(summary.get("command")))
 
 
@@ -302,19 +298,6 @@ def read_directory(path: Path) -> RunRecord | SweepRecord:
     if is_sweep(path):
         return read_sweep(path)
     raise RunError(what_is_missing(path))
-
-
-def what_is_missing(directory: Path) -> str:
-    """Say why a directory is neither a run nor a sweep."""
-    if not directory.is_dir():
-        what = "is a file, not a directory" if directory.exists() else "no such directory"
-        return f"{directory}: {what}; name a run or sweep that `cl train` or `cl sweep` has made"
-    if (directory / "sweep.yaml").is_file():
-        return f"{directory}: this sweep has no {SUMMARY} yet; wait until a run is done, or name a run in it"
-    return (
-        f"{directory}: neither a run (no {MANIFEST}) nor a sweep (no {SUMMARY}); "
-        "name a directory that `cl train` or `cl sweep` has made"
-    )
 
 
 def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

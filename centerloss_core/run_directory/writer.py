@@ -38,7 +38,6 @@ from centerloss_core.run_directory.manifest import (
     FORMAT,
     Written,
     read_manifest,
-    refuse_another_format,
     write_json,
 )
 from centerloss_core.run_directory.names import (
@@ -121,7 +120,6 @@ class Run:
         lock = take_over(path)
         try:
             manifest = read_manifest(path)  # again, now that nobody changes it
-            refuse_another_format(path / MANIFEST, manifest)
             for part in _PARTS:
                 (path / part).mkdir(exist_ok=True)
                 clear_temporaries(path / part)

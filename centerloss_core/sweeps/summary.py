@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from centerloss_core.files.atomic import atomic_write
-from centerloss_core.run_directory.errors import RunError
+from centerloss_core.run_directory import manifest
 from centerloss_core.run_directory.lock import holder
-from centerloss_core.run_directory.manifest import FORMAT, read_json, write_json
+from centerloss_core.run_directory.manifest import FORMAT, write_json
+from centerloss_core.run_directory.names import SUMMARY
 
 if TYPE_CHECKING:
     from centerloss_core.sweeps.states import PointState
 
-SUMMARY = "summary.json"
-_LONGEST_NAME = 255  # bytes, of a file
+__all__ = ["SUMMARY", "read_summary", "rows_now", "write_summary"]
 
 
 def write_summary(directory: Path, states: Sequence[PointState], origin: Mapping[str, Any]) -> None:
@@ -36,36 +35,13 @@ def write_summary(directory: Path, states: Sequence[PointState], origin: Mapping
 def read_summary(directory: Path) -> list[dict[str, Any]] | None:
     """The rows of a sweep's `summary.json`; None where there is no sweep.
 
-    Files are read and written in the directories that the rows name: one edited by hand must not lead out of the
-    sweep.
-
     Raises:
         RunError: the file is damaged, or the directory of a row is not a plain name.
     """
-    path = directory / SUMMARY
-    if not path.exists():
+    if not (directory / SUMMARY).exists():
         return None
-    rows = read_json(path).get("runs")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise RunError(f"{path}: has no list of runs")
-    for row in rows:
-        name = row.get("directory")
-        if not _is_plain_name(name):
-            raise RunError(
-                f"{path}: a run's directory is {reprlib.repr(name)}, which is not a plain name; "
-                "put the file back as the sweep wrote it"
-            )
+    rows: list[dict[str, Any]] = manifest.read_summary(directory)["runs"]
     return rows
-
-
-def _is_plain_name(name: object) -> bool:
-    return (
-        isinstance(name, str)
-        and name == Path(name).name
-        and name not in ("", "..")
-        and name.isprintable()  # a terminal shows it
-        and len(name.encode()) <= _LONGEST_NAME
-    )
 
 
 def rows_now(directory: Path) -> list[dict[str, Any]] | None:
