@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.sections import CONFIG
 from centerloss_core.config import load_document
 from centerloss_core.metrics.separation import separation
-from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
+from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.sweeps import PointState, plan, write_summary
 
@@ -31,7 +31,7 @@ def write_sweep(directory: Path, *, images: int = 10_000) -> None:
             run.log_row({"kind": "steps", "step": step, "epoch": step / _EPOCH, **figures, **rates})
             if step % _EPOCH == 0:
                 run.log_row({"kind": "epoch", "epoch": step // _EPOCH, "step": step, "test": test})
-        write_features(run.features_path("test-final"), dump)
+        run.write_features("test-final", dump)
         run.finish("completed", metrics={"test": test, "images_per_second": 1e3, "seconds": 1.0})
     write_summary(directory, states, {})
 

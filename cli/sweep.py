@@ -49,7 +49,7 @@ def sweep(  # noqa: PLR0915
     """Train every combination of λ, α and seed, each an ordinary run in one sweep directory."""
     from centerloss_core.config import load_document, parse_list, sweep_section
     from centerloss_core.datasets import load_dataset
-    from centerloss_core.run_directory.writer import refuse_existing
+    from centerloss_core.run_directory.directories import refuse_existing
     from centerloss_core.sweeps import (
         Launch,
         launch_keys,

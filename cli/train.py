@@ -25,10 +25,10 @@ def train(
     from centerloss_core.config import load_config
     from centerloss_core.devices.imports import unused_imports_skipped
     from centerloss_core.interrupts import stop_with_parent
+    from centerloss_core.run_directory.directories import refuse_existing
     from centerloss_core.run_directory.manifest import is_completed
     from centerloss_core.run_directory.names import last_saved_step
     from centerloss_core.run_directory.resume_check import begun_config, refuse_another_config
-    from centerloss_core.run_directory.writer import refuse_existing
 
     from . import places
     from .progress import training_progress

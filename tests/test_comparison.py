@@ -19,7 +19,7 @@ from centerloss_core.run_directory.comparison import (
     compare_runs,
 )
 from centerloss_core.run_directory.errors import RunError
-from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
+from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.writer import Run
 
 ORIGIN = {
@@ -51,9 +51,7 @@ def make(
         features = np.full((20, 2), shift, np.float32)
         labels = np.zeros(20, np.uint8)
         for name in ("test-final", "train-final"):
-            write_features(
-                run.features_path(name), FeatureDump(features, labels, labels, np.zeros((10, 2), np.float32))
-            )
+            run.write_features(name, FeatureDump(features, labels, labels, np.zeros((10, 2), np.float32)))
     return path
 
 

@@ -912,7 +912,7 @@ def test_a_run_that_diverged_is_not_to_be_resumed(tmp_path: Path) -> None:
 
 def test_a_run_of_no_known_status(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run", status="odd")
-    with pytest.raises(ExpectedError, match=r"run\.json: its status is none of"):
+    with pytest.raises(ExpectedError, match=r"run\.json: its status is not one of"):
         evaluate_directory(path)
 
 

@@ -21,6 +21,7 @@ from centerloss_core.run_directory import checkpoints as checkpoint_files
 from centerloss_core.run_directory.checkpoints import CheckpointError
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError, ReplacedError
+from centerloss_core.run_directory.names import checkpoint_path
 from centerloss_core.run_directory.resume_check import ChangedError
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training import fit as fitting
@@ -326,7 +327,7 @@ class Replacement:
         self.path.rename(self.path.with_name("elsewhere"))
         self.run = Run.create(self.path, config(), {})
         for step in range(3):
-            saved = self.run.checkpoint_path(step)
+            saved = checkpoint_path(self.run.path, step)
             saved.mkdir()
             (saved / "state.npz").write_bytes(b"another's")
         self.run.log_row({"kind": "steps", "step": 1})

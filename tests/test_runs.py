@@ -14,7 +14,7 @@ from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.history import last_row
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError, ReplacedError
 from centerloss_core.run_directory.manifest import read_manifest
-from centerloss_core.run_directory.names import free_path, point_name
+from centerloss_core.run_directory.names import checkpoint_path, free_path, point_name
 from centerloss_core.run_directory.resume_check import begun_config
 from centerloss_core.run_directory.writer import Run
 
@@ -32,9 +32,9 @@ def test_checkpoints_are_in_the_order_of_their_steps_however_long_a_run_is(
     with Run.create(tmp_path / "run", config, {}) as run:
         steps = (20, 99_999_980, 100_000_000, 1_000_000_000)
         for step in reversed(steps):
-            run.checkpoint_path(step).mkdir()
+            checkpoint_path(run.path, step).mkdir()
         (run.path / "checkpoints" / "step-00000001-copy").mkdir()
-        assert run.checkpoints() == [run.checkpoint_path(step) for step in steps]
+        assert run.checkpoints() == [checkpoint_path(run.path, step) for step in steps]
 
 
 def test_of_very_many_warnings_the_first_are_kept(tmp_path: Path, config: Config) -> None:
@@ -101,7 +101,7 @@ def test_two_runs_cannot_have_one_directory(tmp_path: Path, config: Config) -> N
         Run.create(tmp_path / "run", config, {})
 
 
-WRITES: dict[str, Callable[[Run], Any]] = {
+WRITES: dict[str, Callable[[Any], Any]] = {
     "finish": lambda run: run.finish("interrupted", reason="Ctrl-C"),
     "warn": lambda run: run.warn("slow"),
     "resume": lambda run: run.resume(3, {}),
@@ -109,7 +109,13 @@ WRITES: dict[str, Callable[[Run], Any]] = {
     "metrics_bytes": lambda run: run.metrics_bytes(),
     "forget_rows_after": lambda run: run.forget_rows_after(0),
     "open_log": lambda run: run.open_log(),
-    "anything else": lambda run: run.refuse_if_replaced(),
+    "writing": lambda run: run.writing("evaluation.csv").__enter__(),
+    "write_json": lambda run: run.write_json("evaluation.json", {}),
+    "tensorboard_folder": lambda run: run.tensorboard_folder(),
+    "append": lambda run: run.append("tensorboard/events", b"1"),
+    "write_features": lambda run: run.write_features("test-final", None),
+    "write_checkpoint": lambda run: run.write_checkpoint({}, None),
+    "put_aside": lambda run: run.put_aside(run.path / "features"),
 }
 
 
@@ -206,7 +212,7 @@ def test_a_config_that_was_lost_has_a_mend(tmp_path: Path, config: Config) -> No
 def test_a_folder_in_the_place_of_the_lock_is_named(tmp_path: Path, config: Config) -> None:
     Run.create(tmp_path / "run", config, {}).close()
     (tmp_path / "run" / "lock").mkdir()
-    with pytest.raises(RunError, match=r"run.lock is in the way, for a lock is an ordinary file: remove it"):
+    with pytest.raises(RunError, match=r"run.lock is not an ordinary file: remove it"):
         Run.open(tmp_path / "run")
 
 

@@ -11,15 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.errors import ExpectedError
+from centerloss_core.files.atomic import atomic_write
 from centerloss_core.files.untrusted import own_folder
 from centerloss_core.metrics.evaluate import SETTINGS, STEPS, SplitEvaluation, evaluate_split
-from centerloss_core.metrics.tables import write_tables
-from centerloss_core.run_directory.advice import how_to_finish, status_of, what_is_missing
-from centerloss_core.run_directory.feature_dumps import FeatureDump, read_features
-from centerloss_core.run_directory.manifest import FORMAT, read_manifest, write_json
-from centerloss_core.run_directory.names import MANIFEST
+from centerloss_core.metrics.tables import CLASSES, FIGURES, table
+from centerloss_core.run_directory.advice import how_to_complete
+from centerloss_core.run_directory.errors import RunError
+from centerloss_core.run_directory.feature_dumps import FeatureDump
+from centerloss_core.run_directory.manifest import FORMAT, SHORT_KEYS, write_json
+from centerloss_core.run_directory.names import (
+    CONFIG,
+    FEATURES,
+    features_path,
+    is_run,
+    is_sweep,
+    what_is_missing,
+)
+from centerloss_core.run_directory.reader import RunRecord, SweepRecord, read_run, read_sweep
 from centerloss_core.run_directory.writer import Run
-from centerloss_core.sweeps.summary import SUMMARY, read_summary
 
 EVALUATION = "evaluation.json"
 SPLITS = ("test", "train")
@@ -106,11 +115,11 @@ def evaluate_directory(
         LinkError: a folder of the run is a link.
         OSError: a file cannot be written.
     """
-    if (directory / MANIFEST).is_file():
-        run = _evaluate_run(directory, splits, _Counter(show, len(splits) * len(STEPS)))
+    if is_run(directory):
+        run = _evaluate_run(read_run(directory), splits, _Counter(show, len(splits) * len(STEPS)))
         return Report([run], {}, {}, directory / EVALUATION)
-    if (directory / SUMMARY).is_file():
-        return _evaluate_sweep(directory, splits, show)
+    if is_sweep(directory):
+        return _evaluate_sweep(read_sweep(directory), splits, show)
     raise EvaluationError(what_is_missing(directory))
 
 
@@ -131,47 +140,52 @@ class _Counter:
             self.show(Step(run, split, what, self.number, self.total))
 
 
-def _evaluate_run(path: Path, splits: Sequence[str], counter: _Counter) -> RunEvaluation:
-    manifest = read_manifest(path)
-    if status_of(path, manifest) != "completed":
+def _evaluate_run(
+    record: RunRecord, splits: Sequence[str], counter: _Counter, axes: Sequence[str] = ()
+) -> RunEvaluation:
+    if record.problem is not None:
+        raise RunError(record.problem)
+    if record.status != "completed":
         raise EvaluationError(
-            f"{path}: its final features are still to come, for the run {how_to_finish(path, manifest)}"
+            f"{record.path}: its final features are still to come, for the run {how_to_complete(record)}"
         )
     # The lock is held from the first dump to the last file, so that two evaluations do not mix theirs.
-    with Run.open(path) as run:
-        dumps = {split: _read_dump(run, split) for split in dict.fromkeys(("train", *splits))}
+    with Run.open(record.path) as run:
+        dumps = {split: _read_dump(record, split) for split in dict.fromkeys(("train", *splits))}
         measured = {
-            split: _evaluate_split(path, split, dumps, partial(counter.next, _name(path), split))
+            split: _evaluate_split(record, split, dumps, partial(counter.next, record.name, split))
             for split in splits
         }
-        origin = {key: run.manifest.get(key) for key in ("lambda", "alpha", "seed", "lambda_eq")}
-        evaluation = RunEvaluation(path, origin, measured)
+        origin = {key: run.manifest.get(key) for key in (*SHORT_KEYS, "lambda_eq")}
+        origin |= {key: record.settings.get(key) for key in axes if key not in SHORT_KEYS.values()}
+        evaluation = RunEvaluation(record.path, origin, measured)
         content = {**_header(), **{split: each.as_dict() for split, each in measured.items()}}
-        run.refuse_if_replaced()
-        write_json(path / EVALUATION, content)
-        write_tables(path, _figure_rows([evaluation]), _class_rows([evaluation]))
+        run.write_json(EVALUATION, content)
+        for name, rows in _tables([evaluation]).items():
+            with run.writing(name) as file:
+                file.write(table(rows))
         run.update(evaluation=content)
     return evaluation
 
 
-def _read_dump(run: Run, split: str) -> FeatureDump:
-    path = run.features_path(f"{split}-final")
+def _read_dump(record: RunRecord, split: str) -> FeatureDump:
+    path = features_path(record.path, f"{split}-final")
     if not path.is_file():
         raise EvaluationError(
             f"{path} is missing, and a completed run has it: put it back, or train the run again elsewhere: "
-            f"cl train --config {shlex.quote(str(run.path / 'config.yaml'))}"
+            f"cl train --config {shlex.quote(str(record.path / CONFIG))}"
         )
-    return read_features(path)
+    return record.dump(path.stem)
 
 
 def _evaluate_split(
-    path: Path, split: str, dumps: dict[str, FeatureDump], show: Callable[[str], None]
+    record: RunRecord, split: str, dumps: dict[str, FeatureDump], show: Callable[[str], None]
 ) -> SplitEvaluation:
     try:
         return evaluate_split(dumps[split], None if split == "train" else dumps["train"], show=show)
     except ValueError as error:
         raise EvaluationError(
-            f"{path / 'features'}: {split}-final.npz and train-final.npz are not of one network ({error}); "
+            f"{record.path / FEATURES}: {split}-final.npz and train-final.npz are not of one network ({error}); "
             "put back those that the run has written, or train it again"
         ) from error
 
@@ -179,39 +193,31 @@ def _evaluate_split(
 # ---- A sweep ------------------------------------------------------------------------------------------------
 
 
-def _evaluate_sweep(directory: Path, splits: Sequence[str], show: ShowStep | None) -> Report:
-    names = [row["directory"] for row in read_summary(directory) or []]
-    problems: dict[str, str] = {}
-    statuses: dict[str, str] = {}
-    for name in names:
-        try:
-            statuses[name] = _status(directory / name)
-        except ExpectedError as error:
-            problems[name] = str(error)
-    skipped = {name: status for name, status in statuses.items() if status != "completed"}
-    completed = [name for name in statuses if name not in skipped]
+def _evaluate_sweep(sweep: SweepRecord, splits: Sequence[str], show: ShowStep | None) -> Report:
+    begun = [run for run in sweep.runs if is_run(run.path) or run.problem is not None]
+    skipped = {run.name: "not begun" for run in sweep.runs if run not in begun}
+    skipped |= {run.name: run.status for run in begun if run.problem is None and run.status != "completed"}
+    chosen = [run for run in sweep.runs if run.name not in skipped]
     steps_per_run = len(splits) * len(STEPS)
-    counter = _Counter(show, len(completed) * steps_per_run)
-    runs = []
-    for done, name in enumerate(completed, start=1):
+    counter = _Counter(show, len(chosen) * steps_per_run)
+    runs: list[RunEvaluation] = []
+    problems: dict[str, str] = {}
+    for done, record in enumerate(chosen, start=1):
         try:
-            runs.append(_evaluate_run(directory / name, splits, counter))
+            own_folder(record.path)  # its evaluation is written into it
+            runs.append(_evaluate_run(record, splits, counter, sweep.axes))
         except ExpectedError as error:
-            problems[name] = str(error)
+            problems[record.name] = str(error)
         counter.number = done * steps_per_run  # also where it came to nothing
     if not runs:
-        raise EvaluationError(_nothing_measured(directory, problems))
+        raise EvaluationError(_nothing_measured(sweep.path, problems))
     rows = [_sweep_row(run) for run in runs]
-    write_json(directory / EVALUATION, {**_header(), "runs": rows, "skipped": skipped, "problems": problems})
-    write_tables(directory, _figure_rows(runs), _class_rows(runs))
-    return Report(runs, skipped, problems, directory / EVALUATION)
-
-
-def _status(path: Path) -> str:
-    own_folder(path)  # its evaluation is written into it
-    if not (path / MANIFEST).is_file():
-        return "not begun"
-    return status_of(path, read_manifest(path))
+    written = sweep.path / EVALUATION
+    write_json(written, {**_header(), "runs": rows, "skipped": skipped, "problems": problems})
+    for name, each in _tables(runs).items():
+        with atomic_write(sweep.path / name) as file:
+            file.write(table(each))
+    return Report(runs, skipped, problems, written)
 
 
 def _nothing_measured(directory: Path, problems: dict[str, str]) -> str:
@@ -237,32 +243,22 @@ def _sweep_row(run: RunEvaluation) -> dict[str, Any]:
     return {"directory": _name(run.path), **run.origin, **figures}
 
 
-def _figure_rows(runs: Sequence[RunEvaluation]) -> list[dict[str, Any]]:
-    return [
-        {"directory": _name(run.path), **run.origin, "split": split, **each.figures}
-        for run in runs
-        for split, each in run.splits.items()
-    ]
-
-
-def _class_rows(runs: Sequence[RunEvaluation]) -> list[dict[str, Any]]:
-    """A row per class, with its rows of the confusion matrices behind its figures."""
-    return [
-        {
-            "directory": _name(run.path),
-            **run.origin,
-            "split": split,
-            **row,
-            **{
-                f"{by}_as_{other}": count
-                for by, matrix in each.confusion.items()
-                for other, count in enumerate(matrix[row["class"]])
-            },
-        }
-        for run in runs
-        for split, each in run.splits.items()
-        for row in each.per_class
-    ]
+def _tables(runs: Sequence[RunEvaluation]) -> dict[str, list[dict[str, Any]]]:
+    """A row per split; and a row per class, with its rows of the confusion matrices behind its figures."""
+    figures: list[dict[str, Any]] = []
+    classes: list[dict[str, Any]] = []
+    for run in runs:
+        for split, each in run.splits.items():
+            origin = {"directory": _name(run.path), **run.origin, "split": split}
+            figures.append(origin | each.figures)
+            for row in each.per_class:
+                counts = {
+                    f"{by}_as_{other}": count
+                    for by, matrix in each.confusion.items()
+                    for other, count in enumerate(matrix[row["class"]])
+                }
+                classes.append({**origin, **row, **counts})
+    return {FIGURES: figures, CLASSES: classes}
 
 
 def _name(path: Path) -> str:

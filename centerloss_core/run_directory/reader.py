@@ -9,12 +9,12 @@ record.history().epochs, record.snapshot("test"), record.checkpoints(), record.c
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
+from centerloss_core.config.axes import flatten
 from centerloss_core.formatting import finite
 from centerloss_core.run_directory import names
 from centerloss_core.run_directory.errors import RunError
@@ -73,7 +73,7 @@ class RunRecord:
         return {
             **{key: short[name] for name, key in SHORT_KEYS.items() if name in short},
             **mapping(self.point.get("settings")),
-            **_flatten(mapping(self.manifest.get("config"))),
+            **flatten(mapping(self.manifest.get("config"))),
         }
 
     @property
@@ -298,16 +298,6 @@ def read_directory(path: Path) -> RunRecord | SweepRecord:
     if is_sweep(path):
         return read_sweep(path)
     raise RunError(what_is_missing(path))
-
-
-def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _text(value: object) -> str | None:

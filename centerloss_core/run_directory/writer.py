@@ -15,31 +15,27 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from centerloss_core.config import Config, dump_yaml
 from centerloss_core.files.atomic import (
-    atomic_directory,
+    atomic_write,
     clear_temporaries,
     errors_name,
     new_file,
     open_own_file,
+    remove_directory,
 )
-from centerloss_core.files.untrusted import MOST_IN_A_ROW, own_folder
-from centerloss_core.run_directory.errors import RunError
-from centerloss_core.run_directory.lock import LOCK, DirectoryLock, InUseError, holder
-from centerloss_core.run_directory.manifest import (
-    FORMAT,
-    Written,
-    read_manifest,
-    write_json,
-)
+from centerloss_core.files.untrusted import MOST_IN_A_ROW, own_folder, read_text
+from centerloss_core.run_directory.directories import new_directory, refuse_links, take_over
+from centerloss_core.run_directory.lock import DirectoryLock
+from centerloss_core.run_directory.manifest import FORMAT, Written, read_manifest, write_json
 from centerloss_core.run_directory.names import (
     CHECKPOINTS,
     CONFIG,
@@ -54,22 +50,28 @@ from centerloss_core.run_directory.names import (
     features_path,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from centerloss_core.run_directory.checkpoints import Position
+    from centerloss_core.run_directory.feature_dumps import FeatureDump
+
 _PARTS = (CHECKPOINTS, FEATURES, PLOTS)
-_MOST_WARNINGS = 100  # whatever a run meets with, its `run.json` can be read
+_MOST_WARNINGS = 100  # so that `run.json` stays short
+_KEPT = 2  # checkpoints: the newest, and one more in case that one turns out damaged
 
 
 class Run:
     """One run directory, and the exclusive right to write into it. Made by `create` or `open`; `close` gives it back.
 
-    Used as a context, it is closed at the end. Each method that writes raises ReplacedError, and writes nothing, where
-    the directory has become another one; whoever writes by `path` asks `refuse_if_replaced` first.
+    Used as a context, it is closed at the end. Nothing else writes into the directory meanwhile: each method that
+    writes raises ReplacedError, and writes nothing, where the directory has become another one.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], lock: DirectoryLock) -> None:
         self.path = path
         self.manifest = manifest
         self._lock = lock
-        self._watchers: list[Callable[[Mapping[str, Any]], None]] = []
 
     @classmethod
     def create(cls, path: Path, config: Config, provenance: Mapping[str, Any]) -> Run:
@@ -78,7 +80,6 @@ class Run:
         Raises:
             RunError: the directory exists already (nothing is ever overwritten) or cannot be made.
         """
-        refuse_existing(path)
         manifest = {
             "format": FORMAT,
             "name": path.name,
@@ -141,18 +142,16 @@ class Run:
     ) -> None:
         self.close()
 
-    def refuse_if_replaced(self) -> None:
-        """Raise ReplacedError unless `path` is still the directory that was locked; see `DirectoryLock`."""
-        self._lock.refuse_if_replaced()
+    # ---- run.json -------------------------------------------------------------------------------------------
 
     def update(self, **fields: Any) -> None:
         """Change fields of `run.json`."""
-        self.refuse_if_replaced()
+        self._lock.refuse_if_replaced()
         self.manifest.update(fields)
-        self._write_manifest()
+        write_json(self.path / MANIFEST, self.manifest)
 
     def resume(self, step: int, provenance: Mapping[str, Any]) -> None:
-        """Note that the run goes on from `step`, and on what."""
+        """Note that the run resumes from `step`, and on what."""
         earlier = self.manifest.get("resumed")
         row = {"at": _now(), "step": step, **provenance}
         self.update(
@@ -163,33 +162,25 @@ class Run:
         )
 
     def warn(self, message: str) -> None:
-        """Keep a warning in `run.json`, once, and of very many the first."""
+        """Keep a warning, once; of more than 100 the first ones."""
         earlier = self.manifest.get("warnings")
         warnings = earlier if isinstance(earlier, list) else []
         if message not in warnings and len(warnings) < _MOST_WARNINGS:
             self.update(warnings=[*warnings, message])
 
     def finish(self, status: Written, reason: str | None = None, **fields: Any) -> None:
-        """Write the final word on this run."""
+        """Note how the run has ended."""
         self.update(status=status, reason=reason, finished=_now(), **fields)
+
+    # ---- Logs -----------------------------------------------------------------------------------------------
 
     def log_row(self, row: Mapping[str, Any]) -> None:
         """Append one row to `metrics.jsonl`; it is in the file, not in a buffer, when this returns."""
-        line = json.dumps(row, allow_nan=False) + "\n"
-        path = self._metrics_path
-        self.refuse_if_replaced()
-        with errors_name(path), _open_to_append(path) as file:
-            file.write(line.encode())
-        for watch in self._watchers:
-            watch(row)
-
-    def watch_rows(self, watch: Callable[[Mapping[str, Any]], None]) -> None:
-        """Have `watch` called with each row from now on, once it is in the file."""
-        self._watchers.append(watch)
+        self.append(METRICS, (json.dumps(row, allow_nan=False) + "\n").encode())
 
     def metrics_bytes(self) -> int:
         """Length of `metrics.jsonl`, all of it on disk when this returns."""
-        self.refuse_if_replaced()
+        self._lock.refuse_if_replaced()
         with _open_to_append(self._metrics_path) as file:
             os.fsync(file.fileno())
             return file.tell()
@@ -200,7 +191,7 @@ class Run:
         Returns:
             Whether it had as many; if not, its last whole row stays the last.
         """
-        self.refuse_if_replaced()
+        self._lock.refuse_if_replaced()
         with _open_to_append(self._metrics_path, "a+b") as file:
             found = file.tell()
             if found < length:
@@ -211,33 +202,84 @@ class Run:
 
     def open_log(self) -> IO[bytes]:
         """Open `log.txt` for appending."""
-        self.refuse_if_replaced()
+        self._lock.refuse_if_replaced()
         return _open_to_append(self.path / LOG, buffering=0)
 
-    def features_path(self, name: str) -> Path:
-        """Where the feature dump `name` ("test-final", "test-epoch-0001", …) lives."""
-        return features_path(self.path, name)
+    # ---- Whole files ----------------------------------------------------------------------------------------
 
-    def checkpoint_path(self, step: int) -> Path:
-        """Where the checkpoint taken after `step` steps lives."""
-        return checkpoint_path(self.path, step)
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        """Open the file `name` ("evaluation.csv", "tensorboard/labels.tsv"), which is replaced whole or not at all."""
+        self._lock.refuse_if_replaced()
+        with atomic_write(self.path / name) as file:
+            yield file
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Replace the file `name`; NaN is refused, because JSON has none."""
+        self._lock.refuse_if_replaced()
+        write_json(self.path / name, content)
+
+    def append(self, name: str, content: bytes) -> None:
+        """Add to the file `name`; the bytes are in it, not in a buffer, when this returns."""
+        self._lock.refuse_if_replaced()
+        path = self.path / name
+        with errors_name(path), _open_to_append(path) as file:
+            file.write(content)
+
+    def tensorboard_folder(self) -> Path:
+        """Make the folder for TensorBoard, and clear what killed processes left there.
+
+        Raises:
+            LinkError: it is a link.
+        """
+        self._lock.refuse_if_replaced()
+        folder = own_folder(self.path / TENSORBOARD)
+        folder.mkdir(exist_ok=True)
+        clear_temporaries(folder)
+        return folder
+
+    # ---- Features and checkpoints ---------------------------------------------------------------------------
+
+    def write_features(self, name: str, dump: FeatureDump) -> None:
+        """Replace the feature dump `name` ("test-final", "test-epoch-0001", …)."""
+        from centerloss_core.run_directory.feature_dumps import write_features
+
+        self._lock.refuse_if_replaced()
+        write_features(features_path(self.path, name), dump)
+
+    def write_checkpoint(self, arrays: Mapping[str, NDArray[Any]], position: Position) -> None:
+        """Keep a whole training state, and the one before; remove older ones.
+
+        Raises:
+            OSError: it could not be written, or there is one of that step already; earlier checkpoints stay.
+        """
+        from centerloss_core.run_directory.checkpoints import write_checkpoint
+
+        self._lock.refuse_if_replaced()
+        # A run comes to each step once, so a checkpoint that is there already is not its own.
+        write_checkpoint(checkpoint_path(self.path, position.step), arrays, position, self.config_text())
+        self._lock.refuse_if_replaced()  # writing takes its time, and the outdated ones must be its own
+        for outdated in self.checkpoints()[:-_KEPT]:
+            remove_directory(outdated)
+
+    def put_aside(self, checkpoint: Path) -> Path:
+        """Rename a damaged checkpoint, so that it is no longer one; it may be the disk that misreads it."""
+        self._lock.refuse_if_replaced()
+        aside = checkpoint.with_name(f"damaged-{checkpoint.name}-{time.time_ns()}")
+        checkpoint.rename(aside)
+        return aside
 
     def checkpoints(self) -> list[Path]:
         """All checkpoints that are there, oldest first."""
         return checkpoints(self.path)
 
+    def config_text(self) -> str:
+        """Its `config.yaml`."""
+        return read_text(self.path / CONFIG)
+
     @property
     def _metrics_path(self) -> Path:
         return self.path / METRICS
-
-    def _write_manifest(self) -> None:
-        write_json(self.path / MANIFEST, self.manifest)
-
-
-def refuse_links(path: Path) -> None:
-    """Raise LinkError if a folder that a run in `path` writes into is a link; where they are missing, all is well."""
-    for part in (*_PARTS, TENSORBOARD):
-        own_folder(path / part)
 
 
 def _open_to_append(path: Path, mode: Literal["ab", "a+b"] = "ab", buffering: int = -1) -> IO[bytes]:
@@ -253,65 +295,6 @@ def _end_of_last_row(file: IO[bytes]) -> int:
         if (found := file.read(end - begin).rfind(b"\n")) >= 0:
             return begin + found + 1
     return 0
-
-
-def refuse_existing(path: Path) -> None:
-    """Raise an error if there is anything under this name: nothing is ever overwritten.
-
-    Raises:
-        InUseError: a process works there.
-        RunError: there is something else.
-    """
-    if not path.exists() and not path.is_symlink():
-        return
-    if words := holder(path):
-        raise InUseError(f"{path} is in use by {words}: choose another --run-dir or --name")
-    others = "choose another --run-dir or --name, or remove it"
-    if (path / MANIFEST).is_file():
-        others = f"continue it with --resume {shlex.quote(str(path))}, choose another --run-dir or --name, or remove it"
-    raise RunError(f"{path} exists already and nothing is overwritten: {others}")
-
-
-@contextmanager
-def new_directory(path: Path) -> Iterator[Path]:
-    """Make a directory, and its parents, that is there with all that the block puts into it, or not at all.
-
-    Raises:
-        RunError: it exists, or cannot be made.
-        InUseError: it exists, and a process works there.
-    """
-    refuse_existing(path)
-    try:
-        if not path.parent.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_directory(path) as folder:
-            yield folder
-    except OSError as error:
-        if isinstance(error, FileExistsError):
-            refuse_existing(path)  # somebody else's, made in the meantime
-        raise RunError(
-            f"{path} cannot be made ({error.strerror}): choose a --run-dir that can be written"
-        ) from error
-
-
-def take_over(path: Path) -> DirectoryLock:
-    """Take the lock of a directory whose process has ended.
-
-    Raises:
-        InUseError: its process has not ended.
-        RunError: it cannot be written.
-    """
-    try:
-        return DirectoryLock(path)
-    except OSError as error:
-        lock = path / LOCK
-        if lock.is_symlink() or (lock.exists() and not lock.is_file()):
-            raise RunError(
-                f"{lock} is in the way, for a lock is an ordinary file: remove it, or move it away"
-            ) from error
-        raise RunError(
-            f"{path} cannot be written ({error.strerror}): make it writable, or copy it and resume the copy"
-        ) from error
 
 
 def _now() -> str:

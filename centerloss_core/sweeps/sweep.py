@@ -11,12 +11,12 @@ from typing import Any
 from centerloss_core.config.problems import shortened
 from centerloss_core.files.atomic import clear_temporaries, new_file, temporaries
 from centerloss_core.files.untrusted import own_folder
+from centerloss_core.run_directory.directories import new_directory, refuse_existing, refuse_links, take_over
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import DirectoryLock, holder
 from centerloss_core.run_directory.manifest import read_json, read_manifest, refuse_another_format
 from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.run_directory.provenance import provenance
-from centerloss_core.run_directory.writer import new_directory, refuse_existing, refuse_links, take_over
 from centerloss_core.sweeps.conductor import Conductor, ShowStates
 from centerloss_core.sweeps.grid import (
     Point,

@@ -55,14 +55,8 @@ class Recorder(Observer):
 
     def on_epoch(self, epoch: int, step: int, test: FeatureDump) -> None:
         if self._every_epoch:
-            self._write(f"test-epoch-{epoch:04d}", test)
+            self._run.write_features(f"test-epoch-{epoch:04d}", test)
 
     def on_end(self, dumps: Mapping[str, FeatureDump]) -> None:
         for name in ("test", "train"):
-            self._write(f"{name}-final", dumps[name])
-
-    def _write(self, name: str, dump: FeatureDump) -> None:
-        from centerloss_core.run_directory.feature_dumps import write_features
-
-        self._run.refuse_if_replaced()
-        write_features(self._run.features_path(name), dump)
+            self._run.write_features(f"{name}-final", dumps[name])

@@ -21,11 +21,12 @@ from centerloss_core.files.atomic import errors_name
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
 from centerloss_core.networks.image_shape import refuse_too_small
 from centerloss_core.run_directory.checkpoints import CheckpointError
+from centerloss_core.run_directory.directories import refuse_existing
 from centerloss_core.run_directory.lock import ReplacedError
 from centerloss_core.run_directory.manifest import mapping
 from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.run_directory.resume_check import ChangedError, begun_config, refuse_changed_config
-from centerloss_core.run_directory.writer import Run, refuse_existing
+from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.diagnosis import Warn
 from centerloss_core.training.progress import ShowProgress
 from centerloss_core.training.tensorboard import require_tensorboard

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from centerloss_core.config import Train
-from centerloss_core.files.atomic import remove_directory
-from centerloss_core.files.untrusted import read_text
 from centerloss_core.run_directory.checkpoints import (
     CheckpointError,
     DamagedCheckpointError,
@@ -16,7 +14,6 @@ from centerloss_core.run_directory.checkpoints import (
     read_config_text,
     read_position,
     verify_checkpoint,
-    write_checkpoint,
 )
 from centerloss_core.run_directory.resume_check import ChangedError, refuse_changes
 from centerloss_core.run_directory.writer import Run
@@ -25,8 +22,6 @@ from centerloss_core.training.diagnosis import Warn
 from centerloss_core.training.interval_log import Interval, IntervalLog
 from centerloss_core.training.state import restore_state, state_of
 from centerloss_core.training.step import TrainStep
-
-_KEPT = 2  # the newest, and one more in case that one turns out damaged
 
 
 class CheckpointSchedule:
@@ -48,7 +43,7 @@ class CheckpointSchedule:
 
 
 def save(run: Run, train_step: TrainStep, step: int, data: str, log: IntervalLog, clock: Stopwatch) -> None:
-    """Write a checkpoint of the state after `step` steps, and remove the one before the one before.
+    """Write a checkpoint of the state after `step` steps.
 
     Raises:
         DivergedError: there is a NaN or infinity in it; earlier checkpoints stay.
@@ -67,13 +62,7 @@ def save(run: Run, train_step: TrainStep, step: int, data: str, log: IntervalLog
         sessions=clock.sessions,
         interval_began=log.began,
     )
-    state, config = state_of(train_step, step), config_text(run)
-    run.refuse_if_replaced()
-    # A run comes to each step once, so one that is there already is not its own, and is not taken for it.
-    write_checkpoint(run.checkpoint_path(step), state, position, config)
-    run.refuse_if_replaced()  # writing takes its time, and the outdated must be ours
-    for outdated in run.checkpoints()[:-_KEPT]:
-        remove_directory(outdated)
+    run.write_checkpoint(state_of(train_step, step), position)
 
 
 @dataclass(frozen=True)
@@ -111,7 +100,7 @@ def find_saved_state(run: Run, data: str, warn: Warn) -> SavedState | None:
     position = read_position(path)
     refuse_changes(
         read_config_text(path),
-        config_text(run),
+        run.config_text(),
         f"{run.path / 'config.yaml'} was changed after {path.name} was saved; a run resumes as it was begun",
     )
     if position.data != data:
@@ -128,9 +117,7 @@ def _newest_whole(run: Run, warn: Warn) -> Path | None:
         try:
             verify_checkpoint(path)
         except DamagedCheckpointError as error:
-            aside = path.with_name(f"damaged-{path.name}-{time.time_ns()}")
-            run.refuse_if_replaced()
-            path.rename(aside)  # not removed: it may be the disk that misreads it
+            aside = run.put_aside(path)
             warn(f"{error}; it is called {aside.name} now and left alone")
             damaged = True
             continue
@@ -157,8 +144,3 @@ def restore(saved: SavedState, run: Run, train_step: TrainStep, total_steps: int
         warn(
             "metrics.jsonl lacks rows from before the checkpoint; the weights are whole, and the run resumes"
         )
-
-
-def config_text(run: Run) -> str:
-    """The `config.yaml` of a run, as `begun_config` has read it before."""
-    return read_text(run.path / "config.yaml")

@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from centerloss_core.errors import ExpectedError
-from centerloss_core.files.atomic import atomic_write, clear_temporaries, errors_name
-from centerloss_core.files.untrusted import own_folder
 from centerloss_core.run_directory.history import last_row
 from centerloss_core.run_directory.names import TENSORBOARD
 from centerloss_core.run_directory.writer import Run
@@ -75,12 +73,7 @@ class Board(Observer):
         self._run = run
         self._config = config
         self._dataset = dataset
-        self._run.refuse_if_replaced()
-        self._folder = own_folder(run.path / TENSORBOARD)
-        self._folder.mkdir(exist_ok=True)
-        clear_temporaries(self._folder)
-        self._file = self._folder / _next_name(self._folder)
-        self._file.touch(exist_ok=False)  # nor is it a link
+        self._name = f"{TENSORBOARD}/{_next_name(run.tensorboard_folder())}"
         self._append(file_version="brain.Event:2")
         # A process that was killed may have written events of steps that will be taken again. At this mark, in the
         # file after its own, TensorBoard drops whatever it has read of this step and later ones.
@@ -127,11 +120,9 @@ class Board(Observer):
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.summary.writer.record_writer import RecordWriter
 
-        self._run.refuse_if_replaced()
         record = io.BytesIO()
         RecordWriter(record).write(Event(wall_time=time.time(), **content).SerializeToString())
-        with errors_name(self._file), self._file.open("ab") as file:
-            file.write(record.getvalue())
+        self._run.append(self._name, record.getvalue())
 
     # ---- What is left at its end ----------------------------------------------------------------------------
 
@@ -143,17 +134,16 @@ class Board(Observer):
 
         from centerloss_core.datasets.contact_sheet import contact_sheet
 
-        self._run.refuse_if_replaced()
         dump, images = dumps["test"], self._dataset.test.images
         # The projector opens in three dimensions, and of points that have fewer it shows none: they get zeros.
         missing = max(0, _PROJECTOR_DIMENSIONS - dump.features.shape[1])
         points = np.pad(dump.features, ((0, 0), (0, missing)))
-        with atomic_write(self._folder / "features.tsv") as file:
+        with self._run.writing(f"{TENSORBOARD}/features.tsv") as file:
             np.savetxt(file, points, fmt="%.9g", delimiter="\t")  # 9 digits are a float32, to the bit
         table = np.column_stack([dump.labels, dump.predictions, np.arange(len(dump.labels))])
-        with atomic_write(self._folder / "labels.tsv") as file:
+        with self._run.writing(f"{TENSORBOARD}/labels.tsv") as file:
             np.savetxt(file, table, fmt="%d", delimiter="\t", header="class\tprediction\timage", comments="")
-        with atomic_write(self._folder / "images.png") as file:
+        with self._run.writing(f"{TENSORBOARD}/images.png") as file:
             # The projector multiplies the sheet, which must be square, by the colour of each label.
             side = math.ceil(math.sqrt(len(images)))
             contact_sheet(images, side, rows=side).save(file, format="PNG")
@@ -166,7 +156,7 @@ class Board(Observer):
         )
         embedding.sprite.image_path = "images.png"
         embedding.sprite.single_image_dim.extend(images.shape[2:0:-1])  # width, height
-        with atomic_write(self._folder / "projector_config.pbtxt") as file:  # last: it names the others
+        with self._run.writing(f"{TENSORBOARD}/projector_config.pbtxt") as file:  # last: it names the others
             file.write(MessageToString(config).encode())
 
 
