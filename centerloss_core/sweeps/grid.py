@@ -25,7 +25,7 @@ from centerloss_core.config.sweep import MOST_SWEEP_POINTS
 from centerloss_core.files.atomic import new_file
 from centerloss_core.files.untrusted import read_text
 from centerloss_core.run_directory.errors import RunError
-from centerloss_core.run_directory.names import MANIFEST, point_name
+from centerloss_core.run_directory.names import MANIFEST, config_path, point_name
 from centerloss_core.run_directory.resume_check import ChangedError, refuse_another_config, refuse_changes
 from centerloss_core.sweeps.summary import SUMMARY
 
@@ -58,11 +58,6 @@ def plan(
         document, lambdas=lambdas, alphas=alphas, seeds=seeds, device=device, settings=settings
     )
     return [Point(point_name(config), config) for config in configs]
-
-
-def config_path(directory: Path, name: str) -> Path:
-    """Where the resolved config of a point lives."""
-    return directory / _POINTS / f"{name}.yaml"
 
 
 def write_points(directory: Path, points: Sequence[Point]) -> None:

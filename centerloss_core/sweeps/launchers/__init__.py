@@ -1,7 +1,7 @@
 """Where the points of a sweep run: processes of this machine, Ray, or Slurm, a file each.
 
-Each starts the same `cl train` (`child.py`) with the same resolved config, and what a point reached is read from its
-run directory alone. So a sweep that was begun with one launcher can be resumed with another.
+Each starts the same `cl train` (`child.py`) with the same resolved config, and results are read from the run directory
+alone. So a sweep that was begun with one launcher can be resumed with another.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from centerloss_core.config import Resources, Slurm, Sweep
 from centerloss_core.devices import threads_of_this_process
-from centerloss_core.sweeps.launchers.launcher import Ending, Launcher, LauncherError, Started, Task, log_path
+from centerloss_core.sweeps.launchers.launcher import Ending, Launcher, LauncherError, Started, Task
 
 __all__ = [
     "Ending",
@@ -23,7 +23,6 @@ __all__ = [
     "Started",
     "Task",
     "launch_keys",
-    "log_path",
     "open_launcher",
     "resume_command",
 ]
@@ -33,14 +32,14 @@ _SECTION_KEYS = ("launcher", "resources", "slurm")
 
 @dataclass(frozen=True)
 class Launch:
-    """What somebody asked for; None stands for "as begun" when a sweep is resumed, else for the default.
+    """How points are launched; None stands for "as begun" when a sweep is resumed, else for the default.
 
     Attributes:
         launcher: local, ray or slurm.
         jobs: points at a time.
         resources: of each point.
-        ray_address: of the Ray cluster; None: one of our own, on this machine.
-        slurm: what the cluster wants to know.
+        ray_address: of the Ray cluster; None: an instance of its own, on this machine.
+        slurm: the options of its jobs.
     """
 
     launcher: str | None = None
@@ -61,7 +60,7 @@ class Launch:
         )
 
     def completed_by(self, section: Sweep, keys: Collection[str] | None = None) -> Launch:
-        """What a config file says about it, where nothing was asked for; with `keys`, of these alone."""
+        """Fill what is None from a config file; with `keys`, these fields alone."""
         said = {
             key: getattr(section, key)
             for key in _SECTION_KEYS
@@ -70,7 +69,7 @@ class Launch:
         return replace(self, **said)
 
     def for_points(self, count: int) -> Launch:
-        """The same for a sweep of so many points: here, no more share the cores than there are."""
+        """Limit the jobs on this machine to the number of points, so that they share its cores."""
         if (self.launcher or "local") != "local":
             return self
         return replace(self, launcher="local", jobs=min(self.jobs or 1, count))
@@ -85,7 +84,7 @@ class Launch:
 
 
 def resume_command(directory: Path, ray_address: str | None = None) -> str:
-    """The command that goes on with a sweep; a Ray cluster is joined only by who names it, each time."""
+    """The command that resumes a sweep; it names the Ray cluster, which no sweep joins unless asked to."""
     cluster = [] if ray_address is None else ["--ray-address", ray_address]
     return shlex.join(["cl", "sweep", "--resume", str(directory), *cluster])
 

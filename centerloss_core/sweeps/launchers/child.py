@@ -1,4 +1,4 @@
-"""The process of one point: `cl train` in a run directory and with a log of its own, whoever launches it."""
+"""The process of one point: `cl train` in a run directory, with a log of its own. Every launcher starts this one."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from centerloss_core.run_directory.lock import holder
 from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.sweeps.launchers.launcher import Task
 
-# What decides how a run computes and where its data is; a process on another machine is told these.
-_TOLD = ("KERAS_BACKEND", "CENTERLOSS_DATA_DIR")
+# What decides how a run computes and where its data is; a process on another machine gets these too.
+_PASSED_ON = ("KERAS_BACKEND", "CENTERLOSS_DATA_DIR", "TF_ENABLE_ONEDNN_OPTS")
 _LONGEST_WAIT, _MOMENT = 60.0, 0.05  # seconds
 
 
 def start(task: Task, variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start it: from where the run stopped, or anew.
+    """Start it: resume the run if there is one, else begin it.
 
     Args:
         task: the point.
-        variables: of the environment, above those of this process.
+        variables: of the environment, in place of those of this process.
 
     Raises:
         OSError: its log cannot be written, or is a link.
@@ -37,9 +37,9 @@ def start(task: Task, variables: Mapping[str, str] | None = None) -> subprocess.
         arguments = ["--config", str(task.config), "--run-dir", str(task.path)]
     with os.fdopen(open_own_file(task.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as log:
         return subprocess.Popen(
-            # -P: what lies in the user's folder must not be imported in place of this program.
+            # -P: nothing in the user's folder may be imported in place of this program.
             [sys.executable, "-P", "-m", "cli", "train", *arguments, "--quiet"],
-            stdin=subprocess.PIPE,  # nothing is ever written to it: it ends when this process does
+            stdin=subprocess.PIPE,  # nothing is written to it: it ends when this process does
             stdout=log,
             stderr=subprocess.STDOUT,
             env={
@@ -54,13 +54,13 @@ def start(task: Task, variables: Mapping[str, str] | None = None) -> subprocess.
 
 
 def close(process: subprocess.Popen[bytes]) -> None:
-    """Let go of a process that has ended."""
+    """Close the pipe to a process that has ended."""
     if process.stdin is not None:
         process.stdin.close()
 
 
 def wait_until_free(directories: Sequence[Path]) -> None:
-    """Wait for whoever still works in run directories, a minute at most for all of them.
+    """Wait until no process works in these run directories, a minute at most for all of them.
 
     A run whose machine or launcher was lost takes a moment to notice, and saves before it ends.
     """
@@ -70,13 +70,13 @@ def wait_until_free(directories: Sequence[Path]) -> None:
             time.sleep(_MOMENT)
 
 
-def told_variables() -> dict[str, str]:
+def passed_variables() -> dict[str, str]:
     """The variables of this process that one on another machine must have too."""
-    return {name: os.environ[name] for name in _TOLD if name in os.environ}
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 def import_path() -> dict[str, str]:
-    """Let the points run the same code as the sweep, also from a checkout that is not installed."""
+    """The variable that lets points run the same code as the sweep, also from a checkout that is not installed."""
     home = Path(__file__).resolve().parents[3]
     if home.is_relative_to(sys.prefix):
         return {}

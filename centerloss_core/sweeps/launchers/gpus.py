@@ -12,7 +12,7 @@ def visible_gpus() -> list[str]:
     asked = os.environ.get("CUDA_VISIBLE_DEVICES")
     if asked is not None:
         names = [name.strip() for name in asked.split(",")]
-        # CUDA itself stops at the first name that is none.
+        # CUDA itself stops at the first name that is not one of a GPU.
         end = next((index for index, name in enumerate(names) if name in ("", "-1")), len(names))
         return names[:end]
     try:
@@ -27,10 +27,10 @@ def visible_gpus() -> list[str]:
 
 
 class Gpus:
-    """Who has which GPU.
+    """Which point has which GPU.
 
     Args:
-        names: the GPUs there are.
+        names: all GPUs.
         each: what one point takes: whole ones, a fraction of one, or 0.
     """
 

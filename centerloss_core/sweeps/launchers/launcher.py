@@ -1,19 +1,18 @@
-"""What a sweep asks of a launcher: start `cl train` for a point somewhere, say when it has ended, stop it."""
+"""What a sweep needs of a launcher: start `cl train` for a point somewhere, say when it has ended, stop it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 from centerloss_core.errors import ExpectedError
-from centerloss_core.sweeps.grid import config_path
+from centerloss_core.run_directory.names import config_path, log_path
 
 
 class LauncherError(ExpectedError):
-    """A launcher that is not installed or cannot be reached; the message names the mend."""
+    """A launcher that is not installed or cannot be reached; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class Task:
         name: the point's.
         directory: the sweep's, absolute.
         threads: for the run. The last bits of its results depend on their number.
-        gpus: whole ones, or a fraction of one; None: nothing was said of them.
-        memory: GiB to set aside; None: nothing is said of it.
+        gpus: whole ones, or a fraction of one; None: not specified.
+        memory: GiB to set aside; None: not specified.
     """
 
     name: str
@@ -46,13 +45,8 @@ class Task:
 
     @property
     def log(self) -> Path:
-        """Where what the process prints is kept."""
+        """Where the output of the process is kept."""
         return log_path(self.directory, self.name)
-
-
-def log_path(directory: Path, name: str) -> Path:
-    """Where what the process of a point prints is kept."""
-    return directory / "logs" / f"{name}.log"
 
 
 @dataclass(frozen=True)
@@ -60,10 +54,10 @@ class Ending:
     """How a started point ended. What it reached is in its run directory, never here.
 
     Attributes:
-        code: the exit code of its process; minus the signal that killed it; None where there is none to be had.
-        reason: why, where the launcher knows more than the run directory could.
-        lost: the machine went away, not the run: it goes on elsewhere, and that is no failure of its own.
-        for_all: what ended it would end every other point too, so that none should be started.
+        code: the exit code of its process; minus the signal that killed it; None where it is not known.
+        reason: why, where the launcher knows more than the run directory.
+        lost: its machine was lost. The point did not fail, and is resumed elsewhere.
+        for_all: every other point would end in the same way, so none should be started.
     """
 
     code: int | None
@@ -73,17 +67,17 @@ class Ending:
 
 
 class Started(Protocol):
-    """A point in a launcher's hands."""
+    """A point that a launcher has started, or has put into a queue."""
 
     @property
     def place(self) -> str | None:
-        """Where it runs, in a word; None while it waits for its resources."""
+        """Where it runs, in a few words; None while it waits for its resources."""
 
     def ended(self) -> Ending | None:
-        """How it ended, or None. All that it wrote is in its run directory by then."""
+        """How it ended, or None. By then its run directory is complete."""
 
     def interrupt(self, signal_number: int) -> None:
-        """Ask it to save and stop; one that still waits for its resources never starts."""
+        """Ask it to save and stop; one that still waits for its resources then never starts."""
 
     def kill(self) -> None:
         """Stop it now, and return when it has ended."""
@@ -93,17 +87,15 @@ class Started(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts points, between `__enter__` and `__exit__`; the latter leaves nothing running behind."""
+    """Starts points, between `__enter__` and `__exit__`, which leaves nothing running."""
 
     @property
     def jobs(self) -> int | None:
-        """How many it may have in hand at a time; None: as many as there are."""
+        """How many points may be started or queued at a time; None: all."""
 
     def __enter__(self) -> Launcher: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
     def start(self, tasks: Sequence[Task]) -> Sequence[Started]:
-        """Take these points in hand, in this order."""
+        """Start these points, in this order."""

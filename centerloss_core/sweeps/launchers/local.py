@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Sequence
-from types import TracebackType
 
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.gpus import Gpus, visible_gpus
@@ -17,41 +16,39 @@ class LocalLauncher:
 
     Args:
         jobs: at a time.
-        gpus: that each takes: whole ones, or a fraction of one. None: where several run at a time and each can
-            have a GPU of its own, that; otherwise all see what this process sees.
+        gpus: that each takes: whole ones, or a fraction of one. None: one each where several run at a time and there
+            are enough; otherwise each point sees what this process sees.
 
     Raises:
-        LauncherError: it has fewer GPUs than one point takes.
+        LauncherError: there are fewer GPUs than one point takes.
     """
 
     def __init__(self, jobs: int, gpus: float | None) -> None:
-        there = visible_gpus() if gpus or (gpus is None and jobs > 1) else []
-        if gpus and gpus > len(there):
+        visible = visible_gpus() if gpus or (gpus is None and jobs > 1) else []
+        if gpus and gpus > len(visible):
             raise LauncherError(
-                f"sweep.resources.gpus is {gpus:g}, and this machine shows {len(there)}: lower it, leave it out, "
+                f"sweep.resources.gpus is {gpus:g}, and this machine shows {len(visible)}: lower it, leave it out, "
                 "or check `nvidia-smi` and CUDA_VISIBLE_DEVICES"
             )
-        if gpus is None and 1 < jobs <= len(there):
+        if gpus is None and 1 < jobs <= len(visible):
             gpus = 1
-        self._gpus = None if gpus is None else Gpus(there, gpus)
+        self._gpus = None if gpus is None else Gpus(visible, gpus)
         self.jobs: int | None = jobs if not gpus or self._gpus is None else min(jobs, self._gpus.places)
 
     def __enter__(self) -> LocalLauncher:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def start(self, tasks: Sequence[Task]) -> list[LocalProcess | NotStarted]:
-        """Start a process each; one that the system refuses has ended already, and costs no other."""
+        """Start a process each; one that the system refuses counts as ended, and the others start."""
         started: list[LocalProcess | NotStarted] = []
         try:
             for task in tasks:
                 try:
                     started.append(LocalProcess(task, self._gpus))
-                except OSError as error:  # of its log, or of a machine that has no room for one more
+                except OSError as error:  # its log cannot be written, or there is no room for a process
                     started.append(NotStarted(error))
         except BaseException:
             for process in started:
@@ -116,14 +113,14 @@ class NotStarted:
         self._ending = Ending(None, f"its process could not be started: {where}{error.strerror or error}")
 
     def ended(self) -> Ending:
-        """Why."""
+        """Why it was not started."""
         return self._ending
 
     def interrupt(self, signal_number: int) -> None:
-        """There is nobody to tell."""
+        """Do nothing: there is no process."""
 
     def kill(self) -> None:
-        """There is nothing to stop."""
+        """Do nothing: there is no process."""
 
     def wait(self, seconds: float) -> None:
-        """It has ended."""
+        """Return at once."""

@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from centerloss_core.errors import ExpectedError
@@ -81,9 +80,7 @@ class RayLauncher:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._watcher is not None:
             self._watcher.close()
 
@@ -210,12 +207,12 @@ class RayPoint:
         self._about = About(**said)
         shared = yield host.settle.remote(self._task, self._signature)
         if shared:
-            yield host.begin.remote(child.told_variables())
+            yield host.begin.remote(child.passed_variables())
             return (yield from self._watch(None))
         mirror = Mirror(host, self._task)
         try:
             yield from mirror.push()
-            yield host.begin.remote(child.told_variables())
+            yield host.begin.remote(child.passed_variables())
             return (yield from self._watch(mirror))
         finally:
             mirror.close()

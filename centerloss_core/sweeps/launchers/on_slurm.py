@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from centerloss_core.config import Slurm
 from centerloss_core.devices import THREAD_VARIABLES, usable_cores
@@ -19,10 +18,10 @@ from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError, Tas
 from centerloss_core.sweeps.launchers.slurm_job import PointJob
 from centerloss_core.sweeps.launchers.slurm_submission import Cluster, LocalCluster, SlurmCluster
 
-# Slurm's MaxArraySize is 1001 unless somebody changed it, and bounds the index.
+# Slurm's MaxArraySize is 1001 by default, and bounds the index.
 _LARGEST_ARRAY = 1000
 _BETWEEN_LOOKS = 0.25  # seconds, at the notes
-# Seconds between two questions to Slurm. That a run has ended is told by its note; these are for jobs that were lost.
+# Seconds between two questions to Slurm. A run notes its end itself; these are for jobs that were lost.
 _FIRST_QUESTION, _IN_A_HURRY = 20.0, 3.0
 _LONGEST_DELAY = 60.0  # seconds that a file system may take to show what another machine wrote
 _LONGEST_KILL = 10.0  # seconds for all points together
@@ -33,17 +32,17 @@ _CANCELLED = Ending(None, "cancelled before it began")
 class SlurmLauncher:
     """Jobs of a Slurm cluster. All machines must see this Python and the sweep directory under the same path.
 
-    The jobs do not need the sweep's process: when that is killed they go on, also where `cluster` is local, and
-    `cl sweep --resume` has those that still run save and stop, and goes on with them in new jobs.
+    The jobs do not need the sweep's process: when that is killed they continue, also where `cluster` is local.
+    `cl sweep --resume` then has them save and stop, and resumes them in new jobs.
 
     Args:
-        slurm: what the cluster wants to know.
+        slurm: the options of the jobs.
         jobs: at a time. None: as Slurm likes; where `cluster` is local, as many as the cores allow.
         threads: of each point.
         gpus: of each point.
 
     Raises:
-        LauncherError: submitit or Slurm is not installed, or cannot give such GPUs.
+        LauncherError: submitit or Slurm is not installed, or cannot give so many GPUs.
     """
 
     def __init__(self, slurm: Slurm, jobs: int | None, threads: int = 1, gpus: float | None = None) -> None:
@@ -51,21 +50,21 @@ class SlurmLauncher:
             raise LauncherError(
                 f"Slurm gives whole GPUs, and sweep.resources.gpus is {gpus:g}: set it to 1 or leave it out"
             )
-        self._gpus: Gpus | None = None
-        self._cluster: Cluster
+        self.gpus: Gpus | None = None
+        self.cluster: Cluster
         self.jobs: int | None = None
         if slurm.cluster == "local":
-            self._cluster = LocalCluster(slurm)
+            self.cluster = LocalCluster(slurm)
             self.jobs = jobs or max(1, usable_cores() // threads)
             if gpus:
-                self._gpus = Gpus(visible_gpus(), gpus)
-                if not self._gpus.places:
+                self.gpus = Gpus(visible_gpus(), gpus)
+                if not self.gpus.places:
                     raise LauncherError(
                         f"sweep.resources.gpus is {gpus:g}, more than this machine shows: lower it, or leave it out"
                     )
-                self.jobs = min(self.jobs, self._gpus.places)
+                self.jobs = min(self.jobs, self.gpus.places)
         else:
-            self._cluster = SlurmCluster(slurm, jobs)
+            self.cluster = SlurmCluster(slurm, jobs)
         self._chained = jobs is not None and self.jobs is None
         self._points: list[SlurmPoint] = []
         self._notes: set[str] = set()
@@ -73,21 +72,15 @@ class SlurmLauncher:
         self._unneeded: list[str] = []
         self._next_look = self._next_question = 0.0
         self._hurry = False
-        self._last_kill: float | None = None
+        self._kill_deadline: float | None = None
 
     def __enter__(self) -> SlurmLauncher:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._next_look = 0.0
-        left = [point for point in self._points if point.ended() is None]
-        if left:
-            for point in left:
-                point.give(slurm_notes.TERM)
-            self._cluster.cancel([point.job for point in left], only_waiting=False)
-        self._cluster.close()
+        self._stop([point for point in self._points if point.ended() is None])
+        self.cluster.close()
 
     def start(self, tasks: Sequence[Task]) -> list[SlurmPoint]:
         """Submit them, in as few arrays as Slurm allows; arrays wait for each other where `jobs` bounds them all."""
@@ -98,36 +91,40 @@ class SlurmLauncher:
                 after = in_hand[-1].job if in_hand and self._chained else None
                 started += self._submit(some, after)
         except BaseException:
-            for point in started:
-                point.give(slurm_notes.TERM)
-            self._cluster.cancel([point.job for point in started], only_waiting=False)
+            self._stop(started)
             raise
         if not self._points:
-            self._next_question = time.monotonic() + min(self._cluster.pause, _FIRST_QUESTION)
+            self._next_question = time.monotonic() + min(self.cluster.pause, _FIRST_QUESTION)
         self._points = [point for point in self._points if not point.is_over] + started
         return started
+
+    def _stop(self, points: Sequence[SlurmPoint]) -> None:
+        for point in points:
+            point.give(slurm_notes.TERM)
+        if points:
+            self.cluster.cancel([point.job for point in points], only_waiting=False)
 
     def _submit(self, tasks: Sequence[Task], after: str | None) -> list[SlurmPoint]:
         folder = slurm_notes.notes_folder(tasks[0].directory)
         folder.mkdir(parents=True, exist_ok=True)
         threads = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
         tickets = slurm_notes.new_tickets(folder, [task.name for task in tasks])
-        taken = [[] if self._gpus is None else self._gpus.take() for _ in tasks]
+        taken = [[] if self.gpus is None else self.gpus.take() for _ in tasks]
         jobs = [
             PointJob(
                 task.name,
                 str(task.directory),
                 task.threads,
                 ticket,
-                child.told_variables() | self._visible(task, gpus),
+                child.passed_variables() | self._visible(task, gpus),
                 threads,
             )
             for task, ticket, gpus in zip(tasks, tickets, taken, strict=True)
         ]
         try:
-            names = self._cluster.submit(jobs, tasks[0], after)
+            names = self.cluster.submit(jobs, tasks[0], after)
         except BaseException:
-            for ticket in tickets:  # of jobs that may have been taken, and whose names are not known
+            for ticket in tickets:  # Slurm may have accepted some of the jobs
                 slurm_notes.give_order(folder, ticket, slurm_notes.TERM)
             raise
         return [
@@ -136,34 +133,29 @@ class SlurmLauncher:
         ]
 
     def _visible(self, task: Task, given: Sequence[str]) -> dict[str, str]:
-        """What a job is told of GPUs: none that it did not ask for, also where the cluster does not hide them."""
-        if self._cluster.assigns_gpus:
+        """The GPUs that a job sees: none that it did not ask for, also where the cluster does not hide the others."""
+        if self.cluster.assigns_gpus:
             return {} if task.gpus else {"CUDA_VISIBLE_DEVICES": ""}
         return {"CUDA_VISIBLE_DEVICES": ",".join(given)} if given else {}
 
-    # ---- What points ask ---------------------------------------------------------------------------------------
-
-    @property
-    def grace(self) -> float:
-        """Seconds in which a job that has ended may yet be requeued, or its note yet appear."""
-        return self._cluster.grace
+    # ---- For its points ----------------------------------------------------------------------------------------
 
     def has_note(self, folder: Path, name: str) -> bool:
-        """Whether a note is there; looked for a few times a second, for all points at once."""
+        """Whether a note exists; the folder is read a few times a second, for all points at once."""
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _BETWEEN_LOOKS
             self._notes = slurm_notes.written(folder)
             if self._unneeded:
-                self._cluster.cancel(self._unneeded, only_waiting=True)
+                self.cluster.cancel(self._unneeded, only_waiting=True)
                 self._unneeded.clear()
         return name in self._notes
 
     def state(self, job: str) -> str | None:
-        """What Slurm said of a job; it is asked once a minute, for all jobs at once, and more often at an end."""
+        """The state of a job. Slurm is asked once a minute, for all jobs at once, and more often at the end."""
         now = time.monotonic()
         if now >= self._next_question:
-            self._states = self._cluster.ask([point.job for point in self._points if not point.is_over])
-            pause = self._cluster.pause
+            self._states = self.cluster.ask([point.job for point in self._points if not point.is_over])
+            pause = self.cluster.pause
             self._next_question = time.monotonic() + (min(pause, _IN_A_HURRY) if self._hurry else pause)
             self._hurry = False
         return self._states.get(job)
@@ -178,28 +170,12 @@ class SlurmLauncher:
         """Cancel a job if it has not started, together with others."""
         self._unneeded.append(job)
 
-    def cancel(self, job: str) -> None:
-        """Cancel a job now."""
-        self._cluster.cancel([job], only_waiting=False)
-
-    def log(self, directory: Path, job: str) -> Path:
-        """Where a job may have said why it failed."""
-        return self._cluster.log(directory, job)
-
-    def abandon(self, job: str) -> None:
-        """Give up a job that did not end."""
-        self._cluster.abandon([job])
-
-    def last_kill(self) -> float:
-        """When to give up what was killed: some seconds after the first was."""
-        if self._last_kill is None:
-            self._last_kill = time.monotonic() + _LONGEST_KILL
-        return self._last_kill
-
-    def give_back(self, gpus: Sequence[str]) -> None:
-        """Note that a point has ended."""
-        if self._gpus is not None:
-            self._gpus.give_back(gpus)
+    @property
+    def kill_deadline(self) -> float:
+        """When to give up jobs that were killed: some seconds after the first of them."""
+        if self._kill_deadline is None:
+            self._kill_deadline = time.monotonic() + _LONGEST_KILL
+        return self._kill_deadline
 
 
 class SlurmPoint:
@@ -237,31 +213,31 @@ class SlurmPoint:
         return self._ending is not None
 
     def ended(self) -> Ending | None:
-        """As its job noted; else, where that was lost, as Slurm says."""
+        """As its job noted; else, where the job was lost, as Slurm reports."""
         if self._ending is None:
             self._ending = self._noted_end() or self._lost_end()
-            if self._ending is not None:
-                self._launcher.give_back(self._gpus)
+            if self._ending is not None and self._launcher.gpus is not None:
+                self._launcher.gpus.give_back(self._gpus)
         return self._ending
 
     def interrupt(self, signal_number: int) -> None:
-        """Order it to save and stop, which it hears within a second, and drop it from the queue if it is there."""
+        """Order it to save and stop, which it reads within a second, and take it out of the queue."""
         self._stop()
         self.give(slurm_notes.TERM)
         if self.place is None:
             self._launcher.drop(self.job)
 
     def kill(self) -> None:
-        """Order it to stop now, and cancel the job; one that is not seen to end within some seconds is given up."""
+        """Order it to stop now, and cancel the job; give it up if it has not ended within some seconds."""
         if self.ended() is not None:
             return
         self._stop()
         self.give(slurm_notes.KILL)
-        self._launcher.cancel(self.job)
-        while self.ended() is None and time.monotonic() < self._launcher.last_kill():
+        self._launcher.cluster.cancel([self.job], only_waiting=False)
+        while self.ended() is None and time.monotonic() < self._launcher.kill_deadline:
             time.sleep(_MOMENT)
         if self._ending is None:
-            self._launcher.abandon(self.job)
+            self._launcher.cluster.abandon([self.job])
             self._ending = Ending(None, "its job was cancelled, and its end was not seen")
 
     def wait(self, seconds: float) -> None:
@@ -290,7 +266,7 @@ class SlurmPoint:
             if self._stopped_since is None:
                 return None
             self._launcher.hurry()
-            # Where Slurm says nothing of a job that has not begun: it will find its order and not begin.
+            # Slurm does not know the job, and it has not begun: it would find its order and not begin.
             waited = state is None and self.place is None
             return _CANCELLED if waited and time.monotonic() > self._stopped_since + _LONGEST_DELAY else None
         self._launcher.hurry()
@@ -298,9 +274,11 @@ class SlurmPoint:
         over = time.monotonic() - self._over_since
         if self._stopped_since is not None and state == "CANCELLED" and self.place is None:
             return _CANCELLED
-        if over < self._launcher.grace or (over < _LONGEST_DELAY and holder(self._task.path) is not None):
+        if over < self._launcher.cluster.grace or (
+            over < _LONGEST_DELAY and holder(self._task.path) is not None
+        ):
             return None
-        return slurm_queue.ending_in(state, self._launcher.log(self._task.directory, self.job))
+        return slurm_queue.ending_in(state, self._launcher.cluster.log(self._task.directory, self.job))
 
     def _stop(self) -> None:
         if self._stopped_since is None:

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from centerloss_core.run_directory.lock import holder
+from centerloss_core.run_directory.names import log_path
 from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.sweeps.launchers import child
-from centerloss_core.sweeps.launchers.launcher import Task, log_path
+from centerloss_core.sweeps.launchers.launcher import Task
 from centerloss_core.sweeps.launchers.ray_paths import Stamp, inside, is_passed_on, stamp_of
 from centerloss_core.sweeps.launchers.ray_session import (
     STOPS,

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from centerloss_core.config import Slurm
 from centerloss_core.sweeps.launchers import slurm_queue
@@ -24,51 +24,68 @@ from centerloss_core.sweeps.launchers.launcher import LauncherError, Task
 from centerloss_core.sweeps.launchers.slurm_job import PointJob
 from centerloss_core.sweeps.launchers.slurm_notes import FOLDER
 
-_REQUEUES = 100  # for want of time. A run gets on each time, because it saves when it is told to stop
+_REQUEUES = 100  # at the time limit; a run saves each time, and so makes progress
 _TIME_TO_SAVE = 90  # seconds before the time limit
 _LONGEST_NAME = 64
 _OF_A_JOB, _OF_THE_CLUSTER = ("SLURM_", "SLURMD_", "SRUN_"), ("SLURM_CONF", "SLURM_CLUSTERS")
 _LAST_MOMENTS, _MOMENT = 5.0, 0.02  # seconds
 
 
-class Cluster(Protocol):
+class Cluster:
     """Takes jobs, tells their state and cancels them.
+
+    Args:
+        slurm: the options of the jobs.
+        kind: the beginning of the name of a folder for submitit's files. The rest is random: a job unpickles what lies
+            there under its number, Slurm follows a link where it logs, and anybody can have put such files into a
+            folder with a known name. On this machine the numbers of processes also come again after a restart.
 
     Attributes:
         grace: seconds in which a job that has ended may yet be requeued, or its note yet appear.
         pause: seconds between two questions for the states of jobs.
         assigns_gpus: whether it tells a job which GPUs it has.
+
+    Raises:
+        LauncherError: submitit is not installed.
     """
 
     grace: float
     pause: float
     assigns_gpus: bool
 
+    def __init__(self, slurm: Slurm, kind: str) -> None:
+        require_submitit()
+        self._slurm = slurm
+        self._folder = f"{kind}-{secrets.token_hex(4)}"
+
     def submit(self, jobs: Sequence[PointJob], task: Task, after: str | None) -> list[str]:
-        """Hand these over, all with the needs of `task`, and return their names; none starts before `after` ended."""
+        """Submit these, all with the needs of `task`; return their names. None starts before `after` ended."""
+        raise NotImplementedError
 
     def ask(self, jobs: Sequence[str]) -> dict[str, str]:
         """The states of jobs, in Slurm's words, as far as they are known."""
+        raise NotImplementedError
 
     def cancel(self, jobs: Sequence[str], *, only_waiting: bool) -> None:
         """Cancel jobs, or those of them that have not started."""
 
     def log(self, directory: Path, job: str) -> Path:
-        """What a job itself printed, which is nothing of interest unless it failed."""
+        """What a job itself printed; of interest only if it failed."""
+        return directory / FOLDER / self._folder / f"{job}_0_log.err"
 
     def abandon(self, jobs: Sequence[str]) -> None:
         """Give up jobs that did not end when they were told to."""
 
     def close(self) -> None:
-        """All have ended, or were given up."""
+        """All jobs have ended, or were given up."""
 
 
-class SlurmCluster:
-    """The real thing.
+class SlurmCluster(Cluster):
+    """Slurm itself.
 
     Args:
-        slurm: what it wants to know.
-        jobs: at a time; None: as Slurm likes.
+        slurm: the options of the jobs.
+        jobs: at a time; None: no limit.
 
     Raises:
         LauncherError: submitit or Slurm is not installed here.
@@ -79,21 +96,17 @@ class SlurmCluster:
     assigns_gpus = True
 
     def __init__(self, slurm: Slurm, jobs: int | None) -> None:
-        require_submitit()
+        super().__init__(slurm, "jobs")
         for command in ("sbatch", "srun"):
             if shutil.which(command) is None:
                 raise LauncherError(
                     f"there is no {command} on this machine: run this where Slurm is, "
                     "or set sweep.slurm.cluster to local to try it out here"
                 )
-        self._slurm = slurm
         self._jobs = jobs
-        # A job unpickles what lies there under its number, and Slurm follows a link where it logs. Whoever made the
-        # sweep's directory can have put a file for every number into a folder whose name is known.
-        self._folder = f"jobs-{secrets.token_hex(4)}"
 
     def submit(self, jobs: Sequence[PointJob], task: Task, after: str | None) -> list[str]:
-        """One array, or a plain job where there is but one."""
+        """Submit one array, or a plain job where there is but one."""
         from submitit import SlurmExecutor
 
         slurm = self._slurm
@@ -104,7 +117,7 @@ class SlurmCluster:
             "constraint": slurm.constraint,
             "gpus_per_node": int(task.gpus) if task.gpus else None,
             "mem": f"{math.ceil(task.memory * 1024)}M" if task.memory is not None else None,
-            # Of all elements of the array. What is over its time limit requeues itself, and ends only when it is done.
+            # Of the whole array. A job at its time limit requeues itself, and ends only when its run is done.
             "dependency": f"afterany:{after.partition('_')[0]}" if after is not None else None,
         }
         with _orderly(task.directory) as folder:
@@ -114,36 +127,27 @@ class SlurmCluster:
                 time=slurm.minutes,
                 signal_delay_s=_time_to_save(slurm.minutes),
                 cpus_per_task=task.threads,
-                # Newer versions of srun do not take this from the job.
-                srun_args=[f"--cpus-per-task={task.threads}"],
+                srun_args=[f"--cpus-per-task={task.threads}"],  # newer versions do not take it from the job
                 array_parallelism=self._jobs or len(jobs),
-                wckey=None,  # submitit would name itself, and a cluster that checks such keys refuse it
+                wckey=None,  # submitit would name itself, which a cluster that checks such keys refuses
                 additional_parameters={"requeue": True},
                 **{name: value for name, value in given.items() if value is not None},
             )
             return [str(job.job_id) for job in executor.submit_array(jobs)]
 
     def ask(self, jobs: Sequence[str]) -> dict[str, str]:
-        """By sacct or squeue."""
+        """Ask sacct or squeue."""
         return slurm_queue.ask(jobs)
 
     def cancel(self, jobs: Sequence[str], *, only_waiting: bool) -> None:
-        """By scancel."""
+        """Call scancel."""
         slurm_queue.cancel(jobs, only_waiting=only_waiting)
 
-    def log(self, directory: Path, job: str) -> Path:
-        """In the folder of this sweep's process."""
-        return directory / FOLDER / self._folder / f"{job}_0_log.err"
 
-    def abandon(self, jobs: Sequence[str]) -> None:
-        """They are cancelled, and Slurm sees to it."""
-
-    def close(self) -> None:
-        """Nothing is left to do."""
-
-
-class LocalCluster:
+class LocalCluster(Cluster):
     """Processes of this machine, one beside each run, which keep the time limit and requeue it as Slurm would.
+
+    They are not cancelled: each reads its order, and a signal of submitit's would kill it before its run has saved.
 
     Raises:
         LauncherError: submitit is not installed.
@@ -154,11 +158,8 @@ class LocalCluster:
     assigns_gpus = False
 
     def __init__(self, slurm: Slurm) -> None:
-        require_submitit()
-        self._slurm = slurm
+        super().__init__(slurm, "local")
         self._known: dict[str, Any] = {}
-        # A job is called by its process's number here, and after a restart of the machine that may come again.
-        self._folder = f"local-{secrets.token_hex(4)}"
 
     def submit(self, jobs: Sequence[PointJob], task: Task, after: str | None) -> list[str]:
         """Start a process each."""
@@ -166,7 +167,7 @@ class LocalCluster:
 
         with _orderly(task.directory) as folder:
             executor = LocalExecutor(folder / self._folder, max_num_timeout=_REQUEUES, python=_python())
-            # No GPUs are asked for: submitit would give the same ones to all, so the launcher hands them out.
+            # Without GPUs: submitit would give the same ones to all jobs, so the launcher hands them out.
             executor.update_parameters(
                 timeout_min=self._slurm.minutes, signal_delay_s=_time_to_save(self._slurm.minutes)
             )
@@ -175,15 +176,8 @@ class LocalCluster:
         return list(new)
 
     def ask(self, jobs: Sequence[str]) -> dict[str, str]:
-        """Whether the process lives."""
+        """Look whether the process lives."""
         return {job: slurm_queue.GONE if self._known[job].done() else "RUNNING" for job in jobs}
-
-    def cancel(self, jobs: Sequence[str], *, only_waiting: bool) -> None:
-        """Each reads its order, and a signal of submitit's would kill it before its run has saved."""
-
-    def log(self, directory: Path, job: str) -> Path:
-        """In the folder of this sweep's process."""
-        return directory / FOLDER / self._folder / f"{job}_0_log.err"
 
     def abandon(self, jobs: Sequence[str]) -> None:
         """Kill the process beside the run, whose order stands."""
@@ -216,16 +210,16 @@ def require_submitit() -> None:
 def _orderly(directory: Path) -> Iterator[Path]:
     """Submit in this block, with submitit's files in the folder that it yields.
 
-    Ctrl-C and a closed terminal wait until it is over, so that every job that was taken is known. The processes
-    that it starts do not hear of them at all: the sweep does, and tells them.
+    Ctrl-C and a closed terminal take effect after it, so that every accepted job is known. They do not reach the
+    processes that it starts: the sweep passes them on.
 
     Raises:
-        LauncherError: the jobs were refused.
+        LauncherError: Slurm refused the jobs.
     """
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     folder = directory / FOLDER
-    # Slurm and submitit would put numbers in the place of some, and a line break would end a line of the script.
+    # Slurm and submitit replace "%" and "\\", and a line break would end a line of the script.
     if re.search(r"[\x00-\x1f\x7f%\\]", str(directory)):
         raise LauncherError(
             f"the path of a sweep under Slurm must have no %, \\ or line break in it; received {str(directory)!r}"
@@ -246,10 +240,10 @@ def _orderly(directory: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _environment_of_a_job() -> Iterator[None]:
-    """Let what is started in this block inherit an environment that is fit for a job."""
-    # Of the job that the sweep itself may run in: it must not decide on the memory and cores of others.
+    """Start processes in this block with an environment that is fit for a job."""
+    # Of the job that the sweep itself may run in, whose memory and cores are not those of its points.
     own = [name for name in os.environ if name.startswith(_OF_A_JOB) and name not in _OF_THE_CLUSTER]
-    # What lies in the user's folder must not be imported.
+    # Nothing in the user's folder may be imported.
     earlier = {name: os.environ.pop(name, None) for name in [*own, "PYTHONSAFEPATH"]}
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
