@@ -1,6 +1,6 @@
 """How a figure is written, on a terminal and on a page. Importing this loads nothing that takes time.
 
-Summaries can be edited by hand: whatever is missing or is no number becomes a dash.
+Files can be edited by hand: a value that is missing or is not a number becomes a dash.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 
 _LARGEST, _SMALLEST = 1e39, 1e-46  # just beyond float32
-_LARGEST_SEED = 2**64  # longer integers are no settings of a run, and would fill a line
+_DIGITS = {"softmax_loss": ".4f"}
+_LARGEST_SEED = 2**64  # longer integers are not settings of a run, and would fill a line
 
 
 def finite(value: object) -> float | None:
@@ -16,15 +17,15 @@ def finite(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return value if math.isfinite(value) else None  # as it was written: 1 stays 1
-    except OverflowError:  # JSON's integers have no end
+        return value if math.isfinite(value) else None  # 1 stays 1, not 1.0
+    except OverflowError:  # integers in JSON have any length
         return None
 
 
 def on_axis(value: object) -> float:
     """The number as a place on an axis; NaN, a gap, for anything else.
 
-    Runs compute in float32: what is beyond it is no figure of theirs, and axes that reach to 1e308 overflow.
+    Runs compute in float32, so larger values are not theirs, and axes that reach to 1e308 overflow.
     """
     place = finite(value)
     if place is None or abs(place) > _LARGEST:
@@ -33,13 +34,13 @@ def on_axis(value: object) -> float:
 
 
 def percent(fraction: object) -> str:
-    """`99.05 %`, or a dash for what is not known."""
+    """`99.05 %`, or a dash where it is not known."""
     share = finite(fraction)
     return "–" if share is None else f"{100 * share:.2f} %"
 
 
 def number(value: object, digits: str = ".3g") -> str:
-    """A figure with so many digits, or a dash. Zeros at the end are digits too: 0.600 beside 0.599."""
+    """A figure with so many digits, or a dash. Zeros at the end count: 0.600 beside 0.599."""
     figure = finite(value)
     if figure is None:
         return "–"
@@ -48,8 +49,14 @@ def number(value: object, digits: str = ".3g") -> str:
     return format(figure, digits)
 
 
+def figure_in_words(name: str, value: object) -> str:
+    """A figure of a step with its name: `softmax loss 2.2988`, `accuracy 10.33 %`."""
+    written = percent(value) if name.endswith("accuracy") else number(value, _DIGITS.get(name, ".4g"))
+    return f"{name.replace('_', ' ')} {written}"
+
+
 def exact(value: object) -> str:
-    """A λ, α or seed, whole: two that differ are never written alike; a dash for what is not known."""
+    """A λ, α or seed in full, so that two different ones never look alike; a dash where it is not known."""
     figure = finite(value)
     if figure is None:
         return "–"

@@ -1,7 +1,7 @@
 """The options that several commands share, each defined once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,3 +56,8 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the resolved config and what would start; start nothing.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+
+
+def given_options(**options: Any) -> dict[str, Any]:
+    """Return those that are not None."""
+    return {name: value for name, value in options.items() if value is not None}

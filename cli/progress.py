@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from centerloss_core.formatting import duration, exact, percent
+from centerloss_core.formatting import duration, exact, figure_in_words
 
 from .streams import plain, say
 
@@ -16,23 +15,23 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
 
-    from centerloss_core.config import Config
+    from centerloss_core.metrics.directory import Step
     from centerloss_core.metrics.directory import Step
     from centerloss_core.training.progress import Progress
+    from centerloss_core.training.start import Start
 
 _PLAIN_LINES_PER_RUN = 10
+_NOT_SHOWN = ("center_shift",)  # a line has no room for all figures
 
 
 @contextmanager
-def training_progress(
-    config: Config, path: Path, *, resumed_after: int | None = None
-) -> Iterator[Callable[[Progress], None]]:
+def training_progress(start: Start) -> Iterator[Callable[[Progress], None]]:
     """Show one run: its settings first, then where it stands."""
-    loss = config.loss
+    config, loss = start.config, start.config.loss
     say(
         f"λ = {exact(loss.lambda_)} ({loss.reduction}; λ_eq = {config.lambda_eq:g}), α = {exact(loss.alpha)}, "
-        f"seed {config.train.seed} → {path}"
-        + ("" if resumed_after is None else f", resumed after step {resumed_after}")
+        f"seed {config.train.seed} → {start.path}"
+        + ("" if start.resumed_after is None else f", resumed after step {start.resumed_after}")
     )
     if not sys.stdout.isatty():
         yield _plain_lines()
@@ -93,9 +92,7 @@ def _plain_lines() -> Callable[[Progress], None]:
 
 def _training_line(progress: Progress) -> str:
     figures = "  ".join(
-        f"{name.replace('_', ' ')} {percent(value) if name == 'accuracy' else format(value, '.4g')}"
-        for name, value in progress.figures.items()
-        if name != "center_shift"
+        figure_in_words(name, value) for name, value in progress.figures.items() if name not in _NOT_SHOWN
     )
     return (
         f"epoch {progress.epoch:.2f}  step {progress.step}/{progress.total_steps}  {figures}  "

@@ -1,11 +1,23 @@
 """`cl train`: one run."""
 
 from contextlib import nullcontext
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from .options import Alpha, ConfigFile, Device, DryRun, Lambda, Quiet, Resume, RunDir, Seed, Settings
+from .options import (
+    Alpha,
+    ConfigFile,
+    Device,
+    DryRun,
+    Lambda,
+    Quiet,
+    Resume,
+    RunDir,
+    Seed,
+    Settings,
+    given_options,
+)
 
 
 def train(
@@ -26,9 +38,7 @@ def train(
     from centerloss_core.devices.imports import unused_imports_skipped
     from centerloss_core.interrupts import stop_with_parent
     from centerloss_core.run_directory.directories import refuse_existing
-    from centerloss_core.run_directory.manifest import is_completed
-    from centerloss_core.run_directory.names import last_saved_step
-    from centerloss_core.run_directory.resume_check import begun_config, refuse_another_config
+    from centerloss_core.training.start import Start, prepare_resume
 
     from . import places
     from .progress import training_progress
@@ -36,42 +46,28 @@ def train(
     from .streams import warn
 
     stop_with_parent()
-    given: dict[str, Any] = {
-        "lambda_": places.one_value("lambda", lambda_),
-        "alpha": places.one_value("alpha", alpha),
-        "seed": places.one_value("seed", seed),
-        "device": device,
-        "settings": settings,
-    }
-    given = {key: value for key, value in given.items() if value is not None}
-    resumed_after = None
+    given = given_options(
+        lambda_=places.one_value("lambda", lambda_),
+        alpha=places.one_value("alpha", alpha),
+        seed=places.one_value("seed", seed),
+        device=device,
+        settings=settings,
+    )
     if resume is not None:
         places.refuse_a_new_place(run_dir=run_dir, name=name, dry_run=dry_run)
-        path, resolved = resume, begun_config(resume)
-        if config is not None or given:
-            asked = load_config(config or resume / "config.yaml", **given, may_be_a_pipe=config is not None)
-            refuse_another_config(resume, resolved, asked)
-        if is_completed(resume):
-            if not quiet:
-                show_completed(resume)
-            return
-        resumed_after = last_saved_step(resume)
+        start = prepare_resume(resume, config, **given)
     else:
         config = places.required(config)
         resolved = load_config(config, **given, may_be_a_pipe=True)
-        path = places.run_directory(config, resolved, run_dir=run_dir, name=name)
+        start = Start(places.run_directory(config, resolved, run_dir=run_dir, name=name), resolved)
     if dry_run:
-        refuse_existing(path)
-        show_plan([(path, resolved)])
-        return
-    progress = nullcontext() if quiet else training_progress(resolved, path, resumed_after=resumed_after)
-    with progress as show, unused_imports_skipped():
-        from centerloss_core.training import run as training
-
-        hear = None if quiet else warn
-        if resume is not None:
-            result = training.resume(path, show=show, warn=hear)
-        else:
-            result = training.train(resolved, path, show=show, warn=hear)
-    if not quiet:
-        show_result(result.path, result.metrics)
+        refuse_existing(start.path)
+        show_plan([(start.path, start.config)])
+    elif start.is_completed:
+        if not quiet:
+            show_completed(start.path)
+    else:
+        with nullcontext() if quiet else training_progress(start) as show, unused_imports_skipped():
+            result = start.train(show=show, warn=None if quiet else warn)
+        if not quiet:
+            show_result(result.path, result.metrics)

@@ -210,7 +210,7 @@ def test_a_job_that_dies_is_not_waited_for(task: Task, monkeypatch: pytest.Monke
         ending = point.ended()
     assert ending is not None
     assert ending.code is None
-    assert str(ending.reason).startswith("its job ended without a word, see ")
+    assert str(ending.reason).startswith("its job ended without a message, see ")
     assert Path(str(ending.reason).partition("see ")[2]).read_text() == "no such disk\n"
 
 

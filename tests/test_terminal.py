@@ -40,6 +40,7 @@ import rich.live
 from centerloss_core.training.interval_log import Progress
 from centerloss_core.config import load_config
 from centerloss_core.devices import chatter_to
+from centerloss_core.training.start import Start
 from cli.progress import training_progress
 from cli.streams import warn
 
@@ -47,7 +48,7 @@ made = []
 drawn = rich.live.Live
 rich.live.Live = lambda **how: made.append(drawn(**how)) or made[0]
 config = load_config(Path({str(QUICKSTART)!r}))
-with training_progress(config, Path("run")) as show:
+with training_progress(Start(Path("run"), config)) as show:
     with open("log.txt", "wb") as log, chatter_to(log):
         show(Progress(
             epoch=1.0, step=80, total_steps=80, softmax_loss=2.2988, center_loss=0.00128, accuracy=0.1033,
@@ -236,10 +237,11 @@ import os
 from pathlib import Path
 
 from centerloss_core.config import load_config
+from centerloss_core.training.start import Start
 from cli.progress import training_progress
 
 try:
-    with training_progress(load_config(Path({str(QUICKSTART)!r})), Path("run")):
+    with training_progress(Start(Path("run"), load_config(Path({str(QUICKSTART)!r})))):
         try:
             os.read(0, 1)
         except OSError:

@@ -1,4 +1,4 @@
-"""Points on a Ray cluster, or on a Ray instance of our own: an actor each, which starts the same process as ever."""
+"""Points on a Ray cluster, or on a Ray instance of our own: an actor each, which starts the point's process."""
 
 from __future__ import annotations
 
@@ -20,25 +20,23 @@ from centerloss_core.sweeps.launchers.ray_watcher import GONE, Life, Watcher
 from centerloss_core.sweeps.launchers.ray_worker import About, PointHost, version_in_words
 
 _GIB = 2**30
-_POLL_SECONDS = 1.0  # how long the actor waits before it says that the process runs yet
+_POLL_SECONDS = 1.0  # that the actor waits for the end of the process before it answers
 _BETWEEN_PULLS = 2.0  # seconds
 _LAST_PULLS = 5
-_LONGEST_KILL = 5.0  # seconds, for all points together
-_BEYOND = 2  # at least so many points wait, so that a node which joins, or an autoscaler, has something to do
+_LONGEST_KILL = 5.0  # seconds for all points together
+_BEYOND = 2  # points that wait at least, so that a node which joins, or an autoscaler, finds work
 _THREADS_OF_ACTOR = 3  # one waits for the process; a stop and a file get past it
 
 
 class RayLauncher:
-    """Actors of Ray.
+    """Actors of Ray; each reserves what its point takes, starts the point's process and watches it.
 
-    Each reserves what its point takes, starts the point's process and watches it. It is an actor and no plain task,
-    because a task cannot be spoken to while it runs: a request to stop, or for a file, would have to wait for its end.
-    Ray restarts none of them: a point whose node is lost is launched again by the sweep, which counts that, and goes on
+    Ray restarts none of them. The sweep launches a point whose node is lost again, and counts that; the point resumes
     from its newest checkpoint.
 
     Args:
         address: "auto", host:port or ray://host:port of a cluster; None or "local": an instance of our own.
-        jobs: points in hand at a time; None: as many as there is room for, and on a cluster as many again, which wait.
+        jobs: points at a time; None: as many as there is room for, and on a cluster as many again, which wait.
         needs: what a point takes, see `what_it_takes`.
 
     Raises:
@@ -57,7 +55,7 @@ class RayLauncher:
 
     @property
     def jobs(self) -> int | None:
-        """How many points may be in hand now."""
+        """How many points may be started or waiting now."""
         if self._asked is not None:
             return self._asked
         if self._watcher is None:
@@ -69,7 +67,7 @@ class RayLauncher:
         """Join the cluster, or start an instance of our own.
 
         Raises:
-            LauncherError: no cluster answers at that address, or it has no node that is large enough.
+            LauncherError: no cluster answers at that address, or no node of it is large enough.
         """
         self._watcher = Watcher(RaySession(self._address, int(self.needs["CPU"])))
         try:
@@ -88,22 +86,22 @@ class RayLauncher:
         """Ask Ray for an actor each; they wait there for their resources.
 
         Raises:
-            LauncherError: the cluster went away.
+            LauncherError: the cluster is gone.
         """
-        assert self._watcher is not None
-        self._watcher.check()
         watcher = self._watcher
+        assert watcher is not None
+        watcher.check()
         return [RayPoint(task, watcher, self) for task in tasks]
 
     def seconds_to_kill(self) -> float:
-        """How long a point may yet take to be killed; a cluster that is gone holds up the end only once."""
+        """How long to wait for a point that is killed; a cluster that is gone costs this time once."""
         if self._kill_before is None:
             self._kill_before = time.monotonic() + _LONGEST_KILL
         return max(0.0, self._kill_before - time.monotonic())
 
     @cached_property
     def version(self) -> str:
-        """Of this program, which all nodes must have."""
+        """The version of this program, which all nodes must have."""
         return version_in_words()
 
     @property
@@ -140,22 +138,22 @@ class RayPoint:
         return " ".join(words) or "here"
 
     def ended(self) -> Ending | None:
-        """How it ended, once all that it wrote is here.
+        """How it ended, once all its files are here.
 
         Raises:
-            LauncherError: the cluster went away.
+            LauncherError: the cluster is gone.
         """
         if not self._over.is_set():
             self._watcher.check()
         return self._ending
 
     def interrupt(self, signal_number: int) -> None:
-        """Pass the signal on to its process; without one it never starts."""
+        """Pass the signal on to its process; a point without a process never starts."""
         self._signal = signal_number
         self._watcher.submit(self._pass_on)
 
     def kill(self) -> None:
-        """SIGKILL; a cluster that does not answer within seconds is left to itself."""
+        """Send SIGKILL; give up on a cluster that does not answer within seconds."""
         if not self._over.is_set():
             self.interrupt(signal.SIGKILL)
             if not self._over.wait(self._launcher.seconds_to_kill()):
@@ -170,12 +168,12 @@ class RayPoint:
     # ---- Ray's thread -----------------------------------------------------------------------------------------
 
     def life(self) -> Life:
-        """From the first call to the ending; see `ray_watcher`."""
+        """All its calls, from the first to the ending; see `ray_watcher`."""
         import ray
 
         try:
             return (yield from self._live())
-        except ray.exceptions.RayTaskError as error:  # raised by our own lines, there
+        except ray.exceptions.RayTaskError as error:  # raised by our own code on the node
             return Ending(None, _last_line(error))
         except ray.exceptions.RayError as error:
             return self._what_happened(error)
@@ -183,7 +181,7 @@ class RayPoint:
             return Ending(None, str(error))
 
     def settled(self, ending: Ending) -> None:
-        """Let go of the actor."""
+        """Remove the actor, and keep the ending."""
         import ray
 
         if self._actor is not None:
@@ -196,7 +194,7 @@ class RayPoint:
         if self._signal is not None:
             return _stopped()
         self._actor = host = self._new_actor()
-        said = yield host.introduce.remote()  # of another version it may have other words
+        said = yield host.introduce.remote()
         if not self._launcher.alone and said.get("version") != self._launcher.version:
             return Ending(
                 None,
@@ -256,11 +254,11 @@ class RayPoint:
         if self._about is None:
             self._drop(_stopped())
         else:
-            with contextlib.suppress(Exception):  # a lost actor shows in the call that is waited for
+            with contextlib.suppress(Exception):  # the call that is waited for reports a lost actor
                 self._actor.interrupt.remote(self._signal)
 
     def _drop(self, ending: Ending) -> None:
-        """Kill the actor, and wait for it no more."""
+        """Kill the actor, and stop waiting for it."""
         if not self._over.is_set():
             self._watcher.abandon(self)
             self.settled(ending)
@@ -276,7 +274,7 @@ class RayPoint:
         if about is None and "ModuleNotFoundError" in str(error):
             words = f"a node of the Ray cluster cannot import centerloss: {_last_line(error)}"
             return Ending(None, words, for_all=True)
-        if isinstance(error, ray.exceptions.OutOfMemoryError):  # anywhere else it would take as much
+        if isinstance(error, ray.exceptions.OutOfMemoryError):  # it would happen on any node
             return Ending(
                 None,
                 "Ray stopped it, because its node ran out of memory: say how much a point takes with "
@@ -288,10 +286,10 @@ class RayPoint:
 
 
 def signature(directory: Path) -> bytes:
-    """What the process of this sweep wrote into its lock: a worker that finds the same has the same file system."""
+    """What this sweep wrote into its lock: a worker that finds the same there has the same file system."""
     try:
         return (directory / "lock").read_bytes()
-    except OSError:  # then no worker has the same, and its files are brought here
+    except OSError:  # then files are passed to and from every worker
         return b""
 
 
@@ -300,7 +298,7 @@ def _stopped() -> Ending:
 
 
 def what_it_takes(threads: int, gpus: float | None, memory: float | None) -> dict[str, float]:
-    """What a point takes, by Ray's names; `memory` is in GiB here and in bytes there."""
+    """What a point takes, by Ray's names; `memory` is in GiB, and in bytes for Ray."""
     needs: dict[str, float] = {"CPU": threads}
     if gpus:
         needs["GPU"] = gpus
@@ -310,7 +308,7 @@ def what_it_takes(threads: int, gpus: float | None, memory: float | None) -> dic
 
 
 def _room(has: Mapping[str, float], needs: Mapping[str, float]) -> int:
-    """How many points fit on a node, when nobody else is there."""
+    """How many points fit on an empty node."""
     return int(min((has.get(name, 0.0) + 1e-6) // amount for name, amount in needs.items()))
 
 

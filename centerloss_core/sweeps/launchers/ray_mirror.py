@@ -26,7 +26,7 @@ from centerloss_core.run_directory.lock import DirectoryLock
 from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.sweeps.launchers.launcher import Task
 from centerloss_core.sweeps.launchers.ray_paths import Stamp, checked, is_passed_on
-from centerloss_core.sweeps.launchers.ray_worker import PIECE, SCRATCH, digest_before
+from centerloss_core.sweeps.launchers.ray_worker import PIECE, SCRATCH
 
 Calls = Generator[Any, Any, None]
 _LONGEST_LINE = 64 * 2**10  # bytes
@@ -35,7 +35,7 @@ _PARTS = ("checkpoints", "features", "plots")
 
 
 class _ChangedMeanwhileError(Exception):
-    """The worker has another file under this name by now; the next look finds it."""
+    """The file has changed since it was listed; the next pull brings it."""
 
 
 class Mirror:
@@ -52,6 +52,7 @@ class Mirror:
         self._same: dict[str, Stamp] = {}  # the worker's files that are here already
         self._printed = 0  # bytes of what the process printed that are here
         self._unfinished = b""  # the last of them, of a line that is being written
+        self._log_name = f"logs/{task.name}.log"
         self._lock = DirectoryLock(task.path) if task.path.is_dir() else None
 
     def close(self) -> None:
@@ -62,10 +63,8 @@ class Mirror:
         if self._lock is not None:
             self._lock.release()
 
-    # ---- There ------------------------------------------------------------------------------------------------
-
     def push(self) -> Calls:
-        """Give the worker what it needs to begin, or to go on."""
+        """Send the worker what it needs to begin or resume the run."""
         directory, name = self._task.directory, self._task.name
         yield from self._push(self._task.config.relative_to(directory).as_posix())
         for path in sorted(self._task.path.rglob("*")):
@@ -82,18 +81,16 @@ class Mirror:
                 offset += len(piece)
         return stamp
 
-    # ---- Back -------------------------------------------------------------------------------------------------
-
     def pull(self) -> Generator[Any, Any, bool]:
         """Bring what is new.
 
         Returns:
-            Whether all is here that the worker had when it was asked.
+            Whether all files are here that the worker has listed.
 
         Raises:
             LauncherError: the worker named a file that is not its point's.
-            ReplacedError: the run directory here is another one by now.
-            OSError: it cannot be written here.
+            ReplacedError: the run directory was replaced here.
+            OSError: a file cannot be written.
         """
         if self._lock is not None:
             self._lock.refuse_if_replaced()
@@ -105,22 +102,19 @@ class Mirror:
         whole = True
         if not self._task.path.exists() and manifest in found:
             whole = yield from self._tried(self._make(found))
-        grown = [name for name in found if _only_grows(name, self._task.name)]
-        folders = self._checkpoints(found)
-        rest = [
+        begun = self._task.path.exists()  # a run that has not begun leaves its log alone
+        folders = self._checkpoints(found) if begun else {}
+        in_folders = {name for names in folders.values() for name in names}
+        files = [
             name
             for name in found
-            if name not in grown and name != manifest and not any(name in files for files in folders.values())
+            if name not in in_folders and name != manifest and (begun or name == self._log_name)
         ]
-        if not self._task.path.exists():  # all that a run which has not begun may leave is its log
-            grown, folders, rest = [name for name in grown if name.startswith("logs/")], {}, []
-        for name in grown:
+        # Rows come first, for a checkpoint counts them.
+        for name in sorted(files, key=self._only_grows, reverse=True):
             if self._same.get(name) != found[name]:
-                grow = self._grow_log if name.startswith("logs/") else self._grow
-                whole = (yield from self._tried(grow(name, found[name]))) and whole
-        for name in rest:
-            if self._same.get(name) != found[name]:
-                whole = (yield from self._tried(self._replace(name, found[name]))) and whole
+                bring = self._append_log if name == self._log_name else self._replace
+                whole = (yield from self._tried(bring(name, found[name]))) and whole
         whole = (yield from self._pull_checkpoints(folders, found)) and whole
         if whole and manifest in found and self._same.get(manifest) != found[manifest]:
             whole = yield from self._tried(self._replace(manifest, found[manifest]))
@@ -134,13 +128,13 @@ class Mirror:
         return True
 
     def _make(self, found: Mapping[str, Stamp]) -> Calls:
-        """Make the run directory: with what a run cannot be without, or not at all."""
+        """Make the run directory, whole or not at all."""
         with atomic_directory(self._task.path) as folder:
             for part in _PARTS:
                 (folder / part).mkdir()
             for name in (MANIFEST, "config.yaml"):
                 with new_file(folder / name) as file:
-                    yield from self._fetch(self._in_run(name), found, file)
+                    yield from self._fetch(self._in_run(name), found.get(self._in_run(name)), file)
             lock = DirectoryLock(folder)
         self._lock = lock.moved_to(self._task.path)
         self._same |= {self._in_run(name): found[self._in_run(name)] for name in (MANIFEST, "config.yaml")}
@@ -149,33 +143,13 @@ class Mirror:
         path = checked(name, self._task.name, self._task.directory)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
-            yield from self._fetch(name, {name: stamp}, file)
+            yield from self._fetch(name, stamp, file)
         self._same[name] = stamp
 
-    def _grow(self, name: str, stamp: Stamp) -> Calls:
-        """Append what is new, or take the file anew where it is not the one that is here, only longer."""
-        path = checked(name, self._task.name, self._task.directory)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        have = path.stat().st_size if path.exists() else 0
-        tail = None
-        if have:
-            with path.open("rb") as file:
-                tail = digest_before(file, have)
-        first = None
-        if have <= stamp[1]:
-            first = yield self._host.read.remote(name, have, None, tail)
-        if first is None:
-            with atomic_write(path) as file:
-                yield from self._append(name, 0, None, stamp[1], file)
-        else:
-            with os.fdopen(open_own_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
-                yield from self._append(name, have, first, stamp[1], file)
-        self._same[name] = stamp
-
-    def _grow_log(self, name: str, stamp: Stamp) -> Calls:
-        """Append what the process printed to what earlier ones did, line by line."""
+    def _append_log(self, name: str, stamp: Stamp) -> Calls:
+        """Append the output of the process to that of earlier ones, line by line."""
         while self._printed < stamp[1]:
-            piece = yield self._host.read.remote(name, self._printed, None, None)
+            piece = yield self._host.read.remote(name, self._printed, None)
             if not piece:
                 raise _ChangedMeanwhileError
             self._printed += len(piece)
@@ -187,7 +161,7 @@ class Mirror:
         self._same[name] = stamp
 
     def _log(self, text: bytes) -> None:
-        """Files have the names that they have here: the folder there will be gone when somebody reads of it."""
+        """Name files as they are here: the scratch folder there is gone when this is read."""
         if text:
             here = shlex.quote(str(self._task.directory)).encode(errors="surrogateescape")
             with os.fdopen(
@@ -195,29 +169,16 @@ class Mirror:
             ) as log:
                 log.write(_FOLDER_THERE.sub(lambda _: here, text))
 
-    def _append(self, name: str, offset: int, piece: bytes | None, end: int, file: IO[bytes]) -> Calls:
-        while offset < end:
-            if piece is None:
-                piece = yield self._host.read.remote(name, offset, None, None)
-            if not piece:
-                raise _ChangedMeanwhileError
-            piece = piece[: end - offset]  # what is longer than announced may be in the middle of a row
-            file.write(piece)
-            offset += len(piece)
-            piece = None
-
-    def _fetch(self, name: str, found: Mapping[str, Stamp], file: IO[bytes]) -> Calls:
-        if name not in found:
+    def _fetch(self, name: str, stamp: Stamp | None, file: IO[bytes]) -> Calls:
+        if stamp is None:
             raise _ChangedMeanwhileError
-        stamp, offset = found[name], 0
+        offset, unchanged = 0, None if self._only_grows(name) else stamp
         while offset < stamp[1]:
-            piece = yield self._host.read.remote(name, offset, stamp, None)
+            piece = yield self._host.read.remote(name, offset, unchanged)
             if not piece:
                 raise _ChangedMeanwhileError
-            file.write(piece)
+            file.write(piece[: stamp[1] - offset])  # beyond that may be half a row
             offset += len(piece)
-
-    # ---- Checkpoints ------------------------------------------------------------------------------------------
 
     def _checkpoints(self, found: Mapping[str, Stamp]) -> dict[str, list[str]]:
         """The folders in `checkpoints/`, oldest first, and the files of each."""
@@ -248,7 +209,7 @@ class Mirror:
             folder = stack.enter_context(atomic_directory(path))
             for name in names:
                 with new_file(folder / PurePosixPath(name).name) as file:
-                    yield from self._fetch(name, found, file)
+                    yield from self._fetch(name, found[name], file)
             if path.is_dir():  # a damaged one that was put aside there, and taken anew
                 remove_directory(path)
         self._same |= {name: found[name] for name in names}
@@ -256,7 +217,8 @@ class Mirror:
     def _in_run(self, name: str) -> str:
         return f"{self._task.name}/{name}"
 
-
-def _only_grows(name: str, point: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return parts[0] == "logs" or parts[1:] in (("metrics.jsonl",), ("log.txt",)) or parts[1] == "tensorboard"
+    def _only_grows(self, name: str) -> bool:
+        parts = PurePosixPath(name).parts
+        return (
+            parts[0] == "logs" or parts[1:] in (("metrics.jsonl",), ("log.txt",)) or parts[1] == "tensorboard"
+        )

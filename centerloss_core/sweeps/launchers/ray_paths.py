@@ -1,4 +1,4 @@
-"""Which files of a point pass between two machines, and where they may land. Neither side trusts the other's names."""
+"""Which files of a point pass between two machines, and where each belongs. Neither side trusts names of the other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def stamp_of(status: os.stat_result) -> Stamp:
 
 
 def is_passed_on(name: str, point: str) -> bool:
-    """Whether this file of a sweep belongs to the point, and to its run rather than to the process that trains it."""
+    """Whether this file of a sweep belongs to the point; locks and temporary files do not."""
     if name == f"logs/{point}.log":
         return True
     first, *rest = PurePosixPath(name).parts
@@ -42,7 +42,7 @@ def checked(name: str, point: str, directory: Path) -> Path:
     """Where a file that a worker named belongs here.
 
     Raises:
-        LauncherError: it is none of the point's.
+        LauncherError: it is not one of the point's.
     """
     path = inside(directory, name)
     if not is_passed_on(name, point):

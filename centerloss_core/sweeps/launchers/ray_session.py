@@ -1,4 +1,4 @@
-"""A connection to Ray: to a cluster that is there, or to an instance of our own that nobody else can reach."""
+"""A connection to Ray: to a cluster, or to an instance of our own that nobody else can reach."""
 
 from __future__ import annotations
 
@@ -27,38 +27,32 @@ _OLDEST = (2, 54)
 _LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS, _JOIN_SECONDS, _START_SECONDS = 5.0, 90.0, 90.0
 _TRIES = 2  # at joining a cluster
-_OBJECT_STORE = 200 * 2**20  # bytes; what passes through it are pieces of 4 MiB
+_OBJECT_STORE = 200 * 2**20  # bytes; it holds pieces of 4 MiB
 _LONGEST_FOLDER = 30  # characters; the path of a socket in it must not have more than 107
 _FOLDER = "clray-"
-# What our own instance of Ray does not hear, and so must be let through to the points that it starts.
+# Blocked in our own instance of Ray, and unblocked for the points that it starts.
 STOPS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 # Ray's own processes and every driver read these when `ray` is imported.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # We say ourselves which GPUs a point sees; with this Ray does not warn that it will leave that to us.
+    # The actor sets the GPUs that a point sees; this silences a warning about it.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # That a node was lost is said by the sweep, in a line; Ray would print a page, even without `log_to_driver`.
+    # The sweep reports a lost node in a line; Ray would print a page, even without `log_to_driver`.
     "RAY_DEDUP_LOGS": "1",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
 }
-# Ray ends the process of a driver, without a word to it, when the head has been away for so long. A sweep notices
-# earlier, and says more.
+# Ray ends the process of a driver, without a message, when the head has been away for so long. A sweep notices earlier.
 _PATIENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "3600"}
-# An instance of our own has it from us: what is left of one whose sweep was killed waits as long for its head.
+# An instance of our own inherits it: after its sweep was killed, its processes wait so long for the head.
 _NOT_TOO_PATIENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "120"}
-# Ray takes an address of the network for itself even when told 127.0.0.1, and then listens on all of them. Only where
-# "clusters" are off, as they are by default on Windows and macOS, does it stay on the loopback; in spite of its name
-# the switch works anywhere.
+# Ray listens on the network even when told 127.0.0.1. Only where "clusters" are off, as they are by default on Windows
+# and macOS, does it stay on the loopback; in spite of its name the switch works anywhere.
 _ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 
 
 def require_ray() -> None:
-    """Look whether Ray is installed, and new enough; nothing of it is imported for that.
-
-    Raises:
-        LauncherError: it is not.
-    """
+    """Raise LauncherError unless Ray is installed and new enough; nothing of it is imported."""
     try:
         found = importlib.util.find_spec("ray") is not None
     except (ImportError, ValueError):  # blocked
@@ -76,11 +70,7 @@ def require_ray() -> None:
 
 
 def knock(address: str) -> None:
-    """See whether anything listens there: Ray itself would try for half a minute.
-
-    Raises:
-        LauncherError: it is no address, or nothing does.
-    """
+    """Raise LauncherError unless something listens at this address: Ray itself would try for half a minute."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     host = host.strip("[]")
     if address.startswith("ray://") and not host:
@@ -96,10 +86,9 @@ def knock(address: str) -> None:
 
 
 def client_token(address: str) -> dict[str, str]:
-    """What makes Ray's client show the token that this user has.
+    """The variable that makes Ray's client send the token of this user.
 
-    Clusters of recent versions ask for one unless told otherwise, and drivers show it by themselves; the client does
-    so only when that is said, and without it waits in vain.
+    Recent clusters ask for one by default. Drivers send it by themselves; the client does so only with this.
     """
     if not address.startswith("ray://") or "RAY_AUTH_MODE" in os.environ:
         return {}
@@ -147,24 +136,24 @@ class RaySession:
 
     @property
     def patience(self) -> float:
-        """Seconds after which nothing more is to be expected."""
+        """Seconds to wait for an answer."""
         return _START_SECONDS if self._address is None else _JOIN_SECONDS
 
     def without_answer(self) -> str:
-        """What to say then."""
+        """The message for the case that none comes."""
         where = "on this machine" if self._address is None else f"at {self._address}"
         return f"Ray {where} did not answer within {self.patience:.0f} s: check --ray-address, and `ray status` there"
 
 
 def alive_nodes() -> list[dict[str, Any]]:
-    """The nodes that there are now, as Ray describes them."""
+    """The nodes that are alive, as Ray describes them."""
     import ray
 
     return [node for node in ray.nodes() if node.get("Alive")]
 
 
 def have_sigterm_back() -> None:
-    """Ray puts a handler before Python's that prints a page of stack and ends the process."""
+    """Put Python's handler back: Ray replaces it by one that prints a page and ends the process."""
     handler = signal.getsignal(signal.SIGTERM)
     if handler is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)
@@ -173,7 +162,7 @@ def have_sigterm_back() -> None:
 def _start_alone(cores: int, cleanup: contextlib.ExitStack) -> None:
     import ray
 
-    # Before anything is opened: an instance that others could reach must not come to life.
+    # Checked before anything is opened, so that no instance starts that others could reach.
     if ray.util.get_node_ip_address() != _LOOPBACK:
         raise LauncherError(
             f"Ray {ray.__version__} would listen on the network, not on {_LOOPBACK} alone: "
@@ -198,10 +187,10 @@ def _start_alone(cores: int, cleanup: contextlib.ExitStack) -> None:
 
 @contextlib.contextmanager
 def _out_of_reach() -> Iterator[None]:
-    """Let what this thread starts in this block, and what that starts, not hear what tells a sweep to stop.
+    """Block the signals that stop a sweep in all processes that this thread starts in this block.
 
-    A closed terminal signals a whole group of processes, and a service manager all that it knows. Without Ray no point
-    could be asked to save, or be heard when it has. Ray itself thinks of Ctrl-C alone.
+    A closed terminal or a service manager signals all processes of a sweep. Ray must survive that, so that the points
+    can save; Ray itself takes care of Ctrl-C alone.
     """
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
@@ -216,8 +205,7 @@ def _join(address: str) -> None:
             _init(address)
             return
         except Exception as error:
-            # The head starts a process for each client. Now and then, on a busy one, it gives up on that after half a
-            # minute, and at the next try has it in a second.
+            # A busy head sometimes gives up starting the process of a client, and has it at the next try.
             if not (tries_left and isinstance(error, ConnectionAbortedError)):
                 raise LauncherError(_unreachable(address, error)) from error
 
@@ -225,7 +213,7 @@ def _join(address: str) -> None:
 def _init(address: str, **how: Any) -> None:
     import ray
 
-    # For as long as this process is a driver: Ray advises about everything that goes through its client.
+    # Ray warns about everything that goes through its client.
     warnings.filterwarnings("ignore", module=r"ray(\.|$)")
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **how)
@@ -252,7 +240,7 @@ def _unreachable(address: str, error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """In a line: the first of what Ray says, and the last of a traceback from the other side."""
+    """The first line of Ray's message, and the last one of a traceback in it."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
@@ -277,7 +265,7 @@ def new_folder(prefix: str, cleanup: contextlib.ExitStack, place: str | None = N
     """Make a temporary folder, for as long as this process lives or until `cleanup` is closed."""
     folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=place))
     cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-    with contextlib.suppress(OSError):  # a file system without locks: nobody will take it for abandoned
+    with contextlib.suppress(OSError):  # on a file system without locks it never counts as abandoned
         cleanup.callback(DirectoryLock(folder).release)
     return folder
 
@@ -285,17 +273,17 @@ def new_folder(prefix: str, cleanup: contextlib.ExitStack, place: str | None = N
 def abandoned_folders(prefix: str, place: str | None = None) -> Iterator[Path]:
     """Such folders of this user whose process was killed.
 
-    Their locks tell, and not the numbers in their names: a container that shares the folder has numbers of its own.
+    Their locks tell that. The process numbers in their names do not: a container that shares the folder has its own.
     """
     for folder in Path(place or tempfile.gettempdir()).glob(f"{prefix}*"):
-        with contextlib.suppress(OSError):  # somebody else may clear up here
+        with contextlib.suppress(OSError):  # another process may remove it at the same moment
             if folder.lstat().st_uid == os.getuid() and (folder / LOCK).is_file() and holder(folder) is None:
                 yield folder
 
 
 @contextlib.contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set these, and put back what there was."""
+    """Set these variables, and restore the earlier ones at the end."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -309,7 +297,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 def node_environment() -> dict[str, str] | None:
-    """The variables that this node of Ray was started with, before Ray added its own; None where that is not known."""
+    """The variables that this node of Ray was started with, without those that Ray adds; None where not known."""
     try:
         raw = Path(f"/proc/{os.environ['RAY_RAYLET_PID']}/environ").read_bytes()
     except (OSError, KeyError):

@@ -1,7 +1,7 @@
-"""The one thread that talks to Ray: it waits for the answers to all outstanding calls at a time.
+"""The one thread that talks to Ray: it waits for the answers to all outstanding calls at once.
 
-What a point does is a generator: it yields a call, is sent the answer, and returns its ending. So a thousand points
-need no thousand threads, and the sweep's own thread never waits for a machine that does not answer.
+A point is a generator: it yields a call, is sent the answer, and returns its ending. So a thousand points need one
+thread, and the sweep's own thread never waits for a machine that does not answer.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Watcher:
     """Started with `open`; `begin` and `submit` may be called from any thread.
 
     Attributes:
-        error: why nothing can be done any more.
-        nodes: what the nodes that are there have, newest known.
+        error: why the cluster is of no more use.
+        nodes: the nodes that were alive at the last look, as Ray describes them.
     """
 
     def __init__(self, session: RaySession) -> None:
@@ -59,7 +59,7 @@ class Watcher:
         """Connect.
 
         Raises:
-            LauncherError: that failed, or nobody answers.
+            LauncherError: that failed, or Ray does not answer.
         """
         self._thread.start()
         deadline = time.monotonic() + self._session.patience
@@ -72,17 +72,17 @@ class Watcher:
             raise LauncherError(self._session.without_answer())
 
     def close(self) -> None:
-        """Disconnect; a cluster that does not answer is left to itself."""
+        """Disconnect; give up on a cluster that does not answer."""
         self._closing.set()
         if self._thread.ident is not None:
             self._thread.join(_LONGEST_SHUTDOWN)
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Have this done by the thread."""
+        """Have the thread do this."""
         self._work.put(work)
 
     def begin(self, point: Living) -> None:
-        """Have a point live."""
+        """Begin the calls of a point."""
         self.submit(lambda: self._advance(point, point.life(), next))
 
     def check(self) -> None:
@@ -91,7 +91,7 @@ class Watcher:
         if now - self._heard <= _LONGEST_SILENCE:
             self._silent_since = None
         elif self._silent_since is None:
-            # This process may have been stopped (Ctrl-Z), and its thread with it.
+            # Both threads may have been suspended (Ctrl-Z).
             self._silent_since = now
         elif self.error is None and now - self._silent_since > _SECOND_LOOK:
             self.error = LauncherError(GONE)
@@ -107,7 +107,7 @@ class Watcher:
                 self._watch()
         except LauncherError as error:
             self.error = error
-        except Exception as error:  # Ray's errors are many; after one here nothing can be asked of it
+        except Exception as error:  # after any error of Ray here the connection is of no use
             self.error = LauncherError(f"{GONE} ({type(error).__name__})")
         finally:
             self._ready.set()
@@ -160,7 +160,7 @@ class Watcher:
             point.settled(end.value)
 
     def abandon(self, point: Living) -> None:
-        """Stop waiting for a point's answers, and clear up what it has half done."""
+        """Stop waiting for a point's answers, and close its generator."""
         for call, (other, life) in list(self._calls.items()):
             if other is point:
                 del self._calls[call]

@@ -1,13 +1,12 @@
-"""What Ray runs for a point, on whichever node it chose: starts its process there and hands over its files.
+"""The actor that Ray runs for a point, on a node of its choice: it starts the point's process and hands over its files.
 
-It is an actor and no plain task, because a task cannot be spoken to: a request to stop, and files that are wanted on
-another machine, must get through while the point trains. The actor itself computes nothing.
+It is an actor and not a task, because a task takes no calls while it runs, and a request to stop or for a file cannot
+wait. The actor itself computes nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import signal
@@ -34,13 +33,10 @@ from centerloss_core.sweeps.launchers.ray_session import (
 )
 
 PIECE = 4 * 2**20  # bytes
-TAIL = (
-    64 * 2**10
-)  # bytes before the end of a file, by which one that grew is told from one that was rewritten
 _LONGEST_WAIT, _MOMENT = 60.0, 0.05  # seconds
 _BETWEEN_LOOKS = 0.25  # seconds
 SCRATCH = "centerloss-ray-"
-# Ray sets these in its workers, the first to the cores of the actor. A point must be given what a local one is given.
+# Ray sets these in its workers, the first to the cores of the actor. A point must have those of a local one.
 _OF_RAY = ("OMP_NUM_THREADS", "PYTHONBREAKPOINT", "SPT_NOENV")
 
 State = Literal["waiting", "running", "ended"]
@@ -48,7 +44,7 @@ State = Literal["waiting", "running", "ended"]
 
 @dataclass(frozen=True)
 class About:
-    """Where an actor found itself.
+    """Where an actor runs.
 
     Attributes:
         version: of this program, there.
@@ -83,10 +79,7 @@ class PointHost:
         self._starting = threading.Lock()
 
     def end_with_node(self) -> None:
-        """From now on, end when the node's own process does: Ray's workers outlive that, and their points with them.
-
-        The point notices in its turn, saves, and is out of the way where it goes on.
-        """
+        """From now on, end when the node's own process does, which Ray's workers outlive; the point then saves."""
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
     def introduce(self) -> dict[str, Any]:
@@ -96,7 +89,7 @@ class PointHost:
         self.end_with_node()
         context = ray.get_runtime_context()
         gpus = context.get_accelerator_ids().get("GPU", [])
-        # Said in any case: without GPUs reserved a point sees none, or it would compute on somebody else's.
+        # Also where none are reserved: the point must not compute on GPUs of others.
         self._variables["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
         return {
             "version": version_in_words(),
@@ -105,11 +98,11 @@ class PointHost:
         }
 
     def settle(self, task: Task, lock: bytes) -> bool:
-        """Find out whether this machine has the sweep's own directory; if not, make a folder to train in.
+        """Return whether this machine has the sweep's own directory; if not, make a folder to train in.
 
         Args:
             task: the point.
-            lock: what the driver wrote into the lock of the sweep, which nobody else can have.
+            lock: what the driver wrote into the lock of the sweep, which no other directory has.
         """
         self._task = task
         try:
@@ -125,10 +118,10 @@ class PointHost:
         return shared
 
     def begin(self, told: Mapping[str, str]) -> None:
-        """Start the process, as soon as nobody works in the run directory any more.
+        """Let `poll` start the process, as soon as no other process works in the run directory.
 
         Args:
-            told: variables of the driver. Where the data are is better known here.
+            told: variables of the driver. The data directory of this node goes before the driver's.
         """
         here = node_environment()
         for name in _OF_RAY:
@@ -145,7 +138,7 @@ class PointHost:
         self._deadline = time.monotonic() + _LONGEST_WAIT
 
     def poll(self, seconds: float) -> tuple[State, int | None]:
-        """Its exit code, when it has ended or after this time."""
+        """Wait so long for the process; return its state, and its exit code once it has ended."""
         end = time.monotonic() + seconds
         while self._process is None:
             if not self._try_to_start():
@@ -162,20 +155,20 @@ class PointHost:
         return "ended", code
 
     def _try_to_start(self) -> bool:
-        """Start unless somebody still works there; False: it never will."""
+        """Start unless another process still works there; return False if it was stopped before."""
         assert self._task is not None
         with self._starting:
             if self._stopped:
                 return False
-            # A run whose worker was lost takes a moment to notice, and saves before it ends.
+            # A run whose worker was lost needs a moment to save.
             if holder(self._task.path) is None or time.monotonic() >= self._deadline:
-                # Ray starts its processes with Ctrl-C blocked, we start Ray with more, and a child inherits that.
+                # Signals that are blocked in Ray's processes would be blocked in the point's, too.
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
                 self._process = child.start(self._task, self._variables)
             return True
 
     def interrupt(self, signal_number: int) -> None:
-        """Pass a signal on; before the process is there, see to it that there will be none."""
+        """Pass a signal on; before there is a process, see to it that none starts."""
         with self._starting:
             if self._process is None:
                 self._stopped = True
@@ -185,10 +178,10 @@ class PointHost:
     # ---- Files, where the driver has another file system ------------------------------------------------------
 
     def listing(self) -> list[tuple[str, Stamp]]:
-        """What there is, as paths below the sweep's directory.
+        """All files, as paths below the sweep's directory.
 
-        In such an order that each says nothing that a later one does not bear out: `run.json` first, which says that
-        a run is completed, and `metrics.jsonl` after the checkpoints, which count its rows.
+        What refers to other files is looked at before them: `run.json` first, which says that a run is completed, and
+        `metrics.jsonl` after the checkpoints, which count its rows.
         """
         assert self._task is not None
         assert self._scratch is not None
@@ -205,21 +198,18 @@ class PointHost:
                 continue
         return list(found.items())
 
-    def read(self, name: str, offset: int, stamp: Stamp | None, tail: bytes | None) -> bytes | None:
-        """A piece of a file; None where it is gone or is another now.
+    def read(self, name: str, offset: int, stamp: Stamp | None) -> bytes | None:
+        """A piece of a file; None where it is gone or has changed.
 
         Args:
             name: from `listing`.
             offset: in bytes.
             stamp: what it must still be; None: it may have grown.
-            tail: digest of what must come before the piece.
         """
         assert self._scratch is not None
         try:
             with inside(self._scratch, name).open("rb") as file:
                 if stamp is not None and stamp_of(os.fstat(file.fileno())) != stamp:
-                    return None
-                if tail is not None and digest_before(file, offset) != tail:
                     return None
                 file.seek(offset)
                 return file.read(PIECE)
@@ -227,7 +217,7 @@ class PointHost:
             return None
 
     def write(self, name: str, piece: bytes, offset: int) -> Stamp:
-        """Take a piece of a file of the driver's, in order."""
+        """Write a piece of a file of the driver's; pieces come in order."""
         assert self._scratch is not None
         path = inside(self._scratch, name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -239,13 +229,6 @@ class PointHost:
     def leave(self) -> None:
         """Remove the folder."""
         self._cleanup.close()
-
-
-def digest_before(file: Any, offset: int) -> bytes:
-    """Of what comes before `offset` in a file, up to `TAIL` bytes."""
-    begin = max(0, offset - TAIL)
-    file.seek(begin)
-    return hashlib.sha256(file.read(offset - begin)).digest()
 
 
 def _end_with(parent: int) -> None:

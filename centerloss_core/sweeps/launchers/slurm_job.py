@@ -1,4 +1,4 @@
-"""What a Slurm job does: it starts the same `cl train` as every launcher, passes on orders, notes how that ended.
+"""The work of a Slurm job: it starts the same `cl train` as every launcher, passes on orders, notes how that ended.
 
 Submitit pickles a `PointJob` into the sweep's `slurm/`, and the job unpickles it. It holds names and numbers only.
 """
@@ -42,8 +42,8 @@ class PointJob:
         threads: for the run.
         ticket: of this start.
         variables: for the run, above those of the job.
-        thread_variables: those of the sweep's process that decide on threads. A node's own are not heeded: the last
-            bits of a result depend on them.
+        thread_variables: those of the sweep's process that decide on threads. A node's own are ignored: the last bits
+            of a result depend on them.
     """
 
     name: str
@@ -66,7 +66,7 @@ class PointJob:
         return code
 
     def checkpoint(self) -> Any:
-        """Called by submitit when the time limit is near or the job is preempted: save, and go on in the next job.
+        """Save, and resume in the next job: submitit calls this near the time limit, or when the job is preempted.
 
         It runs in a signal handler, anywhere in `_train`; so neither takes a lock.
         """
@@ -85,7 +85,7 @@ class PointJob:
         task = Task(self.name, Path(self.directory), self.threads)
         deadline = time.monotonic() + _LONGEST_WAIT
         while order_for(self._notes, self.ticket) is None and holder(task.path) is not None:
-            if time.monotonic() >= deadline:  # the run will say who has its directory
+            if time.monotonic() >= deadline:  # the run itself reports who has its directory
                 break
             time.sleep(_BETWEEN_LOOKS)
         if order_for(self._notes, self.ticket) is not None:
@@ -98,13 +98,13 @@ class PointJob:
         threading.Thread(target=self._reap, args=[self._process], daemon=True).start()
         ordered = self._watch()
         if not ordered and self._code in (128 + signal.SIGTERM, -signal.SIGTERM) and _under_slurm():
-            # What follows on Slurm's SIGTERM is its to say: USR2 and a new start after a preemption, SIGKILL after
-            # `scancel`. Only when nothing follows was the run's end the end of it.
+            # Slurm's SIGTERM may be followed by USR2 and a new start (a preemption) or by SIGKILL (`scancel`). Only
+            # if nothing follows has the job ended.
             self._wait(_SLURM_DECIDES)
         return self._code, None
 
     def _watch(self) -> bool:
-        """Wait for the run, and pass on each order once; whether there was one."""
+        """Wait for the run, and pass on each order once; return whether there was one."""
         passed_on: set[str] = set()
         next_look = 0.0
         while self._code is None:
@@ -130,13 +130,13 @@ class PointJob:
             self._process.send_signal(number)
 
     def _reap(self, process: subprocess.Popen[bytes]) -> None:
-        """In a thread of its own, because a signal handler must not wait where the main thread waits."""
+        """Runs in its own thread, because a signal handler must not wait where the main thread waits."""
         self._code = process.wait()
 
     def _pass_term_on(self) -> None:
-        """Have the run save at Slurm's SIGTERM, which goes to this process alone or to the run too.
+        """Have the run save at Slurm's SIGTERM.
 
-        That depends on how the cluster tracks processes. A run heeds it once.
+        Whether that also reaches the run itself depends on how the cluster tracks processes. A run ignores the second.
         """
 
         def pass_on(number: int, frame: FrameType | None) -> None:

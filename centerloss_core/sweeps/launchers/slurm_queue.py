@@ -1,4 +1,4 @@
-"""What Slurm says of jobs, and how they are cancelled, by the commands it comes with."""
+"""Slurm's own commands: the states of jobs, and how jobs are cancelled."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from centerloss_core.sweeps.launchers.launcher import Ending
 
 _Item = TypeVar("_Item")
 
-GONE = "GONE"  # our own word for a job that Slurm no longer knows
+GONE = "GONE"  # our own state of a job that Slurm no longer knows
 _HEAD = "JobID|State|NodeList"
-_SECONDS = 30  # that a command may take; a controller under load answers late
+_SECONDS = 30  # that a command may take; a busy controller answers late
 _PER_COMMAND = 500
 _ENDS = {
-    "COMPLETED": "its job ended without a word",
+    "COMPLETED": "its job ended without a message",
     "FAILED": "its job failed",
     "CANCELLED": "its job was cancelled",
     "REVOKED": "its job was cancelled",
@@ -28,7 +28,7 @@ _ENDS = {
     "BOOT_FAIL": "its node did not start",
     "LAUNCH_FAILED": "its job could not be launched",
     "PREEMPTED": "its job was preempted",
-    GONE: "its job ended without a word",
+    GONE: "its job ended without a message",
 }
 _LOST = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "LAUNCH_FAILED")
 
@@ -39,11 +39,11 @@ def is_final(state: str | None) -> bool:
 
 
 def ending_in(state: str, log: Path) -> Ending:
-    """A job's end in words, for one that left no note.
+    """The ending of a job that left no note.
 
     Args:
         state: a final one.
-        log: where the job itself may have said more.
+        log: of the job, which may say more.
     """
     hint = f", see {log}" if state in ("FAILED", "COMPLETED", GONE) else ""
     return Ending(None, _ENDS[state] + hint, lost=state in _LOST)
@@ -52,8 +52,8 @@ def ending_in(state: str, log: Path) -> Ending:
 def ask(jobs: Sequence[str]) -> dict[str, str]:
     """The state of each job, as far as Slurm tells.
 
-    `sacct` knows why a job ended, but not every cluster keeps accounts; `squeue` forgets a job some minutes after it
-    has ended. Where neither answers, nothing is known now.
+    `sacct` knows why a job ended, but not every cluster keeps accounts; `squeue` forgets a job some minutes after its
+    end. Where neither answers, the result is empty.
     """
     arrays = ",".join(sorted({job.partition("_")[0] for job in jobs}))
     text = _output("sacct", "-o", "JobID,State,NodeList", "--parsable2", "-j", arrays)
@@ -78,10 +78,10 @@ def _states(text: str) -> dict[str, str]:
     from submitit.slurm.slurm import SlurmInfoWatcher
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a name that it cannot read: nothing is known of that job then
+        warnings.simplefilter("ignore")  # about a name that it cannot read
         try:
             said = SlurmInfoWatcher().read_info(text)
-        except (KeyError, ValueError):  # an error message in the place of a table
+        except (KeyError, ValueError):  # an error message instead of a table
             return {}
     # Such as "CANCELLED by 1000".
     return {job: row["State"].split()[0] for job, row in said.items() if row.get("State")}
@@ -97,6 +97,6 @@ def _output(*command: str) -> str | None:
 
 
 def parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    """One after the other, so many at a time."""
+    """Split into parts of this size."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
