@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from centerloss_core.metrics.directory import Step
-    from centerloss_core.metrics.directory import Step
     from centerloss_core.training.progress import Progress
     from centerloss_core.training.start import Start
 

@@ -37,7 +37,7 @@ from pathlib import Path
 
 import rich.live
 
-from centerloss_core.training.interval_log import Progress
+from centerloss_core.training.progress import Progress
 from centerloss_core.config import load_config
 from centerloss_core.devices import chatter_to
 from centerloss_core.training.start import Start
@@ -51,7 +51,8 @@ config = load_config(Path({str(QUICKSTART)!r}))
 with training_progress(Start(Path("run"), config)) as show:
     with open("log.txt", "wb") as log, chatter_to(log):
         show(Progress(
-            epoch=1.0, step=80, total_steps=80, softmax_loss=2.2988, center_loss=0.00128, accuracy=0.1033,
+            epoch=1.0, step=80, total_steps=80,
+            figures=dict(softmax_loss=2.2988, center_loss=0.00128, accuracy=0.1033, center_shift=1.0),
             images_per_second=526.0, seconds_left=0.0,
         ))
         made[0].refresh()  # which is otherwise a matter of time

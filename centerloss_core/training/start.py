@@ -11,7 +11,7 @@ from centerloss_core.run_directory.manifest import is_completed
 from centerloss_core.run_directory.names import CONFIG, last_saved_step
 from centerloss_core.run_directory.resume_check import begun_config, refuse_another_config
 from centerloss_core.training.diagnosis import Warn
-from centerloss_core.training.interval_log import ShowProgress
+from centerloss_core.training.progress import ShowProgress
 from centerloss_core.training.run import Result, resume, train
 
 
