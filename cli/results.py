@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from centerloss_core.formatting import duration, exact, number, percent
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, Settings, flatten
+from centerloss_core.formatting import duration, number, percent
 
+from .setting_columns import setting_columns
 from .streams import say
 from .tables import print_table
 
@@ -30,22 +32,17 @@ def show_plan(runs: Sequence[tuple[Path, Config]], launcher: str | None = None) 
         device = devices.find_device(config.train)
     say(dump_yaml(config))
     if len(runs) > 1:
-        say("# … with these values of λ, α and seed:\n")
-    print_table(
-        ("run", "λ", "λ_eq", "α", "seed", "length"),
-        [
-            [
-                str(path),
-                exact(each.loss.lambda_),
-                f"{each.lambda_eq:g}",
-                exact(each.loss.alpha),
-                str(each.train.seed),
-                _length(each),
-            ]
-            for path, each in runs
-        ],
-        spare=("length",),
-    )
+        say("# … with these values:\n")
+    settings = [flatten(each.model_dump(mode="json", by_alias=True)) for _, each in runs]
+    columns = setting_columns(settings, _ordered(settings), always=(LAMBDA, ALPHA, SEED))
+    columns = {
+        "run": [str(path) for path, _ in runs],
+        "λ": columns.pop("λ"),
+        "λ_eq": [f"{each.lambda_eq:g}" for _, each in runs],
+        **columns,
+        "length": [_length(each) for _, each in runs],
+    }
+    print_table(list(columns), list(zip(*columns.values(), strict=True)), spare=("length",))
     say(f"\ndevice: {device.label}, convolutions in {device.precision}")
     say(f"data:   {config.data.name}: {locate(config.data.name, dir=config.data.dir)}")
     if launcher is not None:
@@ -86,18 +83,16 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
     Args:
         rows: from `summary.json`, which can be edited by hand: what is missing or is no number becomes a dash.
     """
-    one_row_per_lambda = len({(str(row.get("alpha")), str(row.get("seed"))) for row in rows}) == 1
-    grid = ("λ", "λ_eq") if one_row_per_lambda else ("λ", "λ_eq", "α", "seed")
+    settings = [_settings(row) for row in rows]
+    grid = setting_columns(settings, _ordered(settings), always=(LAMBDA,))
+    grid = {"λ": grid.pop("λ"), "λ_eq": [number(row.get("lambda_eq"), "g") for row in rows], **grid}
     cells = []
-    for row in rows:
-        settings = [exact(row.get("lambda")), number(row.get("lambda_eq"), "g")]
-        if not one_row_per_lambda:
-            settings += [exact(row.get("alpha")), exact(row.get("seed"))]
+    for row, values in zip(rows, zip(*grid.values(), strict=True), strict=True):
         if row.get("status") == "completed":
             speed = [number(row.get("images_per_second"), ".0f"), duration(row.get("seconds"))]
-            cells.append([*settings, *_separation_cells(row), *speed])
+            cells.append([*values, *_separation_cells(row), *speed])
         else:
-            cells.append([*settings, str(row.get("status")), *[""] * len(_SEPARATION), ""])
+            cells.append([*values, str(row.get("status")), *[""] * (len(_SEPARATION) + 1)])
     say("\nOn the test images:")
     print_table(
         (*grid, *_SEPARATION, "images/s", "time"),
@@ -107,6 +102,22 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         if row.get("warnings"):
             say(f"warning: {row.get('directory')}: {row['warnings']}")
+
+
+def _settings(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What varies in a sweep, of a row of its `summary.json`."""
+    short = {LAMBDA: "lambda", ALPHA: "alpha", SEED: "seed"}
+    settings = row.get("settings")
+    return {
+        **{key: row.get(name) for key, name in short.items()},
+        **(settings if isinstance(settings, dict) else {}),
+    }
+
+
+def _ordered(runs: Sequence[Settings]) -> list[str]:
+    """The keys of all runs: λ and α first, the seed last."""
+    others = dict.fromkeys(key for run in runs for key in run if key not in (LAMBDA, ALPHA, SEED))
+    return [LAMBDA, ALPHA, *others, SEED]
 
 
 def _separation_cells(row: Mapping[str, Any]) -> list[str]:

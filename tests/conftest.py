@@ -1,5 +1,7 @@
 """Runs that several files of tests look at; trained once."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,26 @@ def _few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     from comparing import few_digits
 
     few_digits(monkeypatch)
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run `cl` in this process and in `tmp_path`: returns its exit code, and what it printed to either stream."""
+    from cli.app import main
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["cl", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, *capsys.readouterr()
+
+    return run
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

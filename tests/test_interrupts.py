@@ -45,9 +45,7 @@ def test_ctrl_c_while_the_framework_is_imported_is_not_lost(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nor_is_it_when_a_run_is_resumed(
-    stopped: Path, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_nor_when_a_run_is_resumed(stopped: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     shutil.copytree(stopped, tmp_path / "run")
     before = (tmp_path / "run" / "run.json").read_bytes()
     request.getfixturevalue("swallowed")
@@ -81,22 +79,15 @@ def test_a_second_signal_while_keras_traces_is_no_failure(
     assert outcome(tmp_path / "run") == straight
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_signal_from_outside_has_the_command_save_and_say_how_to_go_on(
+@pytest.mark.parametrize(
+    ("name", "code"), [("SIGINT", 130), pytest.param("SIGTERM", 143, marks=pytest.mark.slow)]
+)
+def test_a_signal_from_outside_has_the_command_save_and_name_the_command_that_resumes(
     name: str, code: int, tmp_path: Path
 ) -> None:
-    arguments = [
-        "train",
-        "--config",
-        str(QUICKSTART),
-        *TINY,
-        "--set",
-        "train.iterations=100000",
-        "--run-dir",
-        "run",
-    ]
+    arguments = ["train", "--config", str(QUICKSTART), *TINY, "--set", "train.iterations=100000"]
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "cli", *arguments],
+        [sys.executable, "-P", "-m", "cli", *arguments, "--run-dir", "run"],
         cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     rows = tmp_path / "run" / "metrics.jsonl"

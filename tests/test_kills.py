@@ -11,11 +11,11 @@ from comparing import without_clocks
 from test_cli import cl, environment
 
 TINY = """
-data: {name: mnist5k}
-model: {batch_norm: false}
+data: {name: digits8}
+model: {batch_norm: false, channels: [4, 8, 8]}
 loss: {lambda: 0.1}
 train: {iterations: %d, batch_size: 10, learning_rate: 1e-3, log_every: 7, checkpoint_every: 1,
-        dump_train: 100, dump_every_epoch: false}
+        dump_every_epoch: false}
 """
 # The command line, with an alarm clock that starts to run after the first step, which compiles.
 _KILLED_LATER = """
@@ -44,9 +44,7 @@ def killed(*arguments: str, after: float, home: Path) -> int:
     ).returncode
 
 
-@pytest.mark.parametrize(
-    ("kills", "iterations"), [(10, 150), pytest.param(100, 1500, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("kills", "iterations"), [(3, 200), pytest.param(100, 5000, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_it_ends_as_if_never_killed(
     kills: int, iterations: int, tmp_path: Path
 ) -> None:
@@ -85,7 +83,8 @@ def test_killed_at_random_moments_it_ends_as_if_never_killed(
     assert "damaged" not in done.stderr
 
 
-def test_a_sweep_that_is_killed_leaves_no_run_behind_that_goes_on(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_run_of_a_killed_sweep_saves_and_stops(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY % 1_000_000 + "sweep: {lambda: [0, 0.1]}\n")
     command = [sys.executable, "-P", "-m", "cli", "sweep", "--config", "tiny.yaml", "--run-dir", "sweep"]
     with subprocess.Popen(

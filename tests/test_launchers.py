@@ -14,10 +14,9 @@ from comparing import without_clocks
 from test_cli import cl, environment
 
 SWEEP = """
-data: {name: mnist5k, validation: 1000}
-model: {batch_norm: false}
-train: {iterations: 60, batch_size: 20, learning_rate: 1e-3, log_every: 5, checkpoint_every: 20,
-        dump_train: 100}
+data: {name: digits8, validation: 200}
+model: {batch_norm: false, channels: [4, 8, 8]}
+train: {iterations: 200, batch_size: 20, learning_rate: 1e-3, log_every: 5, checkpoint_every: 20}
 sweep: {lambda: [0, 0.01, 0.1, 1.0], resources: {cpus: 1}, slurm: {cluster: local}}
 """
 POINTS = [f"lambda{value}-alpha0.5-seed0" for value in ("0", "0.01", "0.1", "1")]

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from centerloss_core.sweeps.launchers.gpus import Gpus, visible_gpus
 from centerloss_core.sweeps.launchers.local import LocalLauncher
 
 SWEEP = """
-data: {name: mnist5k}
+data: {name: digits8}
 train: {iterations: 3, batch_size: 20}
 sweep: {lambda: [0, 0.1, 1.0, 10.0]}
 """
@@ -55,44 +54,46 @@ def given(home: Path, together: int, *arguments: str, **variables: str) -> list[
     return [json.loads((home / "sweep" / name / "run.json").read_text())["given"] for name in names]
 
 
-def gpus_of(points: list[dict[str, str | None]]) -> list[str | None]:
-    return [point["CUDA_VISIBLE_DEVICES"] for point in points]
+def test_points_of_a_sweep_have_gpus_of_their_own_and_the_threads_asked_for(tmp_path: Path) -> None:
+    cores = str((os.cpu_count() or 1) + 3)
+    asked = ("--jobs", "2", "--set", f"sweep.resources.cpus={cores}")
+    points = given(tmp_path, 2, *asked, CUDA_VISIBLE_DEVICES="3,GPU-7e")
+    for two in (points[:2], points[2:]):
+        assert sorted(str(point["CUDA_VISIBLE_DEVICES"]) for point in two) == ["3", "GPU-7e"]
+    assert {point["TF_NUM_INTRAOP_THREADS"] for point in points} == {cores}
+    assert {point["OMP_NUM_THREADS"] for point in points} == {cores}
 
 
-def test_each_of_several_points_has_a_gpu_of_its_own(tmp_path: Path) -> None:
-    points = given(tmp_path, 2, "--jobs", "2", CUDA_VISIBLE_DEVICES="3,GPU-7e")
-    assert sorted(map(str, gpus_of(points)[:2])) == ["3", "GPU-7e"]
-    assert sorted(map(str, gpus_of(points)[2:])) == ["3", "GPU-7e"]
+@pytest.mark.parametrize(
+    ("visible", "jobs", "asked", "seen"),
+    [
+        pytest.param("0,1", 1, None, [None], id="one at a time sees all"),
+        pytest.param("0,1", 2, None, ["0", "1"], id="one each, where there are enough"),
+        pytest.param("0", 2, None, [None, None], id="all, where there are not"),
+        pytest.param("0,1", 4, 0.5, ["0", "0", "1", "1"], id="half a GPU each"),
+        pytest.param("0,1", 2, 0, ["", ""], id="none"),
+    ],
+)
+def test_points_see_the_gpus_that_are_theirs(
+    visible: str,
+    jobs: int,
+    asked: float | None,
+    seen: list[str | None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[str | None] = []
+
+    def start(_: Task, variables: dict[str, str] | None = None) -> None:
+        found.append((variables or {}).get("CUDA_VISIBLE_DEVICES"))
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(child, "start", start)
+    LocalLauncher(jobs, asked).start([Task(str(index), tmp_path, 1) for index in range(jobs)])
+    assert sorted(found, key=str) == seen
 
 
-def test_one_at_a_time_sees_them_all(tmp_path: Path) -> None:
-    assert gpus_of(given(tmp_path, 1, CUDA_VISIBLE_DEVICES="0,1")) == ["0,1"] * 4
-
-
-def test_half_a_gpu_is_shared_by_two(tmp_path: Path) -> None:
-    points = given(
-        tmp_path, 4, "--jobs", "4", "--set", "sweep.resources.gpus=0.5", CUDA_VISIBLE_DEVICES="0,1"
-    )
-    assert sorted(map(str, gpus_of(points))) == ["0", "0", "1", "1"]
-
-
-def test_without_enough_gpus_for_all_they_are_not_divided_unless_asked(tmp_path: Path) -> None:
-    assert gpus_of(given(tmp_path, 2, "--jobs", "2", CUDA_VISIBLE_DEVICES="0")) == ["0"] * 4
-
-
-def test_no_gpu_is_seen_where_none_is_wanted(tmp_path: Path) -> None:
-    points = given(tmp_path, 2, "--jobs", "2", "--set", "sweep.resources.gpus=0", CUDA_VISIBLE_DEVICES="0,1")
-    assert gpus_of(points) == [""] * 4
-
-
-def test_cores_are_shared_or_given_as_asked(tmp_path: Path) -> None:
-    asked = ("--jobs", "2", "--set", f"sweep.resources.cpus={(os.cpu_count() or 1) + 3}")
-    points = given(tmp_path, 2, *asked)
-    assert {point["TF_NUM_INTRAOP_THREADS"] for point in points} == {str((os.cpu_count() or 1) + 3)}
-    assert {point["OMP_NUM_THREADS"] for point in points} == {str((os.cpu_count() or 1) + 3)}
-
-
-def test_gpus_are_counted_as_cuda_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_counted_as_cuda_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for said, names in {
         "0,2": ["0", "2"],
         "": [],
@@ -111,14 +112,14 @@ def test_gpus_are_counted_as_cuda_would(tmp_path: Path, monkeypatch: pytest.Monk
     assert visible_gpus() == ["0", "1"]
 
 
-def test_more_gpus_than_there_are_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_gpus_than_the_machine_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     with pytest.raises(LauncherError, match=r"sweep.resources.gpus is 2, and this machine shows 1: lower it"):
         LocalLauncher(jobs=1, gpus=2)
     assert LocalLauncher(jobs=8, gpus=0.25).jobs == 4
 
 
-def test_gpus_that_are_given_back_are_given_out_again() -> None:
+def test_gpus_of_ended_points_are_used_again() -> None:
     gpus = Gpus(["0", "1", "2", "3"], 2)
     assert gpus.places == 2
     first, second = gpus.take(), gpus.take()
@@ -127,7 +128,7 @@ def test_gpus_that_are_given_back_are_given_out_again() -> None:
     assert gpus.take() == first
 
 
-def test_a_process_that_cannot_be_started_costs_no_other(
+def test_a_process_that_cannot_be_started_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start(task: Task, variables: object = None) -> subprocess.Popen[bytes]:
@@ -151,24 +152,9 @@ def test_a_process_that_cannot_be_started_costs_no_other(
 
 
 def test_a_log_that_cannot_be_written_fails_its_point_alone(tmp_path: Path) -> None:
-    (tmp_path / "tiny.yaml").write_text(SWEEP)
-    (tmp_path / "stand-in").mkdir()
-    (tmp_path / "stand-in" / "sitecustomize.py").write_text(_STAND_IN)
-    variables = {"PYTHONPATH": f"{environment()['PYTHONPATH']}:{tmp_path / 'stand-in'}", "TOGETHER": "1"}
-    assert (
-        cl("sweep", "--config", "tiny.yaml", "--run-dir", "sweep", cwd=tmp_path, **variables).returncode == 0
-    )
-    name = "lambda0.1-alpha0.5-seed0"
-    log = tmp_path / "sweep" / "logs" / f"{name}.log"
-    for path in tmp_path.glob("sweep/lambda*"):
-        shutil.rmtree(path)
-    log.unlink()
-    log.mkdir()
-    done = cl("sweep", "--resume", "sweep", "--jobs", "2", cwd=tmp_path, **variables)
-    assert done.returncode == 1
-    rows = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
-    assert {row["directory"]: row["status"] for row in rows if row["status"] != "completed"} == {
-        name: "failed"
-    }
-    assert f"1 of 4 points did not complete: {name}: its process could not be started: " in done.stderr
-    assert f"{log}: Is a directory" in done.stderr
+    task = Task("point", tmp_path, 1)
+    task.log.mkdir(parents=True)
+    (point,) = LocalLauncher(1, None).start([task])
+    ending = point.ended()
+    assert ending is not None
+    assert ending.reason == f"its process could not be started: {task.log}: Is a directory"

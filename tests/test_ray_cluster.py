@@ -16,13 +16,15 @@ from test_cli import ROOT, cl, environment
 from test_ray_launcher import DUMPS, lines, until
 
 pytest.importorskip("ray")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nodes of a cluster on the loopback alone")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="nodes of a cluster on the loopback alone"),
+]
 
 POINTS = """
-data: {name: mnist5k}
-model: {batch_norm: false}
-train: {iterations: 120, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 10,
-        dump_train: 100}
+data: {name: digits8}
+model: {batch_norm: false, channels: [4, 8, 8]}
+train: {iterations: 400, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 10}
 """
 
 # Holds a head without cores, and nodes as they are asked for on its standard input; ends with that.
@@ -189,7 +191,7 @@ def lose_a_node(cluster: Cluster, home: Path, *, lambdas: int, seeds: int) -> No
     for run in runs:
         manifest = json.loads((run / "run.json").read_text())
         assert manifest["status"] == "completed"
-        assert steps(run) == list(range(1, 121))
+        assert steps(run) == list(range(1, 401))
         for resumed in manifest["resumed"]:
             assert resumed["step"] > 0
     for run in hit:
@@ -200,7 +202,6 @@ def test_points_of_a_lost_node_go_on_elsewhere(cluster: Cluster, tmp_path: Path)
     lose_a_node(cluster, tmp_path, lambdas=2, seeds=2)
 
 
-@pytest.mark.slow
 def test_of_24_points_none_is_lost_and_none_is_done_twice(cluster: Cluster, tmp_path: Path) -> None:
     cluster.add(num_cpus=1)
     lose_a_node(cluster, tmp_path, lambdas=8, seeds=3)
@@ -266,7 +267,7 @@ def test_without_a_shared_disk_a_sweep_is_stopped_and_goes_on_with_what_came_bac
     (manifest,) = manifests(tmp_path / "sweep")
     assert manifest["status"] == "completed"
     assert [resumed["step"] for resumed in manifest["resumed"]] == [len(saved)]
-    assert steps(run) == list(range(1, 121))
+    assert steps(run) == list(range(1, 401))
     assert not (run / "lock").exists()
     assert not list((tmp_path / "sweep").rglob("*.tmp"))
 

@@ -4,7 +4,6 @@ import json
 import os
 import pickletools
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,20 +28,13 @@ from centerloss_core.sweeps.launchers.slurm_job import PointJob
 pytest.importorskip("submitit")
 
 SWEEP = """
-data: {name: mnist5k}
-model: {batch_norm: false}
-train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 1,
-        dump_train: 100}
+data: {name: digits8}
+model: {batch_norm: false, channels: [4, 8, 8]}
+train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 1}
 sweep: {lambda: [0, 1.0], resources: {cpus: 1}, slurm: {cluster: local}}
 """
 POINTS = ["lambda0-alpha0.5-seed0", "lambda1-alpha0.5-seed0"]
-# Some seconds of steps, and one evaluation.
-LONGER = (
-    "data.validation=0",
-    "train.iterations=60",
-    "train.batch_size=20",
-    "train.checkpoint_every=1000",
-)
+LONGER = ("train.iterations=1000", "train.checkpoint_every=5000")  # some seconds
 BY_SLURM = ("sweep", "--config", "tiny.yaml", "--run-dir", "sweep", "--launcher", "slurm")
 
 
@@ -124,7 +116,8 @@ def classes_in(pickled: Path) -> set[str]:
     return found
 
 
-def test_ctrl_c_leaves_what_another_launcher_goes_on_with(home: Path) -> None:
+@pytest.mark.slow
+def test_a_sweep_that_is_stopped_is_resumed_by_another_launcher(home: Path) -> None:
     settings = [word for setting in LONGER for word in ("--set", setting)]
     command = [sys.executable, "-P", "-m", "cli", *BY_SLURM, *settings, "--jobs", "1"]
     process = subprocess.Popen(
@@ -171,7 +164,8 @@ def write_sweep(home: Path, directory: Path) -> Task:
     return Task(POINTS[0], directory, 1)
 
 
-def test_a_preempted_job_saves_and_is_requeued_and_goes_on(task: Task) -> None:
+@pytest.mark.slow
+def test_a_preempted_job_saves_is_requeued_and_resumes(task: Task) -> None:
     with SlurmLauncher(Slurm(cluster="local"), 1) as launcher:
         (point,) = launcher.start([task])
         until(lambda: '"step"' in text_of(task.path / "metrics.jsonl"))
@@ -201,7 +195,7 @@ def test_a_job_that_was_stopped_before_it_began_never_begins(task: Task) -> None
     assert not task.log.exists()
 
 
-def test_a_job_that_dies_is_not_waited_for(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_job_is_not_waited_for(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = shlex.join([sys.executable, "-c", "raise SystemExit('no such disk')"])
     monkeypatch.setattr(slurm_submission, "_python", lambda: broken)
     with SlurmLauncher(Slurm(cluster="local"), 1) as launcher:
@@ -214,6 +208,7 @@ def test_a_job_that_dies_is_not_waited_for(task: Task, monkeypatch: pytest.Monke
     assert Path(str(ending.reason).partition("see ")[2]).read_text() == "no such disk\n"
 
 
+@pytest.mark.slow
 def test_a_kill_ends_the_run(task: Task) -> None:
     with SlurmLauncher(Slurm(cluster="local"), 1) as launcher:
         (point,) = launcher.start([task])
@@ -252,7 +247,7 @@ def new_tickets(task: Task) -> list[str]:
     return slurm_notes.new_tickets(notes_of(task), [task.name])
 
 
-def test_who_starts_a_point_again_stops_an_earlier_job_of_it(task: Task) -> None:
+def test_a_new_start_of_a_point_stops_its_earlier_job(task: Task) -> None:
     (first,) = new_tickets(task)
     (second,) = new_tickets(task)
     slurm_notes.say_ended(notes_of(task), second, 1, None)
@@ -303,7 +298,7 @@ def options(script: Path) -> dict[str, str]:
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
-def test_slurm_is_given_one_array_with_all_that_was_said(
+def test_all_settings_reach_slurm_in_one_array(
     cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slurm = Slurm(partition="gpu,big", account="a1", qos="high", constraint="v100", minutes=90)
@@ -350,7 +345,7 @@ def test_slurm_is_given_one_array_with_all_that_was_said(
     assert not (cluster / "cancelled").exists()
 
 
-def test_what_was_not_said_is_left_to_the_cluster(cluster: Path, tmp_path: Path) -> None:
+def test_the_cluster_decides_what_is_not_set(cluster: Path, tmp_path: Path) -> None:
     with SlurmLauncher(Slurm(minutes=1), None) as launcher:
         (point,) = launcher.start(tasks(tmp_path / "sweep", 1))
         assert point.job == "71"
@@ -387,13 +382,11 @@ def test_a_retry_waits_for_what_jobs_bounds(cluster: Path, tmp_path: Path) -> No
     assert found == [None, "afterany:71", "afterany:72"]
 
 
-@pytest.mark.parametrize(("gpus", "seen"), [(None, {"CUDA_VISIBLE_DEVICES": ""}), (1, {})])
-def test_a_job_sees_no_gpu_that_it_did_not_ask_for(
-    gpus: float | None, seen: dict[str, str], cluster: Path, tmp_path: Path
-) -> None:
+def test_a_job_sees_no_gpu_that_it_did_not_ask_for(cluster: Path, tmp_path: Path) -> None:
     """Not every cluster hides the others."""
-    launcher = SlurmLauncher(Slurm(), None, 1, gpus)
-    assert launcher._visible(tasks(tmp_path, 1, gpus=gpus)[0], []) == seen
+    for gpus, seen in ((None, {"CUDA_VISIBLE_DEVICES": ""}), (1, {})):
+        launcher = SlurmLauncher(Slurm(), None, 1, gpus)
+        assert launcher._visible(tasks(tmp_path, 1, gpus=gpus)[0], []) == seen
 
 
 def started(directory: Path, count: int = 2) -> tuple[SlurmLauncher, list[SlurmPoint], Path]:
@@ -403,34 +396,30 @@ def started(directory: Path, count: int = 2) -> tuple[SlurmLauncher, list[SlurmP
 
 
 def impatient(launcher: SlurmLauncher, grace: float = 0.0) -> None:
-    launcher._cluster.grace = grace
-    launcher._cluster.pause = 0.05
+    launcher.cluster.grace = grace
+    launcher.cluster.pause = 0.05
     launcher._next_question = 0.0
 
 
-@pytest.mark.parametrize(
-    ("state", "words", "lost"),
-    [
-        ("NODE_FAIL", "its node failed", True),
-        ("PREEMPTED", "its job was preempted", True),
-        ("OUT_OF_MEMORY", "its job ran out of memory: raise sweep.resources.memory", False),
-        ("TIMEOUT", "its job was over its time limit: raise sweep.slurm.minutes", False),
-        ("CANCELLED by 1000", "its job was cancelled", False),
-        ("FAILED", "its job failed, see {}/71_1_0_log.err", False),
-    ],
-)
-def test_an_end_without_a_note_is_told_in_words(
-    state: str, words: str, lost: bool, cluster: Path, tmp_path: Path
-) -> None:
-    launcher, (first, second), _ = started(tmp_path / "sweep")
+def test_an_end_without_a_note_is_reported_in_words(cluster: Path, tmp_path: Path) -> None:
+    launcher, points, _ = started(tmp_path / "sweep", 7)
     (folder,) = (tmp_path / "sweep" / "slurm").glob("jobs-*")
-    (cluster / "sacct.out").write_text(
-        f"JobID|State|NodeList\n71_0|RUNNING|n1\n71_1|{state}|n1\n71_1.batch|FAILED|n1\n"
-    )
+    ends = {
+        "NODE_FAIL": ("its node failed", True),
+        "PREEMPTED": ("its job was preempted", True),
+        "OUT_OF_MEMORY": ("its job ran out of memory: raise sweep.resources.memory", False),
+        "TIMEOUT": ("its job was over its time limit: raise sweep.slurm.minutes", False),
+        "CANCELLED by 1000": ("its job was cancelled", False),
+        "FAILED": (f"its job failed, see {folder}/71_6_0_log.err", False),
+    }
+    rows = [f"71_{index}|{state}|n1" for index, state in enumerate(["RUNNING", *ends])]
+    (cluster / "sacct.out").write_text("\n".join(["JobID|State|NodeList", *rows, "71_6.batch|FAILED|n1", ""]))
     impatient(launcher)
-    until(lambda: second.ended() is not None, 10)
-    assert second.ended() == launcher_module.Ending(None, words.format(folder), lost)
-    assert first.ended() is None
+    until(lambda: all(point.ended() for point in points[1:]), 10)
+    assert [point.ended() for point in points] == [
+        None,
+        *(launcher_module.Ending(None, words, lost) for words, lost in ends.values()),
+    ]
 
 
 def test_a_job_that_is_requeued_is_not_lost(cluster: Path, tmp_path: Path) -> None:
@@ -484,7 +473,7 @@ def test_an_interrupt_cancels_what_waits_and_tells_what_runs(cluster: Path, tmp_
     assert len((cluster / "cancelled").read_text().splitlines()) == 1
 
 
-def test_a_cancelled_job_of_which_slurm_says_nothing_is_not_waited_for_for_ever(
+def test_a_cancelled_job_that_slurm_does_not_know_is_given_up(
     cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launcher_module, "_LONGEST_DELAY", 0.0)
@@ -563,16 +552,17 @@ def pids_of(task: Task) -> tuple[int, int]:
 THE_JOB, ALL = slice(0, 1), slice(0, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("signals", "reached"),
     [
         pytest.param(["SIGTERM", "SIGUSR2"], THE_JOB, id="preempted, the job is told"),
         pytest.param(["SIGUSR2"], ALL, id="time is over, all processes are told"),
-        pytest.param(["SIGTERM", "SIGUSR2"], ALL, id="preempted, all are told", marks=pytest.mark.slow),
-        pytest.param(["SIGUSR2"], THE_JOB, id="time is over, the job is told", marks=pytest.mark.slow),
+        pytest.param(["SIGTERM", "SIGUSR2"], ALL, id="preempted, all are told"),
+        pytest.param(["SIGUSR2"], THE_JOB, id="time is over, the job is told"),
     ],
 )
-def test_a_job_that_slurm_takes_back_saves_once_and_goes_on(
+def test_a_job_that_slurm_takes_back_saves_once_and_resumes(
     signals: list[str], reached: slice, node: Path, task: Task
 ) -> None:
     cluster = node
@@ -589,6 +579,7 @@ def test_a_job_that_slurm_takes_back_saves_once_and_goes_on(
     assert manifest(task.path)["threads"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reached", [THE_JOB, ALL], ids=["only the job", "all processes"])
 def test_a_run_saves_when_its_job_is_cancelled_by_hand(reached: slice, node: Path, task: Task) -> None:
     launcher = SlurmLauncher(Slurm(), None)
@@ -613,16 +604,10 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value) == "the launcher slurm needs submitit: pip install 'centerloss[slurm]'"
 
 
-def test_a_machine_without_slurm_is_told_so(home: Path) -> None:
-    if shutil.which("sbatch") is not None:
-        pytest.skip("Slurm is here")
-    done = cl(*BY_SLURM, "--set", "sweep.slurm.cluster=slurm", cwd=home)
-    assert done.returncode == 1
-    assert done.stderr == (
-        "error: there is no sbatch on this machine: run this where Slurm is, "
-        "or set sweep.slurm.cluster to local to try it out here\n"
-    )
-    assert not (home / "sweep").exists()
+def test_a_machine_without_slurm_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LauncherError, match="there is no sbatch on this machine: run this where Slurm is"):
+        SlurmLauncher(Slurm(), None)
 
 
 def test_a_part_of_a_gpu_is_refused(cluster: Path) -> None:
@@ -639,30 +624,29 @@ def test_more_gpus_than_there_are_are_refused_here(monkeypatch: pytest.MonkeyPat
         SlurmLauncher(Slurm(cluster="local"), 4, 1, 2)
 
 
-@pytest.mark.parametrize(
-    "name", ["x\n#SBATCH --uid=0", "x\n", "x y", "-x", "$(id)", "`id`", "x;id", "", "%j"]
-)
-@pytest.mark.parametrize("key", ["partition", "account", "qos", "constraint"])
-def test_a_name_cannot_add_to_the_batch_script(key: str, name: str, home: Path) -> None:
-    (home / "tiny.yaml").write_text(
-        f"data: {{name: mnist5k}}\nsweep: {{slurm: {{{key}: {json.dumps(name)}}}}}\n"
-    )
-    with pytest.raises(ConfigError, match=rf"sweep.slurm.{key}: "):
-        sweep_section(load_document(home / "tiny.yaml"), settings=())
+def test_a_name_cannot_add_to_the_batch_script(home: Path) -> None:
+    names = ["x\n#SBATCH --uid=0", "x\n", "x y", "-x", "$(id)", "`id`", "x;id", "", "%j"]
+    cases = [("partition", name) for name in names] + [
+        (key, "x y") for key in ("account", "qos", "constraint")
+    ]
+    for key, name in cases:
+        (home / "tiny.yaml").write_text(
+            f"data: {{name: digits8}}\nsweep: {{slurm: {{{key}: {json.dumps(name)}}}}}\n"
+        )
+        with pytest.raises(ConfigError, match=rf"sweep.slurm.{key}: "):
+            sweep_section(load_document(home / "tiny.yaml"), settings=())
 
 
-@pytest.mark.parametrize("name", ["x\n#SBATCH --uid=0", "x%j", "x\\y"])
-def test_a_path_that_slurm_would_read_otherwise_is_refused(name: str, cluster: Path, tmp_path: Path) -> None:
-    with (
-        SlurmLauncher(Slurm(), None) as launcher,
-        pytest.raises(LauncherError, match=r"^the path of a sweep under Slurm must have no"),
-    ):
-        launcher.start(tasks(tmp_path / name, 2))
+def test_a_path_that_slurm_would_change_is_refused(cluster: Path, tmp_path: Path) -> None:
+    with SlurmLauncher(Slurm(), None) as launcher:
+        for name in ("x\n#SBATCH --uid=0", "x%j", "x\\y"):
+            with pytest.raises(LauncherError, match=r"^the path of a sweep under Slurm must have no"):
+                launcher.start(tasks(tmp_path / name, 2))
     assert not list(cluster.glob("script*"))
 
 
-@pytest.mark.parametrize("name", ["a b'c", 'x"; touch y', "$(touch y)", "-x", "λ"])
-def test_a_strange_path_is_quoted(name: str, cluster: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["-a b'c; λ", 'x"; touch y', "$(touch y)"])
+def test_an_unusual_path_is_quoted(name: str, cluster: Path, tmp_path: Path) -> None:
     with SlurmLauncher(Slurm(), None) as launcher:
         launcher.start(tasks(tmp_path / name, 1))
     script = cluster / "script.0"
@@ -673,7 +657,7 @@ def test_a_strange_path_is_quoted(name: str, cluster: Path, tmp_path: Path) -> N
     assert not (tmp_path / "y").exists()
 
 
-def test_what_lies_under_the_number_of_a_job_is_not_what_it_unpickles(cluster: Path, tmp_path: Path) -> None:
+def test_a_job_does_not_unpickle_a_file_that_was_there_before(cluster: Path, tmp_path: Path) -> None:
     """Whoever made the directory may have put a pickle for each number there."""
     laid = tmp_path / "sweep" / "slurm" / "71_0_submitted.pkl"
     laid.parent.mkdir(parents=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import QUICKSTART, cl, environment
+from test_cli import QUICKSTART, environment
 
 from cli.results import show_sweep_table
 from cli.runs import _SPARE
@@ -133,8 +133,7 @@ def paragraphs(lines: list[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("columns", [80, 130])
-@pytest.mark.parametrize("stay", [True, False])
+@pytest.mark.parametrize(("columns", "stay"), [(80, True), (130, False)])
 def test_warnings_stand_whole_above_the_progress_line(tmp_path: Path, columns: int, *, stay: bool) -> None:
     shown, _ = in_terminal("-c", TRAINING, *(["stay"] if stay else []), columns=columns, cwd=tmp_path)
     first, *rest = paragraphs(shown)
@@ -253,7 +252,7 @@ except LookupError:
 """
 
 
-def test_a_terminal_that_was_closed_hides_no_reason(tmp_path: Path) -> None:
+def test_a_closed_terminal_hides_no_error(tmp_path: Path) -> None:
     terminal, inside = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", CLOSED], cwd=tmp_path, env={**environment(), "TERM": "xterm"},
@@ -268,7 +267,7 @@ def test_a_terminal_that_was_closed_hides_no_reason(tmp_path: Path) -> None:
     assert (process.returncode, errors) == (7, b"")
 
 
-# ---- what strangers wrote
+# ---- Texts from files of others
 
 EVIL = "\x1b[2J\x1b]0;title\x07\u202ex\ud800\r"
 KEPT = "λ = 1, ‖Δc‖, ü, 图"
@@ -316,20 +315,17 @@ def test_a_line_that_renews_itself_shows_no_more_than_its_text(tmp_path: Path) -
     assert shown == ["done"]
 
 
-def test_names_and_folders_of_a_config_steer_nothing(tmp_path: Path) -> None:
+def test_names_and_folders_of_a_config_steer_nothing(here: Any, tmp_path: Path) -> None:
     config = tmp_path / f"{EVIL.replace(chr(0xD800), '')}.yaml"
     folder = json.dumps(f"{EVIL.replace(chr(0xD800), '')}nowhere")
     config.write_text(f"data: {{name: mnist, dir: {folder}}}\ntrain: {{epochs: 1}}\n")
     for more in (["--dry-run"], []):
-        done = cl("train", "--config", config, *more, cwd=tmp_path)
-        assert "nowhere" in done.stdout + done.stderr
-        assert_steers_nothing(done.stdout)
-        assert_steers_nothing(done.stderr)
-
-
-@pytest.mark.parametrize("name", ["\x1b[2J", "a\nb", "-x", ".hidden", "", "a/b"])
-def test_a_run_has_a_plain_name(tmp_path: Path, name: str) -> None:
-    done = cl("train", "--config", QUICKSTART, f"--name={name}", "--dry-run", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "must be a plain name" in done.stderr
-    assert_steers_nothing(done.stderr)
+        _, said, errors = here("train", "--config", config, *more)
+        assert "nowhere" in said + errors
+        assert_steers_nothing(said)
+        assert_steers_nothing(errors)
+    for name in ("\x1b[2J", "a\nb", "-x", ".hidden", "", "a/b"):
+        code, _, errors = here("train", "--config", QUICKSTART, f"--name={name}", "--dry-run")
+        assert code == 2
+        assert "must be a plain name" in errors
+        assert_steers_nothing(errors)

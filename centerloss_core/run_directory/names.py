@@ -86,16 +86,6 @@ def last_saved_step(run: Path) -> int:
     return max((int(each.name.removeprefix("step-")) for each in checkpoints(run)), default=0)
 
 
-def config_path(sweep: Path, point: str) -> Path:
-    """Where the resolved config of a point of a sweep lies."""
-    return sweep / "points" / f"{point}.yaml"
-
-
-def log_path(sweep: Path, point: str) -> Path:
-    """Where the output of a point's process is kept."""
-    return sweep / "logs" / f"{point}.log"
-
-
 def point_name(config: Config) -> str:
     """What tells one point of a sweep from the others: `lambda0.01-alpha0.5-seed0`."""
     loss = config.loss

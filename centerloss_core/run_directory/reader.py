@@ -144,7 +144,7 @@ class RunRecord:
 
         path = self.path / CONFIG
         if self.sweep is not None and not os.path.lexists(self.path / MANIFEST):
-            path = names.config_path(self.sweep, self.name)
+            path = self.sweep / "points" / f"{self.name}.yaml"
         return load_config(path)
 
     def history(self) -> History:

@@ -25,8 +25,9 @@ from centerloss_core.config.sweep import MOST_SWEEP_POINTS
 from centerloss_core.files.atomic import new_file
 from centerloss_core.files.untrusted import read_text
 from centerloss_core.run_directory.errors import RunError
-from centerloss_core.run_directory.names import MANIFEST, config_path, point_name
+from centerloss_core.run_directory.names import MANIFEST, point_name
 from centerloss_core.run_directory.resume_check import ChangedError, refuse_another_config, refuse_changes
+from centerloss_core.sweeps.layout import config_path
 from centerloss_core.sweeps.summary import SUMMARY
 
 _POINTS = "points"

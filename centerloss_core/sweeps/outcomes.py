@@ -6,9 +6,9 @@ import signal
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.run_directory.lock import InUseError
-from centerloss_core.run_directory.names import log_path
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.sweeps.launchers.launcher import Ending
+from centerloss_core.sweeps.layout import log_path
 from centerloss_core.sweeps.states import PointState
 
 _ENDS = ("completed", "failed", "interrupted")

@@ -11,9 +11,9 @@ from centerloss_core.formatting import finite
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.history import last_row
 from centerloss_core.run_directory.manifest import read_manifest
-from centerloss_core.run_directory.names import log_path
 from centerloss_core.sweeps.grid import Point
 from centerloss_core.sweeps.launchers.launcher import Started
+from centerloss_core.sweeps.layout import log_path
 
 _FIGURES = (
     "accuracy",

@@ -15,7 +15,7 @@ from centerloss_core.run_directory.directories import new_directory, refuse_exis
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import DirectoryLock, holder
 from centerloss_core.run_directory.manifest import read_json, read_manifest, refuse_another_format
-from centerloss_core.run_directory.names import MANIFEST, config_path, log_path
+from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.sweeps.conductor import Conductor, ShowStates
 from centerloss_core.sweeps.grid import (
@@ -28,6 +28,7 @@ from centerloss_core.sweeps.grid import (
 from centerloss_core.sweeps.launch_record import as_begun, begun_address, record
 from centerloss_core.sweeps.launchers import Launch, LauncherError, open_launcher, slurm_notes
 from centerloss_core.sweeps.launchers.child import wait_until_free
+from centerloss_core.sweeps.layout import config_path, log_path
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.stopping import resumable, stoppable
 from centerloss_core.sweeps.summary import SUMMARY, write_summary

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from centerloss_core.errors import ExpectedError
-from centerloss_core.run_directory.names import config_path, log_path
+from centerloss_core.sweeps.layout import config_path, log_path
 
 
 class LauncherError(ExpectedError):

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from centerloss_core.run_directory.lock import holder
-from centerloss_core.run_directory.names import log_path
 from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.launcher import Task
@@ -31,6 +30,7 @@ from centerloss_core.sweeps.launchers.ray_session import (
     new_folder,
     node_environment,
 )
+from centerloss_core.sweeps.layout import log_path
 
 PIECE = 4 * 2**20  # bytes
 _LONGEST_WAIT, _MOMENT = 60.0, 0.05  # seconds
