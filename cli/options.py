@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from centerloss_core.errors import ExpectedError
+
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="YAML config, such as configs/mnist.yaml.", show_default=False)
 ]
@@ -56,6 +58,12 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the resolved config and what would start; start nothing.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+
+
+class UsageError(ExpectedError):
+    """Options that do not go together, or an option with a value it cannot have."""
+
+    exit_code = 2
 
 
 def given_options(**options: Any) -> dict[str, Any]:

@@ -5,16 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 from centerloss_core.config import Config, parse_list
-from centerloss_core.errors import ExpectedError
 from centerloss_core.run_directory.names import MANIFEST, free_path, point_name
 
+from .options import UsageError
+
 _RUNS = Path("runs")
-
-
-class UsageError(ExpectedError):
-    """Options that do not go together, or an option with a value it cannot have."""
-
-    exit_code = 2
 
 
 def required(config_file: Path | None) -> Path:

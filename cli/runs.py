@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+import json
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, varying
+
+from .options import UsageError
 from .streams import printable, say, say_json
 
 if TYPE_CHECKING:
@@ -18,25 +23,9 @@ if TYPE_CHECKING:
 # A run is "stopped" where its process was killed.
 Status = StrEnum("Status", ["RUNNING", "STOPPED", "COMPLETED", "FAILED", "INTERRUPTED", "DAMAGED"])
 
-# The names of a sweep's runs say λ, α and seed themselves.
-_SPARE = ("time", "age", "data", "α", "seed", "nearest center", "λ")
+_OWN_COLUMN = (LAMBDA, ALPHA, SEED, "data.name")
 _MARK = "!"  # of a run with warnings
 _MOST_NAMED = 4  # runs in one command: more do not fit side by side
-
-
-class SortKey(StrEnum):
-    """What runs can be put in order by."""
-
-    NAME = "name"
-    STATUS = "status"
-    LAMBDA = "lambda"
-    ALPHA = "alpha"
-    SEED = "seed"
-    ACCURACY = "accuracy"
-    NEAREST_CENTER = "nearest-center"
-    RATIO = "ratio"
-    AGE = "age"
-    DURATION = "duration"
 
 
 def runs(
@@ -59,13 +48,23 @@ def runs(
         list[str] | None,
         typer.Option("--data", metavar="NAME", help="Only runs on this data set; may be repeated."),
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="SECTION.KEY=VALUE",
+            help="Only runs with this setting, such as model.feature_dim=8; may be repeated.",
+        ),
+    ] = None,
     sort: Annotated[
-        SortKey,
+        str,
         typer.Option(
             "--sort",
-            help="Smallest first; runs without the figure come last. Of status: running first, damaged last.",
+            metavar="KEY",
+            help="name, status, lambda, alpha, seed, accuracy, nearest-center, ratio, age, duration, or the key of any "
+            "setting. Smallest first; runs without the value come last. Of status: running first, damaged last.",
         ),
-    ] = SortKey.NAME,
+    ] = "name",
     reverse: Annotated[bool, typer.Option("--reverse", help="Largest first.")] = False,
     json_: Annotated[
         bool,
@@ -81,17 +80,18 @@ def runs(
 
     A run is called stopped if its process was killed: resume it with `cl train --resume`.
     """
-    from centerloss_core.run_directory.listing import choose_rows, list_runs, sort_rows
+    from centerloss_core.run_directory.listing import SORT_KEYS, choose_rows, list_runs, sort_rows
 
     # Without a DIR, `runs/` is a place where nothing has been put yet, not a name that was mistyped.
     found = list_runs(directory) if directory != Path("runs") or directory.exists() else []
-    rows = choose_rows(
-        found,
-        statuses=status or (),
-        data=data or (),
-        settings={"loss.lambda": lambda_ or (), "loss.alpha": alpha or (), "train.seed": seed or ()},
-    )
-    rows = sort_rows(rows, sort.value, reverse=reverse)
+    settings: dict[str, list[Any]] = {LAMBDA: lambda_ or [], ALPHA: alpha or [], SEED: seed or []}
+    for key, value in map(_parsed, where or ()):
+        settings[key] = [*settings.get(key, []), value]
+    _refuse_unknown(found, "--where", settings)
+    if sort not in SORT_KEYS:
+        _refuse_unknown(found, "--sort", {sort: [sort]})
+    rows = choose_rows(found, statuses=status or (), data=data or (), settings=settings)
+    rows = sort_rows(rows, sort, reverse=reverse)
     if json_:
         say_json([row.as_dict() for row in rows])
     elif rows:
@@ -103,46 +103,63 @@ def runs(
 
 
 def _lines(rows: Sequence[RunRow]) -> list[str]:
+    from centerloss_core.formatting import duration, exact, number, percent
     from centerloss_core.run_directory.listing import count_statuses
 
     from .tables import table_lines
 
-    heads = (
-        "run",
-        "status",
-        "data",
-        "λ",
-        "α",
-        "seed",
-        "softmax",
-        "nearest center",
-        "inter/intra",
-        "age",
-        "time",
-    )
-    lines = table_lines(heads, [_cells(row) for row in rows], left=3, spare=_SPARE)
+    further = _further_columns(rows)
+    columns = {
+        "run": [row.name for row in rows],
+        "status": [f"{row.status} {_MARK}" if row.warnings else row.status for row in rows],
+        "data": [row.data or "–" for row in rows],
+        "λ": [exact(row.record.lambda_) for row in rows],
+        "α": [exact(row.record.alpha) for row in rows],
+        **further,
+        "seed": [exact(row.record.seed) for row in rows],
+        "softmax": [percent(row.figure("accuracy")) for row in rows],
+        "nearest center": [percent(row.figure("nearest_center_accuracy")) for row in rows],
+        "inter/intra": [number(row.figure("separation_ratio")) for row in rows],
+        "age": [_age(row.age) for row in rows],
+        "time": [duration(row.duration) for row in rows],
+    }
+    # The names of a sweep's runs say what varies in it.
+    spare = ("time", "age", *reversed(further), "data", "α", "seed", "nearest center", "λ")
+    lines = table_lines(list(columns), list(zip(*columns.values(), strict=True)), left=3, spare=spare)
     counts = ", ".join(f"{number} {status}" for status, number in count_statuses(rows).items())
     lines += ["", f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: {counts}"]
     lines += [printable(f"damaged: {row.reason}") for row in rows if row.status == "damaged"]
     return lines + _warned(rows) + _advice(rows)
 
 
-def _cells(row: RunRow) -> list[str]:
-    from centerloss_core.formatting import duration, exact, number, percent
+def _further_columns(rows: Sequence[RunRow]) -> dict[str, list[str]]:
+    """A column per setting that varies, beside those that have one in any case."""
+    from .setting_columns import setting_columns
 
-    return [
-        row.name,
-        f"{row.status} {_MARK}" if row.warnings else row.status,
-        row.data or "–",
-        exact(row.record.lambda_),
-        exact(row.record.alpha),
-        exact(row.record.seed),
-        percent(row.figure("accuracy")),
-        percent(row.figure("nearest_center_accuracy")),
-        number(row.figure("separation_ratio")),
-        _age(row.age),
-        duration(row.duration),
-    ]
+    known = [row.settings for row in rows if row.record.manifest]
+    keys = dict.fromkeys(key for settings in known for key in settings if key not in _OWN_COLUMN)
+    shown = [key for key in keys if varying(known, [key])]
+    return setting_columns([row.settings for row in rows], shown, always=shown)
+
+
+def _parsed(text: str) -> tuple[str, Any]:
+    """The key and the value of `--where`."""
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise UsageError(f"--where {text}: expected SECTION.KEY=VALUE, such as model.feature_dim=8")
+    try:
+        return key.strip(), json.loads(value)
+    except ValueError:
+        return key.strip(), value.strip()
+
+
+def _refuse_unknown(rows: Sequence[RunRow], option: str, asked: Mapping[str, Sequence[Any]]) -> None:
+    known = {key for row in rows for key in row.settings}
+    for key in asked:
+        if known and asked[key] and key not in known and key not in (LAMBDA, ALPHA, SEED):
+            nearest = difflib.get_close_matches(key, known, 1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            raise UsageError(f"{option} {key}: no run here has this setting{hint}")
 
 
 def _warned(rows: Sequence[RunRow]) -> list[str]:

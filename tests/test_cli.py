@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from centerloss_core.run_directory.manifest import FORMAT
+from cli.results import show_sweep_table
+
 ROOT = Path(__file__).parent.parent
 QUICKSTART = ROOT / "configs" / "quickstart.yaml"
 TINY = [
@@ -103,6 +106,48 @@ def test_help_names_every_flag_of_the_contract(here: Any) -> None:
         _, text, _ = here(command, "--help")
         for name in names.split():
             assert name in text, (command, name)
+
+
+def test_runs_are_shown_filtered_and_sorted_by_any_setting(here: Any, tmp_path: Path) -> None:
+    for name, dim, batch in (("a", 2, 50), ("b", 8, 50), ("c", 8, 100)):
+        config = {"loss": {"lambda": 0.1}, "model": {"feature_dim": dim}, "train": {"batch_size": batch}}
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(
+            json.dumps({"format": FORMAT, "status": "failed", "config": config})
+        )
+    _, shown, _ = here("runs", ".", "--sort", "train.batch_size", "--reverse")
+    head, _, *lines = shown.splitlines()
+    assert [name for name in ("feature_dim", "batch_size", "λ") if name in head.split()] == [
+        "feature_dim",
+        "batch_size",
+        "λ",
+    ]
+    assert [line.split()[0] for line in lines[:3]] == ["c", "a", "b"]
+    _, shown, _ = here("runs", ".", "--where", "model.feature_dim=8", "--where", "train.batch_size=50")
+    assert [line.split()[0] for line in shown.splitlines()[2:3]] == ["b"]
+    assert "1 run: 1 failed" in shown
+    for arguments in (["--where", "model.feature_dims=8"], ["--sort", "model.feature_dims"]):
+        code, _, errors = here("runs", ".", *arguments)
+        assert code == 2
+        assert (
+            f"{arguments[0]} model.feature_dims: no run here has this setting; did you mean model.feature_dim?"
+            in (errors)
+        )
+
+
+def test_a_sweep_table_has_a_column_per_setting_that_varies(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"lambda": 0.1, "alpha": 0.5, "seed": seed, "status": "completed", "accuracy": 0.99}
+        | {"settings": {"variant": variant, "loss.lambda": 0.1, "model.feature_dim": 2, "train.seed": seed}}
+        for variant in ("wide", "narrow")
+        for seed in (0, 1)
+    ]
+    show_sweep_table(rows)
+    head, _, first, *_ = capsys.readouterr().out.splitlines()[2:]
+    assert head.split()[:5] == ["λ", "λ_eq", "variant", "seed", "softmax"]
+    assert first.split()[:6] == ["0.1", "–", "wide", "0", "99.00", "%"]
+    show_sweep_table([{key: value for key, value in row.items() if key != "settings"} for row in rows[:1]])
+    assert capsys.readouterr().out.splitlines()[2].split()[:3] == ["λ", "λ_eq", "softmax"]
 
 
 def test_config_errors_come_all_at_once_with_file_and_line(here: Any, tmp_path: Path) -> None:

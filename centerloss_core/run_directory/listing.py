@@ -257,6 +257,10 @@ def sort_rows(rows: Iterable[RunRow], by: str, *, reverse: bool = False) -> list
     return [*(row for _, row in known), *(row for value, row in pairs if value is None)]
 
 
+SORT_KEYS = (
+    *("name", "status", "lambda", "alpha", "seed"),
+    *("accuracy", "nearest-center", "ratio", "age", "duration"),
+)
 _FIGURES = {
     "accuracy": "accuracy",
     "nearest-center": "nearest_center_accuracy",
