@@ -16,7 +16,7 @@ LEASH = "CENTERLOSS_LEASH"
 
 
 class InterruptedRunError(ExpectedError):
-    """A run that was asked to stop; `signal_number` says by what."""
+    """A run that a signal asked to stop."""
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
@@ -25,16 +25,16 @@ class InterruptedRunError(ExpectedError):
 
 
 class _AtOnce(KeyboardInterrupt):
-    """A second signal, on its way out; an Exception Keras would wrap in one of its own."""
+    """A second signal. Not an Exception, which Keras would wrap in one of its own."""
 
 
 class StopRequest:
-    """While entered, the first Ctrl-C, SIGTERM or closed terminal is only noted; a second one acts at once.
+    """While entered, the first Ctrl-C, SIGTERM or closed terminal is only noted; a second one stops at once.
 
-    Python's own answer to Ctrl-C is an exception wherever the program is. While TensorFlow or Keras are imported or
-    trace a function, that may be in a callback that swallows it.
+    Python raises an exception at Ctrl-C wherever the program is. While TensorFlow or Keras are imported or trace a
+    function, that may be in a callback that swallows it.
 
-    Not under a sweep: what stops a job of a cluster may send one signal by two ways, and a sweep in a hurry kills.
+    Under a sweep a second signal is ignored: a cluster may send one signal by two ways, and a sweep can kill.
 
     Attributes:
         signal_number: the signal that was noted, or None.
@@ -42,11 +42,11 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
-        self._twice_is_haste = LEASH not in os.environ
+        self._second_stops = LEASH not in os.environ
         self._earlier: dict[int, signal._HANDLER] = {}
 
     def __enter__(self) -> StopRequest:
-        # Python lets only the main thread choose handlers; a run in another thread keeps the ones there are.
+        # Only the main thread can set handlers; a run in another thread keeps those there are.
         if threading.current_thread() is threading.main_thread():
             for number in _signals():
                 self._earlier[number] = signal.signal(number, self._note)
@@ -62,7 +62,7 @@ class StopRequest:
             self._stop(str(error), error)
 
     def obey(self, message: str) -> None:
-        """Stop here if that was asked for.
+        """Stop here if a signal has come.
 
         Raises:
             InterruptedRunError: with this message.
@@ -80,17 +80,17 @@ class StopRequest:
     def _note(self, number: int, _: FrameType | None) -> None:
         if self.signal_number is None:
             self.signal_number = number
-        elif self._twice_is_haste:
+        elif self._second_stops:
             raise _AtOnce("stopped at once by a second signal")
 
 
 def stop_with_parent() -> None:
-    """Under a sweep, take its death for a SIGTERM: even a sweep that is killed leaves no run behind that goes on."""
+    """Under a sweep, take its end for a SIGTERM, so that its runs also save and stop when it is killed."""
     if LEASH not in os.environ:
         return
     threading.Thread(target=_await_end_of_input, daemon=True).start()
-    # By which Slurm tells a job that its time is over, and with it maybe the run, which that would end without a word.
-    # The job has the run save.
+    # Slurm sends these to a job whose time is over, and on some clusters to the run too, which they would end without
+    # a checkpoint. The job has the run save.
     for name in ("SIGUSR1", "SIGUSR2"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -105,6 +105,6 @@ def _await_end_of_input() -> None:
 def _signals() -> Iterator[int]:
     yield signal.SIGINT
     yield signal.SIGTERM
-    # Under nohup a closed terminal is to be ignored, and stays so. Windows has no such signal.
+    # nohup ignores a closed terminal, and that stays so. Windows has no such signal.
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         yield signal.SIGHUP

@@ -1,10 +1,9 @@
-"""Small text files in `slurm/notes/` by which a sweep and its jobs tell each other the little they must.
+"""Small files in `slurm/notes/` by which a sweep and its jobs talk to each other.
 
-They are all that the two have in common on every cluster: a signal reaches a job only by way of Slurm, which kills
-it half a minute later, and what a job returns would come back as a pickle. For each start of a point there is a
-ticket such as `lambda0.1-alpha0.5-seed0.1`, and of that
-    .order  made empty by the sweep, before the job is there: TERM asks it to save and stop, KILL to stop now.
-    .began  written by the job when the run starts: where.
+Every cluster supports these. A signal reaches a job only by way of Slurm, which kills it half a minute later, and the
+result of a job would come back as a pickle. Each start of a point has a ticket such as `lambda0.1-alpha0.5-seed0.1`:
+    .order  made empty by the sweep before the job exists: TERM asks it to save and stop, KILL to stop now.
+    .began  written by the job when the run starts, with the name of the machine.
     .ended  written by the job: the exit code of the run, or why there is none.
 """
 
@@ -31,9 +30,9 @@ def notes_folder(directory: Path) -> Path:
 
 
 def new_tickets(folder: Path, names: Sequence[str]) -> list[str]:
-    """A ticket for one more start of each point; whoever may still hold an earlier one is asked to save and stop.
+    """Return a ticket for one more start of each point; ask jobs with earlier tickets to save and stop.
 
-    A job can outlive its sweep, or the node that was given up as lost. Two must not train the same point.
+    A job can outlive its sweep, or a node that counts as lost, and two jobs must not train the same point.
     """
     stop_jobs(folder, names)
     last = dict.fromkeys(names, 0)
@@ -50,7 +49,7 @@ def stop_jobs(folder: Path, names: Collection[str] | None = None) -> bool:
     """Ask every job that has not noted its end to save and stop; with `names`, those of these points.
 
     Returns:
-        Whether there was any.
+        Whether there was such a job.
     """
     there = written(folder)
     open_tickets = [
@@ -73,10 +72,10 @@ def _tickets(folder: Path) -> Iterator[tuple[str, int, str]]:
 
 
 def give_order(folder: Path, ticket: str, order: str) -> None:
-    """Tell the job of this ticket; nothing where somebody removed the notes, or has put a link in the place of one.
+    """Write an order for the job of this ticket, unless its file was removed or replaced by a link.
 
-    The file is there already and is written in place, because a network file system may take half a minute to show
-    another machine a new name, but shows what a file says whenever it is opened.
+    The file exists already and is written in place, because a network file system may take half a minute to show
+    another machine a new name, but shows the content of a file whenever it is opened.
     """
     path = folder / f"{ticket}.order"
     with contextlib.suppress(OSError), os.fdopen(open_own_file(path, os.O_WRONLY), "w") as file:
@@ -84,7 +83,7 @@ def give_order(folder: Path, ticket: str, order: str) -> None:
 
 
 def order_for(folder: Path, ticket: str) -> str | None:
-    """What the job of this ticket is asked to do; None: to go on."""
+    """The order for the job of this ticket; None: it may continue."""
     try:
         text = read_text(folder / f"{ticket}.order")
     except (OSError, ValueError):
@@ -103,8 +102,8 @@ def say_ended(folder: Path, ticket: str, code: int | None, reason: str | None) -
 
 
 def written(folder: Path) -> set[str]:
-    """The names of all notes there are."""
-    # Setting the mode it has makes a network file system look again instead of trusting its memory.
+    """The names of all notes."""
+    # Setting the mode, even to the same value, makes a network file system read the folder again.
     with contextlib.suppress(OSError):
         folder.chmod(folder.stat().st_mode)
     try:
