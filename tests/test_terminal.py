@@ -16,7 +16,6 @@ import pytest
 from test_cli import QUICKSTART, environment
 
 from cli.results import show_sweep_table
-from cli.runs import _SPARE
 from cli.streams import error, say, say_json, warn
 from cli.tables import table_lines
 
@@ -211,14 +210,15 @@ def test_a_list_of_runs_fits_and_keeps_its_names(terminal: Any) -> None:
     columns = ("run", "status", *settings, *figures)
     row = ("mnist-sweep/lambda0.001-alpha0.5-seed12", "interrupted", "mnist", "0.001", "0.5", "12", "99.12 %")
     rows = [(*row, "99.15 %", "29.5", "6 h", "2 min 03 s")]
+    spare = ("time", "age", "data", "α", "seed", "nearest center", "λ")
     terminal(None)
-    whole = table_lines(columns, rows, left=3, spare=_SPARE)
+    whole = table_lines(columns, rows, left=3, spare=spare)
     assert heads(whole[0]) == list(columns)
     assert len(whole) == 3
     terminal(len(whole[1]))
-    assert table_lines(columns, rows, left=3, spare=_SPARE) == whole
+    assert table_lines(columns, rows, left=3, spare=spare) == whole
     terminal(80)
-    head, rule, line, *note = table_lines(columns, rows, left=3, spare=_SPARE)
+    head, rule, line, *note = table_lines(columns, rows, left=3, spare=spare)
     assert heads(head) == ["run", "status", "softmax", "inter/intra"]
     assert line.startswith(row[0])
     assert len(rule) == len(head) == len(line) <= 80
