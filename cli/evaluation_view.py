@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from centerloss_core.formatting import exact, number, percent
+from centerloss_core.config.axes import ALPHA, LAMBDA, label_all
+from centerloss_core.formatting import number, percent
 from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES
 
+from .setting_columns import ordered_keys, setting_columns, settings_of
 from .streams import say
 from .tables import print_table
 
@@ -35,7 +37,11 @@ _LESS_TELLING = (
 
 def show_evaluation(report: Report) -> None:
     """Print what was measured on each run, and where it was written."""
-    for run in report.runs:
+    settings = [settings_of(run.origin) for run in report.runs]
+    keys = [key for key in ordered_keys(settings) if key != ALPHA]
+    for run, own in zip(report.runs, settings, strict=True):
+        known = {key: value for key, value in own.items() if value is not None}
+        say(f"\n{run.path}: {label_all(known, keys)}")
         _show_run(run, classes=len(report.runs) == 1)
     if len(report.runs) > 1:
         say("\nSide by side:")
@@ -49,7 +55,6 @@ def show_evaluation(report: Report) -> None:
 
 
 def _show_run(run: RunEvaluation, *, classes: bool) -> None:
-    say(f"\n{run.path}: λ = {exact(run.origin['lambda'])}, seed {exact(run.origin['seed'])}")
     rows = []
     for name in FIGURES:
         title = f"{name.title} (small is good)" if name.best == "least" else name.title
@@ -73,14 +78,15 @@ def _show_classes(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _show_side_by_side(runs: Sequence[RunEvaluation]) -> None:
-    rows = [
-        [
-            run.path.name,
-            split,
-            exact(run.origin["lambda"]),
-            *(write(measured.figures[key]) for key, write in _SIDE_BY_SIDE.values()),
-        ]
-        for run in runs
-        for split, measured in run.splits.items()
-    ]
-    print_table(("run", "split", "λ", *_SIDE_BY_SIDE), rows, spare=_LESS_TELLING)
+    rows = [(run, split, measured.figures) for run in runs for split, measured in run.splits.items()]
+    settings = [settings_of(run.origin) for run, _, _ in rows]
+    columns = {
+        "run": [run.path.name for run, _, _ in rows],
+        "split": [split for _, split, _ in rows],
+        **setting_columns(settings, ordered_keys(settings), always=(LAMBDA,)),
+        **{
+            title: [write(figures[key]) for _, _, figures in rows]
+            for title, (key, write) in _SIDE_BY_SIDE.items()
+        },
+    }
+    print_table(list(columns), list(zip(*columns.values(), strict=True)), spare=_LESS_TELLING)

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, Settings, flatten
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, flatten
 from centerloss_core.formatting import duration, number, percent
 
-from .setting_columns import setting_columns
+from .setting_columns import ordered_keys, setting_columns, settings_of
 from .streams import say
 from .tables import print_table
 
@@ -34,7 +34,7 @@ def show_plan(runs: Sequence[tuple[Path, Config]], launcher: str | None = None) 
     if len(runs) > 1:
         say("# … with these values:\n")
     settings = [flatten(each.model_dump(mode="json", by_alias=True)) for _, each in runs]
-    columns = setting_columns(settings, _ordered(settings), always=(LAMBDA, ALPHA, SEED))
+    columns = setting_columns(settings, ordered_keys(settings), always=(LAMBDA, ALPHA, SEED))
     columns = {
         "run": [str(path) for path, _ in runs],
         "λ": columns.pop("λ"),
@@ -83,8 +83,8 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
     Args:
         rows: from `summary.json`, which can be edited by hand: what is missing or is no number becomes a dash.
     """
-    settings = [_settings(row) for row in rows]
-    grid = setting_columns(settings, _ordered(settings), always=(LAMBDA,))
+    settings = [settings_of(row) for row in rows]
+    grid = setting_columns(settings, ordered_keys(settings), always=(LAMBDA,))
     grid = {"λ": grid.pop("λ"), "λ_eq": [number(row.get("lambda_eq"), "g") for row in rows], **grid}
     cells = []
     for row, values in zip(rows, zip(*grid.values(), strict=True), strict=True):
@@ -102,22 +102,6 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         if row.get("warnings"):
             say(f"warning: {row.get('directory')}: {row['warnings']}")
-
-
-def _settings(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What varies in a sweep, of a row of its `summary.json`."""
-    short = {LAMBDA: "lambda", ALPHA: "alpha", SEED: "seed"}
-    settings = row.get("settings")
-    return {
-        **{key: row.get(name) for key, name in short.items()},
-        **(settings if isinstance(settings, dict) else {}),
-    }
-
-
-def _ordered(runs: Sequence[Settings]) -> list[str]:
-    """The keys of all runs: λ and α first, the seed last."""
-    others = dict.fromkeys(key for run in runs for key in run if key not in (LAMBDA, ALPHA, SEED))
-    return [LAMBDA, ALPHA, *others, SEED]
 
 
 def _separation_cells(row: Mapping[str, Any]) -> list[str]:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from centerloss_core.config.axes import Settings, short, sign, value_of, varying
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, VARIANT, Settings, short, sign, value_of, varying
 from centerloss_core.formatting import exact, finite
 
 _LONGEST = 40  # characters of a cell
 _UNKNOWN: Any = object()
+
+
+def settings_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what varies in a sweep, of a row of its `summary.json` or of an evaluation."""
+    short_keys = {LAMBDA: "lambda", ALPHA: "alpha", SEED: "seed"}
+    settings = row.get("settings")
+    return {
+        **{key: row.get(name) for key, name in short_keys.items()},
+        **{key: value for key, value in row.items() if "." in key or key == VARIANT},
+        **(settings if isinstance(settings, dict) else {}),
+    }
+
+
+def ordered_keys(runs: Sequence[Settings]) -> list[str]:
+    """Return the keys of all runs: λ and α first, the seed last."""
+    others = dict.fromkeys(key for run in runs for key in run if key not in (LAMBDA, ALPHA, SEED))
+    return [LAMBDA, ALPHA, *others, SEED]
 
 
 def setting_columns(

@@ -842,7 +842,13 @@ def test_a_sweep(tmp_path: Path) -> None:
     assert "skipped: lambda0.01-alpha0.5-seed1 (interrupted)" in result.output
     assert "skipped: lambda0.01-alpha0.5-seed3 (not begun)" in result.output
     heads = re.split(r" {2,}", result.output.split("Side by side:")[1].strip().splitlines()[0].strip())
-    assert heads[3:7] == ["softmax", "nearest center", "nearest training mean", "nearest training images"]
+    assert heads[3:8] == [
+        "seed",
+        "softmax",
+        "nearest center",
+        "nearest training mean",
+        "nearest training images",
+    ]
     assert "24/24  lambda0.01-alpha0.5-seed2  train: verification" in result.output
     written = read_json(sweep / "evaluation.json")
     names = [f"lambda0.01-alpha0.5-seed{seed}" for seed in (0, 2)]
