@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from centerloss_core.formatting import duration, number, percent, plain_setting
+from centerloss_core.metrics.names import FIGURES
+
+from .streams import printable, say, say_json
+from .tables import table_lines
+
 if TYPE_CHECKING:
-    from centerloss_core.run_directory.comparison import Comparison, Difference, Result, Twins
+    from centerloss_core.run_directory.comparison import Comparison, Result, Twins
 
 
 _MOST_WARNINGS = 10  # of a run
@@ -41,8 +47,6 @@ def compare(
     """
     from centerloss_core.run_directory.comparison import compare_runs
 
-    from .streams import say, say_json
-
     comparison = compare_runs(directories)
     if json_:
         say_json(comparison.as_dict())
@@ -51,27 +55,25 @@ def compare(
 
 
 def _lines(comparison: Comparison) -> list[str]:
-    from .streams import printable
-    from .tables import table_lines
-
+    runs = comparison.runs
+    sections: dict[str, list[list[str]]] = {
+        "Settings that differ": [[each.key, *map(plain_setting, each.values)] for each in comparison.config],
+        "Origins that differ": [
+            [each.key, *("–" if value is None else plain_setting(value) for value in each.values)]
+            for each in comparison.provenance
+        ],
+        "Results": [
+            ["status", *(run.status for run in runs)],
+            ["warnings", *(str(len(run.warnings)) for run in runs)],
+            *map(_result_cells, comparison.results),
+        ],
+        "Evaluation": list(map(_result_cells, _evaluated(comparison))),
+    }
     lines: list[str] = []
-    sections: list[tuple[str, list[list[str]]]] = [
-        ("Settings that differ", [_setting_cells(each) for each in comparison.config]),
-        ("Origins that differ", [_origin_cells(each) for each in comparison.provenance]),
-        (
-            "Results",
-            [
-                ["status", *(run.status for run in comparison.runs)],
-                ["warnings", *(str(len(run.warnings)) for run in comparison.runs)],
-                *(_result_cells(each) for each in comparison.results),
-            ],
-        ),
-        ("Evaluation", [_result_cells(each) for each in _evaluated(comparison)]),
-    ]
-    for title, rows in sections:
+    for title, rows in sections.items():
         if rows:
             lines += [*table_lines([title, *comparison.names], rows), ""]
-    for run, name in zip(comparison.runs, comparison.names, strict=True):
+    for run, name in zip(runs, comparison.names, strict=True):
         lines += [f"warning: {name}: {each}" for each in run.warnings[:_MOST_WARNINGS]]
         if len(run.warnings) > _MOST_WARNINGS:
             lines.append(f"{len(run.warnings) - _MOST_WARNINGS} more are in {run.path / 'run.json'}")
@@ -91,22 +93,8 @@ def _sentence(names: Sequence[str], twins: Twins) -> str:
     return f"{', '.join(others)} and {last} have the same config; their final feature dumps {dumps}."
 
 
-def _setting_cells(difference: Difference) -> list[str]:
-    from centerloss_core.formatting import plain_setting
-
-    return [difference.key, *map(plain_setting, difference.values)]
-
-
-def _origin_cells(difference: Difference) -> list[str]:
-    from centerloss_core.formatting import plain_setting
-
-    return [difference.key, *("–" if value is None else plain_setting(value) for value in difference.values)]
-
-
 def _evaluated(comparison: Comparison) -> list[Result]:
     """The figures of `cl evaluate` in its order, without those that the runs have noted themselves."""
-    from centerloss_core.metrics.names import FIGURES
-
     found = {each.key: each for each in comparison.evaluation}
     known = {each.key for each in comparison.results}
     keys = [f"{split}.{name.key}" for split in ("test", "train") for name in FIGURES if name.key != "images"]
@@ -115,8 +103,6 @@ def _evaluated(comparison: Comparison) -> list[Result]:
 
 def _title(key: str) -> str:
     """A figure in the words of the other tables: `test nearest center`."""
-    from centerloss_core.metrics.names import FIGURES
-
     split, _, figure = key.rpartition(".")
     words = {**{name.key: name.title for name in FIGURES}, **_TITLES}.get(figure)
     return key if words is None else f"{split} {words}".strip()
@@ -133,8 +119,6 @@ def _result_cells(result: Result) -> list[str]:
 
 
 def _figure(key: str, value: float | None) -> str:
-    from centerloss_core.formatting import duration, number, percent
-
     if _is_share(key):
         return percent(value)
     if key.endswith("auc"):  # all but 1, in most runs
