@@ -27,11 +27,13 @@ _NOT_SHOWN = ("center_shift",)  # a line has no room for all figures
 def training_progress(start: Start) -> Iterator[Callable[[Progress], None]]:
     """Show one run: its settings first, then where it stands."""
     config, loss = start.config, start.config.loss
-    say(
-        f"λ = {exact(loss.lambda_)} ({loss.reduction}; λ_eq = {config.lambda_eq:g}), α = {exact(loss.alpha)}, "
-        f"seed {config.train.seed} → {start.path}"
-        + ("" if start.resumed_after is None else f", resumed after step {start.resumed_after}")
-    )
+    if loss.term.name == "center":
+        weight = f"λ = {exact(loss.lambda_)} ({loss.reduction}; λ_eq = {config.lambda_eq:g})"
+        what = f"{weight}, α = {exact(loss.alpha)}"
+    else:
+        what = loss.head.name
+    resumed = "" if start.resumed_after is None else f", resumed after step {start.resumed_after}"
+    say(f"{what}, seed {config.train.seed} → {start.path}{resumed}")
     if not sys.stdout.isatty():
         yield _plain_lines()
         return
