@@ -15,22 +15,22 @@ Lambda = Annotated[
     str | None,
     typer.Option(
         "--lambda",
-        metavar="NUMBER[,…]",
-        help="Weight λ of the center loss; several in a sweep. Default: the config's.",
+        metavar="NUMBER",
+        help="Weight λ of the center loss; `cl sweep` takes several. Default: the config's.",
     ),
 ]
 Alpha = Annotated[
     str | None,
     typer.Option(
         "--alpha",
-        metavar="NUMBER[,…]",
-        help="Rate α of the centers; several in a sweep. Default: the config's.",
+        metavar="NUMBER",
+        help="Rate α of the centers; `cl sweep` takes several. Default: the config's.",
     ),
 ]
 Seed = Annotated[
     str | None,
     typer.Option(
-        "--seed", metavar="INTEGER[,…]", help="Random seed; several in a sweep. Default: the config's."
+        "--seed", metavar="INTEGER", help="Random seed; `cl sweep` takes several. Default: the config's."
     ),
 ]
 Settings = Annotated[
