@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
-from test_plotting import WEIGHTS, make_dump, make_run, make_sweep, plotted, words
+from test_plotting import WEIGHTS, grid_of, make_dump, make_run, make_sweep, plotted, words
 
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.animation import MAX_FRAMES, Film, Screen, read_film
-from centerloss_core.plotting.drawing import _alone, _read_cell
-from centerloss_core.plotting.grid import arrange
+from centerloss_core.plotting.grid import Cell, arrange
 from centerloss_core.plotting.limits import Limits, follow
-from centerloss_core.plotting.records import read_run, read_snapshot, read_sweep
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
+from centerloss_core.run_directory.reader import read_run
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +37,9 @@ def with_epochs(run: Path, epochs: int, weight: float = 0.01, d: int = 2) -> Pat
 def sweep_with_epochs(
     directory: Path, epochs: tuple[int, ...], statuses: dict[float, str] | None = None
 ) -> Path:
-    sweep = make_sweep(directory, statuses)
-    for weight, count in zip(WEIGHTS, epochs, strict=True):
+    weights = WEIGHTS[-len(epochs) :]
+    sweep = make_sweep(directory, statuses, weights)
+    for weight, count in zip(weights, epochs, strict=True):
         run = sweep / f"lambda{weight:g}-alpha0.5-seed0"
         if run.is_dir():
             with_epochs(run, count, weight)
@@ -48,11 +48,10 @@ def sweep_with_epochs(
 
 def film_of(directory: Path, *, axes: str = "own") -> Film:
     if (directory / "run.json").is_file():
-        snapshot = read_snapshot(read_run(directory), "test")
-        assert snapshot is not None
-        grid = _alone(snapshot)
+        run = read_run(directory)
+        grid = arrange([Cell(run, run.snapshot("test"))])
     else:
-        grid = arrange([_read_cell(point, "test") for point in read_sweep(directory)])
+        grid = grid_of(directory)
     film = read_film(grid, "test", axes=axes, note=pytest.fail)
     assert film is not None
     return film
@@ -110,8 +109,11 @@ def test_a_single_run_says_that_its_axes_stand_still(tmp_path: Path) -> None:
     assert "epoch 1 of 2 · MNIST test · α = 0.5, seed 0 · axes fixed" in words(screen.figure)
 
 
-def test_the_axes_of_a_film_are_in_its_name(tmp_path: Path) -> None:
-    sweep = sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2))
+def test_the_axes_of_a_film_are_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = sweep_with_epochs(tmp_path / "sweep", (2,))
+    monkeypatch.setattr(
+        "centerloss_core.plotting.film._record", lambda film, path, writer: path.write_bytes(b"")
+    )
     for axes, names in {
         "own": ["panel-test.png", "animation-test.gif"],
         "shared": ["panel-test-shared.png", "animation-test-shared.gif"],
@@ -122,7 +124,7 @@ def test_the_axes_of_a_film_are_in_its_name(tmp_path: Path) -> None:
 
 
 def test_axes_that_follow_are_of_an_animation_alone(tmp_path: Path) -> None:
-    sweep = sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2))
+    sweep = sweep_with_epochs(tmp_path / "sweep", (2,))
     for settings in ({}, {"figures": ["panel"]}, {"out": tmp_path / "panel.png"}):
         with pytest.raises(PlotError, match=r"for an animation.*; add --animate, or choose own or shared"):
             plot_directory(sweep, axes="follow", **settings)  # type: ignore[arg-type]
@@ -131,9 +133,9 @@ def test_axes_that_follow_are_of_an_animation_alone(tmp_path: Path) -> None:
 
 def test_digits_of_small_clusters_lie_on_no_mark_and_no_digit(tmp_path: Path) -> None:
     """What shrinks in axes that stand still has less and less room, and loses digits rather than piling them up."""
-    film = film_of(sweep_with_epochs(tmp_path / "sweep", (12, 12, 12, 12)))
+    film = film_of(sweep_with_epochs(tmp_path / "sweep", (12,)))
     screen, shown = Screen(film), []
-    for epoch in film.epochs:
+    for epoch in film.epochs[::2]:
         screen.show(epoch)
         FigureCanvasAgg(screen.figure).draw()
         for axes in screen.figure.axes:
@@ -156,7 +158,7 @@ def test_digits_of_small_clusters_lie_on_no_mark_and_no_digit(tmp_path: Path) ->
 
 def test_every_frame_says_its_epoch_and_shows_the_points_large(tmp_path: Path) -> None:
     """The features shrink to a quarter, and are as large in the last picture as in the first."""
-    film = film_of(sweep_with_epochs(tmp_path / "sweep", (4, 4, 4, 4)), axes="follow")
+    film = film_of(sweep_with_epochs(tmp_path / "sweep", (4, 4)), axes="follow")
     screen = Screen(film)
     for epoch in film.epochs:
         screen.show(epoch)
@@ -180,7 +182,7 @@ def test_axes_move_only_when_they_must() -> None:
 
 
 def test_shared_axes_are_equal_in_all_runs_and_frames(tmp_path: Path) -> None:
-    film = film_of(sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2)), axes="shared")
+    film = film_of(sweep_with_epochs(tmp_path / "sweep", (2, 2)), axes="shared")
     frames = axes_of(film)
     assert len({limits for frame in frames for limits in frame}) == 1
     limits = frames[0][0]
@@ -202,7 +204,7 @@ def test_a_shorter_run_stays_and_says_where(tmp_path: Path) -> None:
     screen.show(4)
     FigureCanvasAgg(screen.figure).draw()
     titles = [axes.get_title(loc="left").split("\n")[0] for axes in screen.figure.axes]
-    assert titles == ["λ = 0", "λ = 0.01 (λ_eq = 1) · epoch 2", "λ = 0.1", "λ = 1"]
+    assert titles == ["λ = 0", "λ = 0.01 (λ_eq = 1) · epoch 2", "λ = 0.1", "λ = 1 (λ_eq = 100)"]
     assert {"missing", "failed"} <= set(words(screen.figure))
 
 
@@ -239,7 +241,7 @@ def test_one_epoch_is_no_film(tmp_path: Path) -> None:
 
 
 def test_out_takes_the_film_alone(tmp_path: Path) -> None:
-    sweep = sweep_with_epochs(tmp_path / "sweep", (2, 2, 2, 2))
+    sweep = sweep_with_epochs(tmp_path / "sweep", (2,))
     out = tmp_path / "film.gif"
     assert plot_directory(sweep, animate=True, out=out) == [out]
     assert plotted(tmp_path) == {}
@@ -291,7 +293,7 @@ def test_ffmpeg_that_fails_costs_only_the_mp4(tmp_path: Path) -> None:
 
 
 def test_a_run_with_a_damaged_epoch_is_left_out_of_the_animation(tmp_path: Path) -> None:
-    sweep, notes = make_sweep(tmp_path / "sweep"), list[str]()
+    sweep, notes = make_sweep(tmp_path / "sweep", weights=(0.01, 0.1)), list[str]()
     for run in sweep.glob("lambda*"):
         for epoch in (1, 2):
             write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", make_dump(0.01))

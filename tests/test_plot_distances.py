@@ -7,8 +7,8 @@ from test_plotting import make_dump, make_snapshot, words
 
 from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting.histogram import distances, distances_figure
-from centerloss_core.plotting.records import Snapshot
 from centerloss_core.run_directory.feature_dumps import FeatureDump
+from centerloss_core.run_directory.reader import Snapshot
 
 
 def snapshot_of(dump: FeatureDump) -> Snapshot:

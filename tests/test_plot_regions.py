@@ -14,11 +14,11 @@ from test_plotting import make_dump, make_run, make_snapshot, words
 
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.head import HeadError, SoftmaxHead, read_head
-from centerloss_core.plotting.records import Snapshot
 from centerloss_core.plotting.regions import regions_figure
-from centerloss_core.plotting.style import DIGIT_COLORS
+from centerloss_core.plotting.style import CLASS_COLORS
 from centerloss_core.run_directory.checkpoints import Position, write_checkpoint
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
+from centerloss_core.run_directory.reader import Snapshot, read_run
 
 
 def make_head(seed: int = 0) -> SoftmaxHead:
@@ -66,7 +66,7 @@ def region_at(axes: Axes, points: NDArray[np.float64]) -> list[int]:
     columns = ((points[:, 0] - left) / (right - left) * pixels.shape[1]).astype(int)
     # Regions are paler than points: the way from white, not its length, tells the digit.
     pale = 255.0 - pixels[rows, columns]
-    strong = 1 - np.array([to_rgb(color) for color in DIGIT_COLORS])
+    strong = 1 - np.array([to_rgb(color) for color in CLASS_COLORS])
     pale /= np.linalg.norm(pale, axis=1, keepdims=True)
     strong /= np.linalg.norm(strong, axis=1, keepdims=True)
     return [int(digit) for digit in (pale @ strong.T).argmax(axis=1)]
@@ -136,7 +136,7 @@ def test_run_with_checkpoint(tmp_path: Path) -> None:
     run = make_run_with_head(tmp_path / "run", head)
     write_head(run, make_head(seed=5), step=500)
     write_head(run, head, step=600)
-    found = read_head(run, predicted(make_dump(), head))
+    found = read_head(read_run(run), predicted(make_dump(), head), 10)
     np.testing.assert_array_equal(found.kernel, head.kernel)
     np.testing.assert_array_equal(found.bias, head.bias)
     notes: list[str] = []
@@ -148,7 +148,9 @@ def test_head_without_bias(tmp_path: Path) -> None:
     head = SoftmaxHead(make_head().kernel, np.zeros(10, np.float32))
     run = make_run_with_head(tmp_path / "run", head)
     write_head(run, head, bias=False)
-    np.testing.assert_array_equal(read_head(run, predicted(make_dump(), head)).bias, np.zeros(10))
+    np.testing.assert_array_equal(
+        read_head(read_run(run), predicted(make_dump(), head), 10).bias, np.zeros(10)
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_run_whose_head_cannot_be_had(tmp_path: Path, fault: str, message: str) 
         elif fault == "pickle":
             np.savez(path, **{"network/head/kernel": np.array([{}], dtype=object)})
     with pytest.raises(HeadError, match=message):
-        read_head(run, predicted(make_dump(), head))
+        read_head(read_run(run), predicted(make_dump(), head), 10)
     notes: list[str] = []
     assert plot_directory(run, figures=["regions"], note=notes.append) == [run / "plots" / "regions-test.png"]
     (note,) = notes

@@ -4,20 +4,32 @@ import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from test_plotting import make_dump, make_run, make_sweep, words
+from test_plotting import make_dump, make_record, make_run, make_sweep, words
 
 from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.seeds import Measured, seeds_figure
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
+from centerloss_core.run_directory.manifest import FORMAT
+from centerloss_core.run_directory.reader import RunRecord
 
 
 def measured(weight: float, seed: int, alpha: float = 0.5) -> Measured:
-    return Measured(weight, 100 * weight, alpha, seed, separation(dump_of(weight, seed)))
+    return Measured(make_record(weight, alpha=alpha, seed=seed), separation(dump_of(weight, seed)))
+
+
+def with_settings(measured: Measured, **settings: Any) -> Measured:
+    """The same figures of another run."""
+    return replace(measured, run=RunRecord(Path("run"), "completed", measured.run.manifest | settings))
+
+
+def measured_at(weight: float, seed: int) -> Measured:
+    return with_settings(measured(0.01, seed), **{"lambda": weight, "lambda_eq": 100 * weight})
 
 
 def dump_of(weight: float, seed: int) -> FeatureDump:
@@ -36,7 +48,7 @@ def make_seeds(directory: Path, seeds: int, weights: tuple[float, ...] = (0.01, 
             write_features(run / "features" / "test-final.npz", dump_of(weight, seed))
             row = {"directory": name, "lambda": weight, "alpha": 0.5, "seed": seed, "status": "completed"}
             rows.append(row)
-    (directory / "summary.json").write_text(json.dumps({"format": 2, "runs": rows}))
+    (directory / "summary.json").write_text(json.dumps({"format": FORMAT, "runs": rows}))
     return directory
 
 
@@ -50,7 +62,7 @@ def test_every_seed_is_seen_with_mean_and_range() -> None:
     ]
     ratio = figure.axes[2]
     by_weight = [
-        [run.metrics.separation_ratio for run in runs if run.weight == weight] for weight in (0.01, 1.0)
+        [run.metrics.separation_ratio for run in runs if run.run.lambda_ == weight] for weight in (0.01, 1.0)
     ]
     dots = [line for line in ratio.lines if line.get_marker() == "o"]
     assert [list(line.get_ydata()) for line in dots] == by_weight  # type: ignore[arg-type]
@@ -67,7 +79,7 @@ def test_every_seed_is_seen_with_mean_and_range() -> None:
 def test_the_axis_says_what_the_weights_are_by_mean() -> None:
     runs = [measured(weight, seed) for weight in (0.0, 0.01, 0.1) for seed in (0, 1)]
     assert [axes.get_xlabel() for axes in seeds_figure(runs, "MNIST test").axes] == ["λ (λ_eq = 100 λ)"] * 3
-    by_mean = [replace(run, weight_eq=run.weight) for run in runs]
+    by_mean = [with_settings(run, lambda_eq=run.run.lambda_) for run in runs]
     assert {axes.get_xlabel() for axes in seeds_figure(by_mean, "MNIST test").axes} == {"λ"}
 
 
@@ -96,10 +108,10 @@ def test_long_settings_do_not_run_into_each_other() -> None:
 def test_a_sweep_with_seeds_gets_the_figure_and_one_without_does_not(tmp_path: Path) -> None:
     several = make_seeds(tmp_path / "several", seeds=2, weights=(0.01,))
     assert several / "plots" / "seeds-test.png" in plot_directory(several)  # without being asked
-    single = make_sweep(tmp_path / "single")
+    single = make_sweep(tmp_path / "single", weights=(0.01,))
     written = plot_directory(single, figures=["panel", "seeds"])
     assert [path.name for path in written] == ["panel-test.png"]
-    with pytest.raises(PlotError, match="no λ and α has completed runs of two seeds"):
+    with pytest.raises(PlotError, match="no point has completed runs of two seeds"):
         plot_directory(single, figures=["seeds"])
     out = tmp_path / "spread.svg"
     assert plot_directory(several, figures=["seeds"], out=out) == [out]
@@ -116,7 +128,7 @@ def test_a_sweep_with_seeds_gets_the_figure_and_one_without_does_not(tmp_path: P
 def test_the_names_of_the_weights_overlap_neither_each_other_nor_the_legend(
     weights: tuple[float, ...],
 ) -> None:
-    runs = [replace(measured(0.01, seed), weight=weight, seed=seed) for weight in weights for seed in (0, 1)]
+    runs = [measured_at(weight, seed) for weight in weights for seed in (0, 1)]
     figure = seeds_figure(runs, "MNIST test")
     FigureCanvasAgg(figure).draw()
     legend = figure.legends[0].get_window_extent()
@@ -134,9 +146,7 @@ def test_the_names_of_the_weights_overlap_neither_each_other_nor_the_legend(
 
 
 def test_weights_that_six_digits_do_not_tell_apart_keep_theirs() -> None:
-    runs = [
-        replace(measured(0.01, seed), weight=weight) for weight in (0.1234567, 0.1234568) for seed in (0, 1)
-    ]
+    runs = [measured_at(weight, seed) for weight in (0.1234567, 0.1234568) for seed in (0, 1)]
     names = [label.get_text() for label in seeds_figure(runs, "MNIST test").axes[0].get_xticklabels()]
     assert names == ["0.1234567", "0.1234568"]
 

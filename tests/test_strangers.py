@@ -18,11 +18,12 @@ from centerloss_core.errors import ExpectedError
 from centerloss_core.files import untrusted as strangers
 from centerloss_core.files.untrusted import LinkError
 from centerloss_core.metrics.directory import EvaluationError, evaluate_directory
-from centerloss_core.plotting import PlotError, plot_directory
-from centerloss_core.plotting.records import read_history, read_run
+from centerloss_core.plotting import plot_directory
 from centerloss_core.report import write_report
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.history import last_row
 from centerloss_core.run_directory.manifest import read_manifest
+from centerloss_core.run_directory.reader import read_run
 from centerloss_core.run_directory.resume_check import begun_config
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.sweeps import Point, plan, read_summary, read_sweep, resume_sweep
@@ -280,8 +281,8 @@ def test_metrics_that_are_none_of_ours_are_an_error_in_one_line(what: str, tmp_p
     run = make_run(tmp_path / "run")
     path = run / "metrics.jsonl"
     put(path, what)
-    with pytest.raises(PlotError, match=rf"^{path}(: cannot be read|:1: not a row of metrics) \(.*$"):
-        read_history(read_run(run))
+    with pytest.raises(RunError, match=rf"^{path}(: cannot be read|:1: not a row of metrics) \(.*$"):
+        read_run(run).history()
     assert last_row(run, kind="epoch") is None
 
 
@@ -289,15 +290,15 @@ def test_metrics_are_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.Monk
     run = make_run(tmp_path / "run")
     rows = (run / "metrics.jsonl").read_text()
     monkeypatch.setattr(strangers, "MOST_IN_ROWS", len(rows))
-    assert len(read_history(read_run(run)).steps) == 6
+    assert len(read_run(run).history().steps) == 6
     (run / "metrics.jsonl").write_text(rows + '{"kind":"steps","step":700')  # what is still being written
-    assert len(read_history(read_run(run)).steps) == 6
+    assert len(read_run(run).history().steps) == 6
     (run / "metrics.jsonl").write_text(rows + '{"kind":"steps","step":700}\n')
     with pytest.raises(
-        PlotError,
+        RunError,
         match=r"metrics\.jsonl: cannot be read \(is larger than 0 MiB, .*larger train.log_every .*\)$",
     ):
-        read_history(read_run(run))
+        read_run(run).history()
 
 
 @pytest.mark.parametrize("what", [*WHATS[:3], "a folder"])

@@ -11,9 +11,9 @@ from test_plotting import make_run
 from typer.testing import CliRunner
 
 from centerloss_core.formatting import exact, number
-from centerloss_core.plotting.records import read_run
 from centerloss_core.plotting.titles import run_title
 from centerloss_core.report import write_report
+from centerloss_core.run_directory.reader import read_run
 from cli.app import app
 
 

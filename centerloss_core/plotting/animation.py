@@ -2,8 +2,8 @@
 
 The axes stand still, so that whatever moves in the picture has moved in the plane: those of each run hold all its
 epochs, or one scale holds all runs. The first epochs of all λ are about equally wide, and center loss shrinks what
-follows, at λ = 1 to an eighth. Who wants to see the late clusters large lets the axes follow the points; they move only
-when they must, and the ticks tell the scale.
+follows, at λ = 1 to an eighth. Axes that follow the points show the late clusters large; they move only when they
+must, and the ticks tell the scale.
 """
 
 from collections.abc import Callable
@@ -15,14 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from centerloss_core.plotting.classes import has_short_names, legend_handles
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import Limits, follow, limits_of, union
 from centerloss_core.plotting.panel import write_status
 from centerloss_core.plotting.plane import Plane, project
-from centerloss_core.plotting.records import epoch_dumps
-from centerloss_core.plotting.scatter import draw_features, legend_handles
-from centerloss_core.plotting.style import DIGIT_COLORS
-from centerloss_core.plotting.text_fit import fit
+from centerloss_core.plotting.scatter import draw_features
+from centerloss_core.plotting.text_fit import fit, legend_below
 from centerloss_core.plotting.titles import numbers_title
 from centerloss_core.run_directory.feature_dumps import FeatureFileError, read_features
 
@@ -32,6 +31,7 @@ _DPI = 100
 _LEFT, _BOTTOM, _GAP, _RIGHT, _CELL_TITLE, _TITLE, _LEGEND = 0.6, 0.3, 0.65, 0.2, 0.55, 0.45, 0.5
 _BOX_OF_COLUMNS = {1: 5.2, 2: 4.0, 3: 3.0}
 _SMALLEST_BOX = 2.6
+_HALF = 6  # names side by side, of a legend in two rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +52,7 @@ class Film:
         grid: where the runs stand.
         epochs: what each frame shows, ascending.
         moments: by row and column of the grid, a run's epochs, ascending; runs without any are absent.
-        axes: of `order.FILM_AXES`: "own", the same in all frames of a run; "shared", the same in those of all runs; or
-            "follow" the points.
+        axes: "own", the same in all frames of a run; "shared", the same in those of all runs; or "follow" the points.
         skipped: how many epochs were left out because there are too many.
     """
 
@@ -83,18 +82,14 @@ class Film:
 
 
 def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None]) -> Film | None:
-    """Read the epochs of all runs of a grid, for `Film.axes`; None where no run has kept two.
+    """Read the epochs of all runs of a grid, for `Film.axes`; None where no run has two.
 
     A run with a damaged dump is left out, with a note, as long as there are others.
 
     Raises:
         FeatureFileError: a dump is damaged.
     """
-    dumps = {
-        (row, column): epoch_dumps(cell.snapshot.run.directory, split)
-        for row, column, cell in grid.places
-        if cell.snapshot
-    }
+    dumps = {(row, column): cell.run.epoch_dumps(split) for row, column, cell in grid.places if cell.snapshot}
     if max(map(len, dumps.values()), default=0) < 2:
         return None
     epochs = sorted({epoch for run in dumps.values() for epoch in run})
@@ -158,15 +153,17 @@ class Screen:
             )
             for row, column, _ in film.grid.places
         }
-        handles = legend_handles(film.grid.classes)
-        wide = columns > 1 and film.grid.classes <= len(DIGIT_COLORS)  # room for all names in one row
-        self.figure.legend(
-            handles=handles,
-            loc="lower center",
-            ncols=len(handles) if wide else 6,
+        self._names = film.grid.class_names
+        handles = legend_handles(self._names, film.grid.shown.dump)
+        wide = columns > 1 and has_short_names(handles)
+        legend_below(
+            self.figure,
+            handles,
+            columns=len(handles) if wide else _HALF,
+            fewest=_HALF,
+            room=width - 0.2,
             columnspacing=0.9,
             handletextpad=0.1,
-            frameon=False,
             fontsize=10 if wide else 8,
             borderaxespad=0.2,
         )
@@ -190,7 +187,7 @@ class Screen:
             axes.set_title(self._film.grid.cell_title(cell), loc="left", fontsize=9)
             return
         moment = self._film.moment(place, epoch)
-        draw_features(axes, moment.plane, moment.labels, self._limits[place][epoch])
+        draw_features(axes, moment.plane, moment.labels, self._names, self._limits[place][epoch])
         if self._film.grid.shape[1] > 3:  # no room between the boxes
             axes.set(xlabel="", ylabel="")
         # Only a run whose epoch is another than that over the picture says so.

@@ -13,7 +13,7 @@ from PIL import Image
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.plotting.animation import Film, Screen
 from centerloss_core.plotting.errors import PlotError
-from centerloss_core.plotting.style import DIGIT_COLORS
+from centerloss_core.plotting.style import CLASS_COLORS, UNKNOWN
 
 _SECONDS = 8  # that a film of many frames should last
 _SLOWEST, _FASTEST = 2, 10  # frames per second
@@ -21,7 +21,7 @@ _LAST_FRAME_SECONDS = 1.5  # before the film begins again, time to see where it 
 
 
 class _GifWriter(PillowWriter):
-    """A GIF has 256 colours. Those that Pillow would choose shift the digits' colours and flicker between frames."""
+    """A GIF has 256 colours. Those that Pillow would choose shift the classes' colours and flicker between frames."""
 
     _frames: list[Image.Image]
 
@@ -35,8 +35,8 @@ class _GifWriter(PillowWriter):
 
 
 def _palette() -> NDArray[np.uint8]:
-    """Return (256, 3): digits and letters on their way to white, because points are see-through."""
-    colors = np.array([to_rgb(color) for color in (*DIGIT_COLORS, "black")])
+    """Return (256, 3): classes and letters on their way to white, because points are see-through."""
+    colors = np.array([to_rgb(color) for color in (*CLASS_COLORS, UNKNOWN, "black")])
     shades = 256 // len(colors)
     strength = np.linspace(1, 0.1, shades)[:, None, None]  # none so pale that white becomes pink
     tones = (1 - strength * (1 - colors)).reshape(-1, 3)

@@ -1,39 +1,52 @@
 """Where each run of a sweep goes in a panel."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from centerloss_core.plotting.records import Snapshot, SweepPoint
-from centerloss_core.plotting.titles import epoch_title, setting_title, weight_title
+from centerloss_core.config.axes import LAMBDA, SEED, label, sign, value_of, varying
+from centerloss_core.formatting import finite
+from centerloss_core.plotting.classes import class_names
+from centerloss_core.plotting.titles import (
+    data_title,
+    epoch_title,
+    join,
+    settings_title,
+    title_keys,
+)
+from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
 MAX_ROWS, MAX_COLUMNS = 6, 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
     """A point of the sweep and its features; without features its status is written instead."""
 
-    point: SweepPoint
+    run: RunRecord
     snapshot: Snapshot | None = None
 
     @property
     def words(self) -> str:
         """What stands where points would; a completed run without features has lost them."""
-        return "features missing" if self.point.status == "completed" else self.point.status
+        return "features missing" if self.run.status == "completed" else self.run.status
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """The cells of a panel.
 
     Attributes:
-        rows: of equal length, λ rising from left to right; None leaves a place empty.
-        one_setting: whether all cells share α and seed, so that λ alone tells them apart.
+        rows: of equal length; None leaves a place empty.
+        common: the settings that all cells share and the panel's title names.
+        own: those that tell the cells apart, or that of a single one.
         note: which runs were left out, or empty.
     """
 
     rows: list[list[Cell | None]]
-    one_setting: bool
+    common: tuple[str, ...]
+    own: tuple[str, ...]
     note: str = ""
 
     @property
@@ -46,50 +59,121 @@ class Grid:
         return [(i, j, cell) for i, row in enumerate(self.rows) for j, cell in enumerate(row) if cell]
 
     @property
-    def classes(self) -> int:
-        """How many classes a legend must name."""
-        return max(len(cell.snapshot.dump.centers) for _, _, cell in self.places if cell.snapshot)
+    def shown(self) -> Snapshot:
+        """The first run that has features."""
+        return next(cell.snapshot for _, _, cell in self.places if cell.snapshot)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Those of the run with the most classes, which a legend must name."""
+        return max((class_names(cell.snapshot) for _, _, cell in self.places if cell.snapshot), key=len)
 
     def title(self) -> str:
         """Return what all cells have in common, like `MNIST test · α = 0.5, seed 0`."""
-        shown = next(cell.snapshot for _, _, cell in self.places if cell.snapshot)
-        parts = [f"{shown.run.data_title} {shown.split}"]
-        if self.one_setting:
-            parts.append(setting_title(*_setting(self.places[0][2])))
-        return " · ".join([*parts, self.note] if self.note else parts)
+        shown = self.shown
+        settings = settings_title(shown.run, self.common)
+        return join(f"{data_title(shown.run)} {shown.split}", settings, self.note)
 
     def scale_note(self, *, shared: bool) -> str:
-        """Return what a title adds on the axes, so that nobody compares lengths that cannot be compared."""
+        """Return what a title adds on the axes, so that lengths that cannot be compared are not."""
         if sum(1 for _, _, cell in self.places if cell.snapshot) < 2:
             return ""
         return " · all at one scale" if shared else " · each at its own scale"
 
     def cell_title(self, cell: Cell) -> str:
-        """Return what tells a cell from the others, like `λ = 0.01 (λ_eq = 1)`."""
-        # What the run itself says comes first: an old summary has no λ_eq.
-        run = cell.snapshot.run if cell.snapshot else cell.point
-        weight = weight_title(run.weight, run.weight_eq)
-        setting = "" if self.one_setting else f" · {setting_title(*_setting(cell))}"
-        return weight + setting + (epoch_title(cell.snapshot) if cell.snapshot else "")
+        """Return what tells a cell from the others, like `λ = 0.01 (λ_eq = 1), seed 1`."""
+        return settings_title(cell.run, self.own) + (epoch_title(cell.snapshot) if cell.snapshot else "")
 
 
-def arrange(cells: list[Cell]) -> Grid:
-    """Put runs that differ in λ alone on a near-square grid; else a row per (α, seed) and a column per λ.
+def arrange(cells: Sequence[Cell], axes: Sequence[str] = ()) -> Grid:
+    """Put runs that differ in one setting on a near-square grid; else that setting in columns, the others in rows.
+
+    The columns are λ if it varies, else the setting with the most values; seeds come last.
 
     A panel of more than `MAX_ROWS` rows is not legible: then the first seed stands for the others. Nor is one of more
-    than `MAX_COLUMNS` columns: then λ are left out evenly, and the smallest and the largest stay.
+    than `MAX_COLUMNS` columns: then values are left out evenly, and the first and the last stay.
     """
-    at = {(cell.point.alpha, cell.point.seed, cell.point.weight): cell for cell in cells}
-    settings, few_settings = _limit_settings(cells)
-    in_rows = [cell for cell in cells if _setting(cell) in settings]
-    if len({_setting(cell) for cell in cells}) == 1:
-        weights, note = _limit_weights(in_rows, MAX_COLUMNS**2)
-        return Grid(_wrap([at[(*settings[0], weight)] for weight in weights]), one_setting=True, note=note)
-    weights, few_weights = _limit_weights(in_rows, MAX_COLUMNS)
-    rows = [[at.get((*setting, weight)) for weight in weights] for setting in settings]
-    return Grid(
-        rows, one_setting=False, note=" · ".join(note for note in (few_settings, few_weights) if note)
-    )
+    runs = [cell.run for cell in cells]
+    keys = title_keys(axes)
+    vary = varying([run.settings for run in runs], keys)
+    column = main_axis(runs, vary)
+    rows = [key for key in vary if key != column]
+    common = tuple(key for key in keys if key not in vary and key != column)
+    own = tuple(key for key in keys if key not in common)
+    at = {(combination(cell.run, rows), label_of(cell.run, column)): cell for cell in cells}
+    kept_rows, few_rows = _limit_rows(cells, rows)
+    in_rows = [cell for cell in cells if combination(cell.run, rows) in kept_rows]
+    if not rows:
+        values, note = _limit_columns(in_rows, column, MAX_COLUMNS**2)
+        return Grid(_wrap([at[(), value] for value in values]), common, own, note)
+    values, few_columns = _limit_columns(in_rows, column, MAX_COLUMNS)
+    places = [[at.get((row, value)) for value in values] for row in kept_rows]
+    return Grid(places, common, own, join(few_rows, few_columns))
+
+
+# ---- The values of a setting --------------------------------------------------------------------------------
+
+
+def main_axis(runs: Sequence[RunRecord], vary: Sequence[str]) -> str:
+    """Return λ if it varies or nothing does, else the setting with the most values; seeds come last."""
+    if not vary or LAMBDA in vary:
+        return LAMBDA
+    return max(vary, key=lambda key: (key != SEED, len(values_of(runs, key))))
+
+
+def values_of(runs: Sequence[RunRecord], key: str) -> dict[str, Any]:
+    """Return the values of a setting by their labels: numbers ascending, others in the order of the runs."""
+    found = {label_of(run, key): value_of(run.settings, key) for run in runs}
+    if all(finite(value) is not None for value in found.values()):
+        return dict(sorted(found.items(), key=lambda item: float(item[1])))
+    return found
+
+
+def label_of(run: RunRecord, key: str) -> str:
+    return label(key, value_of(run.settings, key))
+
+
+def combination(run: RunRecord, keys: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels of several settings."""
+    return tuple(label_of(run, key) for key in keys)
+
+
+def combinations(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the combinations of several settings that there are, in the order of their values."""
+    ranks = [{name: rank for rank, name in enumerate(values_of(runs, key))} for key in keys]
+    found = {combination(run, keys) for run in runs}
+    return sorted(found, key=lambda names: [rank[name] for rank, name in zip(ranks, names, strict=True)])
+
+
+def _limit_rows(cells: Sequence[Cell], keys: Sequence[str]) -> tuple[list[tuple[str, ...]], str]:
+    """Return the combinations that get a row, and a note on what was left out."""
+    everything = combinations([cell.run for cell in cells], keys)
+    if len(everything) <= MAX_ROWS:
+        return everything, ""
+    kept = combinations(
+        [cell.run for cell in cells if cell.snapshot], keys
+    )  # what there is to see comes first
+    if SEED in keys:
+        place = keys.index(SEED)
+        first: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for names in kept:
+            first.setdefault(names[:place] + names[place + 1 :], names)
+        kept = list(first.values())
+    kept = kept[:MAX_ROWS]
+    signs = [sign(key, keys) for key in keys]
+    what = f"values of {signs[0]}" if len(keys) == 1 else f"combinations of {' and '.join(signs)}"
+    return kept, f"{len(kept)} of {len(everything)} {what}"
+
+
+def _limit_columns(cells: Sequence[Cell], key: str, most: int) -> tuple[list[str], str]:
+    """Return the values that get a place, and a note on what was left out."""
+    values = list(values_of([cell.run for cell in cells], key))
+    if len(values) <= most:
+        return values, ""
+    drawn = list(values_of([cell.run for cell in cells if cell.snapshot], key))
+    if len(drawn) > most:
+        drawn = [drawn[round(place * (len(drawn) - 1) / (most - 1))] for place in range(most)]
+    return drawn, f"{len(drawn)} of {len(values)} values of {sign(key)}"
 
 
 def _wrap(cells: list[Cell]) -> list[list[Cell | None]]:
@@ -97,31 +181,3 @@ def _wrap(cells: list[Cell]) -> list[list[Cell | None]]:
     columns = len(cells) if len(cells) <= 3 else math.ceil(math.sqrt(len(cells)))
     padded: list[Cell | None] = [*cells, *[None] * (-len(cells) % columns)]
     return [padded[start : start + columns] for start in range(0, len(padded), columns)]
-
-
-def _limit_settings(cells: list[Cell]) -> tuple[list[tuple[float, int]], str]:
-    """Return the (α, seed) that get a row, and a note on what was left out."""
-    settings = sorted({_setting(cell) for cell in cells})
-    if len(settings) <= MAX_ROWS:
-        return settings, ""
-    drawn = sorted({_setting(cell) for cell in cells if cell.snapshot})  # what there is to see comes first
-    first_seeds = [
-        pair for pair in drawn if pair[1] == min(seed for alpha, seed in drawn if alpha == pair[0])
-    ]
-    kept = first_seeds[:MAX_ROWS]
-    return kept, f"{len(kept)} of {len(settings)} combinations of α and seed"
-
-
-def _limit_weights(cells: list[Cell], most: int) -> tuple[list[float], str]:
-    """Return the λ that get a place, ascending, and a note on what was left out."""
-    weights = sorted({cell.point.weight for cell in cells})
-    if len(weights) <= most:
-        return weights, ""
-    drawn = sorted({cell.point.weight for cell in cells if cell.snapshot})
-    if len(drawn) > most:
-        drawn = [drawn[round(place * (len(drawn) - 1) / (most - 1))] for place in range(most)]
-    return drawn, f"{len(drawn)} of {len(weights)} λ"
-
-
-def _setting(cell: Cell) -> tuple[float, int]:
-    return cell.point.alpha, cell.point.seed

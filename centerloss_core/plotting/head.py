@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.arrays import Header
 from centerloss_core.run_directory.checkpoints import CheckpointError, read_state
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureDump
+from centerloss_core.run_directory.names import CHECKPOINTS
+from centerloss_core.run_directory.reader import RunRecord
 
 _KERNEL, _BIAS = "network/head/kernel", "network/head/bias"
-# The state of the network here takes 10 MB; a file that asks for this much is not ours.
+# The state of the network here takes 10 MB; a file that asks for this much was not written by a run.
 _MAX_BYTES = 1 << 30
 # Training and NumPy round differently, so an image on a border may change sides; more than these few mean that the
 # head is that of another step than the features.
@@ -42,27 +45,22 @@ class SoftmaxHead:
         return features @ self.kernel + self.bias
 
 
-def read_head(directory: Path, dump: FeatureDump) -> SoftmaxHead:
-    """Read the head that made the predictions of a dump, from the newest checkpoint of the run in `directory`.
+def read_head(run: RunRecord, dump: FeatureDump, classes: int) -> SoftmaxHead:
+    """Read the head that made the predictions of a dump, from the newest checkpoint of the run.
 
     Raises:
         HeadError: there is no checkpoint, it cannot be read, or its head predicts something else, as that of a run
             stopped in the middle of an epoch does.
     """
-    found = [path for path in (directory / "checkpoints").glob("step-*") if path.name[5:].isdecimal()]
-    if not found:
-        raise HeadError(f"{directory / 'checkpoints'}: no checkpoint")
-    newest = max(found, key=lambda path: int(path.name[5:]))
-    path = newest / "state.npz"
-    features, classes = dump.features.shape[1], len(dump.centers)
-
-    def check(headers: Mapping[str, Header]) -> None:
-        _check_headers(headers, features, classes)
-
     try:
-        arrays = read_state(newest, check)
-    except CheckpointError as error:
+        found = run.checkpoints()
+        if not found:
+            raise HeadError(f"{run.path / CHECKPOINTS}: no checkpoint")
+        check = partial(_check_headers, features=dump.features.shape[1], classes=classes)
+        arrays = read_state(found[-1], check)
+    except (CheckpointError, RunError) as error:
         raise HeadError(str(error)) from error
+    path = found[-1] / "state.npz"
     kernel = arrays[_KERNEL]
     head = SoftmaxHead(kernel, arrays.get(_BIAS, np.zeros(classes, kernel.dtype)))
     if not (np.isfinite(head.kernel).all() and np.isfinite(head.bias).all()):

@@ -9,11 +9,11 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from centerloss_core.metrics.separation import separation
-from centerloss_core.plotting.records import Snapshot
-from centerloss_core.plotting.style import DIGIT_COLORS, INK
+from centerloss_core.plotting.style import CLASS_COLORS, INK
 from centerloss_core.plotting.text_fit import fit
-from centerloss_core.plotting.titles import settings_title
+from centerloss_core.plotting.titles import ratio_title, snapshot_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
+from centerloss_core.run_directory.reader import Snapshot
 
 _DPI = 110
 _SIZE = (8.2, 4.3)  # inches
@@ -21,7 +21,7 @@ _MARGINS = (0.1, 0.13, 0.88, 0.64)  # left, bottom, width, height of the box, as
 _BINS = 80
 _MARGIN = 1.06  # beyond the outermost bins
 # One filled and dark, one hatched and light: told apart without colours too.
-_OWN, _OTHER = DIGIT_COLORS[6], DIGIT_COLORS[8]
+_OWN, _OTHER = CLASS_COLORS[6], CLASS_COLORS[8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +38,12 @@ class Distances:
 
 
 def distances(dump: FeatureDump) -> Distances:
-    """Measure a dump; a class without images has no mean and takes no part."""
-    features = dump.features.astype(np.float64)
+    """Measure a dump; a class without images has no mean and takes no part, nor do images of unknown classes."""
+    known = dump.labels >= 0
+    features, labels = dump.features[known].astype(np.float64), dump.labels[known]
     own, others = [], []
-    for label in np.unique(dump.labels):
-        members = dump.labels == label
+    for label in np.unique(labels):
+        members = labels == label
         distance = np.linalg.norm(features - features[members].mean(axis=0), axis=1)
         own.append(distance[members])
         others.append(distance[~members])
@@ -82,8 +83,7 @@ def distances_figure(snapshot: Snapshot) -> Figure:
     axes.set_xlabel("distance between features" + _what_is_missing(measured))
     axes.tick_params(labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
-    ratio = "–" if metrics.separation_ratio is None else f"{metrics.separation_ratio:.1f}"
-    title = f"{settings_title(snapshot)}: inter/intra {ratio}"
+    title = f"{snapshot_title(snapshot)}: {ratio_title(metrics.separation_ratio)}"
     fit(figure.text(_MARGINS[0], 0.945, title, fontsize=11, va="center"), _MARGINS[2] * _SIZE[0])
     return figure
 

@@ -40,7 +40,7 @@ class Limits:
 
 
 def limits_of(planes: Sequence[Plane]) -> Limits:
-    """Show all points and centers of some planes, outliers too, with room for the digits beside the centers."""
+    """Show all points and centers of some planes, outliers too, with room for the names beside the centers."""
     shown = np.concatenate([part for plane in planes for part in (plane.points, plane.centers)])
     low, high = shown.min(axis=0), shown.max(axis=0)
     half = (high - low) / 2

@@ -4,15 +4,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from centerloss_core.plotting.classes import legend_handles
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import Limits, limits_of
 from centerloss_core.plotting.plane import Plane, project
-from centerloss_core.plotting.scatter import DPI, draw_features, legend_handles
-from centerloss_core.plotting.style import DIGIT_COLORS, FAINT
-from centerloss_core.plotting.text_fit import fit
+from centerloss_core.plotting.scatter import DPI, draw_features
+from centerloss_core.plotting.style import FAINT
+from centerloss_core.plotting.text_fit import fit, legend_below
 from centerloss_core.plotting.titles import numbers_title
 
 _CELL = (4.5, 4.75)  # inches
+_NOTE = 0.4  # inches higher, with a third line over a box and the names of axes
 _PADDING = 0.08  # inches
 _ROOM = 3.9  # inches, about the width of a box: a longer title would run into the next
 
@@ -28,23 +30,27 @@ def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
     planes = {(i, j): project(cell.snapshot.dump) for i, j, cell in grid.places if cell.snapshot}
     limits = limits_of(list(planes.values())) if shared else None
     rows, columns = grid.shape
+    height = _CELL[1] + (_NOTE if any(plane.note for plane in planes.values()) else 0)
     figure = Figure(
-        figsize=(_CELL[0] * columns, _CELL[1] * rows + 0.8),
+        figsize=(_CELL[0] * columns, height * rows + 0.8),
         dpi=DPI,
         layout=ConstrainedLayoutEngine(h_pad=_PADDING, w_pad=_PADDING),
     )
     for row, column, cell in grid.places:
         axes = figure.add_subplot(rows, columns, row * columns + column + 1)
         _draw_cell(axes, grid, cell, planes.get((row, column)), limits)
-    title = figure.suptitle(f"{grid.title()}{grid.scale_note(shared=shared)}", fontsize=13)
-    fit(title, figure.get_figwidth() - 2 * _PADDING)
-    figure.legend(
-        handles=legend_handles(grid.classes),
+    room = figure.get_figwidth() - 2 * _PADDING
+    fit(figure.suptitle(f"{grid.title()}{grid.scale_note(shared=shared)}", fontsize=13), room)
+    handles = legend_handles(grid.class_names, grid.shown.dump)
+    legend_below(
+        figure,
+        handles,
+        columns=4 if columns == 1 else len(handles),
+        fewest=4,
+        room=room,
         loc="outside lower center",
-        ncols=legend_columns(grid),
         columnspacing=1.2,
         handletextpad=0.2,
-        frameon=False,
         fontsize=11,
     )
     return figure
@@ -53,7 +59,7 @@ def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
 def _draw_cell(axes: Axes, grid: Grid, cell: Cell, plane: Plane | None, limits: Limits | None) -> None:
     lines = [grid.cell_title(cell)]
     if cell.snapshot and plane:
-        draw_features(axes, plane, cell.snapshot.dump.labels, limits)
+        draw_features(axes, plane, cell.snapshot.dump.labels, grid.class_names, limits)
         lines += [numbers_title(cell.snapshot.dump), plane.note]
     else:
         write_status(axes, cell)
@@ -62,15 +68,8 @@ def _draw_cell(axes: Axes, grid: Grid, cell: Cell, plane: Plane | None, limits: 
     fit(title, _ROOM)
 
 
-def legend_columns(grid: Grid) -> int:
-    """Return how many names fit side by side under a panel; those of several digits to a colour are long."""
-    if grid.shape[1] == 1:
-        return 4
-    return grid.classes + 1 if grid.classes <= len(DIGIT_COLORS) else 6
-
-
 def write_status(axes: Axes, cell: Cell) -> None:
-    """Say in large letters why there are no points, so that nobody overlooks a failed run."""
+    """Say in large letters why there are no points, so that a failed run is not overlooked."""
     axes.set(xticks=[], yticks=[], facecolor=FAINT)
     axes.annotate(
         *(cell.words, (0.5, 0.5)),

@@ -14,7 +14,7 @@ class Plane:
 
     Attributes:
         points: (n, 2) float64, an image each.
-        centers: (k, 2) float64, the trained centers.
+        centers: (k, 2) float64, the centers of the classes; (0, 2) where there are none.
         axis_labels: empty where the axes are the two features themselves.
         note: what a title must add, or empty.
         isometric: whether distances in the plane are distances between features.
@@ -34,10 +34,11 @@ def project(dump: FeatureDump, reference: FeatureDump | None = None) -> Plane:
         dump: what to show.
         reference: whose principal components to take, so that several dumps share a plane; None for its own.
     """
-    features, centers = dump.features.astype(np.float64), dump.centers.astype(np.float64)
+    features = dump.features.astype(np.float64)
     dimensions = features.shape[1]
+    centers = np.empty((0, dimensions)) if dump.centers is None else dump.centers.astype(np.float64)
     if dimensions == 1:
-        return _strips(dump)
+        return _strips(features, centers, dump.labels)
     if dimensions == 2:
         return Plane(features, centers)
     mean, axes = _principal_axes(features if reference is None else reference.features.astype(np.float64))
@@ -60,12 +61,14 @@ def _principal_axes(features: NDArray[np.float64]) -> tuple[NDArray[np.float64],
     return mean, axes * np.sign(axes[largest, [0, 1]])
 
 
-def _strips(dump: FeatureDump) -> Plane:
+def _strips(
+    features: NDArray[np.float64], centers: NDArray[np.float64], labels: NDArray[np.integer]
+) -> Plane:
     """Spread each class about its own height by a fixed jitter, so that points do not hide one another."""
-    jitter = np.random.default_rng(0).uniform(-0.32, 0.32, len(dump.labels))
+    jitter = np.random.default_rng(0).uniform(-0.32, 0.32, len(labels))
     return Plane(
-        np.column_stack([dump.features[:, 0], dump.labels + jitter]).astype(np.float64),
-        np.column_stack([dump.centers[:, 0], np.arange(len(dump.centers))]).astype(np.float64),
-        ("feature", "digit"),
+        np.column_stack([features, labels + jitter]),
+        np.column_stack([centers, np.arange(len(centers))]),
+        ("feature", "class"),
         isometric=False,
     )

@@ -1,9 +1,10 @@
 """The look of the blog post's figures, to lay beside them: 928 × 511, rainbow colours, legend inside.
 
-What the post has not, and what is added here: a title, and a small black cross and the digit at each trained center:
-in grey, or to some eyes, its colours are few. What it has and is avoided: points under the legend.
+Two things are added that the post does not have: a title, and a small black cross and the name of the class at each
+trained center, because in grey, or to some eyes, its colours are few. One is avoided: points under the legend.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,21 @@ from matplotlib.legend import Legend
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from centerloss_core.plotting.classes import class_names
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import Limits, union
 from centerloss_core.plotting.panel import write_status
 from centerloss_core.plotting.plane import Plane, project
-from centerloss_core.plotting.records import Snapshot
-from centerloss_core.plotting.scatter import mark_centers
-from centerloss_core.plotting.style import rainbow
-from centerloss_core.plotting.text_fit import fit, ruler
-from centerloss_core.plotting.titles import settings_title
+from centerloss_core.plotting.scatter import mark_centers, name_strips
+from centerloss_core.plotting.style import UNKNOWN, rainbow
+from centerloss_core.plotting.text_fit import fit, fit_legend, ruler
+from centerloss_core.plotting.titles import join, snapshot_title
+from centerloss_core.run_directory.reader import Snapshot
 
 DPI = 100
 _SIZE = (9.28, 5.11)  # inches
+_LEGEND = 2.0  # inches, the widest legend
+_MOST_NAMES, _SOME_NAMES = 12, 10  # of classes in a legend: all, or evenly chosen ones
 # matplotlib's default axes rectangle, as fractions of the figure: left, bottom, width, height.
 _RECTANGLE = (0.125, 0.11, 0.775, 0.77)
 # The post's images are its plots at half size: dots of 6 points and lines of 1.5 become 3 and 0.75.
@@ -36,10 +40,10 @@ def post_figure(snapshot: Snapshot) -> Figure:
     """Draw one run."""
     figure = Figure(figsize=_SIZE, dpi=DPI)
     axes = figure.add_axes(_RECTANGLE)
-    plane = project(snapshot.dump)
-    _draw_points(axes, plane, snapshot.dump.labels, font_size=6)
-    mark_centers(axes, plane, _CENTER, largest_digit=8)
-    fit(axes.set_title(_join(settings_title(snapshot), plane.note), fontsize=8), _SIZE[0] * 0.96)
+    plane, names = project(snapshot.dump), class_names(snapshot)
+    _draw_points(axes, plane, snapshot.dump.labels, names, font_size=6)
+    mark_centers(axes, plane, names, _CENTER, largest_name=8)
+    fit(axes.set_title(join(snapshot_title(snapshot), plane.note), fontsize=8), _SIZE[0] * 0.96)
     return figure
 
 
@@ -62,7 +66,7 @@ def post_panel(grid: Grid, *, shared: bool = False) -> Figure:
         _share_limits(figure, grid)
     for axes, (_, _, cell) in zip(figure.axes, grid.places, strict=True):
         if cell.snapshot:  # now that the limits stand
-            mark_centers(axes, project(cell.snapshot.dump), _CENTER, largest_digit=12)
+            mark_centers(axes, project(cell.snapshot.dump), grid.class_names, _CENTER, largest_name=12)
     return figure
 
 
@@ -73,8 +77,8 @@ def _share_limits(figure: Figure, grid: Grid) -> None:
         for axes, (_, _, cell) in zip(figure.axes, grid.places, strict=True)
         if cell.snapshot
     ]
-    # From axes that all have in common, a legend is uncovered by moving the right end or the upper one outwards.
-    # Moving either further, for another run's sake, uncovers no less.
+    # A legend is uncovered by moving the right or the upper end of the axes outwards; moving them further for another
+    # run covers nothing again.
     for uncovered in (False, True):
         for axes, points in drawn:
             legend = axes.get_legend()
@@ -89,22 +93,33 @@ def _draw_cell(axes: Axes, grid: Grid, cell: Cell, scale_note: str) -> None:
     note = ""
     if cell.snapshot:
         plane = project(cell.snapshot.dump)
-        _draw_points(axes, plane, cell.snapshot.dump.labels, font_size=10)
+        _draw_points(axes, plane, cell.snapshot.dump.labels, grid.class_names, font_size=10)
         note = plane.note
     else:
         write_status(axes, cell)
-    title = _join(grid.cell_title(cell), grid.title() + scale_note, note)
+    title = join(grid.cell_title(cell), grid.title() + scale_note, note)
     fit(axes.set_title(title, fontsize=12), _SIZE[0] * 0.96)
 
 
-def _draw_points(axes: Axes, plane: Plane, labels: NDArray[np.integer], font_size: float) -> None:
-    for digit, color in enumerate(rainbow(len(plane.centers))):
-        points = plane.points[labels == digit]
-        axes.scatter(points[:, 0], points[:, 1], color=color, label=str(digit), rasterized=True, **_DOT)
+def _draw_points(
+    axes: Axes, plane: Plane, labels: NDArray[np.integer], names: Sequence[str], font_size: float
+) -> None:
+    places = range(len(names))
+    # A legend of more names would cover the figure; the colours between those that are named are in order.
+    named = places if len(names) <= _MOST_NAMES else np.linspace(0, places[-1], _SOME_NAMES).astype(int)
+    looks = [(label, color, names[label]) for label, color in enumerate(rainbow(len(names)))]
+    for label, color, name in [(-1, UNKNOWN, "unknown"), *looks]:
+        points = plane.points[labels == label]
+        if label >= 0 or len(points):
+            shown = name if label < 0 or label in named else None
+            axes.scatter(points[:, 0], points[:, 1], color=color, label=shown, rasterized=True, **_DOT)
+    if not plane.isometric:
+        name_strips(axes, names)
     axes.tick_params(labelsize=font_size, length=2, width=0.5, pad=2)
     axes.set_xlabel(plane.axis_labels[0], fontsize=font_size)
     axes.set_ylabel(plane.axis_labels[1], fontsize=font_size)
     legend = axes.legend(loc="upper right", fontsize=font_size)
+    fit_legend(legend, _LEGEND)
     _uncover(axes, plane.points, legend)
 
 
@@ -131,7 +146,3 @@ def _box_in_axes(axes: Axes, legend: Legend) -> Bbox:
     figure = axes.get_figure(root=True)
     assert figure is not None, "a legend is measured where it stands"
     return legend.get_window_extent(ruler(figure)).padded(8).transformed(axes.transAxes.inverted())
-
-
-def _join(*parts: str) -> str:
-    return " · ".join(part for part in parts if part)

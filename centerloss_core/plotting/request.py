@@ -1,6 +1,6 @@
-"""What a person can ask of `cl plot`, checked before anything heavy is loaded."""
+"""What `cl plot` can be asked for, checked before matplotlib is loaded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Order:
+class Request:
     """The settings of one call.
 
     Attributes:
@@ -34,7 +34,7 @@ class Order:
         axes: of `FILM_AXES`, the scale of the runs of a panel and of the animation; a panel that is drawn beside an
             animation whose axes follow the points has "own".
         animate: whether to write the animation.
-        note: called with what a person should know and that is no error.
+        note: called with what is missing and why, where that is no error.
     """
 
     split: str
@@ -59,7 +59,7 @@ class Order:
 
     @property
     def panel_suffix(self) -> str:
-        """The same for what has several runs in it; the figures with own and with shared axes lie side by side."""
+        """The same for a panel; those with own and with shared axes lie side by side."""
         return self.suffix + ("-shared" if self.shared else "")
 
     @property
@@ -68,15 +68,11 @@ class Order:
         return self.split + ("" if self.axes == "own" else f"-{self.axes}")
 
 
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise PlotError unless a setting is one of its choices."""
-    if value not in choices:
-        raise PlotError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
-
-
-def check_axes(axes: str, *, animate: bool) -> None:
-    """Raise PlotError unless axes are known, and such that what is drawn can have them."""
-    check_choice("axes", axes, FILM_AXES)
+def check_choices(*, split: str, style: str, axes: str, animate: bool) -> None:
+    """Raise PlotError unless each setting is one of its choices, and the axes suit what is drawn."""
+    _check_choice("split", split, SPLITS)
+    _check_choice("style", style, STYLES)
+    _check_choice("axes", axes, FILM_AXES)
     if axes not in AXES and not animate:
         raise PlotError(
             f"axes {axes!r} is for an animation, whose axes follow the points from epoch to epoch; add --animate, or "
@@ -84,12 +80,18 @@ def check_axes(axes: str, *, animate: bool) -> None:
         )
 
 
-def choose_figures(asked: tuple[str, ...] | None, *, sweep: bool, out: Path | None) -> tuple[str, ...]:
+def choose_figures(
+    asked: Sequence[str] | None, *, sweep: bool, out: Path | None, animate: bool
+) -> tuple[str, ...]:
     """Return which figures to draw: the usual ones, or those that were asked for.
 
     Raises:
-        PlotError: one is unknown or not to be had of a run, or `out` is to hold several.
+        PlotError: one is unknown or not a figure of a run, or `out` is to hold several.
     """
+    if animate and out:  # the file holds the animation
+        if asked is not None:
+            raise PlotError(f"{out}: one file holds one figure; leave out figures or animate")
+        return ()
     possible = (*OF_A_SWEEP, *OF_A_RUN) if sweep else OF_A_RUN
     if asked is None:
         usual = DEFAULT_OF_A_SWEEP if sweep else OF_A_RUN
@@ -97,7 +99,7 @@ def choose_figures(asked: tuple[str, ...] | None, *, sweep: bool, out: Path | No
     for name in asked:
         if name in OF_A_SWEEP and not sweep:
             raise PlotError(f"figure {name!r} is of a sweep, and this is a run; it has {', '.join(possible)}")
-        check_choice("figure", name, (*possible, ALL))
+        _check_choice("figure", name, (*possible, ALL))
     figures = tuple(name for name in possible if ALL in asked or name in asked)
     if out and (len(figures) != 1 or (sweep and figures[0] in OF_A_RUN)):
         alone = OF_A_SWEEP if sweep else OF_A_RUN
@@ -112,7 +114,7 @@ def choose_format(fmt: str | None, out: Path | None, *, animate: bool) -> str:
         PlotError: there is no such format, the two contradict each other, or the folder of `out` does not exist.
     """
     if fmt is not None:
-        check_choice("format", fmt, FORMATS)
+        _check_choice("format", fmt, FORMATS)
     if out is None:
         return fmt or "png"
     suffix, endings = out.suffix.removeprefix(".").lower(), FILM_FORMATS if animate else FORMATS
@@ -123,3 +125,8 @@ def choose_format(fmt: str | None, out: Path | None, *, animate: bool) -> str:
     if not out.parent.is_dir():
         raise PlotError(f"{out}: the folder {out.parent} does not exist; create it first")
     return suffix
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise PlotError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")

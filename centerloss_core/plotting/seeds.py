@@ -1,4 +1,4 @@
-"""What training again with another seed changes: accuracies and separation against λ, with every seed to be seen."""
+"""What training again with another seed changes: accuracies and separation, with every seed to be seen."""
 
 import math
 from collections.abc import Sequence
@@ -13,130 +13,158 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from centerloss_core.formatting import exact
+from centerloss_core.config.axes import LAMBDA, SEED, short, sign, varying
+from centerloss_core.config.problems import shortened
+from centerloss_core.formatting import finite
 from centerloss_core.metrics.separation import SeparationMetrics, separation
-from centerloss_core.plotting.grid import Cell
-from centerloss_core.plotting.style import DIGIT_COLORS, INK
-from centerloss_core.plotting.text_fit import fit, ruler
-from centerloss_core.plotting.titles import number
+from centerloss_core.plotting.grid import Cell, combination, combinations, label_of, main_axis, values_of
+from centerloss_core.plotting.style import CLASS_COLORS, INK
+from centerloss_core.plotting.text_fit import fit, legend_below, ruler
+from centerloss_core.plotting.titles import join, settings_title, title_keys
+from centerloss_core.run_directory.reader import RunRecord
 
 _DPI = 110
 _SIZE = (9.6, 4.0)  # inches
 _MARGINS = {"left": 0.085, "right": 0.985, "bottom": 0.22, "top": 0.8, "wspace": 0.32}
-# A colour and a sign per α, so that it shows in grey too; more are told apart by their order from left to right.
-_LOOKS = tuple(zip((DIGIT_COLORS[i] for i in (6, 5, 0, 8, 3)), "Ds^vP", strict=True))
-_SPREAD = 0.75  # of the distance between two λ, for the α side by side
+# A colour and a sign per line, so that it shows in grey too; more are told apart by their order from left to right.
+_LOOKS = tuple(zip((CLASS_COLORS[i] for i in (6, 5, 0, 8, 3)), "Ds^vP", strict=True))
+_LEGEND = 0.3  # inches, the height of a legend of one row
+_MOST_NAMES = 12  # of lines in the legend
+_SPREAD = 0.75  # of the distance between two values, for the lines side by side
 _MARGIN = 0.08  # of a plot's height, above and below what is shown
 _LEAST_SHARE, _LEAST_PART = 0.002, 0.01  # the least height of a plot: 0.2 %, or this part of a ratio
 _MOST_TICKS = 8
-_TITLE, _NAME_ROOM = 0.28, 0.28  # inches: from the upper edge; for names of λ in a figure of the usual height
-_LETTERS, _GAP = 9, 5  # points: names of λ, and between two of them
+_TITLE, _NAME_ROOM = (
+    0.28,
+    0.28,
+)  # inches: from the upper edge; for names of values in a figure of the usual height
+_LETTERS, _GAP = 9, 5  # points: names of values, and between two of them
+_LONGEST_VALUE = 24  # characters
 _ANGLES = (30, 45, 60)
 # Points: seeds stand on the right of their mean, so that neither hides the other.
 _MEAN, _SEED, _PLOT_WIDTH = 7.0, 4.0, 2.45 * 72
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measured:
     """What one run of a sweep reached."""
 
-    weight: float
-    weight_eq: float
-    alpha: float
-    seed: int
+    run: RunRecord
     metrics: SeparationMetrics
 
 
 def measure(cells: Sequence[Cell]) -> list[Measured]:
     """Measure the completed runs among some cells."""
     return [
-        Measured(
-            cell.point.weight,
-            cell.snapshot.run.weight_eq,
-            cell.point.alpha,
-            cell.point.seed,
-            separation(cell.snapshot.dump),
-        )
+        Measured(cell.run, separation(cell.snapshot.dump))
         for cell in cells
-        if cell.snapshot and cell.point.status == "completed"
+        if cell.snapshot and cell.run.status == "completed"
     ]
 
 
-def has_spread(cells: Sequence[Cell]) -> bool:
-    """Whether any λ and α were trained with more than one seed."""
-    done = [cell.point for cell in cells if cell.snapshot and cell.point.status == "completed"]
-    return len({(point.weight, point.alpha) for point in done}) < len(done)
+def has_spread(cells: Sequence[Cell], axes: Sequence[str] = ()) -> bool:
+    """Whether any settings were trained with more than one seed."""
+    done = [cell.run for cell in cells if cell.snapshot and cell.run.status == "completed"]
+    others = _averaged(axes)
+    return len({combination(run, others) for run in done}) < len(done)
 
 
-def seeds_figure(runs: Sequence[Measured], data: str) -> Figure:
-    """Draw three plots over λ: mean, range and every single seed.
+def _averaged(axes: Sequence[str]) -> list[str]:
+    return [key for key in title_keys(axes) if key != SEED]
+
+
+def seeds_figure(measured: Sequence[Measured], data: str, axes: Sequence[str] = ()) -> Figure:
+    """Draw three plots: mean, range and every single seed over λ, or over what else varies.
 
     Args:
-        runs: at least one.
+        measured: at least one.
         data: what was measured on, like `MNIST test`.
+        axes: the settings that vary in the sweep.
     """
     figure = Figure(figsize=_SIZE, dpi=_DPI)
     figure.subplots_adjust(**_MARGINS)
-    alphas = sorted({run.alpha for run in runs})
-    plots = figure.subplots(1, 3)
-    for axes, (name, key) in zip(
-        plots,
-        (
-            ("softmax accuracy", "accuracy"),
-            ("nearest-center accuracy", "nearest_center_accuracy"),
-            ("inter/intra", "separation_ratio"),
-        ),
-        strict=True,
-    ):
-        _draw(axes, runs, alphas, key)
-        axes.set_title(name, loc="left", fontsize=10)
-        if key != "separation_ratio":
-            axes.yaxis.set_major_formatter(FuncFormatter(partial(_percent, axes)))
-    of_alpha = f"α = {exact(alphas[0])}" if len(alphas) == 1 else f"{len(alphas)} values of α"
-    _make_room(figure)
-    height = figure.get_figheight()
+    runs, keys = [each.run for each in measured], _averaged(axes)
+    vary = varying([run.settings for run in runs], keys)
+    across = main_axis(runs, vary)
+    others = [key for key in vary if key != across]
+    lines = combinations(runs, others)
+    for plot, (key, name) in zip(figure.subplots(1, 3), _figures(measured).items(), strict=True):
+        points = [
+            (label_of(each.run, across), combination(each.run, others), value)
+            for each in measured
+            if (value := getattr(each.metrics, key)) is not None
+        ]
+        _draw(plot, points, values_of(runs, across), lines, is_share=key != "separation_ratio")
+        plot.set_xlabel(_axis_name(runs, across), labelpad=1)
+        plot.set_title(name, loc="left", fontsize=10)
+    room = _SIZE[0] * (_MARGINS["right"] - _MARGINS["left"])
+    names = [
+        settings_title(next(run for run in runs if combination(run, others) == line), others)
+        for line in lines
+    ]
+    legend = legend_below(
+        figure, _legend(names), columns=6, fewest=3, room=_SIZE[0] - 0.2, fontsize=9.5, handletextpad=0.4
+    )
+    _make_room(figure, legend.get_window_extent(ruler(figure)).height / figure.dpi)
+    same = settings_title(runs[0], [key for key in keys if key not in vary and key != across])
+    several = [f"{len(values_of(runs, key))} values of {sign(key, keys)}" for key in others]
     title = figure.text(
         _MARGINS["left"],
-        1 - _TITLE / height,
-        f"{data} · {of_alpha} · {_count(runs)}",
+        1 - _TITLE / figure.get_figheight(),
+        join(data, same, *several, _count(runs, keys)),
         fontsize=11,
         va="center",
     )
-    fit(title, _SIZE[0] * (_MARGINS["right"] - _MARGINS["left"]))
-    figure.legend(
-        handles=_legend(alphas), loc="lower center", ncols=6, frameon=False, fontsize=9.5, handletextpad=0.4
-    )
+    fit(title, room)
     return figure
 
 
-def _draw(axes: Axes, runs: Sequence[Measured], alphas: list[float], key: str) -> None:
-    weights = sorted({run.weight for run in runs})
-    for place, alpha in enumerate(alphas):
-        color, sign = _LOOKS[place % len(_LOOKS)]
-        # λ = 0 has no place on a log scale, and neighbours are decades apart: λ are set side by side.
-        shift = _SPREAD * ((place + 0.5) / len(alphas) - 0.5)
-        size = min(_MEAN, 0.4 * _PLOT_WIDTH * _SPREAD / len(weights) / len(alphas))
-        beside = (size + _SEED) / 2 / (_PLOT_WIDTH / len(weights))
-        means = np.full(len(weights), math.nan)
-        for index, weight in enumerate(weights):
-            found = [getattr(run.metrics, key) for run in runs if run.weight == weight and run.alpha == alpha]
-            values = [value for value in found if value is not None]
-            if values:
-                means[index] = np.mean(values)
+def _figures(measured: Sequence[Measured]) -> dict[str, str]:
+    """Return what is drawn, and its title; the means of classes stand in for centers that there are not."""
+    by_center = any(each.metrics.nearest_center_accuracy is not None for each in measured)
+    nearest = "center" if by_center else "mean"
+    return {
+        "accuracy": "softmax accuracy",
+        f"nearest_{nearest}_accuracy": f"nearest-{nearest} accuracy",
+        "separation_ratio": "inter/intra",
+    }
+
+
+def _draw(
+    axes: Axes,
+    points: Sequence[tuple[str, tuple[str, ...], float]],
+    values: dict[str, Any],
+    lines: Sequence[tuple[str, ...]],
+    *,
+    is_share: bool,
+) -> None:
+    """Draw points, each of a value of the axis across, a line, and what was measured."""
+    for place, line in enumerate(lines):
+        color, mark = _LOOKS[place % len(_LOOKS)]
+        # λ = 0 has no place on a log scale, and neighbours are decades apart: values are set side by side.
+        shift = _SPREAD * ((place + 0.5) / len(lines) - 0.5)
+        size = min(_MEAN, 0.4 * _PLOT_WIDTH * _SPREAD / len(values) / len(lines))
+        beside = (size + _SEED) / 2 / (_PLOT_WIDTH / len(values))
+        means = np.full(len(values), math.nan)
+        for index, value in enumerate(values):
+            found = [height for at, of_line, height in points if at == value and of_line == line]
+            if found:
+                means[index] = np.mean(found)
                 x = index + shift
-                axes.plot([x, x], [min(values), max(values)], color=color, linewidth=1.4, zorder=2)
-                axes.plot([x + beside] * len(values), values, **_seed_look(color), zorder=4, clip_on=False)
-        x_all = np.arange(len(weights)) + shift
+                axes.plot([x, x], [min(found), max(found)], color=color, linewidth=1.4, zorder=2)
+                axes.plot([x + beside] * len(found), found, **_seed_look(color), zorder=4, clip_on=False)
+        x_all = np.arange(len(values)) + shift
         axes.plot(x_all, means, color=color, linewidth=0.8, alpha=0.5, zorder=1)
-        axes.plot(x_all, means, sign, color=color, markersize=size, zorder=3, clip_on=False)
+        axes.plot(x_all, means, mark, color=color, markersize=size, zorder=3, clip_on=False)
     axes.tick_params(labelsize=_LETTERS, length=0)
-    axes.set_xlim(-0.5, len(weights) - 0.5)
-    _name_weights(axes, weights)
-    axes.set_xlabel(_weight_name(runs), labelpad=1)
-    shown = [value for run in runs if (value := getattr(run.metrics, key)) is not None]
+    axes.set_xlim(-0.5, len(values) - 0.5)
+    _name_values(axes, list(values.values()))
+    shown = [height for _, _, height in points]
     if shown:
-        _set_height(axes, min(shown), max(shown), is_share=key != "separation_ratio")
+        _set_height(axes, min(shown), max(shown), is_share=is_share)
     axes.ticklabel_format(axis="y", useOffset=False)
+    if is_share:
+        axes.yaxis.set_major_formatter(FuncFormatter(partial(_percent, axes)))
     axes.grid(axis="y", color="#eeeeee", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -149,10 +177,13 @@ def _percent(axes: Axes, value: float, _: int) -> str:
     return f"{100 * value:.{decimals}f} %"
 
 
-def _make_room(figure: Figure) -> None:
-    """A taller figure where names of λ reach far down, so that none meets the legend; the plots stay as they are."""
+def _make_room(figure: Figure, legend: float) -> None:
+    """Make the figure taller where names of values reach far down, or the legend has several rows.
+
+    The plots stay as they are, and no name meets the legend.
+    """
     ends = [label.get_window_extent(ruler(figure)).height for label in figure.axes[0].get_xticklabels()]
-    more = max(0.0, max(ends) / figure.dpi - _NAME_ROOM)
+    more = max(0.0, max(ends) / figure.dpi - _NAME_ROOM) + max(0.0, legend - _LEGEND)
     width, height = _SIZE[0], _SIZE[1] + more
     figure.set_size_inches(width, height)
     figure.subplots_adjust(
@@ -172,33 +203,41 @@ def _set_height(axes: Axes, low: float, high: float, *, is_share: bool) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(_MOST_TICKS, steps=[1, 2, 5, 10]))
 
 
-def _name_weights(axes: Axes, weights: Sequence[float]) -> None:
-    """Write each λ below its place: level if no two come near each other, else as steep as it takes."""
-    short = [number(weight) for weight in weights]
-    names = short if len(set(short)) == len(short) else [exact(weight) for weight in weights]
-    axes.set_xticks(range(len(weights)), names)
+def _name_values(axes: Axes, values: Sequence[Any]) -> None:
+    """Write each value below its place: level if no two come near each other, else as steep as it takes."""
+    numbers = [finite(value) for value in values]
+    brief = [f"{number:g}" for number in numbers if number is not None]
+    names = [shortened(short(value), _LONGEST_VALUE) for value in values]
+    if len(set(brief)) == len(values):
+        names = brief
+    axes.set_xticks(range(len(values)), names, parse_math=False)
     figure = axes.get_figure(root=True)
     assert figure is not None, "names are measured where they stand"
     boxes = [label.get_window_extent(ruler(figure)) for label in axes.get_xticklabels()]
-    room, gap = axes.bbox.width / len(weights), _GAP * figure.dpi / 72
+    room, gap = axes.bbox.width / len(values), _GAP * figure.dpi / 72
     if all((one.width + other.width) / 2 + gap <= room for one, other in pairwise(boxes)):
         return
     line = max(box.height for box in boxes)
     angle = next((each for each in _ANGLES if room * math.sin(math.radians(each)) > line), 90)
-    stride = max(1, math.ceil(line / room))  # of a hundred λ not even upright names have room
+    stride = max(1, math.ceil(line / room))  # of a hundred values not even upright names have room
     axes.set_xticks(
-        range(0, len(weights), stride),
+        range(0, len(values), stride),
         names[::stride],
         rotation=angle,
         rotation_mode="anchor",
         ha="right",
         va="center" if angle == 90 else "top",
+        parse_math=False,
     )
 
 
-def _weight_name(runs: Sequence[Measured]) -> str:
-    """Return `λ (λ_eq = 100 λ)`; `λ` where λ_eq is the same, or no multiple of it that all runs have in common."""
-    factors = {number(run.weight_eq / run.weight) for run in runs if run.weight > 0}
+def _axis_name(runs: Sequence[RunRecord], key: str) -> str:
+    """Return `feature_dim`; of λ, `λ (λ_eq = 100 λ)` if λ_eq is the same multiple of it in all runs."""
+    if key != LAMBDA:
+        return sign(key)
+    factors = {
+        f"{run.lambda_eq / run.lambda_:g}" for run in runs if run.lambda_ and run.lambda_eq is not None
+    }
     return f"λ (λ_eq = {factors.pop()} λ)" if len(factors) == 1 and factors != {"1"} else "λ"
 
 
@@ -213,18 +252,18 @@ def _seed_look(color: str) -> dict[str, Any]:
     }
 
 
-def _legend(alphas: list[float]) -> list[Line2D]:
+def _legend(lines: Sequence[str]) -> list[Line2D]:
     signs = [
         Line2D(
             [],
             [],
-            marker=_LOOKS[place % len(_LOOKS)][1],
-            color=_LOOKS[place % len(_LOOKS)][0],
+            marker=mark,
+            color=color,
             linestyle="none",
             markersize=7,
-            label="mean" if len(alphas) == 1 else f"mean, α = {exact(alpha)}",
+            label=f"mean, {name}" if name else "mean",
         )
-        for place, alpha in enumerate(alphas)
+        for name, (color, mark) in zip(lines[:_MOST_NAMES], _LOOKS * _MOST_NAMES, strict=False)
     ]
     return [
         *signs,
@@ -233,11 +272,11 @@ def _legend(alphas: list[float]) -> list[Line2D]:
     ]
 
 
-def _count(runs: Sequence[Measured]) -> str:
-    """Return `5 seeds`, or `2 to 5 seeds` where not every point has as many."""
-    counts = [
-        len({run.seed for run in runs if (run.weight, run.alpha) == point})
-        for point in {(run.weight, run.alpha) for run in runs}
-    ]
+def _count(runs: Sequence[RunRecord], keys: Sequence[str]) -> str:
+    """Return `5 seeds each`, or `2 to 5 seeds each` where not every point has as many."""
+    seeds: dict[tuple[str, ...], set[str]] = {}
+    for run in runs:
+        seeds.setdefault(combination(run, keys), set()).add(label_of(run, SEED))
+    counts = [len(each) for each in seeds.values()]
     fewest, most = min(counts), max(counts)
     return f"{most} seeds each" if fewest == most else f"{fewest} to {most} seeds each"

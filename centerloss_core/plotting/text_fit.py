@@ -1,12 +1,19 @@
-"""Words that must not run into their neighbours or over the edge, however long a setting or a data set's name is."""
+"""Words that must not run into their neighbours or over the edge, however long a setting or a class name is."""
 
 import textwrap
+from collections.abc import Sequence
+from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 
-_SMALLEST = 7.0  # points; smaller letters are no use to anybody
+_SMALLEST = 7.0  # points; smaller letters cannot be read
+_SMALLEST_LEGEND = 5.0
+_FEWEST_LETTERS = 12  # in a line
 
 
 def ruler(figure: Figure) -> RendererAgg:
@@ -28,16 +35,70 @@ def fit(text: Text, room: float) -> None:
     if width <= room:
         return
     text.set_fontsize(max(_SMALLEST, float(text.get_fontsize()) * room / width * 0.99))
-    width = _width(text)
-    if width > room:
-        longest = max(len(line) for line in text.get_text().split("\n"))
-        columns = max(12, int(longest * room / width))
-        lines = [textwrap.fill(line, columns) for line in text.get_text().split("\n")]
-        text.set_text("\n".join(lines))
+    lines = text.get_text().split("\n")
+    columns = max(map(len, lines))
+    while (width := _width(text)) > room and columns > _FEWEST_LETTERS:
+        columns = max(_FEWEST_LETTERS, min(columns - 1, int(columns * room / width)))
+        text.set_text("\n".join(textwrap.fill(line, columns) for line in lines))
 
 
-def _width(text: Text) -> float:
+def fit_legend(legend: Legend, room: float) -> None:
+    """Make a legend of one column at most `room` inches wide, by smaller letters."""
+    texts = legend.get_texts()
+    for text in texts:
+        text.set_parse_math(False)
+    too_wide, widest = _width(legend) - room, max(map(_width, texts))
+    if too_wide > 0:
+        for text in texts:
+            smaller = float(text.get_fontsize()) * (widest - too_wide) / widest * 0.98
+            text.set_fontsize(max(_SMALLEST_LEGEND, smaller))
+
+
+def legend_below(
+    figure: Figure,
+    handles: Sequence[Artist],
+    *,
+    columns: int,
+    fewest: int,
+    fontsize: float,
+    room: float,
+    **look: Any,
+) -> Legend:
+    """Put a legend under a figure: in one row if all names fit side by side, else in more, in smaller letters at last.
+
+    Args:
+        figure: what to put it under.
+        handles: what to name.
+        columns: how many names to put side by side, if they fit.
+        fewest: how many to put side by side at least.
+        fontsize: of the names, if they fit.
+        room: inches that the legend may be wide.
+        look: further settings of `figure.legend`.
+    """
+    settings: dict[str, Any] = {"loc": "lower center", "frameon": False} | look
+    while True:
+        legend: Legend = figure.legend(handles=handles, ncols=columns, fontsize=fontsize, **settings)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+        width = _width(legend)
+        if width <= room or (columns <= fewest and fontsize <= _SMALLEST_LEGEND):
+            return legend
+        legend.remove()
+        if columns > fewest:
+            rows = -(-len(handles) // columns) + 1
+            columns = max(fewest, -(-len(handles) // rows))
+        else:
+            fontsize = max(_SMALLEST_LEGEND, min(fontsize - 0.5, fontsize * room / width))
+
+
+def text_width(figure: Figure, words: str, font: FontProperties) -> float:
+    """In points."""
+    measure = ruler(figure).get_text_width_height_descent
+    return float(measure(words, font, False)[0]) * 72 / figure.dpi  # type: ignore[no-untyped-call]
+
+
+def _width(artist: Text | Legend) -> float:
     """In inches."""
-    figure = text.get_figure(root=True)
-    assert figure is not None, "a text is measured where it stands"
-    return text.get_window_extent(ruler(figure)).width / figure.dpi
+    figure = artist.get_figure(root=True)
+    assert figure is not None, "words are measured where they stand"
+    return artist.get_window_extent(ruler(figure)).width / figure.dpi

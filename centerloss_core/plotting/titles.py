@@ -1,40 +1,59 @@
-"""The words over a figure."""
+"""The words over a figure: settings, data set, and what was measured."""
 
-from centerloss_core.formatting import exact
+from collections.abc import Iterable, Sequence
+
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, VARIANT, label, value_of
+from centerloss_core.config.problems import shortened
+from centerloss_core.formatting import percent
 from centerloss_core.metrics.separation import separation
-from centerloss_core.plotting.records import Run, Snapshot
 from centerloss_core.run_directory.feature_dumps import FeatureDump
+from centerloss_core.run_directory.reader import RunRecord, Snapshot
+
+# In every run's title, if the run has them; a variant, which names a bundle of settings, comes first.
+STANDARD = (VARIANT, LAMBDA, ALPHA, SEED)
+_OF_CENTER_LOSS = (LAMBDA, ALPHA)
+_LONGEST_VALUE, _LONGEST_TITLE = 60, 120  # characters
 
 
-def number(value: float) -> str:
-    """Return a figure without trailing zeros: 0.01, 1, 1e-05."""
-    return f"{value:g}"
+def title_keys(axes: Iterable[str] = ()) -> list[str]:
+    """Return the settings that a title may name, in their order: the usual ones, then the other axes of a sweep."""
+    return list(dict.fromkeys([*STANDARD, *axes]))
 
 
-def percent(fraction: float) -> str:
-    """Return a share like `98.88 %`."""
-    return f"{fraction:.2%}".replace("%", " %")
+def settings_title(run: RunRecord, keys: Sequence[str]) -> str:
+    """Return `λ = 0.01 (λ_eq = 1), α = 0.5, seed 0`: the settings of these keys that the run has."""
+    parts = []
+    for key in keys:
+        value = value_of(run.settings, key)
+        if value is None or (key in _OF_CENTER_LOSS and not _has_term(run)):
+            continue
+        text = shortened(label(key, value, keys), _LONGEST_VALUE)
+        # λ_eq says nothing new where it equals λ.
+        if key == LAMBDA and run.lambda_eq is not None and run.lambda_eq != value:
+            text += f" (λ_eq = {run.lambda_eq:g})"
+        parts.append(text)
+    return ", ".join(parts)
 
 
-def weight_title(weight: float, weight_eq: float | None) -> str:
-    """Return `λ = 0.01 (λ_eq = 1)`, without λ_eq where it says nothing new or is not known."""
-    equivalent = "" if weight_eq in (None, weight) else f" (λ_eq = {number(weight_eq)})"
-    return f"λ = {exact(weight)}{equivalent}"
+def _has_term(run: RunRecord) -> bool:
+    """Whether λ and α mean anything: a run without a second term has them in its config all the same."""
+    term = value_of(run.settings, "loss.term")
+    return (term.get("name") if isinstance(term, dict) else term) != "none"
 
 
-def setting_title(alpha: float, seed: int) -> str:
-    """Return `α = 0.5, seed 0`."""
-    return f"α = {exact(alpha)}, seed {seed}"
+def run_title(run: RunRecord) -> str:
+    """Return `λ = 0.01 (λ_eq = 1), α = 0.5, seed 0 · MNIST`, and what else varies in the run's sweep."""
+    own = run.point.get("settings")
+    settings = settings_title(run, title_keys(own if isinstance(own, dict) else ()))
+    return join(settings, data_title(run))
 
 
-def run_title(run: Run) -> str:
-    """Return `λ = 0.01 (λ_eq = 1), α = 0.5, seed 0 · MNIST`."""
-    return (
-        f"{weight_title(run.weight, run.weight_eq)}, {setting_title(run.alpha, run.seed)} · {run.data_title}"
-    )
+def data_title(run: RunRecord) -> str:
+    """Return `MNIST`; nothing where `run.json` does not say."""
+    return shortened(run.data_title or "", _LONGEST_TITLE)
 
 
-def settings_title(snapshot: Snapshot) -> str:
+def snapshot_title(snapshot: Snapshot) -> str:
     """Return `λ = 0.01 (λ_eq = 1), α = 0.5, seed 0 · MNIST test`, and the epoch of a run that has not finished."""
     return f"{run_title(snapshot.run)} {snapshot.split}{epoch_title(snapshot)}"
 
@@ -47,8 +66,16 @@ def epoch_title(snapshot: Snapshot) -> str:
 def numbers_title(dump: FeatureDump) -> str:
     """Return accuracies and separation, measured on the very features that are drawn."""
     measured = separation(dump)
-    ratio = "–" if measured.separation_ratio is None else f"{measured.separation_ratio:.1f}"
-    return (
-        f"softmax {percent(measured.accuracy)}, nearest center {percent(measured.nearest_center_accuracy)}, "
-        f"inter/intra {ratio}"
-    )
+    shares = {"softmax": measured.accuracy, "nearest center": measured.nearest_center_accuracy}
+    parts = [f"{name} {percent(share)}" for name, share in shares.items() if share is not None]
+    return ", ".join([*parts, ratio_title(measured.separation_ratio)])
+
+
+def ratio_title(ratio: float | None) -> str:
+    """Return `inter/intra 17.2`, or a dash for what cannot be measured."""
+    return "inter/intra –" if ratio is None else f"inter/intra {ratio:.1f}"
+
+
+def join(*parts: str | None) -> str:
+    """Join what there is by ` · `."""
+    return " · ".join(part for part in parts if part)

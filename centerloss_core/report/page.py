@@ -154,11 +154,11 @@ def _features(shown: Shown, digits: Digits | None) -> str:
 
 def _class_legend(classes: int) -> str:
     """A dot per colour with the digits that have it: beyond ten classes colours repeat."""
-    from centerloss_core.plotting.style import DIGIT_COLORS
+    from centerloss_core.plotting.style import CLASS_COLORS
 
     entries = []
-    for place, color in enumerate(DIGIT_COLORS[:classes]):
-        digits = range(place, classes, len(DIGIT_COLORS))
+    for place, color in enumerate(CLASS_COLORS[:classes]):
+        digits = range(place, classes, len(CLASS_COLORS))
         words = ", ".join(map(str, digits[:2])) + " …" * (len(digits) > 2)
         entries.append(f'<span><i style="background:{color}"></i>{words}</span>')
     return "".join(entries)

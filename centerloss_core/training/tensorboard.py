@@ -95,22 +95,12 @@ class Board(Observer):
         """Add the scatter plot of the test features."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        from centerloss_core.plotting import records
         from centerloss_core.plotting.scatter import scatter_figure
         from centerloss_core.plotting.style import house_style
+        from centerloss_core.run_directory.reader import Snapshot, look_at
 
-        loss = self._config.loss
-        run = records.Run(
-            directory=self._run.path,
-            status="running",
-            weight=loss.lambda_,
-            weight_eq=self._config.lambda_eq,
-            alpha=loss.alpha,
-            data_title=self._dataset.title,
-            seed=self._config.train.seed,
-        )
         with house_style():
-            image = _png(scatter_figure(records.Snapshot(run, "test", test, epoch)))
+            image = _png(scatter_figure(Snapshot(look_at(self._run.path), "test", test, epoch)))
         self._append(
             step=step,
             summary=Summary(value=[Summary.Value(tag="test/features", image=Summary.Image(**image))]),

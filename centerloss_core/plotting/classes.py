@@ -1,0 +1,61 @@
+"""The classes of a figure: their names, and a legend of their colours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.lines import Line2D
+
+from centerloss_core.config.problems import shortened
+from centerloss_core.plotting.style import CLASS_COLORS, UNKNOWN, class_colors
+from centerloss_core.run_directory.feature_dumps import FeatureDump
+from centerloss_core.run_directory.reader import Snapshot
+
+CENTER_MARK: dict[str, Any] = {
+    "marker": "X",
+    "markersize": 9,
+    "markeredgecolor": "black",
+    "markerfacecolor": "white",
+    "linestyle": "none",
+}
+_LONGEST_NAME, _SHORT = 14, 4  # characters
+_DOT: dict[str, Any] = {"marker": "o", "markersize": 7, "markeredgewidth": 0, "linestyle": "none"}
+
+
+def class_names(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the name of each class, short enough for a figure: from `run.json`, else 0, 1, 2 …"""
+    dump, names = snapshot.dump, snapshot.run.class_names
+    largest = max(int(dump.labels.max()), int(dump.predictions.max()))
+    numbers = range(len(names), max(largest + 1, 0 if dump.centers is None else len(dump.centers)))
+    return tuple(shortened(name, _LONGEST_NAME) for name in (*names, *map(str, numbers)))
+
+
+def legend_handles(names: Sequence[str], dump: FeatureDump | None = None) -> list[Line2D]:
+    """Return a dot per colour, with the names of the classes that have it.
+
+    Args:
+        names: of all classes.
+        dump: whose images of unknown classes and whose centers are named too, if it has some.
+    """
+    handles = [
+        Line2D([], [], **_DOT, color=color, label=_names_at(place, names))
+        for place, color in enumerate(class_colors(min(len(names), len(CLASS_COLORS))))
+    ]
+    if dump is not None and (dump.labels < 0).any():
+        handles.append(Line2D([], [], **_DOT, color=UNKNOWN, label="unknown"))
+    if dump is not None and dump.centers is not None:
+        kind = getattr(dump, "centers_kind", None) or "center"
+        words = "trained center" if kind == "center" else f"{kind} of a class"
+        handles.append(Line2D([], [], **CENTER_MARK, label=shortened(words, 24)))
+    return handles
+
+
+def has_short_names(handles: Sequence[Line2D]) -> bool:
+    """Whether a dozen of them stand side by side under a figure of usual width."""
+    return all(len(str(handle.get_label())) <= _SHORT for handle in handles[: len(CLASS_COLORS)])
+
+
+def _names_at(place: int, names: Sequence[str]) -> str:
+    """Return `3`, `3, 13` or `3, 13 …`: colours repeat beyond ten classes, and a legend must fit beside the points."""
+    same = names[place :: len(CLASS_COLORS)]
+    shown = same[:2] if sum(map(len, same[:2])) <= _LONGEST_NAME else same[:1]
+    return ", ".join(shown) + (" …" if len(same) > len(shown) else "")
