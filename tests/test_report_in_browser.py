@@ -1,7 +1,7 @@
 """The report as a person meets it: opened from a file in a real, headless Chromium.
 
 Everything is asked of the page itself (what it shows, what it draws, what it requests), with real key strokes and a
-real pointer. Skipped where there is no Chromium with its driver.
+real pointer. Skipped where there is no Chromium with its driver; all but a few are slow tests.
 """
 
 import base64
@@ -22,6 +22,7 @@ from centerloss_core.datasets import Dataset, load_dataset
 from centerloss_core.metrics.separation import nearest, separation
 from centerloss_core.report import write_report
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
+from centerloss_core.run_directory.manifest import FORMAT
 
 webdriver = pytest.importorskip(
     "selenium.webdriver", reason="selenium is not installed: pip install -e .[dev]"
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.skipif(
 ROOT = Path(__file__).parent.parent
 WEIGHTS = (0.01, 0.1)
 EPOCHS = 4
+NAMES = [*"012345678", "$$nine$$"]
 HOSTILE = (
     "</script><script>window.hacked=1</script>"
     '<img src="http://127.0.0.1:9/x" onerror="window.hacked=2">$$\\frac12$$'
@@ -56,7 +58,7 @@ ARGUMENTS = (
 
 
 def features(dataset: Dataset, weight: float, epoch: int) -> FeatureDump:
-    """Clusters on a circle that tighten from epoch to epoch; every 50th image is taken for the next digit."""
+    """Clusters on a circle that tighten from epoch to epoch; every 50th image is predicted as the next class."""
     labels = dataset.test.labels
     rng = np.random.default_rng(epoch)
     angles = np.arange(10) * 2 * np.pi / 10
@@ -66,6 +68,9 @@ def features(dataset: Dataset, weight: float, epoch: int) -> FeatureDump:
     wrong = slice(epoch, None, 50 if epoch == EPOCHS else 20)
     predictions[wrong] = (labels[wrong] + 1) % 10
     return FeatureDump(points.astype(np.float32), labels, predictions, centers.astype(np.float32))
+
+
+slow = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +94,16 @@ def page_path(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Pat
         write_features(run / "features" / "test-final.npz", features(dataset, weight, EPOCHS))
         grid = {"lambda": weight, "lambda_eq": 50 * weight, "alpha": 0.5, "seed": 0, "status": "completed"}
         test = {"accuracy": 0.9 + weight, "nearest_center_accuracy": 0.95 - weight, "separation_ratio": 9.0}
-        data = {"name": "mnist5k", "title": HOSTILE, "fingerprint": dataset.fingerprint}
+        data = {
+            "name": "mnist5k",
+            "title": HOSTILE,
+            "fingerprint": dataset.fingerprint,
+            "class_names": NAMES,
+        }
         measured = {"knn_accuracy": 1 - weight, "silhouette": weight, "cosine_eer": weight}
         manifest = {
             **grid,
+            "format": FORMAT,
             "data": data,
             "warnings": [HOSTILE],
             "device": HOSTILE,
@@ -110,25 +121,25 @@ def page_path(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Pat
     rows.append(
         {"directory": "gone", "lambda": 1.0, "alpha": 0.5, "seed": 0, "status": "failed", "reason": HOSTILE}
     )
-    (sweep / "summary.json").write_text(json.dumps({"command": HOSTILE, "runs": rows}))
+    (sweep / "summary.json").write_text(json.dumps({"format": FORMAT, "command": HOSTILE, "runs": rows}))
     return write_report(sweep)
 
 
-def start(profile: Path, *arguments: str, phone: bool = False) -> Any:
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One browser for all tests."""
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for argument in (*ARGUMENTS, f"--user-data-dir={profile}", *arguments):
+    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    if phone:
-        metrics = {"width": 390, "height": 844, "pixelRatio": 2, "touch": True}
-        options.add_experimental_option("mobileEmulation", {"deviceMetrics": metrics})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
     driver.get("about:blank")
-    driver.get_log("performance")  # what the browser does before a page is open is none of ours
-    return driver
+    driver.get_log("performance")  # what the browser does before a page is open is not the report's affair
+    yield driver
+    driver.quit()
 
 
 def open_page(driver: Any, path: Path) -> None:
@@ -141,13 +152,6 @@ def wait(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end, "the page did not get there"
         time.sleep(0.05)
-
-
-@pytest.fixture(scope="module")
-def browser(page_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    driver = start(tmp_path_factory.mktemp("profile"))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
@@ -212,43 +216,37 @@ def test_nothing_is_requested_and_nothing_goes_wrong(page: Any, page_path: Path)
         url[:80] for url in sent if url != page_path.as_uri() and not url.startswith(("data:", "blob:"))
     ] == []
     assert [entry for entry in page.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
-
-
-def test_hostile_words_are_shown_and_do_nothing(page: Any) -> None:
-    assert page.execute_script("return window.hacked") is None
+    assert page.execute_script("return window.hacked") is None  # hostile words are shown and do nothing
     assert page.find_elements("css selector", "img") == []
     assert "window.hacked=1" in element(page, "#notes").text
     assert "a sweep & <b>more" in element(page, "h1").text
-
-
-def test_it_is_usable_soon(page: Any) -> None:
-    """Far above what an idle machine needs, because the tests may share theirs."""
+    # Far above what an idle machine needs, because the tests may share theirs.
     assert page.execute_script("return report.readyAfter") < 15_000
 
 
 # ---- With a pointer ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("panel", [0, 1])
-def test_hovering_shows_the_digit_itself(page: Any, dataset: Dataset, panel: int) -> None:
+def test_hovering_shows_the_image_itself(page: Any, dataset: Dataset) -> None:
     """Pixel by pixel as the browser has drawn it, against the image in the data set."""
-    dump = features(dataset, WEIGHTS[panel], EPOCHS)
+    dump = features(dataset, WEIGHTS[0], EPOCHS)
     distances = np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1)
     for index in np.argsort(-distances)[[0, 3]].tolist():  # far out, where no other point is near
-        point_at(page, spot_of(page, panel, index))
+        point_at(page, spot_of(page, 0, index))
         wait(lambda index=index: element(page, "#tip").get_attribute("data-index") == str(index))
         words = element(page, "#tip").text
-        assert f"a {dump.labels[index]}" in words
-        assert f"taken for {dump.predictions[index]}" in words
+        assert words.split("\n")[0] == NAMES[dump.labels[index]]
+        assert f"predicted as {NAMES[dump.predictions[index]]}" in words
         shown_distance = float(words.split(" from its center")[0].split()[-1])
         assert shown_distance == pytest.approx(distances[index], rel=6e-3)
-        tile = Image.open(io.BytesIO(element(page, "#tip .digit").screenshot_as_png)).convert("L")
+        tile = Image.open(io.BytesIO(element(page, "#tip .tile").screenshot_as_png)).convert("L")
         pixels = np.asarray(tile, dtype=int)
         assert pixels.shape == (84, 84)
-        expected = 255 - dataset.test.images[index].astype(int)
+        expected = 255 - dataset.test.images[index].squeeze().astype(int)
         assert np.abs(pixels[1::3, 1::3] - expected).max() <= 9  # sixteen greys
 
 
+@slow
 def test_a_pointer_that_rests_chooses_nothing(page: Any, dataset: Dataset) -> None:
     """What the keyboard has chosen stays, though the points move below the pointer."""
     from selenium.webdriver.common.keys import Keys
@@ -266,6 +264,7 @@ def test_a_pointer_that_rests_chooses_nothing(page: Any, dataset: Dataset) -> No
         assert not element(page, "#tip").is_displayed()
 
 
+@slow
 def test_what_is_boxed_in_one_panel_is_marked_in_the_others(page: Any, dataset: Dataset) -> None:
     page.execute_script(
         "const bar = report.panels[0].plot.toolbar;"
@@ -292,6 +291,7 @@ def test_what_is_boxed_in_one_panel_is_marked_in_the_others(page: Any, dataset: 
     assert drawn(page, 1) == before
 
 
+@slow
 def test_the_lasso_selects(page: Any, dataset: Dataset) -> None:
     page.execute_script(
         "const bar = report.panels[1].plot.toolbar;"
@@ -306,25 +306,19 @@ def test_the_lasso_selects(page: Any, dataset: Dataset) -> None:
     assert set(dump.labels[chosen].tolist()) == {7}
 
 
-def test_a_cell_of_the_confusion_selects_its_images(page: Any, dataset: Dataset) -> None:
+def test_a_cell_of_the_confusion_selects_its_images_until_it_is_cleared(page: Any, dataset: Dataset) -> None:
     dump = features(dataset, WEIGHTS[0], EPOCHS)
     expected = np.flatnonzero((dump.labels == 4) & (dump.predictions == 5)).tolist()
     button = element(
-        page, '.confusion [data-panel="0"][data-judge="softmax"][data-label="4"][data-taken="5"]'
+        page, '.confusion [data-panel="0"][data-judge="softmax"][data-label="4"][data-predicted="5"]'
     )
     assert button.text == str(len(expected)) != "0"
     page.execute_script("arguments[0].click()", button)
     assert page.execute_script("return [...report.groups[0].source.selected.indices]") == expected
-
-
-def test_clearing_the_selection_goes_back_to_the_misclassified(page: Any, dataset: Dataset) -> None:
-    button = element(page, '.confusion [data-judge="softmax"][data-label="4"]')
-    page.execute_script("arguments[0].click()", button)
     assert element(page, "#which").get_attribute("value") == "selected"
     assert element(page, "#image").is_displayed()
     element(page, "#clear").click()
     assert element(page, "#which").get_attribute("value") == "any"
-    dump = features(dataset, WEIGHTS[0], EPOCHS)
     assert element(page, "#count").text == f"{(dump.labels != dump.predictions).sum()} images"
     assert element(page, "#about").text == "Hover or tap a point, or press →."
     assert element(page, "#judgements").text == ""
@@ -332,6 +326,7 @@ def test_clearing_the_selection_goes_back_to_the_misclassified(page: Any, datase
     assert not [ring for ring in page.find_elements("css selector", ".ring") if ring.is_displayed()]
 
 
+@slow
 def test_one_image_is_not_counted_as_many(page: Any) -> None:
     page.execute_script(
         "const which = document.getElementById('which'); which.value = 'selected';"
@@ -347,6 +342,7 @@ def test_one_image_is_not_counted_as_many(page: Any) -> None:
 # ---- Epochs and the misclassified ----------------------------------------------------------------------------
 
 
+@slow
 def test_the_slider_plays_the_epochs(page: Any, dataset: Dataset) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -371,6 +367,7 @@ def test_the_slider_plays_the_epochs(page: Any, dataset: Dataset) -> None:
     wait(lambda: element(page, "#play").text == "Play")
 
 
+@slow
 def test_the_misclassified_alone(page: Any, dataset: Dataset) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -392,6 +389,7 @@ def wrong_by(dump: FeatureDump, judge: str) -> np.ndarray:
     return {"softmax": by_softmax, "nearest_center": by_center, "either": by_softmax | by_center}[judge]
 
 
+@slow
 @pytest.mark.parametrize("epoch", [1, EPOCHS])
 def test_both_judges_count_as_the_metrics_do(page: Any, dataset: Dataset, epoch: int) -> None:
     from selenium.webdriver.common.keys import Keys
@@ -410,6 +408,7 @@ def test_both_judges_count_as_the_metrics_do(page: Any, dataset: Dataset, epoch:
         assert f", {by_center} by nearest center" in words
 
 
+@slow
 @pytest.mark.parametrize("judge", ["nearest_center", "either"])
 def test_the_wrong_by_another_judge(page: Any, dataset: Dataset, judge: str) -> None:
     """Shown alone, stepped through and told of in the inspector."""
@@ -431,11 +430,12 @@ def test_the_wrong_by_another_judge(page: Any, dataset: Dataset, judge: str) -> 
     for place, dump in enumerate(dumps, start=1):
         row = element(page, f"#judgements tbody tr:nth-child({place})")
         cells = [cell.text for cell in row.find_elements("css selector", "td")]
-        taken = (dump.predictions[index], nearest(dump.features[[index]].astype(np.float64), dump.centers)[0])
-        label = dump.labels[index]
-        assert cells[:2] == [f"{each} {'✓' if each == label else '✗'}" for each in taken]
+        by_center = nearest(dump.features[[index]].astype(np.float64), dump.centers)[0]
+        predicted, label = (dump.predictions[index], by_center), dump.labels[index]
+        assert cells[:2] == [f"{NAMES[each]} {'✓' if each == label else '✗'}" for each in predicted]
 
 
+@slow
 def test_the_confusion_of_the_centers_selects_its_images(
     browser: Any, dataset: Dataset, tmp_path: Path
 ) -> None:
@@ -443,18 +443,25 @@ def test_the_confusion_of_the_centers_selects_its_images(
     (run / "features").mkdir(parents=True)
     dump = features(dataset, WEIGHTS[0], 1)
     write_features(run / "features" / "test-final.npz", dump)
-    manifest = {"status": "completed", "lambda": 1.0, "lambda_eq": 1.0, "alpha": 0.5, "seed": 0}
+    manifest = {
+        "format": FORMAT,
+        "status": "completed",
+        "lambda": 1.0,
+        "lambda_eq": 1.0,
+        "alpha": 0.5,
+        "seed": 0,
+    }
     (run / "run.json").write_text(json.dumps(manifest | {"data": {"title": "digits"}}))
     (run / "metrics.jsonl").write_text('{"kind": "steps", "step": 1, "epoch": 1, "softmax_loss": 1.0}\n')
     open_page(browser, write_report(run))
     buttons = browser.find_elements("css selector", '.confusion [data-judge="nearest_center"]')
     assert sum(int(button.text) for button in buttons) == wrong_by(dump, "nearest_center").sum()
-    label, taken = (int(buttons[0].get_attribute(f"data-{name}")) for name in ("label", "taken"))
+    label, predicted = (int(buttons[0].get_attribute(f"data-{name}")) for name in ("label", "predicted"))
     by_center = nearest(dump.features.astype(np.float64), dump.centers)
     browser.execute_script("arguments[0].click()", buttons[0])
     assert (
         browser.execute_script("return [...report.groups[0].source.selected.indices]")
-        == np.flatnonzero((dump.labels == label) & (by_center == taken)).tolist()
+        == np.flatnonzero((dump.labels == label) & (by_center == predicted)).tolist()
     )
 
 
@@ -465,6 +472,7 @@ def color_of(page: Any, panel: int) -> float:
     return float((pixels.max(axis=2) - pixels.min(axis=2)).sum())
 
 
+@slow
 def test_the_misclassified_stay_to_be_seen_when_one_is_selected(page: Any, dataset: Dataset) -> None:
     """A tap selects; on a phone that is how one looks at a point."""
     from selenium.webdriver.common.keys import Keys
@@ -502,6 +510,7 @@ def assert_centers_are_clear(page: Any, dataset: Dataset) -> None:
             assert max(arm[:reach].min() for arm in arms) < 60
 
 
+@slow
 def test_centers_are_clear_on_every_colour(page: Any, dataset: Dataset) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -517,7 +526,8 @@ def test_centers_are_clear_on_every_colour(page: Any, dataset: Dataset) -> None:
 # ---- Without a mouse -----------------------------------------------------------------------------------------
 
 
-def test_the_digit_of_a_center_at_an_edge_is_inside(page: Any) -> None:
+@slow
+def test_the_name_of_a_center_at_an_edge_is_inside(page: Any) -> None:
     """Panned until the center of a 0, the rightmost, is at the right edge, and that of a 2 or 3 at the upper one."""
     places = (
         "const panel = report.panels[0], { x_scale, y_scale, bbox } = panel.view.frame;"
@@ -537,6 +547,7 @@ def test_the_digit_of_a_center_at_an_edge_is_inside(page: Any) -> None:
     assert len(page.execute_script(places)) == 10
 
 
+@slow
 def test_every_control_is_reached_by_tab(page: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -562,6 +573,7 @@ def test_every_control_is_reached_by_tab(page: Any) -> None:
     pytest.fail(f"not reached: {wanted - reached}")
 
 
+@slow
 def test_arrow_keys_step_through_the_misclassified(page: Any, dataset: Dataset) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -570,9 +582,9 @@ def test_arrow_keys_step_through_the_misclassified(page: Any, dataset: Dataset) 
     element(page, "#next").send_keys(Keys.ARROW_RIGHT)
     for place, index in enumerate(wrong[:3]):
         assert element(page, "#count").text == f"{place + 1} of {len(wrong)}"
-        assert element(page, "#about").text.split("\n") == [f"a {dump.labels[index]}", f"test image {index}"]
+        assert element(page, "#about").text.split("\n") == [NAMES[dump.labels[index]], f"test image {index}"]
         assert element(page, "#image").get_attribute("data-index") == str(index)
-        assert f"{dump.predictions[index]} ✗" in element(page, "#judgements").text
+        assert f"{NAMES[dump.predictions[index]]} ✗" in element(page, "#judgements").text
         press(page, Keys.ARROW_RIGHT)
     press(page, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
     assert element(page, "#count").text == f"2 of {len(wrong)}"
@@ -580,6 +592,7 @@ def test_arrow_keys_step_through_the_misclassified(page: Any, dataset: Dataset) 
     assert len([ring for ring in rings if ring.is_displayed()]) == len(WEIGHTS)
 
 
+@slow
 def test_a_panel_pans_and_zooms_by_keys(page: Any) -> None:
     def ranges() -> list[float]:
         return page.execute_script(
@@ -600,6 +613,7 @@ def test_a_panel_pans_and_zooms_by_keys(page: Any) -> None:
     assert ranges() == pytest.approx(first)
 
 
+@slow
 def test_one_scale_for_all_shows_how_the_plane_shrinks(page: Any, dataset: Dataset) -> None:
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import Select
@@ -628,6 +642,7 @@ def test_one_scale_for_all_shows_how_the_plane_shrinks(page: Any, dataset: Datas
     assert shown() == pytest.approx(np.array(own))
 
 
+@slow
 def test_a_panel_without_room_is_fitted_when_it_has_some(page: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -648,6 +663,7 @@ def test_a_panel_without_room_is_fitted_when_it_has_some(page: Any) -> None:
     wait(lambda: shown() == pytest.approx(fitted))
 
 
+@slow
 def test_the_table_sorts(page: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -655,11 +671,11 @@ def test_the_table_sorts(page: Any) -> None:
         return [
             cell.text.split("\n")[0]  # without the words for those who do not see the star
             for cell in page.find_elements(
-                "css selector", f"#figures-table tbody > tr > :nth-child({number})"
+                "css selector", f"#results-table tbody > tr > :nth-child({number})"
             )
         ]
 
-    heads = page.find_elements("css selector", "#figures-table thead button")
+    heads = page.find_elements("css selector", "#results-table thead button")
     softmax = next(i for i, head in enumerate(heads) if head.text.strip() == "softmax")
     heads[softmax].send_keys(Keys.ENTER)
     assert column(softmax + 1) == ["100.00 % ★", "91.00 %", "–"]
@@ -668,6 +684,7 @@ def test_the_table_sorts(page: Any) -> None:
     assert page.find_elements("css selector", "th[aria-sort]")[0].get_attribute("aria-sort") == "ascending"
 
 
+@slow
 def test_the_tables_of_an_evaluation_sort_together(page: Any) -> None:
     def runs(place: int) -> list[str]:
         rows = page.find_elements("css selector", f"#evaluation-{place} tbody th")
@@ -687,40 +704,47 @@ def test_the_tables_of_an_evaluation_sort_together(page: Any) -> None:
 # ---- Elsewhere -----------------------------------------------------------------------------------------------
 
 
-def test_on_a_phone_everything_fits_the_width(page_path: Path, dataset: Dataset, tmp_path: Path) -> None:
+@pytest.fixture
+def phone(browser: Any, page_path: Path) -> Iterator[Any]:
+    """The report, opened on a phone."""
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    open_page(browser, page_path)
+    yield browser
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@slow
+def test_on_a_phone_everything_fits_the_width(phone: Any, dataset: Dataset) -> None:
     from selenium.webdriver.common.actions.action_builder import ActionBuilder
     from selenium.webdriver.common.actions.pointer_input import PointerInput
 
-    phone = start(tmp_path / "profile", phone=True)
-    try:
-        open_page(phone, page_path)
-        assert phone.execute_script("return document.documentElement.scrollWidth") <= 390
-        # A caption is read without scrolling, also where its table is wider.
-        captions = "[...document.querySelectorAll('caption')].map(each => each.getBoundingClientRect().right)"
-        assert 0 < max(phone.execute_script(f"return {captions}")) <= 390
-        boxes = [element(phone, f"#panel-{panel}").rect for panel in range(2)]
-        assert boxes[1]["y"] > boxes[0]["y"] + boxes[0]["height"]  # one below the other
-        assert all(330 < box["width"] <= 390 for box in boxes)
-        assert phone.execute_script(
-            "return report.panels.every((each) => each.plot.toolbar.active_drag === null)"
-        )
-        assert_centers_are_clear(phone, dataset)
-        hint = "return getComputedStyle(arguments[0].closest('.wide'), '::before').content"
-        for table, is_cut in (("#figures-table", True), (".confusion", False)):
-            assert ("scroll sideways" in phone.execute_script(hint, element(phone, table))) == is_cut
-        # A tap shows the digit, as hovering does elsewhere.
-        dump = features(dataset, WEIGHTS[0], EPOCHS)
-        index = int(np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1).argmax())
-        x, y = spot_of(phone, 0, index)
-        time.sleep(0.3)
-        finger = ActionBuilder(phone, mouse=PointerInput("touch", "finger"))
-        finger.pointer_action.move_to_location(x, y).pointer_down().pointer_up()
-        finger.perform()
-        wait(lambda: element(phone, "#tip").get_attribute("data-index") == str(index))
-        assert element(phone, "#tip").is_displayed()
-        assert f"test image {index}" in element(phone, "#about").get_attribute("textContent")
-    finally:
-        phone.quit()
+    assert phone.execute_script("return document.documentElement.scrollWidth") <= 390
+    # A caption is read without scrolling, also where its table is wider.
+    captions = "[...document.querySelectorAll('caption')].map(each => each.getBoundingClientRect().right)"
+    assert 0 < max(phone.execute_script(f"return {captions}")) <= 390
+    boxes = [element(phone, f"#panel-{panel}").rect for panel in range(2)]
+    assert boxes[1]["y"] > boxes[0]["y"] + boxes[0]["height"]  # one below the other
+    assert all(330 < box["width"] <= 390 for box in boxes)
+    assert phone.execute_script(
+        "return report.panels.every((each) => each.plot.toolbar.active_drag === null)"
+    )
+    assert_centers_are_clear(phone, dataset)
+    hint = "return getComputedStyle(arguments[0].closest('.wide'), '::before').content"
+    assert "scroll sideways" in phone.execute_script(hint, element(phone, "#results-table"))
+    # A tap shows the image, as hovering does elsewhere.
+    dump = features(dataset, WEIGHTS[0], EPOCHS)
+    index = int(np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1).argmax())
+    x, y = spot_of(phone, 0, index)
+    time.sleep(0.3)
+    finger = ActionBuilder(phone, mouse=PointerInput("touch", "finger"))
+    finger.pointer_action.move_to_location(x, y).pointer_down().pointer_up()
+    finger.perform()
+    wait(lambda: element(phone, "#tip").get_attribute("data-index") == str(index))
+    assert element(phone, "#tip").is_displayed()
+    assert f"test image {index}" in element(phone, "#about").get_attribute("textContent")
 
 
 def sweep_of_one_epoch(path: Path, weights: tuple[float, ...], seeds: int) -> Path:
@@ -732,15 +756,16 @@ def sweep_of_one_epoch(path: Path, weights: tuple[float, ...], seeds: int) -> Pa
             run.mkdir(parents=True)
             grid = {"lambda": weight, "lambda_eq": 100 * weight, "alpha": 0.5, "seed": seed}
             rows.append({"directory": run.name, **grid, "status": "completed"})
-            manifest = {**grid, "status": "completed", "data": {"title": "digits"}}
+            manifest = {"format": FORMAT, **grid, "status": "completed", "data": {"title": "digits"}}
             (run / "run.json").write_text(json.dumps(manifest))
             test = {"accuracy": 0.99, "nearest_center_accuracy": 0.95 + weight / 100}
             row = {"kind": "epoch", "epoch": 1, "step": 1, "test": test}
             (run / "metrics.jsonl").write_text(json.dumps(row) + "\n")
-    (path / "summary.json").write_text(json.dumps({"runs": rows}))
+    (path / "summary.json").write_text(json.dumps({"format": FORMAT, "runs": rows}))
     return write_report(path)
 
 
+@slow
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize(
     ("weights", "seeds"), [((0, 0.01, 0.1, 1), 1), ((0, 0.001, 0.003, 0.01, 0.03, 0.1), 2)]
@@ -756,10 +781,11 @@ def test_the_runs_below_the_accuracies_can_be_told_apart(
         open_page(browser, path)
         title, names, slant, places, widths, height = browser.execute_script(
             "const view = report.views.get(document.querySelector('.curves figure:last-child .plot'));"
-            "const axis = view.model.below[0], names = [...axis.major_label_overrides.values()];"
+            "const axis = view.model.below[0];"
+            "const names = [...axis.major_label_overrides.values()].map(({text}) => text);"
             "const pen = document.createElement('canvas').getContext('2d');"
             "pen.font = `${axis.major_label_text_font_size} ${axis.major_label_text_font}`;"
-            "return [axis.axis_label, names, Number(axis.major_label_orientation) || 0,"
+            "return [axis.axis_label.text, names, Number(axis.major_label_orientation) || 0,"
             " names.map((_, i) => view.frame.x_scale.compute(i)), names.map((name) => pen.measureText(name).width),"
             " [view.frame.bbox.height, parseFloat(axis.major_label_text_font_size)]];"
         )
@@ -776,6 +802,7 @@ def test_the_runs_below_the_accuracies_can_be_told_apart(
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+@slow
 def test_the_ticks_of_an_accuracy_say_where_they_stand(browser: Any, page_path: Path) -> None:
     """Runs a few hundredths of a point apart have ticks as near, which must not all read alike."""
     open_page(browser, page_path)
@@ -792,6 +819,7 @@ def test_the_ticks_of_an_accuracy_say_where_they_stand(browser: Any, page_path: 
     )
 
 
+@slow
 def test_on_paper_the_charts_are_pictures(page: Any) -> None:
     page.execute_script("dispatchEvent(new Event('beforeprint'))")
     widths = page.execute_script(
@@ -815,15 +843,23 @@ def crowded_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = np.arange(300)
     points = np.stack([labels % 20, labels // 20, 0 * labels], axis=1).astype(np.float32)
     write_features(run / "features" / "test-final.npz", FeatureDump(points, labels, labels, points))
-    manifest = {"status": "completed", "lambda": 1.0, "lambda_eq": 1.0, "alpha": 0.5, "seed": 0}
+    manifest = {
+        "format": FORMAT,
+        "status": "completed",
+        "lambda": 1.0,
+        "lambda_eq": 1.0,
+        "alpha": 0.5,
+        "seed": 0,
+    }
     (run / "run.json").write_text(json.dumps(manifest | {"data": {"title": "many classes"}}))
     (run / "metrics.jsonl").write_text('{"kind": "steps", "step": 1, "epoch": 1, "softmax_loss": 1.0}\n')
     return write_report(run)
 
 
+@slow
 def test_crowded_centers_get_their_names_when_there_is_room(browser: Any, crowded_path: Path) -> None:
     def named() -> int:
-        return browser.execute_script("return report.panels[0].centers.data.digit.filter(Boolean).length")
+        return browser.execute_script("return report.panels[0].centers.data.name.filter(Boolean).length")
 
     open_page(browser, crowded_path)
     few = named()
@@ -835,6 +871,7 @@ def test_crowded_centers_get_their_names_when_there_is_room(browser: Any, crowde
     wait(lambda: named() == few)
 
 
+@slow
 def test_paper_has_what_the_points_are_and_every_figure(
     browser: Any, page_path: Path, crowded_path: Path
 ) -> None:
@@ -860,6 +897,7 @@ def test_paper_has_what_the_points_are_and_every_figure(
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
+@slow
 def test_curves_side_by_side_are_in_line_whatever_is_said_above_one(page: Any) -> None:
     boxes = page.execute_script(
         "const note = document.createElement('span');"
@@ -871,6 +909,7 @@ def test_curves_side_by_side_are_in_line_whatever_is_said_above_one(page: Any) -
     assert boxes[0] == pytest.approx(boxes[1])
 
 
+@slow
 def test_a_line_says_which_run_it_is(page: Any) -> None:
     """All lines are drawn as one thing, and yet each has its name: here the upper one of λ in force."""
     page.execute_script("document.getElementById('curve-1').scrollIntoView({block: 'center'})")

@@ -1,16 +1,13 @@
-"""One HTML file that shows a run or a sweep: no server, no network, nothing beside it. Importing this loads no Bokeh.
+"""One HTML file that shows a run or a sweep: no server, no network, no other file. Importing this loads no Bokeh.
 
-- `making`: the order of things. Here is `write_report`.
-- `reading`: what the directory says, run by run.
-- `frames`: which epochs are shown, and their points in as few bytes as will do.
-- `digits`: the test images, once, as one picture.
-- `charts`: the scatter panels, in Bokeh, and the `curves` beside them; `empty` is theirs.
-- `tables`, `evaluations`, `confusion`, `differences`, `origin`: plain HTML that needs no script to be read.
-- `markup`: escaping, and tables.
-- `page` with `report.css` and `report.js`: everything in one file.
+- `making`: the order of steps; `write_report` is here.
+- `reading`: the runs, read as far as possible, with a label each.
+- `frames`: which epochs are shown, and their points in few bytes; `thumbnails`: the test images in one picture.
+- `charts`: the scatter panels in Bokeh; `curves`: the curves; `empty`: what both have in common.
+- `tables`: a table as data; `results`, `seeds`, `evaluations`, `confusion`, `differences`, `origin` make them.
+- `page` with `templates/`, `report.css` and `report.js`: everything in one file.
 """
 
-from centerloss_core.report.errors import ReportError
-from centerloss_core.report.making import write_report
+from centerloss_core.report.making import ReportError, write_report
 
 __all__ = ["ReportError", "write_report"]

@@ -42,24 +42,24 @@ def draw(shown: Shown, records: Sequence[Record]) -> Charts:
     """Make all charts of a report."""
     from bokeh.core.json_encoder import serialize_json
     from bokeh.document import Document
+    from bokeh.models import ColumnDataSource
 
     document = Document()
     roots: dict[str, str] = {}
-    sources = [_points_source() for _ in shown.groups]
+    sources = [ColumnDataSource(data={"label": []}) for _ in shown.groups]
     drawn = [record for record in records if record.history is not None]
     looks = looks_of(drawn)
     curves = []
     with document.models.freeze():  # or all models would be gone through again for each that is added
         for index, panel in enumerate(shown.panels):
-            plot = _panel(index, len(panel.frames[-1].dump.centers), sources[panel.group])
+            plot = _panel(index, panel.classes, sources[panel.group])
             document.add_root(plot)
             roots[str(plot.id)] = f"panel-{index}"
         for curve, plot in curve_plots(drawn, looks):
             document.add_root(plot)
             roots[str(plot.id)] = curve.name
             curves.append(curve)
-    most = most_rows(len(drawn))
-    notes = []
+    most, notes = most_rows(len(drawn)), []
     if any(len(record.history.steps) > most for record in drawn if record.history):
         notes.append(f"Curves show at most {most} evenly spread rows of a run's metrics.")
     named = [(record.label, look) for record, look in zip(drawn, looks, strict=True)]
@@ -74,60 +74,36 @@ def script() -> str:
     return text.replace("</script", "<\\/script")
 
 
-def _points_source() -> ColumnDataSource:
-    from bokeh.models import ColumnDataSource
-
-    return ColumnDataSource(data={"label": []})
-
-
 def _panel(index: int, classes: int, source: ColumnDataSource) -> figure:
+    from bokeh import models
     from bokeh.core.properties import value
-    from bokeh.models import (
-        BooleanFilter,
-        BoxSelectTool,
-        BoxZoomTool,
-        CDSView,
-        ColumnDataSource,
-        HoverTool,
-        LassoSelectTool,
-        LinearColorMapper,
-        PanTool,
-        Range1d,
-        ResetTool,
-        Text,
-        WheelZoomTool,
-    )
 
     from centerloss_core.plotting.style import class_colors
 
-    pan = PanTool()
-    # With Ctrl (or two fingers), so that the wheel goes on to scroll the page.
-    wheel = WheelZoomTool(modifiers={"ctrl": True})
-    tools = [
-        pan,
-        wheel,
-        BoxZoomTool(match_aspect=True),
-        BoxSelectTool(),
-        LassoSelectTool(),
-        ResetTool(),
-    ]
+    pan = models.PanTool()
+    # With Ctrl (or two fingers), so that the wheel still scrolls the page.
+    wheel = models.WheelZoomTool(modifiers={"ctrl": True})
+    selecting = [models.BoxSelectTool(), models.LassoSelectTool()]
+    tools = [pan, wheel, models.BoxZoomTool(match_aspect=True), *selecting, models.ResetTool()]
     plot = empty_figure(
         name=f"panel-{index}",
         tools=tools,
-        x_range=Range1d(start=0, end=1),
-        y_range=Range1d(start=0, end=1),
+        x_range=models.Range1d(start=0, end=1),
+        y_range=models.Range1d(start=0, end=1),
         lod_timeout=150,
     )
     plot.toolbar.active_drag = pan
     plot.toolbar.active_scroll = wheel
-    mapper = LinearColorMapper(palette=class_colors(classes), low=-0.5, high=classes - 0.5)
+    mapper = models.LinearColorMapper(
+        palette=class_colors(classes), low=-0.5, high=classes - 0.5, low_color="#999999"
+    )
     for name in (f"x{index}", f"y{index}"):
         source.add([], name)
     points = plot.scatter(
         f"x{index}",
         f"y{index}",
         source=source,
-        view=CDSView(filter=BooleanFilter()),
+        view=models.CDSView(filter=models.BooleanFilter()),
         size=4.5,
         color={"field": "label", "transform": mapper},
         line_color=None,
@@ -138,14 +114,15 @@ def _panel(index: int, classes: int, source: ColumnDataSource) -> figure:
         nonselection_fill_alpha=0.25,  # and more while few are shown: see `filter` in report.js
         name=f"points-{index}",
     )
-    plot.add_tools(HoverTool(renderers=[points], tooltips=None, name=f"hover-{index}"))
-    columns = ("x", "y", "digit", "size", "white", "black", "right", "down")
-    centers = ColumnDataSource(data={name: [] for name in columns}, name=f"centers-{index}")
-    # White with a black edge, as `cl plot` has them: clear on every colour. Bokeh's × cannot be filled, so it is
-    # drawn twice. Tools must leave the centers alone: they are no images.
+    plot.add_tools(models.HoverTool(renderers=[points], tooltips=None, name=f"hover-{index}"))
+    columns = ("x", "y", "name", "size", "white", "black", "right", "down")
+    centers = models.ColumnDataSource(data={name: [] for name in columns}, name=f"centers-{index}")
+    # White with a black edge, as in `cl plot`: clear on every colour. Bokeh's × cannot be filled, so it is drawn
+    # twice. Tools must leave the centers alone: they are not images.
     for name, color in (("edges", "black"), ("centers", "white")):
         plot.scatter(
-            *("x", "y"),
+            "x",
+            "y",
             source=centers,
             marker="x",
             size="size",
@@ -154,8 +131,8 @@ def _panel(index: int, classes: int, source: ColumnDataSource) -> figure:
             line_cap="square",  # or the arms of the black × would not reach beyond those of the white one
             name=name,
         )
-    digits = Text(
-        text="digit",
+    names = models.Text(
+        text="name",
         x_offset="right",  # these two, unless the edge of the panel is there: see `thin` in report.js
         y_offset="down",
         text_font=value("sans-serif"),  # a bare word would be a column
@@ -165,8 +142,7 @@ def _panel(index: int, classes: int, source: ColumnDataSource) -> figure:
         background_fill_color="#ffffff",
         background_fill_alpha=0.8,
     )
-    plot.add_glyph(centers, digits)
-    for tool in tools:
-        if isinstance(tool, BoxSelectTool | LassoSelectTool):
-            tool.renderers = [points]
+    plot.add_glyph(centers, names)
+    for tool in selecting:
+        tool.renderers = [points]
     return plot

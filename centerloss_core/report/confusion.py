@@ -1,56 +1,78 @@
-"""Which digit was taken for which: two matrices per run, whose cells select their images in the panels."""
+"""Which class was predicted as which: per run and judge a matrix, or of many classes a list of the most frequent."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import NDArray
 
-from centerloss_core.metrics.per_class import confusion
 from centerloss_core.report.frames import Panel
-from centerloss_core.report.markup import escape
+
+_MOST_CLASSES = 20  # of a matrix
+_MOST_PAIRS = 20  # of a list
 
 
-def confusion_tables(panels: list[Panel]) -> str:
-    """All matrices, each of the newest features of its run."""
-    return "".join(_pair(index, panel) for index, panel in enumerate(panels))
+@dataclass(frozen=True)
+class Count:
+    """How many images of a class were predicted as which; `share` of the largest wrong count, 0 to 1."""
+
+    label: int
+    predicted: int
+    count: int
+    share: float
+
+    @property
+    def is_right(self) -> bool:
+        return self.label == self.predicted
 
 
-def _pair(index: int, panel: Panel) -> str:
-    found = confusion(panel.frames[-1].dump).items()
-    matrices = "".join(_one(index, panel, judge, np.array(counts)) for judge, counts in found)
-    return f'<div class="pair">{matrices}</div>'
+@dataclass(frozen=True)
+class Confusion:
+    """The judgements of one judge at the end of one run.
+
+    Attributes:
+        title: the caption.
+        panel: index of the panel whose images the buttons select.
+        names: of the classes.
+        matrix: (k, k) counts, or None where there are too many classes.
+        pairs: the most frequent confusions otherwise.
+    """
+
+    title: str
+    panel: int
+    judge: str
+    names: list[str]
+    matrix: list[list[Count]] | None
+    pairs: list[Count]
 
 
-def _one(index: int, panel: Panel, judge: str, counts: NDArray[np.intp]) -> str:
-    classes = len(counts)
-    errors = counts * (1 - np.eye(classes, dtype=int))
-    most = max(1, int(errors.max()))
-    where = f'data-panel="{index}" data-judge="{judge}"'
-    head = "".join(f'<th scope="col">{digit}</th>' for digit in range(classes))
-    body = "".join(
-        f'<tr><th scope="row">{label}</th>'
-        + "".join(_cell(where, label, digit, int(counts[label, digit]), most) for digit in range(classes))
-        + "</tr>"
-        for label in range(classes)
+def confusions(index: int, panel: Panel) -> list[Confusion]:
+    """All of a panel, of its newest features. Images of unknown classes do not count."""
+    return [_confusion(index, panel, judge) for judge in panel.last.predicted]
+
+
+def _confusion(index: int, panel: Panel, judge: str) -> Confusion:
+    labels, classes = panel.last.dump.labels.astype(np.int64), panel.classes
+    codes = (labels * classes + panel.last.predicted[judge])[labels >= 0]
+    found, counts = np.unique(codes, return_counts=True)
+    rows, columns = np.divmod(found, classes)
+    wrong = np.where(rows == columns, 0, counts)
+    most = max(1, int(wrong.max(initial=0)))
+    title = (
+        f"{panel.record.label}, {panel.last.label}: {int(wrong.sum()):,} of {len(codes):,} wrong "
+        f"by {judge.replace('_', ' ')}"
     )
-    wrong = int(errors.sum())
-    title = f"{panel.record.label}, {panel.frames[-1].label}: {wrong:,} of {int(counts.sum()):,} wrong"
-    title += f" by {judge.replace('_', ' ')}"
-    return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{escape("Confusion, " + title)}">'
-        f'<table class="confusion"><caption>{escape(title)}</caption>'
-        f'<thead><tr><th class="corner">is ↓<br>read →</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
 
+    def counted(place: int) -> Count:
+        count = int(counts[place])
+        return Count(int(rows[place]), int(columns[place]), count, round(count / most, 2))
 
-def _cell(where: str, label: int, digit: int, count: int, most: int) -> str:
-    if label == digit:
-        return f'<td class="right">{count}</td>'
-    if not count:
-        return "<td></td>"
-    often, what = ("once", "it") if count == 1 else (f"{count} times", "them")
-    return (
-        f'<td style="--share:{count / most:.2f}"><button type="button" {where} data-label="{label}" '
-        f'data-taken="{digit}" title="select {what}" aria-label="{often} {label} taken for {digit}: select {what}">'
-        f"{count}</button></td>"
-    )
+    if classes <= _MOST_CLASSES:
+        matrix = [[Count(row, column, 0, 0.0) for column in range(classes)] for row in range(classes)]
+        for place in range(len(found)):
+            matrix[rows[place]][columns[place]] = counted(place)
+        return Confusion(title, index, judge, panel.class_names, matrix, [])
+    order = [place for place in np.argsort(-wrong, kind="stable")[:_MOST_PAIRS] if wrong[place]]
+    if np.count_nonzero(wrong) > len(order):
+        title += f"; the {len(order)} most frequent confusions"
+    return Confusion(title, index, judge, panel.class_names, None, [counted(place) for place in order])

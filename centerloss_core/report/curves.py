@@ -5,7 +5,6 @@ Each run has a colour, the lighter the larger its λ, and a pattern of dashes, s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED
 from centerloss_core.formatting import finite, number, on_axis
 from centerloss_core.plotting.log_ticks import log_ticks
-from centerloss_core.plotting.records import Row
 from centerloss_core.report.empty import empty_figure
 from centerloss_core.report.reading import Record
+from centerloss_core.run_directory.history import Row
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure
@@ -27,13 +27,16 @@ _MARGIN = 0.06  # of an axis, beyond the lines
 _MOST_ROWS = 400  # of a curve: a screen is not wider
 _MOST_ROWS_IN_ALL = 4800
 _LETTERS = 48  # side by side below a plot on a phone
-_CURVES = (
-    ("softmax_loss", "softmax loss, training batches"),
-    ("center_loss", "center loss ½‖x − c‖² per image, training batches"),
-    ("lambda", "λ in force"),
-    ("center_shift", "‖Δc‖ of a step"),
-    ("learning_rate", "learning rate"),
-)
+_MOST_CURVES = 12
+# Whatever else a loss logs follows, by its own name.
+_TITLES = {
+    "softmax_loss": "softmax loss, training batches",
+    "center_loss": "center loss ½‖x − c‖² per image, training batches",
+    "lambda": "λ in force",
+    "center_shift": "‖Δc‖ of a step",
+    "learning_rate": "learning rate",
+}
+_NOT_DRAWN = ("kind", "step", "epoch", "images_per_second", "accuracy")
 # Seven: with ten colours, 70 runs look each like no other.
 _DASHES = ("none", "8 4", "2 3", "10 3 2 3", "14 5", "5 2 2 2 2 2", "4 8")
 _MARKERS = ("circle", "triangle", "diamond", "star", "inverted_triangle", "hex", "cross")
@@ -84,13 +87,19 @@ def looks_of(records: Sequence[Record]) -> list[Look]:
     import matplotlib
     from matplotlib.colors import to_hex
 
-    ordered = sorted(records, key=lambda each: [x or 0.0 for x in (each.weight, each.alpha, each.seed)])
+    ordered = sorted(records, key=_place)
     shades = matplotlib.colormaps["inferno"](np.linspace(0, _LIGHTEST, len(ordered)))
     colors = {id(record): to_hex(shade) for record, shade in zip(ordered, shades, strict=True)}
     return [
         Look(colors[id(record)], _DASHES[place % len(_DASHES)], _MARKERS[place % len(_MARKERS)])
         for place, record in enumerate(records)
     ]
+
+
+def _place(record: Record) -> list[tuple[bool, float, str]]:
+    """Where a run stands among others: by the numbers of its settings, then by their words."""
+    values = [*map(record.value, (LAMBDA, ALPHA, SEED)), *record.values.values()]
+    return [(isinstance(value, str), finite(value) or 0.0, str(value)) for value in values]
 
 
 def most_rows(runs: int) -> int:
@@ -103,25 +112,32 @@ def curve_plots(records: Sequence[Record], looks: Sequence[Look]) -> list[tuple[
     most = most_rows(len(records))
     rows = [_thinned(record.history.steps, most) if record.history else [] for record in records]
     plots: list[tuple[Curve, figure]] = []
-    for key, title in _CURVES:
+    for key in _figures(rows)[:_MOST_CURVES]:
+        title = _TITLES.get(key, f"{key.replace('_', ' ')}, training batches")
         lines = _lines(records, looks, rows, key)
         values = np.concatenate([line.y for line in lines]) if lines else np.empty(0)
         if np.isfinite(values).any():
             curve = Curve(f"curve-{len(plots)}", title, _ends(lines), "")
             plots.append(_plot(curve, lines, log=_is_wide(values)))
-    tests = [
-        [row | row["test"] for row in record.history.epochs if isinstance(row.get("test"), dict)]
-        if record.history
-        else []
-        for record in records
-    ]
-    for key, title in _ACCURACIES if any(tests) else ():
+    tests = [_tests(record) for record in records]
+    once = max(map(len, tests), default=0) == 1
+    for key, title in _ACCURACIES:
         lines = _lines(records, looks, tests, key)
         if any(np.isfinite(line.y).any() for line in lines):
             curve = Curve(f"curve-{len(plots)}", title, _ends(lines), "")
-            alone = max(map(len, tests)) == 1
-            plots.append((curve, _accuracy_by_run(records, looks, tests, key) if alone else _accuracy(lines)))
+            plots.append((curve, _accuracy_by_run(records, looks, tests, key) if once else _accuracy(lines)))
     return plots
+
+
+def _tests(record: Record) -> list[Row]:
+    epochs = record.history.epochs if record.history else []
+    return [row | row["test"] for row in epochs if isinstance(row.get("test"), dict)]
+
+
+def _figures(rows: Sequence[Sequence[Row]]) -> list[str]:
+    """The names of the figures that some row has, in the order of `_TITLES`, then as they are logged."""
+    logged = {key: None for each in rows for row in each for key in row if key not in _NOT_DRAWN}
+    return [*(key for key in _TITLES if key in logged), *(key for key in logged if key not in _TITLES)]
 
 
 def _lines(
@@ -174,37 +190,32 @@ def _absence(absent: Sequence[_Line], lines: Sequence[_Line]) -> str:
 
 def _accuracy(lines: Sequence[_Line]) -> figure:
     plot = _accuracy_figure()
-    _draw(plot, lines)
-    for line in lines:
-        plot.scatter(line.x, line.y, size=6, color=line.look.color)
+    _draw(plot, lines, dotted=True)
     return plot
 
 
 def _accuracy_by_run(
     records: Sequence[Record], looks: Sequence[Look], tests: Sequence[Sequence[Row]], key: str
 ) -> figure:
-    """Runs of one epoch have no course to show: they stand side by side instead."""
-    from bokeh.models import Range1d
+    """Runs of one epoch have no course to show: they stand side by side instead.
+
+    A variant may have any name, and a plain string may be taken for mathematics.
+    """
+    from bokeh.models import PlainText, Range1d
 
     plot = _accuracy_figure()
     places = list(range(len(records)))
-    plot.xaxis.axis_label = _short(records[0].label, 0)
-    names = [_short(record.label, -1) for record in records]
+    names = [", ".join(record.values.values()) or record.name for record in records]
+    plot.xaxis.axis_label = PlainText(text=", ".join(records[0].values) or "run")
     plot.x_range = Range1d(start=-0.5, end=len(records) - 0.5)
     plot.xaxis.ticker = places
-    plot.xaxis.major_label_overrides = dict(enumerate(names))
+    plot.xaxis.major_label_overrides = {place: PlainText(text=name) for place, name in enumerate(names)}
     if len(names) * (max(map(len, names)) + 2) > _LETTERS:
         plot.xaxis.major_label_orientation = 1.1
     values = [finite(each[-1].get(key)) if each else None for each in tests]
     heights = [np.nan if value is None else value for value in values]
     plot.scatter(places, heights, size=8, color=[look.color for look in looks])
     return plot
-
-
-def _short(label: str, word: int) -> str:
-    """`λ, seed` (first words) or `0.01, 0` (last) of `λ = 0.01 (λ_eq = 1), seed 0`: a phone has no room for more."""
-    parts = re.sub(r" \(.*?\)", "", label).split(", ")
-    return ", ".join(part.split(" ")[word] for part in parts)
 
 
 def _accuracy_figure() -> figure:
@@ -230,32 +241,33 @@ def _curve_figure(*, log: bool) -> figure:
     return plot
 
 
-def _draw(plot: figure, lines: Sequence[_Line]) -> None:
+def _draw(plot: figure, lines: Sequence[_Line], *, dotted: bool = False) -> None:
     """All lines as one thing: a model for each would take most of the time of a large report."""
     from bokeh.models import ColumnDataSource, HoverTool
 
-    long = [line for line in lines if len(line.x) > 1]
-    source = ColumnDataSource(
-        {
-            "x": [line.x for line in long],
-            "y": [line.y for line in long],
-            "color": [line.look.color for line in long],
-            "dash": ["solid" if line.look.dash == "none" else line.look.dash for line in long],
-            "label": [line.label for line in long],
-        }
-    )
-    drawn = plot.multi_line(
-        "x", "y", source=source, line_color="color", line_dash="dash", line_width=_LINE_WIDTH
-    )
-    short = [line for line in lines if len(line.x) == 1]
-    points = {
-        "x": [line.x[0] for line in short],
-        "y": [line.y[0] for line in short],
-        "color": [line.look.color for line in short],
-        "marker": [line.look.marker for line in short],
-        "label": [line.label for line in short],
+    content = {
+        "x": [line.x for line in lines],
+        "y": [line.y for line in lines],
+        "color": [line.look.color for line in lines],
+        "dash": ["solid" if line.look.dash == "none" else line.look.dash for line in lines],
+        "label": [line.label for line in lines],
     }
-    dots = plot.scatter("x", "y", source=ColumnDataSource(points), size=8, color="color", marker="marker")
+    drawn = plot.multi_line(
+        *("x", "y"),
+        source=ColumnDataSource(content),
+        line_color="color",
+        line_dash="dash",
+        line_width=_LINE_WIDTH,
+    )
+    spots = [
+        (x, y, line.look.color, line.look.marker, line.label)
+        for line in lines
+        if dotted or len(line.x) == 1
+        for x, y in zip(line.x, line.y, strict=True)
+    ]
+    columns = zip(*spots, strict=True) if spots else [[]] * 5
+    points = dict(zip(("x", "y", "color", "marker", "label"), map(list, columns), strict=True))
+    dots = plot.scatter("x", "y", source=ColumnDataSource(points), size=7, color="color", marker="marker")
     plot.add_tools(HoverTool(renderers=[drawn, dots], tooltips=[("run", "@label")]))
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
-from centerloss_core.formatting import number
-from centerloss_core.metrics.names import CLASS_FIGURES, CLUSTERS, RECOGNITION, VERIFICATION
-from centerloss_core.report.markup import cell, escape, mapping, row_name, sortable
-from centerloss_core.report.reading import Record
+from centerloss_core.formatting import exact
+from centerloss_core.metrics.names import CLASS_FIGURES, CLUSTERS, RECOGNITION, VERIFICATION, Name
+from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.seeds import has_seeds
-from centerloss_core.report.tables import best_of
+from centerloss_core.report.tables import Cell, Row, Table, best_of, figure, known_columns, words
+from centerloss_core.run_directory.manifest import mapping
 
 _SPLITS = ("test", "train")
 _KINDS = (
@@ -19,82 +18,84 @@ _KINDS = (
     ("How far the classes are apart", CLUSTERS),
     ("Whether two images are of one class", VERIFICATION),
 )
-_MOST_CLASS_ROWS = 400  # 40 splits of ten digits
-_write_number = partial(number, digits="g")
-
-
-def evaluation_tables(records: Sequence[Record]) -> str:
-    """All tables; nothing where nothing has been measured."""
-    measured = [
-        (record, split, figures)
-        for split in _SPLITS  # the rows to compare stand together
-        for record in records
-        if (figures := mapping(mapping(record.manifest.get("evaluation")).get(split)))
-    ]
-    return (
-        f"<h3>Evaluation</h3>{_figures(measured, starred=not has_seeds(records))}{_classes(measured)}"
-        if measured
-        else ""
-    )
-
-
+_MOST_CLASS_ROWS = 400  # 40 splits of ten classes
 _Measured = Sequence[tuple[Record, str, dict[str, Any]]]
 
 
-def _figures(measured: _Measured, *, starred: bool) -> str:
-    """A table per kind of figure, as wide as a page; whichever is sorted, the others follow."""
+def evaluation_tables(contents: Contents) -> list[Table]:
+    """All tables; none where nothing has been measured."""
+    measured = [
+        (record, split, figures)
+        for split in _SPLITS  # the rows to compare stand together
+        for record in contents.records
+        if (figures := record.evaluation(split))
+    ]
+    if not measured:
+        return []
+    starred = not has_seeds(contents)
+    tables = [
+        _figures(f"evaluation-{place}", title, names, measured, starred=starred)
+        for place, (title, names) in enumerate(_KINDS)
+    ]
+    return [*tables, *_classes(measured)]
+
+
+def _figures(id_: str, caption: str, names: Sequence[Name], measured: _Measured, *, starred: bool) -> Table:
+    """One kind of figure, in a table as wide as a page; when one table is sorted, the others follow."""
     rows = [figures for _, _, figures in measured]
-    tables = []
-    for place, (title, names) in enumerate(_KINDS):
-        best = {
-            split: [
-                best_of(name, rows, [starred and each == split for _, each, _ in measured]) for name in names
-            ]
-            for split in _SPLITS
-        }
-        caption = title
-        if any(map(any, best.values())):
-            least = " and ".join(name.title for name in names if name.best == "least")
-            caption += "; ★ marks the best of each split" + (f", the smallest {least}" if least else "")
-        body = []
-        for record, split, figures in measured:
-            cells = [row_name(record.label), _split(split)]
-            for name, star in zip(names, best[split], strict=True):
-                value = figures.get(name.key)
-                cells.append(cell(value, name.write, best=star is not None and name.write(value) == star))
-            body.append(f"<tr>{''.join(cells)}</tr>")
-        head = ["run", "split", *(name.title for name in names)]
-        tables.append(
-            sortable(head, body, name=f"evaluation-{place}", caption=caption, kind="together many-rows")
-        )
-    return "".join(tables)
+    names = known_columns(names, rows) or names
+    best = {
+        (split, name.key): best_of(name, rows, [starred and each == split for _, each, _ in measured])
+        for split in _SPLITS
+        for name in names
+    }
+    if any(best.values()):
+        least = " and ".join(name.title for name in names if name.best == "least")
+        caption += "; ★ marks the best of each split" + (f", the smallest {least}" if least else "")
+    body = []
+    for record, split, figures in measured:
+        cells = [words(record.label), words(split, "name")]
+        for name in names:
+            value = figures.get(name.key)
+            cells.append(figure(value, name.write, best=name.write(value) == best[split, name.key]))
+        body.append(Row(cells))
+    return Table(caption, ["run", "split", *(name.title for name in names)], body, id_, "together many-rows")
 
 
-def _classes(measured: _Measured) -> str:
-    """As many rows as a reader can use: those of the training images go first, then the last runs'."""
+def _classes(measured: _Measured) -> list[Table]:
+    """As many rows as a reader can use: those of the training images go first, then those of the last runs."""
     caption = "Class by class"
-    rows = list(_class_rows(measured))
+    rows = _class_rows(measured)
     if len(rows) > _MOST_CLASS_ROWS:
-        rows = list(_class_rows([each for each in measured if each[1] == "test"])) or rows
+        rows = _class_rows([each for each in measured if each[1] == "test"]) or rows
         caption += ", on the test images"
     if len(rows) > _MOST_CLASS_ROWS:
         caption += f"; the first {_MOST_CLASS_ROWS} of {len(rows)} rows"
         rows = rows[:_MOST_CLASS_ROWS]
-    if not rows:
-        return ""
     caption += "; all are in evaluation-classes.csv. The last column is small for a class that is compact"
     head = ["run", "split", "class", *(name.title for name in CLASS_FIGURES)]
-    return sortable(head, rows, name="classes-table", caption=caption, kind="many-rows")
+    return [Table(caption, head, rows, "classes-table", "many-rows")] if rows else []
 
 
-def _class_rows(measured: _Measured) -> Iterator[str]:
+def _class_rows(measured: _Measured) -> list[Row]:
+    rows = []
     for record, split, figures in measured:
         classes = figures.get("per_class")
         for row in map(mapping, classes if isinstance(classes, list) else []):
-            cells = [row_name(record.label), _split(split), cell(row.get("class"), _write_number)]
-            cells += [cell(row.get(name.key), name.write) for name in CLASS_FIGURES]
-            yield f"<tr>{''.join(cells)}</tr>"
+            cells = [
+                _class_cell(record, row.get(name.key))
+                if name.key == "nearest_class"
+                else figure(row.get(name.key), name.write)
+                for name in CLASS_FIGURES
+            ]
+            own = _class_cell(record, row.get("class"))
+            rows.append(Row([words(record.label), words(split, "name"), own, *cells]))
+    return rows
 
 
-def _split(name: str) -> str:
-    return f'<td class="name" data-value="{escape(name)}">{escape(name)}</td>'
+def _class_cell(record: Record, label: object) -> Cell:
+    """A class by its name, sorted by its label."""
+    names = record.run.class_names
+    if isinstance(label, int) and 0 <= label < len(names):
+        return Cell(names[label], label)
+    return figure(label, exact)

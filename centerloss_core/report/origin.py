@@ -1,13 +1,13 @@
-"""Where the figures come from: command, versions, device, data, and how to have it all again."""
+"""Where the figures come from: command, versions, device, data, and how to repeat the runs."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from centerloss_core.report.markup import escape, mapping, table
 from centerloss_core.report.reading import Contents, Record
+from centerloss_core.report.tables import Row, Table, plain_row
+from centerloss_core.run_directory.manifest import mapping
 
 _FIELDS = (
     "created",
@@ -24,60 +24,54 @@ _FIELDS = (
 _DATA = {"title": "data", "source": "found in", "fingerprint": "fingerprint"}
 
 
-def origin(contents: Contents, detailed: Sequence[Record]) -> str:
-    """A row per fact, one cell where all runs agree, else one for each run in `detailed`; then their commands."""
-    records = [record for record in contents.records if record.manifest]
+def origin_tables(contents: Contents, detailed: Sequence[Record]) -> list[Table]:
+    """A row per fact: one table of what all runs have in common, one with a column for each run in `detailed`."""
+    records = [record for record in contents.records if record.run.manifest]
     if not records:
-        return "<p>No run has left a manifest.</p>"
+        return []
     facts = [_facts(record) for record in records]
-    keys = list(dict.fromkeys(key for each in facts for key in each))
-    same = [(key, facts[0].get(key)) for key in keys if len({each.get(key) for each in facts}) == 1]
-    other = [key for key in keys if len({each.get(key) for each in facts}) > 1]
+    same: list[Row] = []
+    other: list[Row] = []
+    for key in dict.fromkeys(key for each in facts for key in each):
+        values = [each.get(key, "–") for each in facts]
+        if len(set(values)) == 1:
+            same.append(plain_row(key, values[:1]))
+        else:
+            shown = [value for record, value in zip(records, values, strict=True) if record in detailed]
+            other.append(plain_row(key, shown))
     several = len(records) > 1
     caption = "What all runs have in common" if several else "What this run was made with"
-    parts = [table(["", "all runs" if several else "this run"], _rows(same), caption=caption)]
+    tables = [Table(caption, ["", "all runs" if several else "this run"], same)]
     if other:
-        shown = [(record, each) for record, each in zip(records, facts, strict=True) if record in detailed]
-        head = ["", *(escape(record.label) for record, _ in shown)]
-        rows = [[escape(key), *(escape(each.get(key, "–")) for _, each in shown)] for key in other]
-        parts.append(table(head, rows, caption="What differs"))
-    parts.append(
-        f"<h3>To repeat it</h3>{_commands(contents, [record for record in records if record in detailed])}"
-    )
-    return "".join(parts)
+        labels = [record.label for record in records if record in detailed]
+        tables.append(Table("What differs", ["", *labels], other))
+    return tables
 
 
-def _rows(facts: Sequence[tuple[str, str | None]]) -> list[list[str]]:
-    return [[escape(key), escape(value or "–")] for key, value in facts]
+def commands(contents: Contents, detailed: Sequence[Record]) -> list[tuple[str, str]]:
+    """What each command makes, and the command: of the sweep, and of each run."""
+    lines = [("the sweep", contents.command)] if contents.command else []
+    return lines + [(record.label, _repeat(record)) for record in detailed if record.run.manifest]
 
 
 def _facts(record: Record) -> dict[str, str]:
-    manifest = record.manifest
+    manifest, data = record.run.manifest, record.run.data
     facts = {key.replace("_", " "): str(manifest[key]) for key in _FIELDS if manifest.get(key) is not None}
-    data = mapping(manifest.get("data"))
     facts |= {word: str(data[key]) for key, word in _DATA.items() if data.get(key) is not None}
     sizes = [f"{data[key]} {key}" for key in ("train", "validation", "test") if data.get(key)]
     if sizes:
         facts["images"] = ", ".join(sizes)
+    if record.run.image_shape:
+        facts["image shape"] = " × ".join(map(str, record.run.image_shape))
     facts |= {str(name): str(version) for name, version in mapping(manifest.get("versions")).items()}
     resumed = manifest.get("resumed")
     if isinstance(resumed, list) and resumed:
-        steps = [str(mapping(each).get("step", "?")) for each in resumed]
-        facts["resumed after step"] = ", ".join(steps)
+        facts["resumed after step"] = ", ".join(str(mapping(each).get("step", "?")) for each in resumed)
     return facts
 
 
-def _commands(contents: Contents, records: Sequence[Record]) -> str:
-    lines = []
-    if contents.command:
-        lines.append(("the sweep", contents.command))
-    for record in records:
-        lines.append((record.label, _repeat(record.manifest, record)))
-    return "".join(f"<p>{escape(what)}</p><pre>{escape(command)}</pre>" for what, command in lines)
-
-
-def _repeat(manifest: Mapping[str, Any], record: Record) -> str:
-    noted = manifest.get("repeat")
+def _repeat(record: Record) -> str:
+    noted = record.run.manifest.get("repeat")
     if isinstance(noted, str):
         return noted
-    return f"cl train --config {shlex.quote(str(record.directory / 'config.yaml'))}"
+    return f"cl train --config {shlex.quote(str(record.run.path / 'config.yaml'))}"

@@ -3,11 +3,10 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const read = (id) => JSON.parse(byId(id).textContent);
-  const TILE = 28;
   const GALLERY = 80;
   const MARK = 11; // of a center, in pixels
-  const [ASIDE, UP] = [7, 4]; // from a center to its digit
-  const [DIGIT_WIDTH, DIGIT_HEIGHT] = [9, 14];
+  const [ASIDE, UP] = [7, 4]; // from a center to its name
+  const NAME_HEIGHT = 14;
 
   function make(tag, text, attributes = {}) {
     const element = document.createElement(tag);
@@ -58,7 +57,7 @@
 
   const data = read("report-data");
   const charts = read("report-charts");
-  const TYPES = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array };
+  const TYPES = { int8: Int8Array, int16: Int16Array, int32: Int32Array, uint16: Uint16Array };
 
   function unpack({ type, data: text }) {
     const raw = atob(text);
@@ -71,24 +70,25 @@
     return Float64Array.from(unpack(packed), (step) => packed.low + step * packed.scale);
   }
 
-  const groups = data.groups.map((group) => ({ labels: unpack(group.labels) }));
+  const groups = data.groups.map(({ labels, names }) => ({ labels: unpack(labels), names }));
+  const nameOf = (group, label) => groups[group].names[label] ?? "unknown";
+  const classOf = (group, index) => nameOf(group, groups[group].labels[index]);
 
   /** The numbers of a frame, unpacked when it is first shown. */
   function opened(panel, frame) {
     if (frame.points === undefined) {
       const labels = groups[panel.group].labels;
-      const [x, y, pairs] = [unpackSteps(frame.x), unpackSteps(frame.y), unpack(frame.taken)];
-      const distances = frame.distances
-        ? unpackSteps(frame.distances)
-        : Float64Array.from(labels, (label, i) => Math.hypot(x[i] - frame.centers[label][0], y[i] - frame.centers[label][1]));
-      const taken = { softmax: pairs.map((pair) => pair / panel.classes), nearest_center: pairs.map((pair) => pair % panel.classes) };
-      const wrong = { softmax: [], nearest_center: [], either: [] };
-      labels.forEach((label, i) => {
-        wrong.softmax.push(label !== taken.softmax[i]);
-        wrong.nearest_center.push(label !== taken.nearest_center[i]);
-        wrong.either.push(wrong.softmax[i] || wrong.nearest_center[i]);
-      });
-      frame.points = { x, y, taken, distances, wrong };
+      const [x, y] = [unpackSteps(frame.x), unpackSteps(frame.y)];
+      const away = (label, i) => (label < 0 ? 0 : Math.hypot(x[i] - frame.centers[label][0], y[i] - frame.centers[label][1]));
+      const distances = !frame.centers.length ? null : frame.distances ? unpackSteps(frame.distances) : Float64Array.from(labels, away);
+      const [predicted, wrong] = [{}, {}];
+      for (const judge of panel.judges) {
+        predicted[judge] = unpack(frame.predicted[judge]);
+        wrong[judge] = Array.from(labels, (label, i) => label >= 0 && label !== predicted[judge][i]);
+      }
+      wrong.either = wrong.softmax.map((_, i) => panel.judges.some((judge) => wrong[judge][i]));
+      wrong.nearest_center ??= wrong.softmax.map(() => false); // without centers
+      frame.points = { x, y, predicted, distances, wrong };
     }
     return frame.points;
   }
@@ -107,23 +107,23 @@
 
   // ---- One image -------------------------------------------------------------------------------------------------
 
-  const hasDigits = (group) => data.digits !== null && data.digits.group === group;
+  const hasImages = (group) => data.images !== null && data.images.group === group;
 
   function crop(element, index) {
-    const column = index % data.digits.columns;
-    const row = Math.floor(index / data.digits.columns);
+    const { columns, width, height } = data.images;
+    const [column, row] = [index % columns, Math.floor(index / columns)];
     element.dataset.index = index;
-    element.style.backgroundPosition =
-      `calc(${-TILE * column}px * var(--zoom)) calc(${-TILE * row}px * var(--zoom))`;
+    element.style.backgroundPosition = `calc(${-width * column}px * var(--zoom)) calc(${-height * row}px * var(--zoom))`;
   }
 
   const counted = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
   const figure = (value) => Number(value.toPrecision(3)).toString();
 
+  /** What a panel says of an image: [judge, the class it predicts, whether that is wrong], and the distance in words. */
   function judgement(panel, index) {
-    const { taken, distances, wrong } = current(panel);
-    const by = (judge) => ({ taken: taken[judge][index], wrong: wrong[judge][index] });
-    return { softmax: by("softmax"), center: by("nearest_center"), distance: figure(distances[index]) };
+    const { predicted, distances, wrong } = current(panel);
+    const verdicts = panel.judges.map((judge) => [judge, nameOf(panel.group, predicted[judge][index]), wrong[judge][index]]);
+    return { verdicts, distance: distances && groups[panel.group].labels[index] >= 0 ? figure(distances[index]) : null };
   }
 
   function lookAway() {
@@ -137,29 +137,28 @@
   /** Show an image in the inspector, and ring it in every panel. */
   function look(group, index) {
     state.look = { group, index };
-    const label = groups[group].labels[index];
-    const about = byId("about");
-    about.replaceChildren(make("strong", `a ${label}`), `test image ${index}`);
+    byId("about").replaceChildren(make("strong", classOf(group, index)), `test image ${index}`);
     const picture = byId("image");
     if (picture) {
-      picture.hidden = !hasDigits(group);
-      if (hasDigits(group)) {
+      picture.hidden = !hasImages(group);
+      if (hasImages(group)) {
         crop(picture, index);
-        picture.setAttribute("aria-label", `test image ${index}, a ${label}`);
+        picture.setAttribute("aria-label", `test image ${index}, ${classOf(group, index)}`);
       }
     }
+    const members = panels.filter((panel) => panel.group === group);
+    const judges = [...new Set(members.flatMap((panel) => panel.judges))];
     const table = make("table");
     const head = table.createTHead().insertRow();
-    for (const title of ["run", "softmax", "nearest center", "to its center"]) head.append(make("th", title, { scope: "col" }));
+    const titles = ["run", ...judges.map((judge) => judge.replace("_", " ")), ...(judges.length > 1 ? ["to its center"] : [])];
+    for (const title of titles) head.append(make("th", title, { scope: "col" }));
     const body = table.createTBody();
-    for (const panel of panels.filter((each) => each.group === group)) {
-      const { softmax, center, distance } = judgement(panel, index);
+    for (const panel of members) {
+      const { verdicts, distance } = judgement(panel, index);
       const row = body.insertRow();
       row.append(make("th", panel.label.replaceAll(" = ", "\u00a0=\u00a0"), { scope: "row" }));
-      for (const { taken, wrong } of [softmax, center]) {
-        row.append(make("td", wrong ? `${taken} ✗` : `${taken} ✓`, wrong ? { class: "bad" } : {}));
-      }
-      row.append(make("td", distance));
+      for (const [, name, wrong] of verdicts) row.append(make("td", wrong ? `${name} ✗` : `${name} ✓`, wrong ? { class: "bad" } : {}));
+      if (distance !== null) row.append(make("td", distance));
     }
     byId("judgements").replaceChildren(table);
     panels.forEach(placeRing);
@@ -187,16 +186,17 @@
   const tip = byId("tip");
 
   function showTip(panel, index, at) {
-    const label = groups[panel.group].labels[index];
-    const { softmax, center, distance } = judgement(panel, index);
+    const { verdicts, distance } = judgement(panel, index);
     const words = make("div");
-    words.append(make("strong", `a ${label}`));
-    words.append(make("div", `taken for ${softmax.taken}`, softmax.wrong ? { class: "bad" } : {}));
-    words.append(make("div", `nearest center: ${center.taken}`, center.wrong ? { class: "bad" } : {}));
-    words.append(make("div", `${distance} from its center`), make("div", `test image ${index}`));
+    words.append(make("strong", classOf(panel.group, index)));
+    for (const [judge, name, wrong] of verdicts) {
+      words.append(make("div", judge === "softmax" ? `predicted as ${name}` : `nearest center: ${name}`, wrong ? { class: "bad" } : {}));
+    }
+    if (distance !== null) words.append(make("div", `${distance} from its center`));
+    words.append(make("div", `test image ${index}`));
     const parts = [words];
-    if (hasDigits(panel.group)) {
-      const picture = make("span", "", { class: "digit" });
+    if (hasImages(panel.group)) {
+      const picture = make("span", "", { class: "tile" });
       crop(picture, index);
       parts.unshift(picture);
     }
@@ -276,20 +276,20 @@
     groups.forEach((group, each) => {
       const members = panels.filter((panel) => panel.group === each);
       for (const index of (group.source?.selected.indices ?? []).slice(0, GALLERY)) {
-        const label = group.labels[index];
+        const name = classOf(each, index);
         const wrong = members.some((panel) => wrongNow(panel)[index]);
         const button = make("button", undefined, {
           type: "button",
-          "aria-label": `test image ${index}, a ${label}${wrong ? ", misclassified by some run" : ""}`,
+          "aria-label": `test image ${index}, ${name}${wrong ? ", misclassified by some run" : ""}`,
           "data-wrong": wrong ? "1" : "0",
         });
-        if (hasDigits(each)) {
-          const picture = make("span", "", { class: "digit" });
+        if (hasImages(each)) {
+          const picture = make("span", "", { class: "tile" });
           crop(picture, index);
           button.append(picture);
         } else {
           button.className = "text";
-          button.textContent = `${label} (${index})`;
+          button.textContent = `${name} (${index})`;
         }
         button.addEventListener("click", () => look(each, index));
         gallery.append(button);
@@ -359,16 +359,21 @@
   }
 
   /** The columns of the centers: the smaller their mark, the thinner, but the black edge stays. */
-  function marked(x, y, digit, mark, right = x.map(() => ASIDE), down = x.map(() => -UP)) {
+  function marked(x, y, name, mark, right = x.map(() => ASIDE), down = x.map(() => -UP)) {
     const all = (value) => x.map(() => value);
     const white = Math.max(1, (2.5 * mark) / MARK);
-    return { x, y, digit, size: all(mark), white: all(white), black: all(white + 2.4), right, down };
+    return { x, y, name, size: all(mark), white: all(white), black: all(white + 2.4), right, down };
   }
 
-  /** Crowded centers are marked smaller, and those without room for their digit go without; at an edge, it is inside. */
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = "bold 14px sans-serif";
+
+  /** Crowded centers are marked smaller, and those without room for their name go without; at an edge, it is inside. */
   function thin(panel) {
-    if (!panel.fitted) return;
-    const { x, y, digit, size, right, down } = panel.centers.data;
+    const { x, y, name, size, right, down } = panel.centers.data;
+    if (!panel.fitted || !x.length) return;
+    const { names } = groups[panel.group];
+    panel.widths ??= x.map((_, i) => pen.measureText(names[i]).width);
     const { x_scale, y_scale, bbox } = panel.view.frame;
     const spots = x.map((_, i) => [x_scale.compute(x[i]), y_scale.compute(y[i])]);
     const rooms = spots.map(([left, top], i) => {
@@ -378,19 +383,20 @@
     });
     const median = [...rooms].sort((a, b) => a - b)[rooms.length >> 1];
     const mark = MARK * Math.min(1, Math.max(0.4, median / 32));
-    const words = rooms.map((room, i) => (room < 12 * String(i).length ? "" : String(i)));
-    const wide = (i) => DIGIT_WIDTH * String(i).length;
-    const aside = spots.map(([left], i) => (left + ASIDE + wide(i) > bbox.right ? -ASIDE - wide(i) : ASIDE));
-    const below = spots.map(([, top]) => (top - UP - DIGIT_HEIGHT < bbox.top ? UP + DIGIT_HEIGHT : -UP));
+    const words = rooms.map((room, i) => (room < panel.widths[i] + 4 ? "" : names[i]));
+    const aside = spots.map(([left], i) => (left + ASIDE + panel.widths[i] > bbox.right ? -ASIDE - panel.widths[i] : ASIDE));
+    const below = spots.map(([, top]) => (top - UP - NAME_HEIGHT < bbox.top ? UP + NAME_HEIGHT : -UP));
     const same = (one, other) => one.every((each, i) => each === other[i]);
-    if (mark === size[0] && same(words, digit) && same(aside, right) && same(below, down)) return;
+    if (mark === size[0] && same(words, name) && same(aside, right) && same(below, down)) return;
     panel.centers.data = marked(x, y, words, mark, aside, below);
   }
 
-  function facts({ softmax, nearest_center: center }) {
-    const count = (wrong) => wrong.filter(Boolean).length;
-    const right = (wrong) => `${(100 * (1 - count(wrong) / wrong.length)).toFixed(2)} % right`;
-    return `${count(softmax)} wrong by softmax (${right(softmax)}), ${count(center)} by nearest center (${right(center)})`;
+  function facts(panel) {
+    const known = groups[panel.group].labels.filter((label) => label >= 0).length;
+    return panel.judges.map((judge) => {
+      const count = current(panel).wrong[judge].filter(Boolean).length;
+      return `${count} ${judge === panel.judges[0] ? "wrong " : ""}by ${judge.replace("_", " ")} (${(100 * (1 - count / known)).toFixed(2)} % right)`;
+    }).join(", ");
   }
 
   /** Put the points of this time into the panels. */
@@ -411,8 +417,8 @@
     for (const panel of panels) {
       const frame = frameAt(panel, state.stop);
       const [x, y] = [0, 1].map((axis) => frame.centers.map((center) => center[axis]));
-      panel.centers.data = marked(x, y, x.map((_, digit) => String(digit)), MARK);
-      byId(`facts-${panels.indexOf(panel)}`).textContent = `${frame.label} · ${facts(current(panel).wrong)}`;
+      panel.centers.data = marked(x, y, x.map((_, label) => groups[panel.group].names[label]), MARK);
+      byId(`facts-${panels.indexOf(panel)}`).textContent = `${frame.label} · ${facts(panel)}`;
       if (axes() !== "keep") fit(panel);
       thin(panel);
     }
@@ -590,13 +596,13 @@
     document.querySelectorAll(".confusion button").forEach((button) => {
       button.addEventListener("click", () => {
         const panel = panels[button.dataset.panel];
-        const [label, taken] = [Number(button.dataset.label), Number(button.dataset.taken)];
+        const [label, predicted] = [Number(button.dataset.label), Number(button.dataset.predicted)];
         stopPlaying();
         state.stop = data.times.length - 1;
         show();
-        const judged = current(panel).taken[button.dataset.judge];
+        const judged = current(panel).predicted[button.dataset.judge];
         const found = [];
-        groups[panel.group].labels.forEach((each, i) => each === label && judged[i] === taken && found.push(i));
+        groups[panel.group].labels.forEach((each, i) => each === label && judged[i] === predicted && found.push(i));
         select(panel.group, found);
         byId("which").value = "selected";
         countListed();
@@ -658,7 +664,7 @@
     }
     listenToPrinter(views);
     await painted();
-    // For tests, and for whoever wants to ask the page something.
+    // For tests, and for the console.
     window.report = { panels, views, groups, state, select, look, show, spotOf, readyAfter: performance.now() };
     document.documentElement.dataset.ready = "yes";
   }

@@ -1,118 +1,115 @@
-"""What the runs reached, as tables: sortable by every column, with the best of each marked."""
+"""A table as data; `templates/macros.html` writes it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import groupby
+from typing import Any, Literal
 
-from centerloss_core.formatting import duration, exact, finite, number, percent
+from centerloss_core.config.axes import LAMBDA, sign
+from centerloss_core.formatting import finite, number
 from centerloss_core.metrics.names import Name
-from centerloss_core.report.markup import cell, escape, mapping, row_name, sortable, table
-from centerloss_core.report.reading import Record
-from centerloss_core.report.seeds import has_seeds
+from centerloss_core.report.reading import Record, written
 
-_GRID = (
-    ("λ", "weight", exact),
-    ("λ_eq", "weight_eq", partial(number, digits="g")),
-    ("α", "alpha", exact),
-    ("seed", "seed", exact),
-)
-_FIGURES = (
-    Name("accuracy", "softmax", percent, "most"),
-    Name("nearest_center_accuracy", "nearest center", percent, "most"),
-    Name("intra_class_distance", "intra", number),
-    Name("inter_class_distance", "inter", number),
-    Name("separation_ratio", "inter/intra", partial(number, digits=".1f"), "most"),
-    Name("images_per_second", "images/s", partial(number, digits=".0f")),
-    Name("seconds", "time", duration),
-)
+Mark = Literal["", "best", "tied"]
 
 
-def metric_table(records: Sequence[Record]) -> str:
-    """A row per run, also of those that are missing or have failed."""
-    rows = [_figures(record) for record in records]
-    # Among seeds, the best single run is the luckiest: `seeds_table` has the means.
-    starred = not has_seeds(records)
-    competes = [starred and record.status == "completed" for record in records]
-    best = {name.key: best_of(name, rows, competes) for name in _FIGURES}
-    head = ["run", *(title for title, _, _ in _GRID), *(name.title for name in _FIGURES), "status"]
-    caption = "On the test images"
-    if any(best.values()):
-        caption += (
-            "; ★ marks the best of the completed runs (raw distances shrink as λ grows, so they have none)"
-        )
-    caption += _how_it_is_reduced(records)
-    body = [_row(record, row, best) for record, row in zip(records, rows, strict=True)]
-    return sortable(head, body, name="figures-table", caption=caption)
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Attributes:
+        key: what the column is sorted by; None is always last.
+        mark: "best" of its column, or "tied" with the best.
+        ends: the range of a mean, in brackets.
+        kind: "name" or "words", for the style sheet.
+    """
+
+    text: str
+    key: float | str | None = None
+    mark: Mark = ""
+    ends: str = ""
+    kind: str = ""
 
 
-def best_of(name: Name, rows: Sequence[dict[str, Any]], competes: Sequence[bool]) -> str | None:
+@dataclass(frozen=True)
+class Row:
+    cells: Sequence[Cell]  # the first one names the row
+    unfinished: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption.
+
+    Attributes:
+        head: a title per column; columns named like `cosine: AUC` stand below one head `cosine`.
+        name: the id of a table that can be sorted by any column.
+        kind: classes of the box around it, for the style sheet.
+    """
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Row]
+    name: str = ""
+    kind: str = ""
+
+    @property
+    def groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """The head: (group, (whole title, title below the group) of its columns); the group may be empty."""
+        pairs = [(title, title.rpartition(": ")) for title in self.head]
+        return [
+            (group, [(title, parts[2]) for title, parts in members])
+            for group, members in groupby(pairs, lambda pair: pair[1][0])
+        ]
+
+
+def words(text: str, kind: str = "") -> Cell:
+    """A cell of text."""
+    return Cell(text, text, kind=kind)
+
+
+def figure(value: object, write: Callable[[object], str], *, best: bool = False) -> Cell:
+    """A cell of a number."""
+    return Cell(write(value), finite(value), "best" if best else "")
+
+
+def plain_row(name: str, texts: Sequence[str]) -> Row:
+    """A row of a table that is not sorted."""
+    return Row([Cell(name), *map(Cell, texts)])
+
+
+def best_of(name: Name, rows: Sequence[Mapping[str, Any]], competes: Sequence[bool]) -> str | None:
     """The best value as it is written: two runs that read alike are both the best. None where nothing competes."""
     figures = [
-        figure
+        value
         for row, can in zip(rows, competes, strict=True)
-        if can and (figure := finite(row.get(name.key))) is not None
+        if can and (value := finite(row.get(name.key))) is not None
     ]
     if name.best is None or len(figures) < 2:
         return None
     return name.write(max(figures) if name.best == "most" else min(figures))
 
 
-def epoch_tables(records: Sequence[Record]) -> str:
-    """What the accuracy curve shows, as text."""
-    parts = []
-    for record in records:
-        epochs = record.history.epochs if record.history else []
-        rows = []
-        for row in epochs:
-            test = mapping(row.get("test"))
-            rows.append(
-                [escape(number(row.get("epoch"), "g")), *(n.write(test.get(n.key)) for n in _FIGURES[:5])]
-            )
-        if rows:
-            title = f"{record.label}, epoch by epoch"
-            parts.append(
-                f"<details><summary>{escape(title)}</summary>"
-                + table(["epoch", *(name.title for name in _FIGURES[:5])], rows, caption=title)
-                + "</details>"
-            )
-    return "".join(parts)
+def known_columns(names: Sequence[Name], rows: Sequence[Mapping[str, Any]]) -> list[Name]:
+    """The figures that at least one row has."""
+    return [name for name in names if any(finite(row.get(name.key)) is not None for row in rows)]
 
 
-def _how_it_is_reduced(records: Sequence[Record]) -> str:
-    """What a λ weighs: it says nothing without the reduction that it was meant for."""
-    found = {record.manifest.get("reduction") for record in records} - {None}
-    if found == {"mean"}:
-        return ". λ weighs the mean over the batch, as in the paper"
-    if found == {"sum"}:
-        return ". λ weighs the sum over the batch; λ_eq is the same weight for the mean"
-    return ""
+def setting_titles(keys: Sequence[str]) -> list[str]:
+    """The heads of `setting_cells`."""
+    return [title for key in keys for title in (sign(key, keys), *(["λ_eq"] if key == LAMBDA else []))]
 
 
-def _figures(record: Record) -> dict[str, Any]:
-    """The final figures, or those after the newest epoch of a run that has not come to its end."""
-    metrics = mapping(record.manifest.get("metrics"))
-    test = mapping(metrics.get("test"))
-    if not test and record.history and record.history.epochs:
-        test = mapping(record.history.epochs[-1].get("test"))
-    return {**test, "images_per_second": metrics.get("images_per_second"), "seconds": metrics.get("seconds")}
-
-
-def _row(record: Record, row: dict[str, Any], best: dict[str, str | None]) -> str:
-    cells = [row_name(record.name)]
-    for _, name, write in _GRID:
-        cells.append(cell(getattr(record, name), write))
-    for column in _FIGURES:
-        value = row.get(column.key)
-        is_best = record.status == "completed" and best[column.key] is not None
-        is_best = is_best and column.write(value) == best[column.key]
-        cells.append(cell(value, column.write, best=is_best))
-    status = record.status
-    if status not in ("completed", "missing") and record.history and record.history.epochs:
-        status += f" (figures after epoch {number(record.history.epochs[-1].get('epoch'), 'g')})"
-    if record.reason and record.status != "completed":
-        status += f": {record.reason}"
-    kind = "" if record.status == "completed" else ' class="unfinished"'
-    cells.append(f'<td class="words" data-value="{escape(status)}">{escape(status)}</td>')
-    return f"<tr{kind}>{''.join(cells)}</tr>"
+def setting_cells(record: Record, keys: Sequence[str]) -> list[Cell]:
+    """A cell per setting, and λ_eq beside λ."""
+    cells = []
+    for key in keys:
+        value = record.value(key)
+        text = written(value)
+        cells.append(Cell(text, text if finite(value) is None else finite(value)))
+        if key == LAMBDA:
+            cells.append(figure(record.run.lambda_eq, partial(number, digits="g")))
+    return cells

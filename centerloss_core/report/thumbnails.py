@@ -1,82 +1,93 @@
-"""The test images, once, as one picture: a PNG of 100 digits a row in sixteen greys, which needs half the bytes."""
+"""The test images, once, in one small picture: 100 in a row, in sixteen greys or in colour."""
 
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from centerloss_core.datasets import DataError, load_dataset, locate
-from centerloss_core.report.markup import mapping
+from centerloss_core.datasets.contact_sheet import contact_sheet, tile_size
 from centerloss_core.report.reading import Record
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 COLUMNS = 100
-TILE = 28
+_SIDES = (32, 24, 16)  # pixels of the longest side: the first with which the picture is small enough
+_MAX_BYTES = 2_000_000
+_GREYS = 16  # half the bytes of 256, and no eye misses them
 
 
 @dataclass(frozen=True)
-class Digits:
-    """The picture, of how many images, and whose: the index among the sets of labels that the panels show."""
+class Thumbnails:
+    """The picture of `count` images; `group` is the index among the sets of labels that the panels show."""
 
-    png: bytes
+    url: str
     count: int
     group: int
+    height: int
+    width: int
 
     @property
-    def url(self) -> str:
-        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+    def rows(self) -> int:
+        return -(-self.count // COLUMNS)
 
 
-def find_digits(
+def find_thumbnails(
     records: Sequence[Record], groups: Sequence[NDArray[np.integer[Any]]]
-) -> tuple[Digits | None, str | None]:
-    """Return the digits, or why there are none. Nothing is ever downloaded for a report."""
+) -> tuple[Thumbnails | None, str | None]:
+    """Return the thumbnails, or why there are none. Nothing is ever downloaded for a report."""
     record = next((each for each in records if each.config is not None), None)
     if record is None or record.config is None:
-        return None, "No run has a config that says where its images are, so the digits are not shown."
+        return None, "The images are not shown, because no run has a config that says where they are."
     data = record.config.data
     try:
         # The words of `locate` are the only way to learn beforehand that loading would fetch 11 MB.
         if locate(data.name, dir=data.dir).startswith("a download"):
             return None, (
-                "The digits are not shown, because MNIST is not on this machine: "
+                "The images are not shown, because MNIST is not on this machine: "
                 "set CENTERLOSS_DATA_DIR to its folder and make the report again."
             )
         dataset = load_dataset(data.name, dir=data.dir, validation=data.validation)
     except DataError as error:
-        return None, f"The digits are not shown, because the images cannot be had: {error}"
-    trained_on = mapping(record.manifest.get("data")).get("fingerprint")
+        return None, f"The images are not shown, because they cannot be loaded: {error}"
+    trained_on = record.run.data.get("fingerprint")
     if trained_on is not None and trained_on != dataset.fingerprint:
         return None, (
-            "The digits are not shown, because the images found here are not those of the run: "
+            "The images are not shown, because those found here are not those of the run: "
             f"their fingerprint is {dataset.fingerprint}, the run's is {trained_on}."
         )
     for index, labels in enumerate(groups):
-        if np.array_equal(labels, dataset.test.labels) and dataset.image_shape == (TILE, TILE, 1):
-            return Digits(sprite(dataset.test.images[..., 0]), len(labels), index), None
-    return None, "The digits are not shown, because the features are not of the test images found here."
+        if np.array_equal(labels, dataset.test.labels):
+            return make_thumbnails(dataset.test.images, index), None
+    return None, "The images are not shown, because the features are not those of the test images found here."
 
 
-def sprite(images: NDArray[np.uint8]) -> bytes:
-    """Lay (n, 28, 28) images out in rows of 100, dark on white, and return them as a PNG of 4 bits a pixel."""
-    rows = -(-len(images) // COLUMNS)
-    sheet = np.zeros((rows * COLUMNS, TILE, TILE), np.uint16)
-    sheet[: len(images)] = images
-    # Sixteen greys from white (15, no ink) to black.
-    greys = ((255 - sheet) * 15 + 127) // 255
-    picture = greys.reshape(rows, COLUMNS, TILE, TILE).swapaxes(1, 2).reshape(rows * TILE, COLUMNS * TILE)
-    packed = (picture[:, 0::2] << 4 | picture[:, 1::2]).astype(np.uint8)
-    lines = np.concatenate([np.zeros((len(packed), 1), np.uint8), packed], axis=1)  # 0: no filter
-    header = struct.pack(">IIBBBBB", COLUMNS * TILE, rows * TILE, 4, 0, 0, 0, 0)  # 4 bits, greyscale
-    body = zlib.compress(lines.tobytes(), 9)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+def make_thumbnails(images: NDArray[np.uint8], group: int) -> Thumbnails:
+    """Lay (n, h, w, c) images out in a picture of at most `_MAX_BYTES`, as far as smaller thumbnails allow."""
+    for side in _SIDES:
+        picture, kind = _encoded(contact_sheet(images, COLUMNS, longest_side=side))
+        if len(picture) <= _MAX_BYTES:
+            break
+    url = f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
+    return Thumbnails(url, len(images), group, *tile_size(images.shape[1:3], side))
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+def _encoded(sheet: Image) -> tuple[bytes, str]:
+    from PIL import Image
+
+    file = io.BytesIO()
+    if sheet.mode != "L":
+        sheet.save(file, format="JPEG", quality=60)
+        return file.getvalue(), "jpeg"
+    levels = (np.asarray(sheet, np.uint16) * (_GREYS - 1) + 127) // 255
+    picture = Image.fromarray(levels.astype(np.uint8)).convert("P")
+    picture.putpalette([level * 255 // (_GREYS - 1) for level in range(_GREYS) for _ in "rgb"])
+    picture.save(file, format="PNG", bits=4, optimize=True)
+    return file.getvalue(), "png"
