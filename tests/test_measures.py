@@ -497,13 +497,14 @@ def test_classes_against_loops(d: int) -> None:
         counted = [[0] * k for _ in range(k)]
         for (_, true), taken in zip(rows, chosen, strict=True):
             counted[true][taken] += 1
-        assert confused[name] == counted
-    for label, row in enumerate(per_class(dump, confused)):
+        assert confused[name].tolist() == counted
+    for label, row in enumerate(per_class(dump, confused, ["zero", "one", "two"])):
         own = [index for index, (_, y) in enumerate(rows) if y == label]
         others = {c: math.dist(means[label], mean) for c, mean in means.items() if c != label}
         intra = math.fsum(math.dist(rows[i][0], means[label]) for i in own) / len(own)
         assert row == {
             "class": label,
+            "name": ("zero", "one", "two", "3")[label],
             "images": len(own),
             "accuracy": sum(dump.predictions[i] == label for i in own) / len(own),
             "nearest_center_accuracy": sum(by_center[i] == label for i in own) / len(own),
@@ -534,8 +535,42 @@ def test_a_class_without_images_has_no_figures() -> None:
     rows = per_class(dump, confusion(dump))
     assert [row["images"] for row in rows] == [2, 0, 1, 0]
     assert [row["nearest_class"] for row in rows] == [2, None, 0, None]
-    assert set(rows[1].values()) == {1, 0, None}
+    assert set(rows[1].values()) == {1, "1", 0, None}
     assert rows[2]["relative_intra_class_distance"] == 0
+
+
+def test_many_classes_are_listed_by_the_pairs_that_are_confused() -> None:
+    labels = np.arange(300)
+    taken = labels.copy()
+    taken[[7, 8, 9]] = 5
+    dump = FeatureDump(np.eye(300, 3, dtype=np.float32), labels % 290, taken % 290)
+    measured = evaluate_split(dump, None).as_dict()
+    assert len(measured["per_class"]) == 290
+    assert measured["confusion"] == {
+        "softmax": [{"class": wrong, "taken_for": 5, "images": 1} for wrong in (7, 8, 9)]
+    }
+    assert len(json.dumps(measured["confusion"])) < 1000
+
+
+@pytest.mark.parametrize("k", [2, 10, 100])
+@pytest.mark.parametrize("d", [1, 2, 3, 64])
+def test_any_number_of_classes_and_dimensions(k: int, d: int) -> None:
+    """Without centers, and with images of unknown classes, which change nothing."""
+    train, test = make_dump(n=3 * k, d=d, k=k, seed=1), make_dump(n=5 * k, d=d, k=k)
+    names = [f"class {label}" for label in range(k)]
+    bare, bare_train = (FeatureDump(each.features, each.labels, each.predictions) for each in (test, train))
+    expected = evaluate_split(test, train, names).as_dict()
+    measured = evaluate_split(bare, bare_train, names).as_dict()
+    assert json.loads(json.dumps(measured)) == measured
+    assert (measured["nearest_center_accuracy"], "nearest_center" in measured["confusion"]) == (None, False)
+    for row, with_centers in zip(measured["per_class"], expected["per_class"], strict=True):
+        assert row == with_centers | {"nearest_center_accuracy": None}
+    assert [row["name"] for row in measured["per_class"]] == names
+    for name in FIGURES - {"nearest_center_accuracy"}:
+        assert measured[name] == expected[name], name
+    more = np.concatenate([bare.features, bare.features + 9])
+    unknown = FeatureDump(more, np.append(bare.labels, np.full(5 * k, -1)), np.tile(bare.predictions, 2))
+    assert evaluate_split(unknown, bare_train, names).as_dict() == measured
 
 
 # ---- What the figures do not depend on ----------------------------------------------------------------------
@@ -1018,9 +1053,11 @@ def test_no_framework_is_loaded(tmp_path: Path) -> None:
         "print([name for name in ('sklearn', 'scipy', 'tensorflow', 'jax', 'keras') if name in sys.modules])"
     )
     assert python(f"import sys, centerloss_core.metrics, cli.evaluate; {loaded}", cwd=tmp_path) == "[]"
-    program = f"import sys; from centerloss_core import measures; from pathlib import Path; {{}}; {loaded}"
+    program = (
+        f"import sys; from centerloss_core.metrics import directory; from pathlib import Path; {{}}; {loaded}"
+    )
     assert (
-        python(program.format("measures.evaluate_directory(Path('run'))"), cwd=tmp_path)
+        python(program.format("directory.evaluate_directory(Path('run'))"), cwd=tmp_path)
         == "['sklearn', 'scipy']"
     )
 
@@ -1031,7 +1068,8 @@ def test_ten_thousand_images_stay_below_half_a_gigabyte(tmp_path: Path) -> None:
     for name in ("test", "train"):
         write_features(path / "features" / f"{name}-final.npz", make_dump(n=10_000, k=10))
     program = (
-        "import resource, sys; from pathlib import Path; from centerloss_core.metrics import evaluate_directory\n"
+        "import resource, sys; from pathlib import Path\n"
+        "from centerloss_core.metrics.directory import evaluate_directory\n"
         "evaluate_directory(Path('run'))\n"
         "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "print(peak // (1024 if sys.platform == 'linux' else 1024 * 1024))"
@@ -1073,5 +1111,5 @@ def test_the_command_as_a_process(tmp_path: Path) -> None:
 def test_the_page_defines_every_figure() -> None:
     page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     row = per_class(EDGES["one class"], confusion(EDGES["one class"]))[0]
-    for name in FIGURES | (row.keys() - {"class"}) | confusion(EDGES["one class"]).keys():
+    for name in FIGURES | (row.keys() - {"class", "name"}) | confusion(EDGES["one class"]).keys():
         assert f"`{name}`" in page, name

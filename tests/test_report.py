@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from centerloss_core.config import dump_yaml, load_config
 from centerloss_core.datasets import load_dataset
 from centerloss_core.errors import ExpectedError
-from centerloss_core.metrics.separation import nearest
+from centerloss_core.metrics.distances import nearest
 from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.report import ReportError, write_report
 from centerloss_core.report.curves import curve_plots, looks_of

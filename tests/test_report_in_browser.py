@@ -19,7 +19,8 @@ from PIL import Image
 
 from centerloss_core.config import dump_yaml, load_config
 from centerloss_core.datasets import Dataset, load_dataset
-from centerloss_core.metrics.separation import nearest, separation
+from centerloss_core.metrics.distances import nearest
+from centerloss_core.metrics.separation import separation
 from centerloss_core.report import write_report
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
 from centerloss_core.run_directory.manifest import FORMAT

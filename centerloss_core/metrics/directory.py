@@ -13,6 +13,7 @@ from typing import Any
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.files.untrusted import own_folder
+from centerloss_core.limits import CONFUSION_CLASSES
 from centerloss_core.metrics.evaluate import SETTINGS, STEPS, SplitEvaluation, evaluate_split
 from centerloss_core.metrics.tables import CLASSES, FIGURES, table
 from centerloss_core.run_directory.advice import how_to_complete
@@ -181,8 +182,9 @@ def _read_dump(record: RunRecord, split: str) -> FeatureDump:
 def _evaluate_split(
     record: RunRecord, split: str, dumps: dict[str, FeatureDump], show: Callable[[str], None]
 ) -> SplitEvaluation:
+    train = None if split == "train" else dumps["train"]
     try:
-        return evaluate_split(dumps[split], None if split == "train" else dumps["train"], show=show)
+        return evaluate_split(dumps[split], train, record.class_names, show=show)
     except ValueError as error:
         raise EvaluationError(
             f"{record.path / FEATURES}: {split}-final.npz and train-final.npz are not of one network ({error}); "
@@ -244,7 +246,7 @@ def _sweep_row(run: RunEvaluation) -> dict[str, Any]:
 
 
 def _tables(runs: Sequence[RunEvaluation]) -> dict[str, list[dict[str, Any]]]:
-    """A row per split; and a row per class, with its rows of the confusion matrices behind its figures."""
+    """A row per split; and a row per class, where they are few with its rows of the confusion matrices."""
     figures: list[dict[str, Any]] = []
     classes: list[dict[str, Any]] = []
     for run in runs:
@@ -255,6 +257,7 @@ def _tables(runs: Sequence[RunEvaluation]) -> dict[str, list[dict[str, Any]]]:
                 counts = {
                     f"{by}_as_{other}": count
                     for by, matrix in each.confusion.items()
+                    if len(matrix) <= CONFUSION_CLASSES
                     for other, count in enumerate(matrix[row["class"]])
                 }
                 classes.append({**origin, **row, **counts})

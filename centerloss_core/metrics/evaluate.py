@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from centerloss_core.limits import CLASSES
 from centerloss_core.metrics.clusters import SILHOUETTE_IMAGES, davies_bouldin, silhouette
 from centerloss_core.metrics.neighbors import NEIGHBORS, mean_accuracy, neighbor_accuracy
-from centerloss_core.metrics.per_class import Matrix, confusion, per_class
+from centerloss_core.metrics.per_class import Matrix, confusion, confusion_as_json, per_class
 from centerloss_core.metrics.sample import SEED
 from centerloss_core.metrics.separation import separation
 from centerloss_core.metrics.verification import IMAGES, PairFigures, Verification, verification
@@ -41,7 +42,7 @@ class SplitEvaluation:
     Attributes:
         figures: by name, as docs/metrics.md has them; None where a figure is undefined, never NaN.
         per_class: a row for each class.
-        confusion: "softmax" and "nearest_center", (k, k), true classes in rows.
+        confusion: "softmax" and, where there are centers, "nearest_center": (k, k) counts, true classes in rows.
     """
 
     figures: Figures
@@ -50,47 +51,58 @@ class SplitEvaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures with the classes below them, ready for JSON."""
-        return {**self.figures, "per_class": self.per_class, "confusion": self.confusion}
-
-
-def _ignore(_: str) -> None:
-    """Show nothing."""
+        confusion = {name: confusion_as_json(counts) for name, counts in self.confusion.items()}
+        return {**self.figures, "per_class": self.per_class, "confusion": confusion}
 
 
 def evaluate_split(
-    dump: FeatureDump, train: FeatureDump | None, *, show: Callable[[str], None] = _ignore
+    dump: FeatureDump,
+    train: FeatureDump | None,
+    class_names: Sequence[str] = (),
+    *,
+    show: Callable[[str], None] | None = None,
 ) -> SplitEvaluation:
-    """Measure a dump.
+    """Measure a dump; images of unknown classes are left out.
 
     Args:
         dump: the images to measure.
         train: the training features that class means and k-NN are fitted on, of the same network; None where
             `dump` itself is the training features: then each image is classified by all others.
+        class_names: in the order of the labels; without them, classes are named by their numbers.
         show: called with each of STEPS when it begins.
 
     Raises:
-        ValueError: the two dumps are not of one network.
+        ValueError: the two dumps are not of one network, or one has no image of a known class.
     """
-    if train is not None and train.centers.shape != dump.centers.shape:
+    class_names = class_names[:CLASSES]
+    dump = dump.known()
+    train = None if train is None else train.known()
+    if train is not None and _shape(train) != _shape(dump):
         raise ValueError(
-            f"centers are {dump.centers.shape}, those of the training features {train.centers.shape}"
+            f"dimensions and classes are {_shape(dump)}, in the training features {_shape(train)}"
         )
     fitted_on = dump if train is None else train
     classified = None if train is None else dump
+    steps = iter(STEPS)
 
-    show(STEPS[0])
+    def begin_next() -> None:
+        step = next(steps)
+        if show is not None:
+            show(step)
+
+    begin_next()
     separated = separation(dump).as_dict()
-    show(STEPS[1])
-    confused = confusion(dump)
-    classes = per_class(dump, confused)
-    show(STEPS[2])
+    begin_next()
+    confused = confusion(dump, max(len(class_names), dump.classes_seen()))
+    classes = per_class(dump, confused, class_names)
+    begin_next()
     by_mean = mean_accuracy(fitted_on, classified)
     by_neighbors, neighbors = neighbor_accuracy(fitted_on, classified)
-    show(STEPS[3])
+    begin_next()
     silhouette_mean, silhouette_images = silhouette(dump.features, dump.labels)
-    show(STEPS[4])
+    begin_next()
     similarity = davies_bouldin(dump.features, dump.labels)
-    show(STEPS[5])
+    begin_next()
     pairs = verification(dump.features, dump.labels)
     figures: Figures = {
         "images": len(dump.features),
@@ -105,6 +117,11 @@ def evaluate_split(
         **_verification_figures(pairs),
     }
     return SplitEvaluation(figures, classes, confused)
+
+
+def _shape(dump: FeatureDump) -> tuple[int, int | None]:
+    """The dimensions, and the number of centers."""
+    return dump.features.shape[1], None if dump.centers is None else len(dump.centers)
 
 
 def _verification_figures(pairs: Verification) -> Figures:

@@ -1,7 +1,9 @@
 """Classifiers that know nothing but the training features: nearest class mean and k nearest neighbors.
 
-They tell whether the features themselves separate the classes, whatever the softmax layer makes of them. An image is
-never judged with its own help: where the training images themselves are classified, each is left out in turn.
+They tell whether the features themselves separate the classes, whatever the softmax layer makes of them. An image
+never takes part in its own classification: where the training images are classified, each is left out in turn.
+
+All images are of known classes.
 """
 
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.metrics.separation import class_means, nearest
+from centerloss_core.metrics.distances import class_means, nearest, squared_distances
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 NEIGHBORS = 5
@@ -35,13 +37,16 @@ def mean_accuracy(train: FeatureDump, test: FeatureDump | None) -> float | None:
     # Without image i the mean of its class is m + (m − x_i) / (n_c − 1): as if it were n_c / (n_c − 1) as far away.
     own = np.searchsorted(present, train.labels)
     counts = np.bincount(own)[own]
-    squared = np.stack([np.square(features - mean).sum(axis=1) for mean in means], axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore"):
         farther = np.where(counts > 1, counts / (counts - 1), np.inf)
-        everyone = np.arange(len(features))
-        # The only image of its class leaves no mean behind: infinitely far, not 0 × ∞.
-        squared[everyone, own] = np.where(counts > 1, squared[everyone, own] * farther**2, np.inf)
-    return float((squared.argmin(axis=1) == own).mean())
+    right = 0
+    for rows, squared in squared_distances(features, means):
+        cells = np.arange(len(squared)), own[rows]
+        with np.errstate(invalid="ignore"):
+            # The only image of its class leaves no mean behind: infinitely far, not 0 × ∞.
+            squared[cells] = np.where(counts[rows] > 1, squared[cells] * farther[rows] ** 2, np.inf)
+        right += int((squared.argmin(axis=1) == own[rows]).sum())
+    return right / len(features)
 
 
 def neighbor_accuracy(
@@ -49,8 +54,8 @@ def neighbor_accuracy(
 ) -> tuple[float | None, int]:
     """Fraction of images whose class is the most frequent one among their nearest training images.
 
-    Every neighbor has one vote, whatever its distance; of equally frequent classes the lowest wins. Which of several
-    training images at exactly the same distance are the last to be counted is up to scikit-learn.
+    Every neighbor has one vote, whatever its distance; of equally frequent classes the lowest wins. Which of
+    several training images at exactly the same distance are counted is up to scikit-learn.
 
     Args:
         train: the images that vote.
@@ -58,7 +63,7 @@ def neighbor_accuracy(
         neighbors: how many vote; where there are fewer, all do.
 
     Returns:
-        The fraction, None where nobody is left to vote, and how many voted.
+        The fraction, None where no image is left to vote, and how many voted.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -74,10 +79,9 @@ def neighbor_accuracy(
     return float((_most_frequent(train.labels[found]) == asked.labels).mean()), voting
 
 
-def _most_frequent(votes: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+def _most_frequent(votes: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
     """The most frequent class of each row (n, k) of votes; of equally frequent ones the lowest."""
-    classes = int(votes.max()) + 1
-    cells = np.arange(len(votes))[:, None] * classes + votes  # a row's number makes them wide, uint8 or not
-    counts = np.bincount(cells.ravel(), minlength=len(votes) * classes).reshape(len(votes), classes)
-    winners: NDArray[np.intp] = counts.argmax(axis=1)
-    return winners
+    votes = np.sort(votes, axis=1)
+    counts = (votes[:, :, np.newaxis] == votes[:, np.newaxis]).sum(axis=2)
+    first_of_most = counts.argmax(axis=1, keepdims=True)
+    return np.take_along_axis(votes, first_of_most, axis=1)[:, 0]

@@ -1,61 +1,83 @@
-"""Each class by itself, and which classes are taken for which."""
+"""Each class by itself, and which classes are predicted in place of which. All images are of known classes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.metrics.separation import class_means, nearest
+from centerloss_core.limits import CONFUSED_PAIRS, CONFUSION_CLASSES
+from centerloss_core.metrics.distances import members_by_class, nearest
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
-Matrix = list[list[int]]
+Matrix = NDArray[np.intp]
 
 
-def confusion(dump: FeatureDump) -> dict[str, Matrix]:
+def confusion(dump: FeatureDump, classes: int | None = None) -> dict[str, Matrix]:
     """Count, for each class in a row, as which class its images were taken, in columns.
 
+    Args:
+        dump: the features.
+        classes: number of classes k; None for those that the dump shows.
+
     Returns:
-        Two (k, k) matrices: "softmax", by the largest logit, and "nearest_center", by the nearest trained center.
+        (k, k) matrices: "softmax", by the largest logit, and, where the dump has centers, "nearest_center".
     """
-    chosen = {
-        "softmax": dump.predictions,
-        "nearest_center": nearest(dump.features.astype(np.float64), dump.centers),
-    }
-    return {name: count_taken(dump.labels, each, len(dump.centers)).tolist() for name, each in chosen.items()}
+    chosen = {"softmax": dump.predictions}
+    if dump.centers is not None:
+        chosen["nearest_center"] = nearest(dump.features.astype(np.float64), dump.centers)
+    classes = dump.classes_seen() if classes is None else classes
+    return {name: count_taken(dump.labels, each, classes) for name, each in chosen.items()}
 
 
-def count_taken(
-    labels: NDArray[np.integer[Any]], taken: NDArray[np.integer[Any]], classes: int
-) -> NDArray[np.intp]:
+def count_taken(labels: NDArray[np.integer[Any]], taken: NDArray[np.integer[Any]], classes: int) -> Matrix:
     """Return (classes, classes) counts: a row per label, a column per class that its images were taken for."""
     pairs = labels.astype(np.intp) * classes + taken.astype(np.intp)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
-def per_class(dump: FeatureDump, confused: dict[str, Matrix]) -> list[dict[str, Any]]:
+def confusion_as_json(counts: Matrix) -> list[list[int]] | list[dict[str, int]]:
+    """Return all counts of few classes; of many, the pairs of classes that are confused, the most frequent first."""
+    if len(counts) <= CONFUSION_CLASSES:
+        rows: list[list[int]] = counts.tolist()
+        return rows
+    wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    label, taken = np.nonzero(wrong)
+    order = np.argsort(-wrong[label, taken], kind="stable")[:CONFUSED_PAIRS]
+    return [
+        {"class": int(label[i]), "taken_for": int(taken[i]), "images": int(wrong[label[i], taken[i]])}
+        for i in order
+    ]
+
+
+def per_class(
+    dump: FeatureDump, confused: dict[str, Matrix], names: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """One row for each of the k classes.
 
     Args:
         dump: the features.
-        confused: what `confusion` says of it.
+        confused: what `confusion` returns for it.
+        names: of the classes; one that has none is named by its number.
 
     Returns:
-        Rows of "class"; "images"; "accuracy" and "nearest_center_accuracy", the parts of them that are recognised;
-        "intra_class_distance", their mean distance to their mean; "nearest_class" and "nearest_class_distance", the
-        other class whose mean is nearest to theirs (of equally near ones the lowest); and
-        "relative_intra_class_distance", intra_class_distance / nearest_class_distance, which does not depend on
-        the scale of the features. What does not exist is None: of a class without images all, of a class alone
-        whatever needs another, and the quotient where two means coincide.
+        Rows of "class"; "name"; "images"; "accuracy" and "nearest_center_accuracy", the fractions of them that are
+        recognised; "intra_class_distance", their mean distance to their mean; "nearest_class" and
+        "nearest_class_distance", the other class whose mean is nearest to theirs (of equally near ones the lowest);
+        and "relative_intra_class_distance", intra_class_distance / nearest_class_distance, which does not depend on
+        the scale of the features. A figure that does not exist is None: all figures of a class without images, those
+        that need another class where there is only one, the quotient where two means coincide.
     """
-    features = dump.features.astype(np.float64)
-    present, means = class_means(features, dump.labels)
+    present, members = members_by_class(dump.features.astype(np.float64), dump.labels)
+    means = np.stack([each.mean(axis=0) for each in members])
     rows = []
-    for label in range(len(dump.centers)):
+    for label in range(len(confused["softmax"])):
         row: dict[str, Any] = {
             "class": label,
-            "images": int((dump.labels == label).sum()),
+            "name": names[label] if label < len(names) else str(label),
+            "images": 0,
             "accuracy": None,
             "nearest_center_accuracy": None,
             "intra_class_distance": None,
@@ -64,18 +86,20 @@ def per_class(dump: FeatureDump, confused: dict[str, Matrix]) -> list[dict[str, 
             "relative_intra_class_distance": None,
         }
         rows.append(row)
-        if not row["images"]:
+        place = int(np.searchsorted(present, label))
+        if place == len(present) or present[place] != label:
             continue
-        own = features[dump.labels == label]
-        row["accuracy"] = confused["softmax"][label][label] / len(own)
-        row["nearest_center_accuracy"] = confused["nearest_center"][label][label] / len(own)
-        others = present != label
-        mean = means[~others][0]
+        own, mean = members[place], means[place]
+        row["images"] = len(own)
+        row["accuracy"] = int(confused["softmax"][label, label]) / len(own)
+        if "nearest_center" in confused:
+            row["nearest_center_accuracy"] = int(confused["nearest_center"][label, label]) / len(own)
         row["intra_class_distance"] = float(np.linalg.norm(own - mean, axis=1).mean())
-        if not others.any():
+        if len(present) == 1:
             continue
-        distances = np.linalg.norm(means[others] - mean, axis=1)
-        row["nearest_class"] = int(present[others][distances.argmin()])
+        distances = np.linalg.norm(means - mean, axis=1)
+        distances[place] = np.inf
+        row["nearest_class"] = int(present[distances.argmin()])
         row["nearest_class_distance"] = float(distances.min())
         if distances.min() > 0:
             row["relative_intra_class_distance"] = row["intra_class_distance"] / float(distances.min())

@@ -1,4 +1,4 @@
-"""Which images are looked at where all would be too many: as many of each class, and the same ones in every run."""
+"""Which images are measured where all would be too many: as many of each class, and the same ones in every run."""
 
 from typing import Any
 
@@ -27,8 +27,9 @@ def balanced_sample(labels: NDArray[np.integer[Any]], size: int) -> NDArray[np.i
     shuffled = np.random.default_rng(SEED).permutation(len(labels))
     # The images of a class stand in a queue, and the first of every queue come before the second of any.
     place = np.empty(len(labels), np.intp)
+    shuffled_labels = labels[shuffled]
     for label in np.unique(labels):
-        queue = shuffled[labels[shuffled] == label]
+        queue = shuffled[shuffled_labels == label]
         place[queue] = np.arange(len(queue))
     # `shuffled` decides who of the last round is left out; by label it would always be the highest classes.
     order = shuffled[np.argsort(place[shuffled], kind="stable")]

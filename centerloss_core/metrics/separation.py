@@ -1,6 +1,6 @@
 """How well the features of a split separate its classes, from a feature dump alone, without scikit-learn.
 
-These are the figures that are cheap enough for every epoch; `measures` has the rest, and docs/metrics.md defines all.
+These figures are cheap enough for every epoch. docs/metrics.md defines them.
 """
 
 import math
@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from centerloss_core.metrics.distances import class_means, nearest, pair_distances
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 
 @dataclass(frozen=True)
 class SeparationMetrics:
-    """Accuracy and distances of one split. Distances are Euclidean, in the units of the features.
+    """Accuracy and distances of the images of known classes. Distances are Euclidean, in the units of the features.
 
     Raw distances are not comparable between values of λ: center loss shrinks the whole plane, by a factor of
     a hundred between λ = 0 and λ = 1 in the post's figures, and every distance with it. `separation_ratio` and
@@ -23,10 +24,10 @@ class SeparationMetrics:
     Attributes:
         accuracy: fraction of images whose largest logit is that of their class.
         nearest_center_accuracy: fraction of images whose nearest *trained* center is that of their class; of
-            equally near centers the lowest class wins. The centers of all classes take part.
+            equally near centers the lowest class wins. The centers of all classes take part. None without centers.
         nearest_mean_accuracy: the same with the mean features of the classes of this very split in place of the
-            trained centers. The means have seen the images that they judge: for thousands of images in a plane
-            that changes nothing to speak of, for a handful in 128 dimensions it flatters.
+            trained centers. The means have seen the images that they judge: that makes no difference for
+            thousands of images in a plane, but it flatters a few images in 128 dimensions.
         intra_class_distance: mean over images of the distance to the mean feature of their own class.
         inter_class_distance: mean over pairs of classes of the distance between their mean features; None
             where fewer than two classes are present.
@@ -42,7 +43,7 @@ class SeparationMetrics:
     """
 
     accuracy: float
-    nearest_center_accuracy: float
+    nearest_center_accuracy: float | None
     nearest_mean_accuracy: float
     intra_class_distance: float
     inter_class_distance: float | None
@@ -56,17 +57,23 @@ class SeparationMetrics:
 
 
 def separation(dump: FeatureDump) -> SeparationMetrics:
-    """Measure a dump. Float32 features are taken as float64, so that n = 60,000 sums lose nothing."""
+    """Measure a dump. Float32 features are taken as float64, so that n = 60,000 sums lose nothing.
+
+    Raises:
+        ValueError: no image is of a known class.
+    """
+    dump = dump.known()
     features = dump.features.astype(np.float64)
     present, means = class_means(features, dump.labels)
     own_class = np.searchsorted(present, dump.labels)
     squared = np.square(features - means[own_class]).sum(axis=1)
     intra = float(np.sqrt(squared).mean())
-    between = _pair_distances(means)
+    between = pair_distances(means)
     inter = float(between.mean()) if between.size else None
+    by_center = None if dump.centers is None else nearest(features, dump.centers)
     return SeparationMetrics(
         accuracy=float((dump.predictions == dump.labels).mean()),
-        nearest_center_accuracy=float((nearest(features, dump.centers) == dump.labels).mean()),
+        nearest_center_accuracy=None if by_center is None else float((by_center == dump.labels).mean()),
         nearest_mean_accuracy=float((present[nearest(features, means)] == dump.labels).mean()),
         intra_class_distance=intra,
         inter_class_distance=inter,
@@ -74,31 +81,6 @@ def separation(dump: FeatureDump) -> SeparationMetrics:
         separation_ratio=_ratio(inter, intra),
         fisher_ratio=_ratio(_between_scatter(means, np.bincount(own_class)), float(squared.sum())),
     )
-
-
-def class_means(
-    features: NDArray[np.float64], labels: NDArray[np.integer]
-) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
-    """Return the classes present, ascending, and the mean feature of each."""
-    present = np.unique(labels)
-    return present, np.stack([features[labels == label].mean(axis=0) for label in present])
-
-
-def _pair_distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distance of every pair of different rows, each pair once."""
-    first, second = np.triu_indices(len(points), k=1)
-    distances: NDArray[np.float64] = np.linalg.norm(points[first] - points[second], axis=1)
-    return distances
-
-
-def nearest(
-    features: NDArray[np.float64], centers: NDArray[np.float32] | NDArray[np.float64]
-) -> NDArray[np.intp]:
-    """Return the row of `centers` (k, d) nearest to each feature (n, d); of equally near ones the first."""
-    # Differences, not ‖x‖² − 2x·c + ‖c‖²: the expansion loses the digits that decide between close centers.
-    squared = np.stack([np.square(features - center).sum(axis=1) for center in centers], axis=1)
-    rows: NDArray[np.intp] = squared.argmin(axis=1)
-    return rows
 
 
 def _between_scatter(means: NDArray[np.float64], counts: NDArray[np.intp]) -> float | None:

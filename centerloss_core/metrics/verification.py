@@ -1,7 +1,7 @@
 """Are these two images of the same class? What a threshold on their distance answers, over many pairs.
 
-It is what center loss was made for: the paper's experiments verify faces of people that training has never seen. Here
-the classes are the digits that training has seen, so the figures compare runs with each other and nothing else.
+The paper's experiments verify faces of people that training has never seen. Here the classes are those that training
+has seen, so the figures serve to compare runs with each other.
 """
 
 from __future__ import annotations

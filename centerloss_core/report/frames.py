@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.metrics.separation import nearest
+from centerloss_core.metrics.distances import nearest
 from centerloss_core.plotting.plane import project
 from centerloss_core.report.reading import Record, shortened
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, read_features

@@ -1,7 +1,9 @@
-"""The feature-dump file: what the network made of every image of one split, and where the centers stood.
+"""The feature-dump file: what the network made of every image of one split, and the points that classes have there.
 
 It is an ordinary `.npz`, so `numpy.load` opens it too. Training writes it; metrics and figures read it.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -14,15 +16,9 @@ from numpy.typing import NDArray
 from centerloss_core.errors import PUT_BACK, ExpectedError
 from centerloss_core.files.arrays import Header, read_arrays, write_arrays
 from centerloss_core.files.atomic import atomic_write
+from centerloss_core.limits import CLASSES, DIMENSIONS, DUMP_BYTES
 
-# MNIST's 60,000 training images in 128 dimensions take 31 MB; a file that asks for this much is not ours.
-MAX_BYTES = 1 << 30
-
-# Distances between all centers and a circle for each class are drawn: memory goes with the squares of these.
-MOST_CLASSES = 1000
-MOST_DIMENSIONS = 4096  # as model.feature_dim
-
-_LABEL_DTYPES = (np.dtype(np.uint8), np.dtype(np.int64))
+UNKNOWN = -1  # the label of an image whose class is none of those that training knows
 
 
 class FeatureFileError(ExpectedError):
@@ -31,79 +27,115 @@ class FeatureFileError(ExpectedError):
 
 @dataclass(frozen=True, eq=False)
 class FeatureDump:
-    """The features of n images in d dimensions, and the k trained centers; checked when it is made.
+    """The features of n images in d dimensions, checked when it is made. Only the first three arrays are required.
 
     Attributes:
-        features: (n, d) float32, the activations that center loss acts on, in the units of the network.
-        labels: (n,) uint8 or int64, the true class of each image, in 0 … k−1.
-        predictions: (n,) of the labels' dtype, the class with the largest logit.
-        centers: (k, d) float32, one per class, as the training steps left them.
+        features: (n, d) float32, the activations that the loss acts on, in the units of the network.
+        labels: (n,) int64, the true class of each image, 0 … k−1, or −1 for an image of an unknown class. Other
+            integers are converted.
+        predictions: (n,) int64, the class with the largest logit.
+        centers: (k, d) float32, one point per class, as the training steps left them; None where the loss has none.
+        centers_kind: what these points are, "center" where it is not said; None without them.
+        logits: (n, k) float32.
+        original_labels: (n,) int64, the class of each image in the data set, also where training does not know it.
+        names: (n,) text, a name for each image.
 
     Raises:
-        ValueError: shapes or dtypes do not agree, a number is not finite, or a class is not in 0 … k−1.
+        ValueError: shapes or dtypes do not agree, a number is not finite, or a class is out of range.
     """
 
     features: NDArray[np.float32]
-    labels: NDArray[np.integer[Any]]
-    predictions: NDArray[np.integer[Any]]
-    centers: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    predictions: NDArray[np.int64]
+    centers: NDArray[np.float32] | None = None
+    centers_kind: str | None = None
+    logits: NDArray[np.float32] | None = None
+    original_labels: NDArray[np.int64] | None = None
+    names: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        self._check_dtypes()
-        self._check_shapes()
-        self._check_values()
-
-    def _check_dtypes(self) -> None:
-        for name in ("features", "centers"):
-            dtype = getattr(self, name).dtype
-            if dtype != np.float32:
-                raise ValueError(f"{name} must be float32, not {dtype}")
-        if self.labels.dtype not in _LABEL_DTYPES:
-            raise ValueError(f"labels must be uint8 or int64, not {self.labels.dtype}")
-        if self.predictions.dtype != self.labels.dtype:
+        for name in ("features", "centers", "logits"):
+            _check_matrix(name, getattr(self, name))
+        images, dimensions = self.features.shape
+        if dimensions > DIMENSIONS:
+            raise ValueError(f"features have {dimensions} dimensions, the limit is {DIMENSIONS}")
+        for name in ("labels", "predictions", "original_labels"):
+            object.__setattr__(self, name, _as_int64(name, getattr(self, name)))
+        for name in ("labels", "predictions", "original_labels", "logits", "names"):
+            array = getattr(self, name)
+            if array is not None and (array.ndim != 1 + (name == "logits") or len(array) != images):
+                raise ValueError(f"{name} must be one per image, {(images,)}, not {array.shape}")
+        if self.centers is not None and self.centers.shape[1] != dimensions:
             raise ValueError(
-                f"predictions must be {self.labels.dtype} like labels, not {self.predictions.dtype}"
+                f"features have {dimensions} dimensions but centers have {self.centers.shape[1]}"
             )
+        self._check_words()
+        self._check_classes()
 
-    def _check_shapes(self) -> None:
-        for name in ("features", "centers"):
-            shape = getattr(self, name).shape
-            if len(shape) != 2 or 0 in shape:
-                raise ValueError(f"{name} must have two dimensions, neither of them empty, not {shape}")
-        if self.features.shape[1] != self.centers.shape[1]:
-            raise ValueError(
-                f"features have {self.features.shape[1]} dimensions but centers have {self.centers.shape[1]}"
-            )
-        for name in ("labels", "predictions"):
-            shape = getattr(self, name).shape
-            if shape != (len(self.features),):
-                raise ValueError(f"{name} must be one per image, {(len(self.features),)}, not {shape}")
+    def _check_words(self) -> None:
+        kind = "center" if self.centers_kind is None and self.centers is not None else self.centers_kind
+        object.__setattr__(self, "centers_kind", kind)
+        if kind is not None and not (self.centers is not None and kind.isidentifier()):
+            raise ValueError(f"centers_kind must be one word about centers, not {kind!r}")
+        # They are shown in a terminal, which they must not control.
+        if self.names is not None and not (
+            self.names.dtype.kind == "U" and all(name.isprintable() for name in self.names.tolist())
+        ):
+            raise ValueError("names must be text that can be printed")
 
-    def _check_values(self) -> None:
-        for name in ("features", "centers"):
-            if not np.isfinite(getattr(self, name)).all():
-                raise ValueError(f"{name} hold NaN or infinity; the training diverged")
-        classes = len(self.centers)
-        for name in ("labels", "predictions"):
+    def _check_classes(self) -> None:
+        given = [] if self.centers is None else [len(self.centers)]
+        given += [] if self.logits is None else [self.logits.shape[1]]
+        if max(given, default=0) > CLASSES:
+            raise ValueError(f"holds {max(given)} classes, the limit is {CLASSES}")
+        classes = min(given, default=CLASSES)
+        for name, least in (("labels", UNKNOWN), ("predictions", 0)):
             values = getattr(self, name)
-            if values.min() < 0 or values.max() >= classes:
+            if values.min() < least or values.max() >= classes:
                 raise ValueError(
-                    f"{name} must be in 0 … {classes - 1} (there are {classes} centers), "
-                    f"but reach from {values.min()} to {values.max()}"
+                    f"{name} must be in {least} … {classes - 1}, but reach from {values.min()} to {values.max()}"
                 )
 
+    @property
+    def points(self) -> NDArray[np.float32]:
+        """The centers, (k, d); without them (0, d)."""
+        return self.features[:0] if self.centers is None else self.centers
 
-_ARRAY_NAMES = tuple(field.name for field in fields(FeatureDump))
+    def classes_seen(self) -> int:
+        """One more than the highest class of any label, prediction or center."""
+        centers = 0 if self.centers is None else len(self.centers)
+        return max(centers, int(self.labels.max()) + 1, int(self.predictions.max()) + 1)
+
+    def known(self) -> FeatureDump:
+        """The images of known classes alone, which all figures but those about unknown classes are about.
+
+        Raises:
+            ValueError: there is no such image.
+        """
+        kept = self.labels != UNKNOWN
+        if kept.all():
+            return self
+        if not kept.any():
+            raise ValueError("no image is of a known class")
+        per_image = ("features", "labels", "predictions", "logits", "original_labels", "names")
+        arrays = {name: getattr(self, name) for name in per_image}
+        arrays = {name: array if array is None else array[kept] for name, array in arrays.items()}
+        return FeatureDump(**arrays, centers=self.centers, centers_kind=self.centers_kind)
+
+
+_ARRAYS = tuple(field.name for field in fields(FeatureDump))
+_REQUIRED = ("features", "labels", "predictions")
 
 
 def write_features(path: Path, dump: FeatureDump) -> None:
-    """Write a dump atomically; equal arrays give equal bytes.
+    """Write a dump atomically; equal arrays give equal bytes. What the dump lacks, the file lacks.
 
     Raises:
         OSError: the folder is missing or the disk is full; nothing is left under `path` then.
     """
+    arrays = {name: getattr(dump, name) for name in _ARRAYS}
     with atomic_write(path) as file:
-        write_arrays(file, {name: getattr(dump, name) for name in _ARRAY_NAMES})
+        write_arrays(file, {name: np.asarray(array) for name, array in arrays.items() if array is not None})
 
 
 def read_features(path: Path) -> FeatureDump:
@@ -113,23 +145,44 @@ def read_features(path: Path) -> FeatureDump:
         FeatureFileError: the file is missing, damaged, too large, or does not hold a consistent dump.
     """
     try:
-        return FeatureDump(**read_arrays(path, _check_headers))
+        arrays: dict[str, Any] = dict(read_arrays(path, _check_headers))
+        if "centers_kind" in arrays:
+            arrays["centers_kind"] = str(arrays["centers_kind"])
+        return FeatureDump(**arrays)
     except FileNotFoundError as error:
         raise FeatureFileError(f"{path}: no such feature dump") from error
-    except ValueError as error:
+    # SystemError: NumPy's answer to text that is not Unicode.
+    except (ValueError, SystemError) as error:
         raise FeatureFileError(f"{path}: {error}; {PUT_BACK}") from error
 
 
 def _check_headers(headers: Mapping[str, Header]) -> None:
-    found, expected = sorted(headers), sorted(_ARRAY_NAMES)
-    if found != expected:
-        raise ValueError(f"holds {found}, expected {expected}")
+    if missing := [name for name in _REQUIRED if name not in headers]:
+        raise ValueError(f"lacks {', '.join(missing)}")
+    if unexpected := sorted(set(headers) - set(_ARRAYS)):
+        raise ValueError(f"holds {', '.join(unexpected)}, which no feature dump has")
     total = sum(header.nbytes for header in headers.values())
-    if total > MAX_BYTES:
-        raise ValueError(f"holds {total} bytes of numbers, the limit is {MAX_BYTES}")
-    centers = headers["centers"].shape
-    if len(centers) == 2 and (centers[0] > MOST_CLASSES or centers[1] > MOST_DIMENSIONS):
-        raise ValueError(
-            f"holds {centers[0]} centers in {centers[1]} dimensions, "
-            f"the limits are {MOST_CLASSES} and {MOST_DIMENSIONS}"
-        )
+    if total > DUMP_BYTES:
+        raise ValueError(f"holds {total} bytes of numbers, the limit is {DUMP_BYTES}")
+    kind = headers.get("centers_kind")
+    if kind is not None and (kind.shape or kind.dtype.kind != "U" or kind.dtype.itemsize > 400):
+        raise ValueError("centers_kind is not one word")
+
+
+def _check_matrix(name: str, array: NDArray[Any] | None) -> None:
+    if array is None:
+        return
+    if array.dtype != np.float32:
+        raise ValueError(f"{name} must be float32, not {array.dtype}")
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} must have two dimensions, neither of them empty, not {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} hold NaN or infinity; the training diverged")
+
+
+def _as_int64(name: str, array: NDArray[Any] | None) -> NDArray[np.int64] | None:
+    if array is None:
+        return None
+    if array.dtype.kind not in "iu" or not np.can_cast(array.dtype, np.int64):
+        raise ValueError(f"{name} must be int64, not {array.dtype}")
+    return array.astype(np.int64, copy=False)

@@ -9,11 +9,9 @@ import numpy as np
 
 from centerloss_core.datasets import Split
 from centerloss_core.errors import DivergedError
+from centerloss_core.limits import EVALUATION_BATCH
 from centerloss_core.losses.base import ClassPoints
 from centerloss_core.run_directory.feature_dumps import FeatureDump
-
-# Large enough to keep the cores busy, small enough that activations of a batch stay under 200 MB.
-_BATCH = 500
 
 
 def extract(network: keras.Model, points: ClassPoints | None, split: Split, step: int) -> FeatureDump:
@@ -28,18 +26,23 @@ def extract(network: keras.Model, points: ClassPoints | None, split: Split, step
     Raises:
         DivergedError: a feature is NaN or infinite.
     """
-    count = len(split.images)
+    count = len(split)
     # Batches of one size only: JAX compiles the network anew for every other one.
-    batch = min(_BATCH, count)
-    padding = np.zeros((-count % batch, *split.images.shape[1:]), split.images.dtype)
-    predicted = network.predict(np.concatenate([split.images, padding]), batch_size=batch, verbose=0)
-    features, logits = (each[:count] for each in predicted)
-    if not np.isfinite(features).all():
+    size = min(EVALUATION_BATCH, count)
+    features, predictions = [], []
+    for start in range(0, count, size):
+        images = split.images[start : start + size]
+        padding = np.zeros((size - len(images), *images.shape[1:]), images.dtype)
+        batch = network.predict_on_batch(np.concatenate([images, padding]) if len(padding) else images)
+        features.append(np.asarray(batch[0], dtype=np.float32)[: len(images)])
+        predictions.append(np.argmax(batch[1], axis=1)[: len(images)])
+    found = np.concatenate(features)
+    if not np.isfinite(found).all():
         raise DivergedError(f"after step {step} the features")
     return FeatureDump(
-        features=np.asarray(features, dtype=np.float32),
+        features=found,
         labels=split.labels,
-        predictions=np.argmax(logits, axis=1).astype(split.labels.dtype),
+        predictions=np.concatenate(predictions),
         **_points(points),
     )
 
@@ -47,4 +50,5 @@ def extract(network: keras.Model, points: ClassPoints | None, split: Split, step
 def _points(points: ClassPoints | None) -> dict[str, Any]:
     if points is None:
         return {}
-    return {"centers": np.array(keras.ops.convert_to_numpy(points.values), np.float32)}
+    values = np.array(keras.ops.convert_to_numpy(points.values), np.float32)
+    return {"centers": values, "centers_kind": points.kind}
