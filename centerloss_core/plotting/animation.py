@@ -154,7 +154,7 @@ class Screen:
             for row, column, _ in film.grid.places
         }
         self._names = film.grid.class_names
-        handles = legend_handles(self._names, film.grid.shown.dump)
+        handles = legend_handles(self._names, *film.grid.dumps)
         wide = columns > 1 and has_short_names(handles)
         legend_below(
             self.figure,

@@ -17,7 +17,7 @@ CENTER_MARK: dict[str, Any] = {
     "markerfacecolor": "white",
     "linestyle": "none",
 }
-_LONGEST_NAME, _SHORT = 14, 4  # characters
+_LONGEST_NAME, _LONGEST_KIND, _SHORT = 14, 24, 4  # characters
 _DOT: dict[str, Any] = {"marker": "o", "markersize": 7, "markeredgewidth": 0, "linestyle": "none"}
 
 
@@ -29,23 +29,22 @@ def class_names(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(shortened(name, _LONGEST_NAME) for name in (*names, *map(str, numbers)))
 
 
-def legend_handles(names: Sequence[str], dump: FeatureDump | None = None) -> list[Line2D]:
+def legend_handles(names: Sequence[str], *dumps: FeatureDump) -> list[Line2D]:
     """Return a dot per colour, with the names of the classes that have it.
 
     Args:
         names: of all classes.
-        dump: whose images of unknown classes and whose centers are named too, if it has some.
+        dumps: what is drawn; images of unknown classes and centers are named where there are some.
     """
     handles = [
         Line2D([], [], **_DOT, color=color, label=_names_at(place, names))
         for place, color in enumerate(class_colors(min(len(names), len(CLASS_COLORS))))
     ]
-    if dump is not None and (dump.labels < 0).any():
+    if any((dump.labels < 0).any() for dump in dumps):
         handles.append(Line2D([], [], **_DOT, color=UNKNOWN, label="unknown"))
-    if dump is not None and dump.centers is not None:
-        kind = getattr(dump, "centers_kind", None) or "center"
+    for kind in sorted({dump.centers_kind for dump in dumps if dump.centers_kind}):
         words = "trained center" if kind == "center" else f"{kind} of a class"
-        handles.append(Line2D([], [], **CENTER_MARK, label=shortened(words, 24)))
+        handles.append(Line2D([], [], **CENTER_MARK, label=shortened(words, _LONGEST_KIND)))
     return handles
 
 

@@ -21,7 +21,8 @@ from centerloss_core.run_directory.reader import RunRecord
 _DPI = 110
 _SIZE = (9.0, 8.2)  # inches, with three rows of plots
 # Inches, fixed: measuring all labels to find the tightest margins would take as long as the drawing itself.
-_BOTTOM, _TOP, _GAP, _HEIGHT = 0.533, 0.738, 0.424, 2.027
+_BOTTOM, _TOP, _HEIGHT = 0.533, 0.738, 2.02602
+_GAP = 0.21 * _HEIGHT
 _SIDES = {"left": 0.075, "right": 0.98, "wspace": 0.19}  # as parts of the width
 _MOST_EPOCH_TICKS = 6
 _BELOW_ZERO = 0.06  # so that a line of zeros does not lie on the bottom of its box, unseen
@@ -42,7 +43,7 @@ def curves_figure(run: RunRecord, history: History) -> Figure:
     """Draw the history of one run: a small plot for each figure that it logs, over one axis of epochs."""
     titles = _titles(history.steps)
     rows = len(titles) // 2 + 1  # the last place is that of the accuracies
-    height = _BOTTOM + rows * (_HEIGHT + _GAP) - _GAP + _TOP
+    height = round(_BOTTOM + rows * (_HEIGHT + _GAP) - _GAP + _TOP, 3)
     figure = Figure(figsize=(_SIZE[0], height), dpi=_DPI)
     margins = {"bottom": _BOTTOM / height, "top": 1 - _TOP / height, "hspace": _GAP / _HEIGHT}
     axes = figure.subplots(rows, 2, sharex=True, squeeze=False, gridspec_kw=_SIDES | margins).ravel()

@@ -15,6 +15,7 @@ from centerloss_core.plotting.titles import (
     settings_title,
     title_keys,
 )
+from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
 MAX_ROWS, MAX_COLUMNS = 6, 12
@@ -59,24 +60,28 @@ class Grid:
         return [(i, j, cell) for i, row in enumerate(self.rows) for j, cell in enumerate(row) if cell]
 
     @property
-    def shown(self) -> Snapshot:
-        """The first run that has features."""
-        return next(cell.snapshot for _, _, cell in self.places if cell.snapshot)
+    def snapshots(self) -> list[Snapshot]:
+        """Of the runs that have features."""
+        return [cell.snapshot for _, _, cell in self.places if cell.snapshot]
+
+    @property
+    def dumps(self) -> list[FeatureDump]:
+        return [snapshot.dump for snapshot in self.snapshots]
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Those of the run with the most classes, which a legend must name."""
-        return max((class_names(cell.snapshot) for _, _, cell in self.places if cell.snapshot), key=len)
+        return max(map(class_names, self.snapshots), key=len)
 
     def title(self) -> str:
         """Return what all cells have in common, like `MNIST test · α = 0.5, seed 0`."""
-        shown = self.shown
+        shown = self.snapshots[0]
         settings = settings_title(shown.run, self.common)
         return join(f"{data_title(shown.run)} {shown.split}", settings, self.note)
 
     def scale_note(self, *, shared: bool) -> str:
         """Return what a title adds on the axes, so that lengths that cannot be compared are not."""
-        if sum(1 for _, _, cell in self.places if cell.snapshot) < 2:
+        if len(self.snapshots) < 2:
             return ""
         return " · all at one scale" if shared else " · each at its own scale"
 

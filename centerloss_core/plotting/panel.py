@@ -41,7 +41,7 @@ def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
         _draw_cell(axes, grid, cell, planes.get((row, column)), limits)
     room = figure.get_figwidth() - 2 * _PADDING
     fit(figure.suptitle(f"{grid.title()}{grid.scale_note(shared=shared)}", fontsize=13), room)
-    handles = legend_handles(grid.class_names, grid.shown.dump)
+    handles = legend_handles(grid.class_names, *grid.dumps)
     legend_below(
         figure,
         handles,

@@ -101,7 +101,9 @@ def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None) -> Figure:
         centers = Rule.of_centers(dump.centers)
         maps.append(("nearest trained center", centers, centers.winners(dump.features.astype(np.float64))))
     width = _LEFT + len(maps) * (_BOX + _GAP) - _GAP + _RIGHT
-    bottom = _BOTTOM + (_LEGEND_ROW if len(maps) == 1 else 0)
+    handles = legend_handles(names, dump)
+    short = has_short_names(handles)
+    bottom = _BOTTOM + (_LEGEND_ROW if len(maps) == 1 and not short else 0)
     height = bottom + _BOX + _TOP
     figure = Figure(figsize=(width, height), dpi=_DPI)
     most = max((called != dump.labels).sum() for _, _, called in maps)
@@ -120,8 +122,6 @@ def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None) -> Figure:
         _LEFT / width, 1 - 0.27 / height, snapshot_title(snapshot), fontsize=11, va="center"
     )
     fit(head_line, width - _LEFT - _RIGHT)
-    handles = legend_handles(names, dump)
-    short = has_short_names(handles)
     legend_below(
         figure,
         [*handles, _cross_handle()],

@@ -51,7 +51,7 @@ def scatter_figure(snapshot: Snapshot) -> Figure:
         handletextpad=0.3,
         frameon=False,
     )
-    fit_legend(legend, _RIGHT - 0.1)
+    fit_legend(legend, _RIGHT - 0.13)
     return figure
 
 
