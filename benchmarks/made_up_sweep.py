@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.sections import CONFIG
-from centerloss_core.config import load_document
+from centerloss_core.config import load_document, resolve_sweep
 from centerloss_core.metrics.separation import separation
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.writer import Run
-from centerloss_core.sweeps import PointState, plan, write_summary
+from centerloss_core.sweeps import PointState, write_summary
 
 _STEPS, _LOG_EVERY, _EPOCH = 600, 50, 600  # of configs/mnist.yaml
 
 
 def write_sweep(directory: Path, *, images: int = 10_000) -> None:
     """Write the sweep directory of configs/mnist.yaml, `images` points a run."""
-    points = plan(load_document(CONFIG))
+    points = resolve_sweep(load_document(CONFIG)).points
     states = [PointState(point, directory / point.name, "completed") for point in points]
     for state in states:
         config = state.point.config

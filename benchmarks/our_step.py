@@ -20,7 +20,7 @@ def build(
     from centerloss_core.datasets import BatchStream
     from centerloss_core.training.schedules import scalars_of_step
 
-    config = load_config(CONFIG, device=device, settings=[f"train.precision={precision}"])
+    config = load_config(CONFIG, {"train.device": device}, settings=[f"train.precision={precision}"])
     devices.prepare(devices.find_device(config.train), config.train)
 
     from centerloss_core.losses import build_head, build_term

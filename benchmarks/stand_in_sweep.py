@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.sections import CONFIG
-from centerloss_core.config import Resources, Slurm, load_document
-from centerloss_core.sweeps import Launch, PointState, plan, run_sweep
+from centerloss_core.config import Flags, Resources, Slurm, load_document, resolve_sweep
+from centerloss_core.sweeps import Launch, PointState, run_sweep
 
 # Python reads this file when it starts. `cl train` leaves what a completed run leaves, and ends before it begins.
 _STAND_IN = """
@@ -39,7 +39,8 @@ def main(launcher: str, points: int, result: Path) -> None:
     from cli.sweep_view import View
 
     document = load_document(CONFIG)
-    grid = plan(document, lambdas=[index / points for index in range(points)])
+    weights = [index / points for index in range(points)]
+    grid = resolve_sweep(document, Flags(axes={"loss.lambda": weights})).points
     looks: list[float] = []
     drawings: list[float] = []
     view, console = View(), Console(file=io.StringIO(), width=120, markup=False)

@@ -1,7 +1,7 @@
 """The options that several commands share, each defined once."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -64,8 +64,3 @@ class UsageError(ExpectedError):
     """Options that do not go together, or an option with a value it cannot have."""
 
     exit_code = 2
-
-
-def given_options(**options: Any) -> dict[str, Any]:
-    """Return those that are not None."""
-    return {name: value for name, value in options.items() if value is not None}

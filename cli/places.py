@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from centerloss_core.config import Config, parse_list
-from centerloss_core.run_directory.names import MANIFEST, free_path, point_name
+from centerloss_core.config.axes import point_name
+from centerloss_core.run_directory.names import MANIFEST, free_path
 
 from .options import UsageError
 
@@ -37,19 +38,18 @@ def one_of(option: str, given: str | None, allowed: Sequence[str]) -> str | None
     return given
 
 
-def one_value(flag: Literal["lambda", "alpha", "seed"], text: str | None) -> float | None:
+def one_value(key: str, text: str) -> Any:
     """Return the value of a flag that takes several in `cl sweep`, and one in `cl train`.
 
     Raises:
         UsageError: several were given.
-        ConfigError: it cannot have this value.
+        ConfigError: the text cannot be read.
     """
-    if text is None:
-        return None
-    values = parse_list(text, flag)
+    values = parse_list(key, text)
     if len(values) > 1:
+        flag = f"--{key.rpartition('.')[2]}"
         raise UsageError(
-            f"--{flag} {text}: a run has one value, with a point for decimals; `cl sweep` takes several"
+            f"{flag} {text}: a run has one value, with a point for decimals; `cl sweep` takes several"
         )
     return values[0]
 
@@ -67,7 +67,7 @@ def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, na
     if name is None and (config_file.parent / MANIFEST).is_file():  # the config.yaml of an earlier run
         return free_path(_RUNS, f"{config_file.absolute().parent.name}-repeat")
     if name is None:
-        return free_path(_RUNS, f"{config_file.stem}-{point_name(config)}")
+        return free_path(_RUNS, f"{config_file.stem}-{point_name(config.settings())}")
     if name != Path(name).name or not name or name.startswith((".", "-")) or not name.isprintable():
         raise UsageError(f"--name {name!r} must be a plain name; use --run-dir for a path")
     return _RUNS / name

@@ -16,7 +16,6 @@ from .options import (
     RunDir,
     Seed,
     Settings,
-    given_options,
 )
 
 
@@ -46,19 +45,17 @@ def train(
     from .streams import warn
 
     stop_with_parent()
-    given = given_options(
-        lambda_=places.one_value("lambda", lambda_),
-        alpha=places.one_value("alpha", alpha),
-        seed=places.one_value("seed", seed),
-        device=device,
-        settings=settings,
-    )
+    flags = {"loss.lambda": lambda_, "loss.alpha": alpha, "train.seed": seed}
+    values = {key: places.one_value(key, text) for key, text in flags.items() if text is not None}
+    if device is not None:
+        values["train.device"] = device
+    settings = settings or []
     if resume is not None:
         places.refuse_a_new_place(run_dir=run_dir, name=name, dry_run=dry_run)
-        start = prepare_resume(resume, config, **given)
+        start = prepare_resume(resume, config, values, settings)
     else:
         config = places.required(config)
-        resolved = load_config(config, **given, may_be_a_pipe=True)
+        resolved = load_config(config, values, settings=settings, may_be_a_pipe=True)
         start = Start(places.run_directory(config, resolved, run_dir=run_dir, name=name), resolved)
     if dry_run:
         refuse_existing(start.path)

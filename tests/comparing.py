@@ -36,7 +36,9 @@ def few_digits(patch: pytest.MonkeyPatch) -> None:
 def config(*settings: str) -> Config:
     """Two epochs (with `few_digits`, of ten steps) with all that a run can have; rows every 4 steps."""
     own = ["train.epochs=2", "train.batch_size=20", "train.log_every=4", "data.validation=100"]
-    return load_config(QUICKSTART, lambda_=0.1, settings=[*own, "train.checkpoint_seconds=null", *settings])
+    return load_config(
+        QUICKSTART, {"loss.lambda": 0.1}, settings=[*own, "train.checkpoint_seconds=null", *settings]
+    )
 
 
 def without_clocks(row: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rich.console import Console
 from test_cli import cl
 from typer.testing import CliRunner
 
-from centerloss_core.config import Resources, Slurm, load_document
+from centerloss_core.config import Flags, Resources, Slurm, load_document, resolve_sweep
 from centerloss_core.devices import threads_of_this_process
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.run_directory.errors import RunError
@@ -26,7 +26,6 @@ from centerloss_core.sweeps import (
     Launch,
     PointState,
     beginnings,
-    plan,
     ray_address_of,
     resume_sweep,
     run_sweep,
@@ -133,7 +132,7 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     """Run (or with `resume=True` go on with) the sweep with a script; returns its states, launcher and directory."""
     (tmp_path / "tiny.yaml").write_text(CONFIG)
     document = load_document(tmp_path / "tiny.yaml")
-    points = plan(document)
+    points = resolve_sweep(document).points
 
     def run(
         script: Callable[[Fake], Ending | None],
@@ -599,7 +598,10 @@ def test_the_table_shows_what_runs_and_how_many_wait_in_any_terminal(
     width: int, height: int, tmp_path: Path
 ) -> None:
     (tmp_path / "tiny.yaml").write_text(CONFIG)
-    points = plan(load_document(tmp_path / "tiny.yaml"), lambdas=[index / 100 for index in range(100)])
+    points = resolve_sweep(
+        load_document(tmp_path / "tiny.yaml"),
+        Flags(axes={"loss.lambda": [index / 100 for index in range(100)]}),
+    ).points
     states = [PointState(point, tmp_path / point.name) for point in points]
     for state in states[:150]:
         state.status = "completed"
@@ -638,7 +640,7 @@ def test_the_table_shows_what_runs_and_how_many_wait_in_any_terminal(
 )
 def test_whatever_is_in_a_row_it_is_shown_in_one_line(value: object, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(CONFIG.replace("iterations: 4", "epochs: 4"))
-    (point, *_) = plan(load_document(tmp_path / "tiny.yaml"))
+    (point, *_) = resolve_sweep(load_document(tmp_path / "tiny.yaml")).points
     state = PointState(point, tmp_path / point.name, status="running")
     state.path.mkdir()
     for row in (*({**GOOD, key: value} for key in list(GOOD)[1:]), {"kind": "steps"}):

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from centerloss_core.config import (
-    Config,
     ConfigError,
     Milestones,
     Problem,
@@ -21,10 +20,7 @@ from centerloss_core.config import (
     dump_yaml,
     load_config,
     load_document,
-    parse_list,
     resolve,
-    resolve_sweep,
-    sweep_section,
 )
 
 MINIMAL = "data: {name: mnist}\ntrain: {epochs: 2}\n"
@@ -55,15 +51,15 @@ def write(tmp_path, monkeypatch):
     return write
 
 
-def complaints(path: Path, **flags: object) -> list[str]:
+def complaints(path: Path, *flags: object, settings: tuple[str, ...] = ()) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        load_config(path, **flags)
+        load_config(path, *flags, settings=settings)
     return str(caught.value).splitlines()
 
 
-def complaint(path: Path, **flags: object) -> str:
+def complaint(path: Path, settings: tuple[str, ...] = ()) -> str:
     """The only one."""
-    (line,) = complaints(path, **flags)
+    (line,) = complaints(path, settings=settings)
     return line
 
 
@@ -157,8 +153,8 @@ def test_only_true_and_false_are_booleans(write, text, received):
 
 def test_lambda_in_the_terms_of_the_paper(write):
     path = write(MINIMAL)
-    assert load_config(path, lambda_=0.5, settings=["train.batch_size=64"]).lambda_eq == 32.0
-    assert load_config(path, lambda_=0.5, settings=["loss.reduction=mean"]).lambda_eq == 0.5
+    assert load_config(path, {"loss.lambda": 0.5}, settings=["train.batch_size=64"]).lambda_eq == 32.0
+    assert load_config(path, {"loss.lambda": 0.5}, settings=["loss.reduction=mean"]).lambda_eq == 0.5
 
 
 @pytest.mark.parametrize(
@@ -441,8 +437,8 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(write):
 def test_the_post_trains_lambda_1_for_longer(write):
     path = write(THE_POST)
     assert load_config(path).train.iterations == 16_000
-    assert load_config(path, lambda_=0.1).train.iterations == 16_000
-    assert load_config(path, lambda_=1.0).train.iterations == 25_000
+    assert load_config(path, {"loss.lambda": 0.1}).train.iterations == 16_000
+    assert load_config(path, {"loss.lambda": 1.0}).train.iterations == 25_000
     assert load_config(path, settings=["loss.lambda=1"]).train.iterations == 25_000
 
 
@@ -461,41 +457,25 @@ def test_what_wins(write):
             set: {train.batch_size: 40}
         """
     )
-    flags = {"lambda_": 0.5, "alpha": 0.2, "seed": 2, "device": "gpu"}
-    config = load_config(path, **flags, settings=["train.head_rate=7", "train.head_rate=8"])
+    flags = {"loss.lambda": 0.5, "loss.alpha": 0.2, "train.seed": 2, "train.device": "gpu"}
+    config = load_config(path, flags, settings=["train.head_rate=7", "train.head_rate=8"])
     assert (config.loss.lambda_, config.loss.alpha, config.train.seed) == (0.5, 0.2, 2)
     assert (config.train.batch_size, config.train.device) == (20, "gpu:1")
     assert config.train.head_rate == 8.0
     # Of two overrides that match, the later one wins.
-    assert load_config(path, **{**flags, "alpha": 0.5}).train.batch_size == 30
+    assert load_config(path, {**flags, "loss.alpha": 0.5}).train.batch_size == 30
     # All conditions of an override must hold.
-    assert load_config(path, seed=2).train.batch_size == 10
+    assert load_config(path, {"train.seed": 2}).train.batch_size == 10
     # A setting counts in the matching too.
-    del flags["seed"]
-    assert load_config(path, **flags, settings=["train.seed=3"]).train.batch_size == 40
-
-
-def test_how_many_runs_there_are_is_counted_when_all_lists_are_known(write):
-    document = load_document(write(MINIMAL))
-    seeds = parse_list(",".join(map(str, range(1000))), "seed")
-    assert len(resolve_sweep(document, lambdas=[0.1], seeds=seeds)) == 1000
-    assert sweep_section(document, lambdas=[0.1], settings=[f"sweep.seed={list(seeds)}"]).seed == seeds
-    with pytest.raises(ConfigError, match="this sweep has 4000 runs; at most 1000"):
-        resolve_sweep(document, seeds=seeds)
-    for kind in ("lambda", "seed"):
-        with pytest.raises(ConfigError, match=f"--{kind} 1,2,.*: this sweep has 1001 runs; at most 1000"):
-            parse_list(",".join(map(str, range(1, 1002))), kind)
+    del flags["train.seed"]
+    assert load_config(path, flags, settings=["train.seed=3"]).train.batch_size == 40
 
 
 def test_a_flag_and_a_setting_of_the_same_key_are_refused(write):
     path = write(MINIMAL)
     with pytest.raises(ConfigError) as caught:
-        load_config(path, lambda_=2.0, seed=1, settings=["loss.lambda=1", "train.epochs=2"])
+        load_config(path, {"loss.lambda": 2.0, "train.seed": 1}, settings=["loss.lambda=1", "train.epochs=2"])
     assert str(caught.value) == "--set loss.lambda=1: loss.lambda is also given by --lambda 2.0; give it once"
-    with pytest.raises(ConfigError, match=r"sweep\.lambda is also given by --lambda 5\.0; give it once"):
-        resolve_sweep(load_document(path), lambdas=[5.0], settings=["sweep.lambda=[0, 3]"])
-    with pytest.raises(ConfigError, match=r"train\.device is also given by --device cpu"):
-        resolve_sweep(load_document(path), device="cpu", settings=["train.device=gpu"])
 
 
 def test_an_override_is_matched_against_the_default_too(write):
@@ -505,11 +485,11 @@ def test_an_override_is_matched_against_the_default_too(write):
 
 def test_epochs_take_the_place_of_iterations(write):
     path = write(THE_POST)
-    train = load_config(path, lambda_=1.0, settings=["train.epochs=4"]).train
+    train = load_config(path, {"loss.lambda": 1.0}, settings=["train.epochs=4"]).train
     assert (train.epochs, train.iterations) == (4, None)
     train = load_config(write(MINIMAL), settings=["train.iterations=5"]).train
     assert (train.epochs, train.iterations) == (None, 5)
-    train = load_config(write(MINIMAL + THE_POST[THE_POST.index("overrides") :]), lambda_=1.0).train
+    train = load_config(write(MINIMAL + THE_POST[THE_POST.index("overrides") :]), {"loss.lambda": 1.0}).train
     assert (train.epochs, train.iterations) == (None, 25_000)
 
 
@@ -546,9 +526,8 @@ def test_settings_that_are_wrong_are_located_on_the_command_line(write, setting,
 
 def test_flags_that_are_wrong_come_after_the_file(write):
     path = write(MINIMAL + "loss: {reduction: none}\n")
-    lines = complaints(
-        path, lambda_=float("nan"), alpha=1.5, seed=-1, device="tpu", settings=["train.epochs=0"]
-    )
+    flags = {"loss.lambda": float("nan"), "loss.alpha": 1.5, "train.seed": -1, "train.device": "tpu"}
+    lines = complaints(path, flags, settings=["train.epochs=0"])
     assert lines[0] == ("x.yaml:3: loss.reduction: expected one of sum, mean; received 'none'")
     assert sorted(lines[1:]) == [
         "--alpha 1.5: loss.alpha: expected a number from 0 to 1; received 1.5",
@@ -575,131 +554,87 @@ overrides:
       iterations: 4
       sweep.alpha: [1]
   - set: {}
-  - when: {loss.lambda: -1}
+  - when: {loss.lambda: -1, train.log_every: 5}
+    set: {train.log_every: 3}
+  - when: {variant: small}
+    set: {loss.head: hard}
 """
     )
     lines = complaints(path)
     assert [line[: line.index(";")] if ";" in line else line for line in lines] == [
-        "x.yaml:4: overrides[0].when.loss.lamda: unknown key",
+        "x.yaml:4: loss.lamda: unknown key",
         "x.yaml:6: train.iterations: expected null or an integer ≥ 1",
         "x.yaml:7: train.epochs: give either epochs or iterations, not both",
-        "x.yaml:8: overrides[1].when: give at least one of loss.lambda, loss.alpha, train.seed",
+        "x.yaml:8: overrides[1].when: expected a mapping such as {loss.lambda: 1.0}",
         "x.yaml:10: loss.lambda: an override cannot set what overrides are chosen by",
         "x.yaml:11: train.batchsize: unknown key",
         "x.yaml:12: iterations: expected a dotted key such as train.iterations",
         "x.yaml:13: sweep.alpha: an override cannot set the section sweep",
         "x.yaml:14: overrides[2].when: missing",
         "x.yaml:14: overrides[2].set: expected a mapping such as {train.iterations: 25000}",
-        "x.yaml:15: overrides[3].when.loss.lambda: expected null or a number ≥ 0",
-        "x.yaml:15: overrides[3].set: missing",
+        "x.yaml:15: loss.lambda: expected a number ≥ 0",
+        "x.yaml:16: train.log_every: an override cannot set what overrides are chosen by",
+        "x.yaml:17: variant: the sweep has no variants",
+        "x.yaml:18: loss.head: expected softmax, or a mapping {name: …}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("when", "matches"),
+    [
+        ("model.batch_norm: true", True),
+        ("train.epochs: 2, loss.ramp: null", True),
+        ("loss.term: center", True),
+        ("loss.term: none", False),
+        ("loss.ramp.start: 0.1", False),
+        ("train.iterations: null", True),
+        ("model.channels: [32, 64, 128]", True),
+        ("data.name: digits8", False),
+    ],
+)
+def test_an_override_asks_for_any_setting(write, when, matches):
+    path = write(MINIMAL + f"overrides: [{{when: {{{when}}}, set: {{train.batch_size: 7}}}}]\n")
+    assert (load_config(path).train.batch_size == 7) == matches
+
+
+def test_settings_of_a_head_keep_its_name(write):
+    path = write(MINIMAL + "loss: {term: center}\n")
+    line = complaint(path, ["loss.term.marign=3"])
+    assert line == "--set loss.term.marign=3: loss.term.marign: unknown key. Allowed here: name"
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (
+            "{term: cent}",
+            "loss.term: expected one of center, none, or a mapping {name: …}; received 'cent'; did you mean 'center'?",
+        ),
+        (
+            "{term: {x: 1}}",
+            "loss.term: expected one of center, none, or a mapping {name: …}; received a mapping",
+        ),
+        (
+            "{term: {name: cent}}",
+            "loss.term.name: expected one of center, none; received 'cent'; did you mean 'center'?",
+        ),
+        (
+            "{term: {name: none, lambda: 1}}",
+            "loss.term.lambda: unknown key; did you mean 'loss.lambda'? Allowed here: name",
+        ),
+        ("{head: 3}", "loss.head: expected softmax, or a mapping {name: …}; received 3"),
+    ],
+)
+def test_a_head_and_a_term_are_a_name_or_a_mapping(write, loss, message):
+    assert complaint(write(MINIMAL + f"loss: {loss}\n")) == f"x.yaml:3: {message}"
 
 
 def test_a_document_is_not_changed_by_resolving_it(write):
     document = load_document(write(THE_POST))
-    first = resolve(document, lambda_=1.0, settings=["loss.ramp.start=0.3", "train.epochs=1"])
+    first = resolve(document, {"loss.lambda": 1.0}, settings=["loss.ramp.start=0.3", "train.epochs=1"])
     assert (first.train.epochs, first.loss.ramp) == (1, Ramp(start=0.3))
     second = resolve(document)
     assert (second.train.iterations, second.loss.lambda_, second.loss.ramp) == (16_000, 0.01, None)
-
-
-# ---------------------------------------------------------------- sweeps
-
-
-def grid(configs: list[Config]) -> list[tuple[float, float, int]]:
-    return [(config.loss.lambda_, config.loss.alpha, config.train.seed) for config in configs]
-
-
-def test_the_default_sweep_is_the_post(write):
-    configs = resolve_sweep(load_document(write(THE_POST)))
-    assert grid(configs) == [(0.0, 0.5, 0), (0.01, 0.5, 0), (0.1, 0.5, 0), (1.0, 0.5, 0)]
-    assert [config.train.iterations for config in configs] == [16_000, 16_000, 16_000, 25_000]
-
-
-def test_a_sweep_goes_through_lambda_then_alpha_then_seed(write):
-    document = load_document(write(MINIMAL + "sweep: {lambda: [0.1, 0], alpha: [0.5, 0.2], seed: [7, 3]}\n"))
-    assert grid(resolve_sweep(document)) == [
-        (0.1, 0.5, 7), (0.1, 0.5, 3), (0.1, 0.2, 7), (0.1, 0.2, 3),
-        (0.0, 0.5, 7), (0.0, 0.5, 3), (0.0, 0.2, 7), (0.0, 0.2, 3),
-    ]  # fmt: skip
-
-
-def test_lists_of_the_command_line_take_the_place_of_the_file_s(write):
-    document = load_document(write(MINIMAL + "sweep: {lambda: [wrong], seed: [7, 3]}\n"))
-    configs = resolve_sweep(
-        document, lambdas=(1.0,), seeds=(1, 2), device="cpu", settings=["loss.alpha=0.3", "train.epochs=9"]
-    )
-    assert grid(configs) == [(1.0, 0.3, 1), (1.0, 0.3, 2)]
-    assert {(config.train.device, config.train.epochs) for config in configs} == {("cpu", 9)}
-
-
-def test_a_setting_gives_the_lists_of_a_sweep(write):
-    document = load_document(write(MINIMAL))
-    assert grid(resolve_sweep(document, settings=["sweep.lambda=[0, 2]"])) == [(0.0, 0.5, 0), (2.0, 0.5, 0)]
-
-
-def test_problems_of_a_sweep_are_named_once(write):
-    path = write("data: {name: mnist}\ntrain: {epochs: x, epochs: 1}\n")
-    with pytest.raises(ConfigError) as caught:
-        resolve_sweep(load_document(path), lambdas=[0.0, 0.1], settings=["train.log_every=0"])
-    assert str(caught.value).splitlines() == [
-        "x.yaml:2: train.epochs: given twice; first on line 2",
-        "x.yaml:2: train.epochs: expected null or an integer ≥ 1; received 'x'",
-        "--set train.log_every=0: train.log_every: expected an integer ≥ 1; received 0",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (
-            {"lambdas": [0.1, -1.0]},
-            "--lambda 0.1,-1.0: sweep.lambda[1]: expected a number ≥ 0; received -1.0",
-        ),
-        ({"alphas": []}, "--alpha : sweep.alpha: expected null or a non-empty list"),
-        ({"seeds": [1, 1]}, "--seed 1,1: sweep.seed: 1 is there twice"),
-        (
-            {"settings": ["loss.lambda=1"]},
-            "--set loss.lambda=1: the sweep varies loss.lambda; give its values with --lambda",
-        ),
-    ],
-)
-def test_sweeps_that_cannot_be_run(write, flags, message):
-    with pytest.raises(ConfigError) as caught:
-        resolve_sweep(load_document(write(MINIMAL)), **flags)
-    assert str(caught.value).startswith(message)
-    assert len(caught.value.problems) == 1
-
-
-def test_a_sweep_has_an_end(write):
-    with pytest.raises(ConfigError, match="this sweep has 1004 runs; at most 1000"):
-        resolve_sweep(load_document(write(MINIMAL)), seeds=range(251))
-
-
-def test_lists_of_a_flag():
-    assert parse_list("0, 1e-4,1", "lambda") == (0.0, 1e-4, 1.0)
-    assert parse_list("0.5", "alpha") == (0.5,)
-    assert parse_list("2,0", "seed") == (2, 0)
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "message"),
-    [
-        ("0,x", "lambda", "--lambda 0,x: sweep.lambda[1]: expected a number ≥ 0; received 'x'"),
-        ("0,,1", "lambda", "--lambda 0,,1: sweep.lambda[1]: expected a number ≥ 0; received ''"),
-        (
-            "1,1.0",
-            "alpha",
-            "--alpha 1,1.0: sweep.alpha: 1.0 is there twice; the values of a sweep must differ",
-        ),
-        ("1.5", "seed", "--seed 1.5: sweep.seed[0]: expected an integer from 0 to 4294967295; received 1.5"),
-        ("[1", "seed", "--seed [1: not valid YAML: expected ',' or ']', but got '<stream end>'"),
-    ],
-)
-def test_lists_of_a_flag_that_are_wrong(text, kind, message):
-    with pytest.raises(ConfigError) as caught:
-        parse_list(text, kind)
-    assert str(caught.value) == message
 
 
 # ---------------------------------------------------------------- writing
@@ -715,7 +650,7 @@ def test_a_dumped_config_is_complete_and_loads_as_itself(write):
         "train.weight_decay=5e-324",
         "train.momentum=0.30000000000000004",
     ]
-    config = load_config(write(THE_POST), lambda_=1.0, seed=2**32 - 1, settings=settings)
+    config = load_config(write(THE_POST), {"loss.lambda": 1.0, "train.seed": 2**32 - 1}, settings=settings)
     text = dump_yaml(config)
     assert load_config(write(text)) == config
     assert dump_yaml(load_config(write(text))) == text
@@ -730,7 +665,7 @@ def test_muon_has_no_l2(write):
 
 
 def test_the_text_of_a_dumped_config(write):
-    assert dump_yaml(load_config(write(THE_POST), lambda_=1.0)) == textwrap.dedent(
+    assert dump_yaml(load_config(write(THE_POST), {"loss.lambda": 1.0})) == textwrap.dedent(
         """\
         data:
           name: mnist

@@ -15,7 +15,7 @@ from centerloss_core.training import fit as fitting
 from centerloss_core.training.diagnosis import look_at_end, look_at_epoch, look_at_interval
 from centerloss_core.training.run import train
 
-CONFIG = load_config(QUICKSTART, lambda_=0.1)
+CONFIG = load_config(QUICKSTART, {"loss.lambda": 0.1})
 
 
 def dump(features: np.ndarray, predictions: np.ndarray | None = None) -> SeparationMetrics:
@@ -71,7 +71,7 @@ def test_two_classes_in_one_cluster() -> None:
     merged = dump(features)
     (warning,) = [each for each in look_at_end(CONFIG, merged, 1) if "cluster" in each]
     assert "two classes share one cluster (their means are 0 apart" in warning
-    zero = load_config(QUICKSTART, lambda_=0.0)
+    zero = load_config(QUICKSTART, {"loss.lambda": 0.0})
     assert not any(
         "cluster" in each for each in look_at_end(zero, merged, 1)
     )  # rays touch without center loss
@@ -87,7 +87,9 @@ def test_a_collapse_is_told_of_also_where_no_epoch_ends(tmp_path: Path) -> None:
     warnings: list[str] = []
     settings = ["train.iterations=60", "train.batch_size=20", "loss.ramp=null", "model.batch_norm=false"]
     result = train(
-        load_config(QUICKSTART, lambda_=1e4, settings=settings), tmp_path / "run", warn=warnings.append
+        load_config(QUICKSTART, {"loss.lambda": 1e4}, settings=settings),
+        tmp_path / "run",
+        warn=warnings.append,
     )
     assert result.metrics["test"]["accuracy"] < 0.2
     assert any(each.startswith("step 60: softmax accuracy is ") for each in warnings)
@@ -109,7 +111,11 @@ def test_centers_that_stand_still_are_told_of(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(fitting, "lenets_plus_plus", dead)
     warnings: list[str] = []
     settings = ["train.iterations=4", "train.log_every=2", "train.batch_size=20"]
-    train(load_config(QUICKSTART, lambda_=0.1, settings=settings), tmp_path / "run", warn=warnings.append)
+    train(
+        load_config(QUICKSTART, {"loss.lambda": 0.1}, settings=settings),
+        tmp_path / "run",
+        warn=warnings.append,
+    )
     assert "the centers did not move in the steps up to 2 (‖Δc‖ = 0) although α = 0.5" in warnings[0]
     assert not any("up to 4" in warning for warning in warnings)  # once: it is so in all intervals
     assert json.loads((tmp_path / "run" / "run.json").read_text())["warnings"] == warnings

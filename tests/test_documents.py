@@ -61,7 +61,7 @@ def test_every_command_is_understood(
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_loads_and_opens_with_its_command_and_claim(path: Path) -> None:
     load_config(path)
-    assert len(resolve_sweep(load_document(path))) == 4
+    assert len(resolve_sweep(load_document(path)).points) == 4
     header = path.read_text(encoding="utf-8").split("\ndata:")[0]
     assert all(line.startswith("#") for line in header.strip().splitlines())
     assert f"--config configs/{path.name}" in header
@@ -70,8 +70,8 @@ def test_every_config_loads_and_opens_with_its_command_and_claim(path: Path) -> 
 
 
 def test_the_posts_config_has_the_posts_lengths() -> None:
-    points = resolve_sweep(load_document(ROOT / "configs" / "post.yaml"))
-    assert [(point.loss.lambda_, point.train.iterations) for point in points] == [
+    points = resolve_sweep(load_document(ROOT / "configs" / "post.yaml")).points
+    assert [(point.config.loss.lambda_, point.config.train.iterations) for point in points] == [
         (0.0, 16000),
         (0.01, 16000),
         (0.1, 16000),

@@ -26,6 +26,8 @@ from centerloss_core.config import (
     ConfigFile,
     Data,
     Document,
+    Flags,
+    Grid,
     Loss,
     Milestones,
     Model,
@@ -33,17 +35,16 @@ from centerloss_core.config import (
     Ramp,
     Sweep,
     Train,
-    When,
     load_config,
     load_document,
+    parse_flags,
     resolve,
     resolve_sweep,
 )
-from centerloss_core.run_directory.names import point_name
 from centerloss_core.training.schedules import lambda_in_force, learning_rate
 
 VALID = "data: {name: mnist5k}\ntrain: {epochs: 1}\n"
-MODELS = (ConfigFile, Data, Loss, Milestones, Model, Override, Ramp, Sweep, Train, When)
+MODELS = (ConfigFile, Data, Loss, Milestones, Model, Override, Ramp, Sweep, Train)
 
 # ---- what documents are made of
 
@@ -141,9 +142,30 @@ def containers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 VALUES = st.recursive(SCALARS, containers, max_leaves=10)
 SECTION_LINES = st.tuples(KEYS, VALUES).map(lambda item: f"  {item[0]}: {item[1]}\n")
 OVERRIDES = st.tuples(
-    st.lists(st.tuples(st.sampled_from(["loss.lambda", "loss.alpha", "train.seed"]), SCALARS), max_size=2),
+    st.lists(
+        st.tuples(st.one_of(st.sampled_from(["loss.lambda", "variant", *DOTTED]), KEYS), SCALARS), max_size=2
+    ),
     st.lists(st.tuples(st.one_of(st.sampled_from(DOTTED), KEYS), VALUES), max_size=4),
 ).map(lambda parts: f"  - when: {flow_mapping(parts[0])}\n    set: {flow_mapping(parts[1])}\n")
+SETTINGS_OF_AXES = st.tuples(st.one_of(st.sampled_from(DOTTED), KEYS), VALUES)
+BLOCKS = st.one_of(
+    st.lists(st.tuples(SETTINGS_OF_AXES, SETTINGS_OF_AXES), max_size=3).map(
+        lambda axes: (
+            f"grid: {flow_mapping([(key, f'[{value}, {other}]') for (key, value), (_, other) in axes])}"
+        )
+    ),
+    st.lists(st.lists(SETTINGS_OF_AXES, max_size=3), max_size=3).map(
+        lambda bundles: (
+            f"variants: {flow_mapping([(f'v{n}', flow_mapping(each)) for n, each in enumerate(bundles)])}"
+        )
+    ),
+    SETTINGS_OF_AXES.map(": ".join),
+)
+SWEEPS = st.lists(BLOCKS, min_size=1, max_size=3).map(
+    lambda blocks: (
+        f"sweep: {{{blocks[0]}}}\n" if len(blocks) == 1 else f"sweep: [{{{'}, {'.join(blocks)}}}]\n"
+    )
+)
 BULKY = st.one_of(
     st.sampled_from([100, 1000]).map(lambda runs: f"sweep: {{lambda: [0], seed: {list(range(runs))}}}\n"),
     st.integers(1, 10)
@@ -174,6 +196,7 @@ SECTIONS_OF_A_FILE = st.one_of(
         lambda items: f"sweep: {{lambda: [{', '.join(items)}]}}\n"
     ),
     st.just(f"sweep: {{lambda: [0], seed: {list(range(8))}}}\n"),
+    SWEEPS,
     bulky(),
 )
 EXTRAS = st.sampled_from(
@@ -240,8 +263,8 @@ def assert_config_or_refusal(call: Callable[[], object]) -> bool:
     except ConfigError as error:
         refused = error
     if refused is None:
-        for config in result if isinstance(result, list) else [result]:
-            assert isinstance(config, Config)
+        configs = [point.config for point in result.points] if isinstance(result, Grid) else [result]
+        assert all(isinstance(config, Config) for config in configs)
         return True
     lines = str(refused).splitlines()
     assert all(line.isprintable() for line in lines), lines
@@ -257,7 +280,8 @@ def check_file(path: Path, content: bytes) -> None:
 
 def check_settings(valid: Document, path: Path, texts: list[str]) -> None:
     assert_config_or_refusal(lambda: load_config(path, settings=texts))
-    assert_config_or_refusal(lambda: resolve_sweep(valid, settings=texts))
+    assert_config_or_refusal(lambda: resolve_sweep(valid, Flags(settings=texts)))
+    assert_config_or_refusal(lambda: resolve_sweep(valid, parse_flags({}, texts)))
 
 
 def quietly(examples: int, *, repeatable: bool = True) -> Any:
@@ -415,9 +439,17 @@ MANY_RUNS = {
         VALID + RUNS + overrides(*[(ALL, f"train.schedule: {{milestones: {list(range(1, 15))}}}")] * 100),
         "1000",
     ),
-    "216 different configs": (
-        VALID + AXES + overrides(*of_each_axis("train.batch_size: 2")),
-        "more than 200",
+    "216 different configs": (VALID + AXES + overrides(*of_each_axis("train.batch_size: 2")), "216"),
+    "a variant of many settings": (
+        VALID
+        + RUNS.replace(
+            "lambda: [0]", "variants: {a: {" + ", ".join(f"? {key} : 1" for key in ["x.y"] * 400) + "}}"
+        ),
+        "given twice",
+    ),
+    "unknown keys of a grid": (
+        VALID + "sweep: {grid: {" + ", ".join(f"train.x{n}: [1]" for n in range(900)) + "}}",
+        "unknown key",
     ),
     "one milestone too many": (
         f"data: {{name: mnist5k}}\ntrain: {{epochs: 1, schedule: {{milestones: [{STEPS}, 2001]}}}}\n" + RUNS,
@@ -440,7 +472,7 @@ def test_a_thousand_runs_take_no_longer_than_their_configs_differ(
     path.write_text(text)
     with a_second_at_most():
         try:
-            reached = str(len(resolve_sweep(load_document(path))))
+            reached = str(len(resolve_sweep(load_document(path)).points))
         except ConfigError as error:
             reached = str(error)
     assert outcome in reached
@@ -454,11 +486,8 @@ def test_each_of_a_thousand_runs_is_the_config_that_it_is_alone(path: Path) -> N
         + overrides(*of_each_axis("train.batch_size: 2")[:8], ("train.seed: 6", "train.epochs: 3"))
     )
     document = load_document(path)
-    for config in resolve_sweep(document)[::7]:
-        alone = resolve(
-            document, lambda_=config.loss.lambda_, alpha=config.loss.alpha, seed=config.train.seed
-        )
-        assert config == alone
+    for point in resolve_sweep(document).points[::7]:
+        assert point.config == resolve(document, point.settings)
 
 
 def test_a_thousand_runs_of_a_broken_file_do_not_repeat_its_problems(path: Path) -> None:
@@ -496,7 +525,7 @@ def test_the_largest_numbers_have_a_rate_and_a_weight_at_every_step(path: Path) 
     path.write_text(VALID)
     config = load_config(
         path,
-        lambda_=1e30,
+        {"loss.lambda": 1e30},
         settings=[
             "train.epochs=null",
             "train.iterations=1000000000",
@@ -612,8 +641,9 @@ def test_nothing_in_a_config_is_imported_or_run(tmp_path: Path) -> None:
 def test_the_name_of_a_point_is_a_plain_name(
     valid: Document, lambda_: float, alpha: float, seed: int
 ) -> None:
-    (point,) = resolve_sweep(valid, lambdas=[lambda_], alphas=[alpha], seeds=[seed])
-    name = point_name(point)
+    axes = {"loss.lambda": [lambda_], "loss.alpha": [alpha], "train.seed": [seed], "data.dir": [None]}
+    (point,) = resolve_sweep(valid, Flags(axes=axes)).points
+    name = point.name
     assert name == Path(name).name
     assert name.isascii()
     assert name.isprintable()

@@ -96,7 +96,7 @@ def change(path: Path, **fields: Any) -> None:
 
 
 def with_config(directory: Path, *settings: str, weight: float = 0.01) -> Path:
-    config = load_config(ROOT / "configs" / "quickstart.yaml", lambda_=weight, settings=settings)
+    config = load_config(ROOT / "configs" / "quickstart.yaml", {"loss.lambda": weight}, settings=settings)
     (directory / "config.yaml").write_text(dump_yaml(config))
     return directory
 

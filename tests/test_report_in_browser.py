@@ -88,7 +88,7 @@ def page_path(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Pat
         run = sweep / f"lambda{weight:g}-alpha0.5-seed0"
         (run / "features").mkdir(parents=True)
         (run / "config.yaml").write_text(
-            dump_yaml(load_config(ROOT / "configs" / "quickstart.yaml", lambda_=weight))
+            dump_yaml(load_config(ROOT / "configs" / "quickstart.yaml", {"loss.lambda": weight}))
         )
         for epoch in range(1, EPOCHS + 1):
             write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", features(dataset, weight, epoch))

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from centerloss_core.config import Config, load_config
+from centerloss_core.config.axes import point_name
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.history import last_row
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError, ReplacedError
 from centerloss_core.run_directory.manifest import read_manifest
-from centerloss_core.run_directory.names import checkpoint_path, free_path, point_name
+from centerloss_core.run_directory.names import checkpoint_path, free_path
 from centerloss_core.run_directory.resume_check import begun_config
 from centerloss_core.run_directory.writer import Run
 
@@ -23,7 +24,7 @@ QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 
 @pytest.fixture
 def config() -> Config:
-    return load_config(QUICKSTART, lambda_=0.1, alpha=0.25, seed=7)
+    return load_config(QUICKSTART, {"loss.lambda": 0.1, "loss.alpha": 0.25, "train.seed": 7})
 
 
 def test_checkpoints_are_in_the_order_of_their_steps_however_long_a_run_is(
@@ -239,6 +240,6 @@ def test_free_names_count_up(tmp_path: Path) -> None:
 
 def test_point_names_tell_every_lambda_apart() -> None:
     values = (0.0, 1e-7, 0.01, 0.1, 0.1000001, 1.0, 10.0)
-    names = {point_name(load_config(QUICKSTART, lambda_=value)) for value in values}
+    names = {point_name(load_config(QUICKSTART, {"loss.lambda": value}).settings()) for value in values}
     assert len(names) == len(values)
     assert "lambda0.01-alpha0.5-seed0" in names

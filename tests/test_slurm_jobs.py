@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 from test_cli import cl, environment
 
-from centerloss_core.config import Slurm, load_document
+from centerloss_core.config import Flags, Slurm, load_document, resolve_sweep
 from centerloss_core.devices import THREAD_VARIABLES
 from centerloss_core.run_directory.lock import holder
-from centerloss_core.sweeps import plan
 from centerloss_core.sweeps.grid import write_points
 from centerloss_core.sweeps.launchers import Task, slurm_notes, slurm_submission
 from centerloss_core.sweeps.launchers import on_slurm as launcher_module
@@ -157,7 +156,7 @@ def task(home: Path) -> Task:
 def write_sweep(home: Path) -> Task:
     (home / "tiny.yaml").write_text(SWEEP)
     directory = home / "sweep"
-    points = plan(load_document(home / "tiny.yaml"), settings=LONGER)
+    points = resolve_sweep(load_document(home / "tiny.yaml"), Flags(settings=LONGER)).points
     (directory / "logs").mkdir(parents=True)
     write_points(directory, points)
     return Task(POINTS[0], directory, 1)

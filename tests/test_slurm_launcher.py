@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from test_slurm_jobs import manifest, notes_of, text_of, until, write_sweep
 
-from centerloss_core.config import ConfigError, Slurm, load_document, sweep_section
+from centerloss_core.config import ConfigError, Slurm, load_document, resolve_sweep
 from centerloss_core.run_directory.lock import holder
 from centerloss_core.sweeps import Launch
 from centerloss_core.sweeps.launchers import LauncherError, Task, open_launcher, slurm_notes
@@ -400,7 +400,7 @@ def test_a_name_cannot_add_to_the_batch_script(tmp_path: Path) -> None:
             f"data: {{name: digits8}}\nsweep: {{slurm: {{{key}: {json.dumps(name)}}}}}\n"
         )
         with pytest.raises(ConfigError, match=rf"sweep.slurm.{key}: "):
-            sweep_section(load_document(tmp_path / "tiny.yaml"), settings=())
+            resolve_sweep(load_document(tmp_path / "tiny.yaml"))
 
 
 def test_a_path_that_slurm_would_change_is_refused(cluster: Path, tmp_path: Path) -> None:

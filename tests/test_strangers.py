@@ -13,7 +13,7 @@ import pytest
 from test_cli import environment
 from test_plotting import make_run, make_sweep
 
-from centerloss_core.config import dump_yaml, load_document
+from centerloss_core.config import dump_yaml, load_document, resolve_sweep
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files import untrusted as strangers
 from centerloss_core.files.untrusted import LinkError
@@ -26,7 +26,7 @@ from centerloss_core.run_directory.manifest import read_manifest
 from centerloss_core.run_directory.reader import read_run
 from centerloss_core.run_directory.resume_check import begun_config
 from centerloss_core.run_directory.writer import Run
-from centerloss_core.sweeps import Point, plan, read_summary, read_sweep, resume_sweep
+from centerloss_core.sweeps import Point, begun_points, read_summary, resume_sweep
 from centerloss_core.sweeps import sweep as sweep_module
 from centerloss_core.sweeps.grid import write_points
 from centerloss_core.sweeps.launchers import LauncherError, slurm_notes
@@ -54,7 +54,7 @@ def points(tmp_path: Path) -> list[Point]:
     (tmp_path / "tiny.yaml").write_text(
         "data: {name: mnist5k}\ntrain: {iterations: 1}\nsweep: {lambda: [0.1]}"
     )
-    return plan(load_document(tmp_path / "tiny.yaml"))
+    return resolve_sweep(load_document(tmp_path / "tiny.yaml")).points
 
 
 @pytest.fixture
@@ -271,7 +271,7 @@ def test_a_summary_that_is_none_of_ours_is_an_error_or_written_anew(what: str, t
     (sweep / "points").mkdir()
     (sweep / "points" / f"{NAME}.yaml").write_text(dump_yaml(points(tmp_path)[0].config))
     warnings: list[str] = []
-    assert [point.name for point in read_sweep(sweep, warnings.append)] == [NAME]
+    assert [point.name for point in begun_points(sweep, warnings.append)] == [NAME]
     assert warnings[0].startswith(f"{sweep}/summary.json: cannot be read")
 
 

@@ -9,19 +9,20 @@ import pytest
 from test_cli import ROOT, cl
 from test_conductor import FakeLauncher, completes
 
+from centerloss_core.config import Flags
 from centerloss_core.devices import threads_of_this_process
 from centerloss_core.run_directory import checkpoints as checkpoint_files
 from centerloss_core.run_directory.resume_check import ChangedError
 from centerloss_core.sweeps import (
     Launch,
+    begun_points,
     conductor,
     grid,
-    points_with,
-    read_sweep,
     resume_sweep,
     sweep,
     write_summary,
 )
+from centerloss_core.sweeps.grid import points_with
 
 SWEEP = """
 data: {name: mnist5k}
@@ -169,7 +170,7 @@ def copy(home: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def at_once(copy: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLauncher:
     """Whatever is missing is completed without training: what a sweep goes on with is decided before."""
-    launcher = FakeLauncher(read_sweep(copy), completes, jobs=1, without_room="")
+    launcher = FakeLauncher(begun_points(copy), completes, jobs=1, without_room="")
     monkeypatch.setattr(sweep, "open_launcher", lambda launch, threads: launcher)
     return launcher
 
@@ -345,7 +346,7 @@ def test_a_sweep_of_another_format_is_refused(copy: Path) -> None:
 @pytest.mark.usefixtures("at_once")
 def test_the_same_values_in_another_order_are_the_same_sweep(copy: Path) -> None:
     (copy / "summary.json").unlink()
-    asked = points_with(copy, read_sweep(copy), lambdas=[1.0, 0.1, 0.0])
+    asked = points_with(copy, begun_points(copy), Flags(axes={"loss.lambda": [1.0, 0.1, 0.0]}))
     assert {state.status for state in resume_sweep(copy, asked=asked)} == {"completed"}
 
 

@@ -23,7 +23,9 @@ TINY = ("train.batch_size=20", "train.log_every=4", "model.batch_norm=false", "t
 
 
 def tiny(*settings: str, lambda_: float = 0.01) -> Config:
-    return load_config(QUICKSTART, lambda_=lambda_, settings=[*TINY, "train.iterations=9", *settings])
+    return load_config(
+        QUICKSTART, {"loss.lambda": lambda_}, settings=[*TINY, "train.iterations=9", *settings]
+    )
 
 
 def rows(path: Path, kind: str) -> list[dict[str, Any]]:

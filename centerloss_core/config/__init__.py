@@ -1,8 +1,8 @@
 """The config of a run: one YAML file, strictly read, with every problem named by file and line.
 
     document = load_document(Path("configs/mnist.yaml"))   the file, read once
-    config = resolve(document, lambda_=0.1)                 one run: flags, overrides and settings applied
-    points = resolve_sweep(document)                        every λ × α × seed of its `sweep` section
+    config = resolve(document, {"loss.lambda": 0.1})        one run: flags, overrides and settings applied
+    grid = resolve_sweep(document)                          every point of its `sweep` section
     text = dump_yaml(config)                                complete: loading it gives an equal config
 
 Importing this package costs nothing: the first name that is taken from it loads pydantic and PyYAML, nothing heavier,
@@ -16,14 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from centerloss_core.config.documents import Document, dump_yaml, load_document
+    from centerloss_core.config.flags import Flags, parse_flags, parse_list
+    from centerloss_core.config.points import Grid, Point, resolve_sweep
     from centerloss_core.config.problems import ConfigError, Problem
-    from centerloss_core.config.resolving import (
-        load_config,
-        parse_list,
-        resolve,
-        resolve_sweep,
-        sweep_section,
-    )
+    from centerloss_core.config.resolving import load_config, resolve
     from centerloss_core.config.schema import (
         Config,
         ConfigFile,
@@ -37,7 +33,6 @@ if TYPE_CHECKING:
         Slurm,
         Sweep,
         Train,
-        When,
     )
 
 __all__ = [
@@ -46,30 +41,32 @@ __all__ = [
     "ConfigFile",
     "Data",
     "Document",
+    "Flags",
+    "Grid",
     "Loss",
     "Milestones",
     "Model",
     "Override",
+    "Point",
     "Problem",
     "Ramp",
     "Resources",
     "Slurm",
     "Sweep",
     "Train",
-    "When",
     "dump_yaml",
     "load_config",
     "load_document",
+    "parse_flags",
     "parse_list",
     "resolve",
     "resolve_sweep",
-    "sweep_section",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        for module in ("schema", "problems", "documents", "resolving"):
+        for module in ("schema", "problems", "documents", "flags", "resolving", "points"):
             content = vars(importlib.import_module(f"{__name__}.{module}"))
             if name in content:
                 return content[name]

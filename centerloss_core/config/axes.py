@@ -46,6 +46,13 @@ def value_of(settings: Settings, key: str, default: Any = None) -> Any:
     return below or default
 
 
+def in_order(keys: Iterable[str]) -> tuple[str, ...]:
+    """The axes of a sweep, outermost first: variant, λ, α, the others as they come, the seed."""
+    known = dict.fromkeys(keys)
+    first = [key for key in (VARIANT, LAMBDA, ALPHA) if key in known]
+    return (*first, *(key for key in known if key not in _SIGNS), *([SEED] if SEED in known else []))
+
+
 def sign(key: str, among: Iterable[str] = ()) -> str:
     """How a key is written where there is little room: λ, α, seed, variant, else the last part of the key.
 
@@ -84,49 +91,57 @@ def short(value: Any) -> str:
 def varying(runs: Sequence[Settings], keys: Iterable[str]) -> list[str]:
     """Those of the keys whose values differ between the runs."""
     return [
-        key for key in keys if len({_canonical(value_of(settings, key, _MISSING)) for settings in runs}) > 1
+        key for key in keys if len({canonical(value_of(settings, key, _MISSING)) for settings in runs}) > 1
     ]
+
+
+def canonical(value: Any) -> str:
+    """A text that two values share only if they are equal; 1 and 1.0 are."""
+    if value is _MISSING:
+        return ""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key!r}:{canonical(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return repr(value)
 
 
 def point_name(settings: Settings, keys: Collection[str] = ()) -> str:
     """The directory of a run: `lambda0.01-alpha0.5-seed0`, a variant before it, and `-feature_dim8` for each other key.
 
-    Two different values of a key never give the same name.
+    Two different values of a key give different names.
     """
     further = [key for key in keys if key not in _SIGNS]
     parts = [str(settings[VARIANT])] if settings.get(VARIANT) is not None else []
     for key in (LAMBDA, ALPHA, SEED, *further):
         value = value_of(settings, key, _MISSING)
         if value is not _MISSING:
-            written = _in_name(value)
-            gap = "-" if written[:1].isalpha() else ""
-            parts.append(f"{_IN_NAMES.get(key, sign(key, keys))}{gap}{written}")
+            parts.append(name_part(key, value, keys))
     return "-".join(parts)
+
+
+def name_part(key: str, value: Any, among: Iterable[str] = ()) -> str:
+    """What the name of a point says of a key."""
+    written = _in_name(value)
+    return f"{_IN_NAMES.get(key) or sign(key, among)}{'-' if written[:1].isalpha() else ''}{written}"
 
 
 def _in_name(value: Any) -> str:
     """A value as part of a file's name: plain characters, and a checksum where those do not tell it from all others."""
     if isinstance(value, list | tuple) and value and all(isinstance(each, int | float) for each in value):
         written = "-".join(map(plain_setting, value))
+    elif isinstance(value, Mapping):
+        written = "-".join(
+            str(each) if key == "name" else f"{key}{plain_setting(each)}" for key, each in value.items()
+        )
     else:
         written = short(value)
     if re.fullmatch(rf"[A-Za-z0-9_.+-]{{1,{_LONGEST_VALUE}}}", written):
         return written
     plain = re.sub(r"[^A-Za-z0-9_.+]+", "-", written).strip("-.")[: _LONGEST_VALUE - 9]
-    return f"{plain}-{hashlib.sha256(_canonical(value).encode()).hexdigest()[:8]}".removeprefix("-")
-
-
-def _canonical(value: Any) -> str:
-    """A text that two values share only if they are equal; 1 and 1.0 are."""
-    if value is _MISSING:
-        return ""
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key!r}:{_canonical(value[key])}" for key in sorted(value)) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_canonical, value)) + "]"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return repr(value)
+    return f"{plain}-{hashlib.sha256(canonical(value).encode()).hexdigest()[:8]}".removeprefix("-")
 
 
 _MISSING: Any = object()

@@ -16,7 +16,7 @@ from centerloss_core.config.base import RULE, Named, Says
 from centerloss_core.config.documents import is_number
 from centerloss_core.config.problems import Problem, listed, shown
 from centerloss_core.config.schema import ConfigFile
-from centerloss_core.config.tree import KeyPath, Tree, copied, dotted
+from centerloss_core.config.tree import Edit, KeyPath, Tree, copied, dotted
 
 _NOUNS = {int: "an integer", float: "a number", bool: "true or false", str: "text", types.NoneType: "null"}
 _BOOLEANS = dict.fromkeys(("yes", "on", "y"), "true") | dict.fromkeys(("no", "off", "n"), "false")
@@ -29,15 +29,22 @@ def check(tree: Tree) -> tuple[ConfigFile | None, list[Problem]]:
     return file, [_problem(tree, error) for error in (*errors, *_rules_behind(tree, errors))]
 
 
-def check_part(tree: Tree) -> list[Problem]:
-    """What is wrong with the values that are there, whatever else a whole config needs."""
+def check_edit(edit: Edit) -> list[Problem]:
+    """What is wrong with the key and the value of an edit, whatever else a whole config has or needs."""
+    around: Any = ConfigFile
+    for depth, part in enumerate(edit.path):
+        if _names(around):  # which settings it has depends on its name
+            known = part in _fields(around)
+            return (
+                []
+                if known
+                else [edit.origin.problem(edit.path[: depth + 1], _unknown_key(edit.path, around))]
+            )
+        around = _annotation_of(around, part)
+    tree = Tree({}, {(): edit.origin})
+    tree.apply([edit])
     _, errors = _validate(tree.values)
     return [_problem(tree, error) for error in errors if error["type"] != "missing" and not _rule_keys(error)]
-
-
-def default_at(path: KeyPath) -> Any:
-    """The schema's default for a key, for example `("loss", "lambda")`."""
-    return _fields(_annotation_of(ConfigFile, path[0]))[str(path[-1])].default
 
 
 def _validate(values: dict[str, Any]) -> tuple[ConfigFile | None, list[ErrorDetails]]:
@@ -160,6 +167,9 @@ def _annotation_of(annotation: Any, part: str | int) -> Any:
     """The annotation of a key or an item of this, with its constraints; None where there is no such key."""
     if isinstance(part, int):
         return next((get_args(kind)[0] for kind in _kinds(annotation) if get_origin(kind) is tuple), None)
+    for kind in _kinds(annotation):
+        if get_origin(kind) is dict:
+            return get_args(kind)[1]
     field = _fields(annotation).get(part)
     if field is None or not field.metadata:
         return field and field.annotation

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from centerloss_core.config.axes import flatten
 from centerloss_core.config.base import Section
 from centerloss_core.config.data import Data
 from centerloss_core.config.loss import Loss, Ramp
 from centerloss_core.config.model import Model
-from centerloss_core.config.sweep import Override, Resources, Slurm, Sweep, When
+from centerloss_core.config.sweep import Override, Resources, Slurm, Sweep, Sweeps
 from centerloss_core.config.train import Milestones, Train
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "Slurm",
     "Sweep",
     "Train",
-    "When",
 ]
 
 
@@ -37,6 +37,10 @@ class Config(Section):
     model: Model = Model()
     loss: Loss = Loss()
     train: Train
+
+    def settings(self) -> dict[str, Any]:
+        """All settings by dotted key, as in YAML."""
+        return flatten(self.model_dump(mode="json", by_alias=True, include=set(Config.model_fields)))
 
     @property
     def lambda_eq(self) -> float:
@@ -49,5 +53,5 @@ class Config(Section):
 class ConfigFile(Config):
     """A config file: a run, the sweep over it, and what differs between the runs."""
 
-    sweep: Sweep = Sweep()
+    sweep: Sweeps = Sweep()
     overrides: Annotated[tuple[Override, ...], Field(strict=False)] = ()

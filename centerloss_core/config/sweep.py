@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import math
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from centerloss_core.config.axes import canonical
 from centerloss_core.config.base import Count, Fraction, NotNegative, Positive, Says, Section, Seed, rule
+from centerloss_core.config.problems import shown
 
 MOST_SWEEP_POINTS = 1000
+LAUNCH_KEYS = ("launcher", "resources", "slurm")  # of a sweep: how its runs are launched
+DEFAULT_LAMBDAS = (0.0, 0.01, 0.1, 1.0)
 
 # These become lines of a batch script: one word each, and nothing a shell or Slurm would read as more.
 ClusterName = Annotated[
@@ -51,64 +55,85 @@ class Slurm(Section):
     )
 
 
-class Sweep(Section):
-    """The runs of `cl sweep`: every λ × α × seed; null stands for the single value of loss or train."""
+def _differ(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    seen: set[str] = set()
+    for value in values:
+        if canonical(value) in seen:
+            raise rule(f"{shown(value)} is there twice; the values of a sweep must differ")
+        seen.add(canonical(value))
+    return values
 
-    lambda_: Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False)] = Field(
-        default=(0.0, 0.01, 0.1, 1.0), alias="lambda", description="values of loss.lambda"
+
+def _plain_names(variants: dict[str, Any]) -> dict[str, Any]:
+    for name in variants:
+        if (
+            not re.fullmatch(r"(?!lambda)[A-Za-z][A-Za-z0-9_.+]{0,39}(-[A-Za-z0-9_.+]+)*", name)
+            or len(name) > 40
+        ):
+            raise rule(
+                f"the name of a variant begins with a letter, has at most 40 letters, digits and _.+-, and does not "
+                f"begin with lambda; received {shown(name)}"
+            )
+    return variants
+
+
+class Sweep(Section):
+    """The runs of `cl sweep`: every combination of the values of its axes.
+
+    Without any of `lambda`, `grid` and `variants`, λ takes the values of `DEFAULT_LAMBDAS`.
+    """
+
+    lambda_: (
+        Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False), AfterValidator(_differ)] | None
+    ) = Field(default=None, alias="lambda", description="values of loss.lambda")
+    alpha: (
+        Annotated[tuple[Fraction, ...], Field(min_length=1, strict=False), AfterValidator(_differ)] | None
+    ) = Field(default=None, description="values of loss.alpha")
+    seed: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False), AfterValidator(_differ)] | None = (
+        Field(default=None, description="values of train.seed")
     )
-    alpha: Annotated[tuple[Fraction, ...], Field(min_length=1, strict=False)] | None = Field(
-        default=None, description="values of loss.alpha"
-    )
-    seed: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] | None = Field(
-        default=None, description="values of train.seed"
-    )
+    grid: Annotated[
+        dict[
+            str,
+            Annotated[
+                tuple[Any, ...],
+                Field(min_length=1, strict=False),
+                AfterValidator(_differ),
+                Says("a non-empty list of values"),
+            ],
+        ],
+        Says("a mapping such as {model.feature_dim: [2, 8]}"),
+    ] = Field(default_factory=dict, description="values of other settings, by dotted key")
+    variants: Annotated[
+        dict[str, Annotated[dict[str, Any], Says("a mapping such as {train.optimizer: sgd}")]],
+        AfterValidator(_plain_names),
+        Says("a mapping of names to settings such as {small: {model.channels: [8, 16, 16]}}"),
+    ] = Field(default_factory=dict, description="named bundles of settings, each a value of one axis")
     launcher: Literal["local", "ray", "slurm"] = Field(
         default="local", description="what starts the runs: processes of this machine, Ray, or Slurm"
     )
     resources: Resources = Resources()
     slurm: Slurm = Slurm()
 
-    @field_validator("lambda_", "alpha", "seed")
-    @classmethod
-    def _differ(cls, values: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        seen: set[float] = set()
-        for value in values or ():
-            if value in seen:
-                raise rule(f"{value!r} is there twice; the values of a sweep must differ")
-            seen.add(value)
-        return values
 
-    @model_validator(mode="after")
-    def _can_be_run(self) -> Self:
-        points = math.prod(
-            len(values) for values in (self.lambda_, self.alpha, self.seed) if values is not None
-        )
-        if points > MOST_SWEEP_POINTS:
-            raise rule(
-                f"this sweep has {points} runs; at most {MOST_SWEEP_POINTS}", "lambda", "alpha", "seed"
-            )
-        return self
+def _kind_of_sweep(value: object) -> str:
+    return "<blocks>" if isinstance(value, list | tuple) else "<block>"
 
 
-class When(Section):
-    """The runs that an override is for: all that are given must be equal."""
-
-    lambda_: NotNegative | None = Field(default=None, alias="loss.lambda", description="equal to loss.lambda")
-    alpha: Fraction | None = Field(default=None, alias="loss.alpha", description="equal to loss.alpha")
-    seed: Seed | None = Field(default=None, alias="train.seed", description="equal to train.seed")
-
-    @model_validator(mode="after")
-    def _asks_something(self) -> Self:
-        if self.lambda_ is None and self.alpha is None and self.seed is None:
-            raise rule("give at least one of loss.lambda, loss.alpha, train.seed")
-        return self
+# One block, or several, whose runs are united.
+Sweeps = Annotated[
+    Annotated[Sweep, Tag("<block>")]
+    | Annotated[tuple[Sweep, ...], Field(min_length=1, strict=False), Tag("<blocks>")],
+    Discriminator(_kind_of_sweep),
+]
 
 
 class Override(Section):
     """Values for some runs only: the post trains λ = 1.0 for 25,000 iterations, the others for 16,000."""
 
-    when: When
+    when: Annotated[dict[str, Any], Field(min_length=1), Says("a mapping such as {loss.lambda: 1.0}")] = (
+        Field(description="dotted keys, or variant, and the values that a run must have, all of them")
+    )
     settings: Annotated[
         dict[str, Any], Field(min_length=1), Says("a mapping such as {train.iterations: 25000}")
     ] = Field(alias="set", description="dotted keys and their values")

@@ -12,7 +12,13 @@ from centerloss_core.config.problems import Problem
 KeyPath = tuple[str | int, ...]
 
 # Exactly one of the two may be given, so setting one takes the place of the other.
-_RIVALS: dict[KeyPath, str] = {("train", "epochs"): "iterations", ("train", "iterations"): "epochs"}
+RIVALS: dict[KeyPath, KeyPath] = {
+    ("train", "epochs"): ("train", "iterations"),
+    ("train", "iterations"): ("train", "epochs"),
+}
+
+# A name, or a mapping with one and settings of its own.
+_NAMED: tuple[KeyPath, ...] = (("loss", "head"), ("loss", "term"))
 
 
 class Source(IntEnum):
@@ -41,7 +47,7 @@ class Origin:
 class Edit:
     """A value to put at a path: what a flag, an override or a `--set` asks for."""
 
-    path: tuple[str, ...]
+    path: KeyPath
     value: Any
     origin: Origin
 
@@ -68,10 +74,21 @@ class Tree:
         """The value at `path`, or `default` where the path leads nowhere."""
         value: Any = self.values
         for key in path:
-            if not isinstance(value, dict) or key not in value:
+            is_there = (
+                key in value
+                if isinstance(value, dict)
+                else isinstance(value, list) and isinstance(key, int) and key < len(value)
+            )
+            if not is_there:
                 return default
             value = value[key]
         return value
+
+    def remove(self, path: KeyPath) -> None:
+        """Take a key out of its mapping, where it is there."""
+        around = self.get(path[:-1])
+        if isinstance(around, dict):
+            self._forget(path, around.pop(path[-1], None))
 
     def origin(self, path: KeyPath) -> Origin:
         """The origin of the value at `path`, or of the nearest thing around it that has one."""
@@ -90,26 +107,33 @@ class Tree:
             return
         self._came_from(edit.path, edit.origin, parent.get(edit.path[-1]))
         parent[edit.path[-1]] = copied(edit.value)
-        rival = _RIVALS.get(edit.path)
+        rival = RIVALS.get(edit.path)
         if rival is not None and edit.value is not None:
-            self._forget((*edit.path[:-1], rival), parent.pop(rival, None))
+            self.remove(rival)
 
-    def _mapping_for(self, edit: Edit) -> dict[str, Any] | None:
+    def _mapping_for(self, edit: Edit) -> dict[str | int, Any] | None:
         """The mapping that is to hold the edited key, made where there is none.
 
-        `--set loss.ramp.start=0.2` makes a ramp where the file has `ramp: null`. A whole section that is
-        no mapping (`train: 5`) is a mistake in the file; it stays, to be reported.
+        `--set loss.ramp.start=0.2` makes a ramp where the file has `ramp: null`, and `--set loss.head.scale=8` keeps
+        the name in `head: arcface`. A section that is not a mapping (`train: 5`) is a mistake in the file; it stays,
+        to be reported.
         """
-        here = self.values
+        here: Any = self.values
         for depth, key in enumerate(edit.path[:-1], start=1):
+            if isinstance(here, list):
+                here = here[key] if isinstance(key, int) and key < len(here) else None
+                continue
+            if not isinstance(here, dict):
+                return None
             child = here.get(key)
-            if not isinstance(child, dict):
+            if not isinstance(child, dict | list):
                 if depth == 1 and child is not None:
                     return None
                 self._came_from(edit.path[:depth], edit.origin, child)
-                child = here[key] = {}
+                is_named = edit.path[:depth] in _NAMED and isinstance(child, str)
+                child = here[key] = {"name": child} if is_named else {}
             here = child
-        return here
+        return here if isinstance(here, dict) else None
 
     def _came_from(self, path: KeyPath, origin: Origin, old: object) -> None:
         self._forget(path, old)
@@ -127,8 +151,14 @@ class Tree:
 
 
 def copied(value: Any) -> Any:
-    """A value whose mappings are its own; nobody changes what is in a list."""
-    return {key: copied(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+    """A value whose mappings are its own, also those in a list of mappings; no other list is changed."""
+    if isinstance(value, dict):
+        return {key: copied(inner) for key, inner in value.items()}
+    return (
+        [copied(each) for each in value]
+        if isinstance(value, list) and value and isinstance(value[0], dict)
+        else value
+    )
 
 
 def dotted(path: KeyPath) -> str:

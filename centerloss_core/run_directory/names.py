@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from centerloss_core.run_directory.errors import RunError
-
-if TYPE_CHECKING:
-    from centerloss_core.config import Config
 
 MANIFEST, CONFIG, METRICS, LOG = "run.json", "config.yaml", "metrics.jsonl", "log.txt"
 SUMMARY = "summary.json"
@@ -84,17 +80,6 @@ def checkpoints(run: Path) -> list[Path]:
 def last_saved_step(run: Path) -> int:
     """The step of the newest checkpoint, whole or not; 0 where there is none."""
     return max((int(each.name.removeprefix("step-")) for each in checkpoints(run)), default=0)
-
-
-def point_name(config: Config) -> str:
-    """What tells one point of a sweep from the others: `lambda0.01-alpha0.5-seed0`."""
-    loss = config.loss
-    return f"lambda{_short(loss.lambda_)}-alpha{_short(loss.alpha)}-seed{config.train.seed}"
-
-
-def _short(value: float) -> str:
-    """The shortest text that no other number has: 1, not 1.0."""
-    return repr(value).removesuffix(".0")
 
 
 def free_path(directory: Path, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""A sweep: every λ × α × seed, each point an ordinary `cl train` in a process of its own, here or on other machines.
+"""A sweep: the runs of a config's axes, each an ordinary `cl train` in a process of its own, here or on other machines.
 
 A process each, because TensorFlow gives neither memory nor threads back, and so that one point that dies (out of
 memory, say) leaves the others alone. The directory is the only thing that points and sweep share, and the only state:
@@ -11,22 +11,23 @@ memory, say) leaves the others alone. The directory is the only thing that point
     <point>/         the run directories
 """
 
-from centerloss_core.sweeps.grid import Point, plan, points_with
-from centerloss_core.sweeps.launchers import Launch, launch_keys, resume_command
+from centerloss_core.config import Point
+from centerloss_core.sweeps.launchers import Launch, resume_command
+from centerloss_core.sweeps.planning import SweepPlan, conduct, plan_resume, plan_sweep
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import read_summary, rows_now, write_summary
-from centerloss_core.sweeps.sweep import ray_address_of, read_sweep, resume_sweep, run_sweep
+from centerloss_core.sweeps.sweep import begun_points, resume_sweep, run_sweep
 
 __all__ = [
     "Launch",
     "Point",
     "PointState",
-    "launch_keys",
-    "plan",
-    "points_with",
-    "ray_address_of",
+    "SweepPlan",
+    "begun_points",
+    "conduct",
+    "plan_resume",
+    "plan_sweep",
     "read_summary",
-    "read_sweep",
     "resume_command",
     "resume_sweep",
     "rows_now",

@@ -1,76 +1,60 @@
-"""The points of a sweep: from a config file to resolved configs, and from a sweep directory back to them."""
+"""The points of a sweep on disk, and what is asked of them when it is resumed."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import itertools
+import math
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from centerloss_core.config import (
     Config,
     ConfigError,
-    Document,
+    Flags,
+    Point,
     dump_yaml,
     load_config,
     load_document,
-    resolve_sweep,
-    sweep_section,
+    resolve,
 )
+from centerloss_core.config.axes import (
+    ALPHA,
+    LAMBDA,
+    SEED,
+    VARIANT,
+    canonical,
+    in_order,
+    name_part,
+    point_name,
+    value_of,
+    varying,
+)
+from centerloss_core.config.flags import NAMES
 from centerloss_core.config.sweep import MOST_SWEEP_POINTS
+from centerloss_core.config.tree import Edit, KeyPath
 from centerloss_core.files.atomic import new_file
 from centerloss_core.files.untrusted import read_text
 from centerloss_core.run_directory.errors import RunError
-from centerloss_core.run_directory.names import MANIFEST, point_name
+from centerloss_core.run_directory.manifest import mapping
+from centerloss_core.run_directory.names import MANIFEST, SUMMARY
 from centerloss_core.run_directory.resume_check import ChangedError, refuse_another_config, refuse_changes
-from centerloss_core.sweeps.layout import config_path
-from centerloss_core.sweeps.summary import SUMMARY
-
-_POINTS = "points"
-
-
-@dataclass(frozen=True)
-class Point:
-    """One point of the grid: its name and its resolved config."""
-
-    name: str
-    config: Config
-
-
-def plan(
-    document: Document,
-    *,
-    lambdas: Sequence[float] | None = None,
-    alphas: Sequence[float] | None = None,
-    seeds: Sequence[int] | None = None,
-    device: str | None = None,
-    settings: Sequence[str] = (),
-) -> list[Point]:
-    """Expand the grid.
-
-    Raises:
-        ConfigError: with the problems of all points.
-    """
-    configs = resolve_sweep(
-        document, lambdas=lambdas, alphas=alphas, seeds=seeds, device=device, settings=settings
-    )
-    return [Point(point_name(config), config) for config in configs]
+from centerloss_core.sweeps.layout import POINTS, config_path
 
 
 def write_points(directory: Path, points: Sequence[Point]) -> None:
     """Write the resolved config of each point, so that nothing else is needed to train or resume it."""
-    (directory / _POINTS).mkdir()
+    (directory / POINTS).mkdir()
     for point in points:
         with new_file(config_path(directory, point.name)) as file:
             file.write(dump_yaml(point.config).encode())
 
 
 def fingerprint(directory: Path) -> str:
-    """What `summary.json` remembers of `points/`, to notice when somebody edits it.
+    """What `summary.json` keeps of `points/`, to notice when a file there is edited.
 
     Of the texts, not of what they mean: a version that knows another setting must not see a change there.
     """
@@ -81,18 +65,18 @@ def fingerprint(directory: Path) -> str:
 
 
 def _point_files(directory: Path) -> list[Path]:
-    return sorted((directory / _POINTS).glob("*.yaml"))
+    return sorted((directory / POINTS).glob("*.yaml"))
 
 
-def read_points(directory: Path, summary: dict[str, Any] | None) -> list[Point]:
+def read_points(directory: Path, summary: Mapping[str, Any] | None) -> list[Point]:
     """The points of the sweep in `directory`, in their order; each is what it was when the sweep was begun.
 
     Args:
         directory: the sweep.
-        summary: its `summary.json`; None where that is lost, and the points come in the order of their values.
+        summary: its `summary.json`; None where that is lost: the points then come in the order of their values.
 
     Raises:
-        RunError: it is not a sweep, or has more points than one may have.
+        RunError: it is not a sweep, or has more points than a sweep may have.
         ConfigError: a point's config cannot be read.
         ChangedError: a point's config was changed, or its directory holds another run.
     """
@@ -101,16 +85,15 @@ def read_points(directory: Path, summary: dict[str, Any] | None) -> list[Point]:
         raise RunError(_no_sweep(directory))
     if len(paths) > MOST_SWEEP_POINTS:
         raise RunError(
-            f"{directory / _POINTS} has {len(paths)} configs, and a sweep at most {MOST_SWEEP_POINTS} points: "
+            f"{directory / POINTS} has {len(paths)} configs, and a sweep at most {MOST_SWEEP_POINTS} points: "
             "put it back as it was, or begin a new sweep"
         )
-    points = [Point(path.stem, load_config(path)) for path in paths]
+    configs = {path.stem: load_config(path) for path in paths}
+    axes = (summary or {}).get("axes")
+    if not isinstance(axes, list) or not all(isinstance(key, str) for key in axes):
+        axes = _axes_of(configs)
+    points = [_point(directory, name, config, axes) for name, config in configs.items()]
     for point in points:
-        if point.name != point_name(point.config):
-            raise ChangedError(
-                f"{config_path(directory, point.name)} was changed: it is the config of {point_name(point.config)} "
-                "now; put it back as it was"
-            )
         path = directory / point.name
         with contextlib.suppress(ConfigError):  # missing or damaged: the point's own process will say so
             refuse_another_config(path, load_config(path / "config.yaml"), point.config)
@@ -119,46 +102,84 @@ def read_points(directory: Path, summary: dict[str, Any] | None) -> list[Point]:
     begun = summary.get("points")
     if isinstance(begun, str) and begun != fingerprint(directory):
         raise ChangedError(
-            f"{directory / _POINTS} was changed after the sweep was begun, and a sweep goes on as it was begun: "
+            f"{directory / POINTS} was changed after the sweep was begun, and a sweep goes on as it was begun: "
             "put it back as it was, or begin a new sweep"
         )
     rows = summary.get("runs")
-    order = [row.get("directory") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    order = [mapping(row).get("directory") for row in rows] if isinstance(rows, list) else []
     return sorted(points, key=lambda point: order.index(point.name) if point.name in order else len(order))
 
 
-def points_with(
-    directory: Path,
-    begun: Sequence[Point],
-    *,
-    lambdas: Sequence[float] | None = None,
-    alphas: Sequence[float] | None = None,
-    seeds: Sequence[int] | None = None,
-    device: str | None = None,
-    settings: Sequence[str] = (),
-) -> list[Point]:
-    """The points that these flags ask of a sweep, where nothing else is said: its own, but for what the flags say.
+def _point(directory: Path, name: str, config: Config, axes: Sequence[str]) -> Point:
+    plain = Point.of(config, axes)
+    if name == plain.name:
+        return plain
+    if VARIANT in axes and name.endswith(f"-{plain.name}"):
+        return Point.of(config, axes, name.removesuffix(f"-{plain.name}"))
+    raise ChangedError(
+        f"{config_path(directory, name)} was changed: it is the config of {plain.name} now; put it back as it was"
+    )
 
-    A point that it has not is made after its first, to be shown as a difference.
+
+def _axes_of(configs: Mapping[str, Config]) -> tuple[str, ...]:
+    """The axes of a sweep whose summary is lost, from what its points differ in and what their names say."""
+    runs = [config.settings() for config in configs.values()]
+    names = list(zip(configs, runs, strict=True))
+    keys = [
+        key
+        for key in varying(runs, dict.fromkeys(key for run in runs for key in run))
+        if key in (LAMBDA, ALPHA, SEED) or all(name_part(key, run.get(key)) in name for name, run in names)
+    ]
+    first = names[0][0]
+    keys.sort(key=lambda key: first.find(name_part(key, runs[0].get(key))))
+    if not all(name.startswith(point_name(run)) for name, run in names):
+        keys.append(VARIANT)
+    return in_order([*keys, LAMBDA])
+
+
+def points_with(directory: Path, begun: Sequence[Point], flags: Flags) -> list[Point]:
+    """The points that these flags ask of a sweep: its own, but for what the flags say.
+
+    A point that it does not have is made after one that it has, to be shown as a difference.
 
     Raises:
-        ConfigError: a flag has a value that it cannot have.
+        ConfigError: a flag has a value that it cannot have, or they ask for more points than a sweep may have.
     """
-    section = sweep_section(load_document(config_path(directory, begun[0].name)), settings=settings)
-    swept = {setting.partition("=")[0].strip() for setting in settings}
-    lambdas = section.lambda_ if "sweep.lambda" in swept else lambdas
-    alphas = section.alpha if "sweep.alpha" in swept else alphas
-    seeds = section.seed if "sweep.seed" in swept else seeds
-    names = {_values(point): point.name for point in begun}
-    its_lambdas, its_alphas, its_seeds = (dict.fromkeys(values) for values in zip(*names, strict=True))
-    asked = []
-    for values in itertools.product(lambdas or its_lambdas, alphas or its_alphas, seeds or its_seeds):
-        known = names.get(values)
-        flags = {} if known else dict(zip(("lambda_", "alpha", "seed"), values, strict=True))
-        path = config_path(directory, known or begun[0].name)
-        config = load_config(path, **flags, device=device, settings=settings)
-        asked.append(Point(point_name(config), config))
-    return asked
+    _, edits, problems = flags.edits()
+    if problems:
+        raise ConfigError(problems)
+    settings = [text for text in flags.settings if not text.lstrip().startswith("sweep.")]
+    axes = {**flags.axes, **dict(filter(None, map(_axis_of, edits)))}
+    names = in_order([*(key for point in begun for key in point.settings), *axes])
+    known = {_identity(point, names): point for point in begun}
+    others = {_identity(point, [key for key in names if key not in axes]): point for point in begun}
+    if (count := len(others) * math.prod(map(len, axes.values()))) > MOST_SWEEP_POINTS:
+        raise RunError(
+            f"{directory}: the flags ask for {count} points; a sweep has at most {MOST_SWEEP_POINTS}"
+        )
+    asked: dict[str, Point] = {}
+    for other in others.values():
+        for values in itertools.product(*axes.values()):
+            changed = dict(zip(axes, values, strict=True))
+            point = known.get(_identity(other, names, changed))
+            document = load_document(config_path(directory, (point or other).name))
+            config = resolve(document, {**flags.values, **({} if point else changed)}, settings=settings)
+            made = Point.of(config, names, other.settings.get(VARIANT))
+            asked.setdefault(made.name, made)
+    return list(asked.values())
+
+
+def _axis_of(edit: Edit) -> tuple[str, list[Any]] | None:
+    """The axis that a `--set` gives values to: `sweep.lambda=[0, 0.1]`, `sweep.grid.model.feature_dim=[2, 8]`."""
+    keys: dict[KeyPath, str] = {("sweep", NAMES[key]): key for key in (LAMBDA, ALPHA, SEED)}
+    key = keys.get(edit.path[:2]) or (edit.path[2] if edit.path[:2] == ("sweep", "grid") else None)
+    return None if key is None or not isinstance(edit.value, list) else (str(key), edit.value)
+
+
+def _identity(point: Point, keys: Sequence[str], changed: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """What tells a point from the others, as text: its values of these keys, but for what is changed."""
+    values = {**point.config.settings(), **point.settings, **(changed or {})}
+    return tuple(canonical(value_of(values, key)) for key in keys)
 
 
 def refuse_other_points(directory: Path, begun: Sequence[Point], asked: Sequence[Point]) -> None:
@@ -179,14 +200,15 @@ def _no_sweep(directory: Path) -> str:
     if (directory / MANIFEST).is_file():
         return f"{directory} is a run, not a sweep: cl train --resume {shlex.quote(str(directory))}"
     if (directory / SUMMARY).is_file():
-        return (
-            f"{directory / _POINTS} has lost the configs of the points: put them back, or begin a new sweep"
-        )
-    return f"{directory} is not a sweep: it has no {SUMMARY} and no {_POINTS}/"
+        return f"{directory / POINTS} has lost the configs of the points: put them back, or begin a new sweep"
+    return f"{directory} is not a sweep: it has no {SUMMARY} and no {POINTS}/"
 
 
-def _values(point: Point) -> tuple[float, float, int]:
-    return point.config.loss.lambda_, point.config.loss.alpha, point.config.train.seed
+def _values(point: Point) -> tuple[Any, ...]:
+    """What points are sorted by."""
+    config = point.config
+    further = [canonical(value) for key, value in point.settings.items() if key not in (LAMBDA, ALPHA, SEED)]
+    return config.loss.lambda_, config.loss.alpha, further, config.train.seed, point.name
 
 
 def _as_text(points: Sequence[Point]) -> str:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from centerloss_core.config import Point
 from centerloss_core.files.untrusted import MOST_BYTES, open_to_read
 from centerloss_core.formatting import finite
-from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.history import last_row
-from centerloss_core.run_directory.manifest import read_manifest
-from centerloss_core.sweeps.grid import Point
+from centerloss_core.run_directory.manifest import mapping
+from centerloss_core.run_directory.reader import look_at
 from centerloss_core.sweeps.launchers.launcher import Started
 from centerloss_core.sweeps.layout import log_path
 
@@ -26,7 +26,7 @@ _FIGURES = (
     "fisher_ratio",
 )
 
-_LONGEST = 1e9  # seconds that anybody waits
+_LONGEST = 1e9  # seconds; more is no estimate
 
 
 @dataclass
@@ -66,7 +66,7 @@ class PointState:
             return None
         train = self.point.config.train
         step, epoch, rate = (finite(row.get(key)) or 0.0 for key in ("step", "epoch", "images_per_second"))
-        try:  # the row may be anybody's
+        try:  # the row may be edited
             total = train.iterations or step * (train.epochs or 0) / epoch
             left = (total - step) * train.batch_size / rate
         except (ZeroDivisionError, OverflowError):
@@ -79,11 +79,8 @@ class PointState:
         return last_row(self.path, kind="steps")
 
     def manifest(self) -> dict[str, Any]:
-        """Its `run.json`; empty where that is not to be had."""
-        try:
-            return read_manifest(self.path)
-        except RunError:
-            return {}
+        """Its `run.json`; empty where that is missing or damaged."""
+        return look_at(self.path).manifest
 
     def remember(self) -> None:
         """Note how things stand before a start, to tell afterwards what it added."""
@@ -125,7 +122,7 @@ class PointState:
         return self.path / "log.txt"
 
     def summary(self) -> dict[str, Any]:
-        """Its row in `summary.json`: the grid, the status, and the figures on the test set where there are any.
+        """Its row in `summary.json`: its settings, the status, and the figures on the test set where there are any.
 
         A point that has ended is read once: a sweep of a thousand writes its summary a thousand times.
         """
@@ -136,24 +133,20 @@ class PointState:
         return row
 
     def _read_summary(self) -> dict[str, Any]:
-        loss = self.point.config.loss
-        manifest = self.manifest()
-        metrics = _dict(manifest.get("metrics"))
-        test = _dict(metrics.get("test"))
-        warnings = manifest.get("warnings")
+        config = self.point.config
+        record = look_at(self.path)
+        metrics = mapping(record.manifest.get("metrics"))
+        test = mapping(metrics.get("test"))
         return {
             "directory": self.path.name,
-            "lambda": loss.lambda_,
-            "alpha": loss.alpha,
-            "seed": self.point.config.train.seed,
-            "lambda_eq": self.point.config.lambda_eq,
+            "settings": self.point.settings,
+            "lambda": config.loss.lambda_,
+            "alpha": config.loss.alpha,
+            "seed": config.train.seed,
+            "lambda_eq": config.lambda_eq,
             "status": self.status,
             "reason": self.reason,
             **{figure: test.get(figure) for figure in _FIGURES},
             **{key: metrics.get(key) for key in ("images_per_second", "seconds")},
-            "warnings": "; ".join(map(str, warnings)) if isinstance(warnings, list) and warnings else None,
+            "warnings": "; ".join(record.warnings) or None,
         }
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
 from centerloss_core.run_directory.lock import ReplacedError
+from centerloss_core.run_directory.names import SUMMARY
 from centerloss_core.sweeps.launchers import resume_command
-from centerloss_core.sweeps.summary import SUMMARY
 
 
 @contextmanager

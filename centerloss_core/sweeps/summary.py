@@ -6,28 +6,40 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, in_order
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.run_directory import manifest
 from centerloss_core.run_directory.lock import holder
-from centerloss_core.run_directory.manifest import FORMAT, write_json
 from centerloss_core.run_directory.names import SUMMARY
-
-if TYPE_CHECKING:
-    from centerloss_core.sweeps.states import PointState
 
 __all__ = ["SUMMARY", "read_summary", "rows_now", "write_summary"]
 
+_COLUMNS = (LAMBDA, ALPHA, SEED)  # have a column of their own in every sweep
 
-def write_summary(directory: Path, states: Sequence[PointState], origin: Mapping[str, Any]) -> None:
+
+class HasRow(Protocol):
+    """A point of a sweep, as it is doing."""
+
+    def summary(self) -> dict[str, Any]:
+        """Its row in `summary.json`."""
+
+
+def write_summary(directory: Path, states: Sequence[HasRow], origin: Mapping[str, Any]) -> None:
     """Replace `summary.json` (with `origin`, where it came from) and `summary.csv`."""
     rows = [state.summary() for state in states]
-    write_json(directory / SUMMARY, {"format": FORMAT, **origin, "runs": rows})
+    axes = in_order(key for row in rows for key in row["settings"])
+    manifest.write_json(
+        directory / SUMMARY, {"format": manifest.FORMAT, **origin, "axes": axes, "runs": rows}
+    )
+    further = [key for key in axes if key not in _COLUMNS]
+    columns = [key for key in rows[0] if key != "settings"]
     table = io.StringIO()
-    writer = csv.DictWriter(table, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow([*columns, *further])
+    for row in rows:
+        writer.writerow([*(row[key] for key in columns), *(row["settings"].get(key) for key in further)])
     with atomic_write(directory / "summary.csv") as file:
         file.write(table.getvalue().encode(errors="backslashreplace"))  # a reason may hold any file's name
 
@@ -36,7 +48,7 @@ def read_summary(directory: Path) -> list[dict[str, Any]] | None:
     """The rows of a sweep's `summary.json`; None where there is no sweep.
 
     Raises:
-        RunError: the file is damaged, or the directory of a row is not a plain name.
+        RunError: the file is damaged.
     """
     if not (directory / SUMMARY).exists():
         return None
@@ -45,7 +57,7 @@ def read_summary(directory: Path) -> list[dict[str, Any]] | None:
 
 
 def rows_now(directory: Path) -> list[dict[str, Any]] | None:
-    """The rows of `read_summary`, of which none says that it runs when its sweep has been killed: it is "stopped".
+    """The rows of `read_summary`; those that ran when their sweep was killed are "stopped".
 
     Raises:
         RunError: as `read_summary`.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from centerloss_core.config import Point
 from centerloss_core.config.problems import shortened
 from centerloss_core.files.atomic import clear_temporaries, new_file, temporaries
 from centerloss_core.files.untrusted import own_folder
@@ -18,17 +19,11 @@ from centerloss_core.run_directory.manifest import read_json, read_manifest, ref
 from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.sweeps.conductor import Conductor, ShowStates
-from centerloss_core.sweeps.grid import (
-    Point,
-    fingerprint,
-    read_points,
-    refuse_other_points,
-    write_points,
-)
+from centerloss_core.sweeps.grid import fingerprint, read_points, refuse_other_points, write_points
 from centerloss_core.sweeps.launch_record import as_begun, begun_address, record
 from centerloss_core.sweeps.launchers import Launch, LauncherError, open_launcher, slurm_notes
 from centerloss_core.sweeps.launchers.child import wait_until_free
-from centerloss_core.sweeps.layout import config_path, log_path
+from centerloss_core.sweeps.layout import DOCUMENT, POINTS, config_path, log_path
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.stopping import resumable, stoppable
 from centerloss_core.sweeps.summary import SUMMARY, write_summary
@@ -48,7 +43,7 @@ def run_sweep(
     """Train every point; one that fails does not stop the others.
 
     Args:
-        points: from `plan`.
+        points: from `resolve_sweep`.
         directory: the sweep directory, which must not exist yet.
         document_text: the config file, kept as `sweep.yaml`.
         launch: by what, how many at a time, and with which resources. Default: one at a time, on this machine.
@@ -70,7 +65,7 @@ def run_sweep(
         stop.obey("stopped before anything was made")
         with new_directory(directory) as folder:
             log_path(folder, "").parent.mkdir()
-            with new_file(folder / "sweep.yaml") as file:
+            with new_file(folder / DOCUMENT) as file:
                 file.write(document_text.encode())
             write_points(folder, points)
             origin["points"] = fingerprint(folder)
@@ -96,7 +91,7 @@ def resume_sweep(
 
     Args:
         directory: the sweep directory.
-        asked: the points that somebody thinks it has.
+        asked: the points that are asked for; None for its own.
         launch: what differs from how it was begun. Each point has the threads that it would have had, whatever
             launches it, because the last bits of a result depend on their number.
         retries, fail_fast, show: as for `run_sweep`.
@@ -177,7 +172,7 @@ def _warn_of_strangers(directory: Path, points: Sequence[Point], warn: Warn) -> 
     names = {point.name for point in points}
     for path in sorted(directory.glob(f"*/{MANIFEST}")):
         if path.parent.name not in names:
-            warn(f"{path.parent} is no point of this sweep: {directory / 'points'} has no config of it")
+            warn(f"{path.parent} is no point of this sweep: {directory / POINTS} has no config of it")
 
 
 def _wait_for_earlier_runs(directory: Path, states: Sequence[PointState], warn: Warn) -> None:
@@ -201,22 +196,22 @@ def _is_completed(path: Path) -> bool:
 
 def ray_address_of(directory: Path, launch: Launch) -> str | None:
     """The Ray cluster that a sweep is resumed on: what was asked for, or where it was begun."""
-    begun = begun_address(_read_summary(directory, lambda _: None) or {})
+    begun = begun_address(_read_summary(directory) or {})
     return launch.ray_address or (begun if launch.launcher in (None, "ray") else None)
 
 
-def read_sweep(directory: Path, warn: Warn = lambda _: None) -> list[Point]:
+def begun_points(directory: Path, warn: Warn | None = None) -> list[Point]:
     """The points of a sweep; see `read_points`."""
     return read_points(directory, _read_summary(directory, warn))
 
 
-def _read_summary(directory: Path, warn: Warn) -> dict[str, Any] | None:
+def _read_summary(directory: Path, warn: Warn | None = None) -> dict[str, Any] | None:
     """`summary.json`, or None where it is lost: it follows from the directory, and is written anew."""
     path = directory / SUMMARY
     try:
         summary = read_json(path)
     except RunError as error:
-        if directory.is_dir() and any((directory / "points").glob("*.yaml")):
+        if warn is not None and any((directory / POINTS).glob("*.yaml")):
             warn(f"{error}; it is written anew")
         return None
     refuse_another_format(path, summary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,18 @@ class Start:
         return resume(self.path, show=show, warn=warn)
 
 
-def prepare_resume(path: Path, config_file: Path | None = None, **given: Any) -> Start:
+def prepare_resume(
+    path: Path,
+    config_file: Path | None = None,
+    values: Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+) -> Start:
     """Look at a run that is to be resumed.
 
     Args:
         path: the run directory.
         config_file: the config that the run is expected to have; None: its own.
-        given: the arguments of `load_config` that are expected of it.
+        values, settings: what is expected of it, as for `load_config`.
 
     Raises:
         RunError: it is not a run directory.
@@ -52,7 +58,9 @@ def prepare_resume(path: Path, config_file: Path | None = None, **given: Any) ->
         ChangedError: the run was begun with another config.
     """
     config = begun_config(path)
-    if config_file is not None or given:
-        asked = load_config(config_file or path / CONFIG, **given, may_be_a_pipe=config_file is not None)
+    if config_file is not None or values or settings:
+        asked = load_config(
+            config_file or path / CONFIG, values, settings=settings, may_be_a_pipe=config_file is not None
+        )
         refuse_another_config(path, config, asked)
     return Start(path, config, last_saved_step(path), is_completed(path))

@@ -7,11 +7,12 @@ alone. So a sweep that was begun with one launcher can be resumed with another.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from centerloss_core.config import Resources, Slurm, Sweep
+from centerloss_core.config.sweep import LAUNCH_KEYS
 from centerloss_core.devices import threads_of_this_process
 from centerloss_core.sweeps.launchers.launcher import Ending, Launcher, LauncherError, Started, Task
 
@@ -22,12 +23,9 @@ __all__ = [
     "LauncherError",
     "Started",
     "Task",
-    "launch_keys",
     "open_launcher",
     "resume_command",
 ]
-
-_SECTION_KEYS = ("launcher", "resources", "slurm")
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Launch:
         """Fill what is None from a config file; with `keys`, these fields alone."""
         said = {
             key: getattr(section, key)
-            for key in _SECTION_KEYS
+            for key in LAUNCH_KEYS
             if key in (section.model_fields_set if keys is None else keys) and getattr(self, key) is None
         }
         return replace(self, **said)
@@ -87,12 +85,6 @@ def resume_command(directory: Path, ray_address: str | None = None) -> str:
     """The command that resumes a sweep; it names the Ray cluster, which no sweep joins unless asked to."""
     cluster = [] if ray_address is None else ["--ray-address", ray_address]
     return shlex.join(["cl", "sweep", "--resume", str(directory), *cluster])
-
-
-def launch_keys(settings: Sequence[str]) -> list[str]:
-    """Of settings such as `sweep.resources.cpus=2`, the keys that say how points are launched and not what they are."""
-    dotted = (setting.partition("=")[0].strip().split(".") for setting in settings)
-    return [path[1] for path in dotted if len(path) > 1 and path[0] == "sweep" and path[1] in _SECTION_KEYS]
 
 
 def open_launcher(launch: Launch, threads: int) -> Launcher:

@@ -1,0 +1,160 @@
+"""What a command line says beside a config file, from texts to edits that know the flag they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED
+from centerloss_core.config.documents import MOST_NESTING, parse
+from centerloss_core.config.problems import ConfigError, Problem, shortened
+from centerloss_core.config.sweep import MOST_SWEEP_POINTS
+from centerloss_core.config.tree import Edit, Origin, Source, dotted
+from centerloss_core.formatting import plain_setting
+
+DEVICE = "train.device"
+TOO_DEEP = f"nested more than {MOST_NESTING} levels deep"
+
+# The keys that have a flag of their own; in the `sweep` section the first three have a list of the same name.
+NAMES = {LAMBDA: "lambda", ALPHA: "alpha", SEED: "seed", DEVICE: "device"}
+_LONGEST = 100
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What a command line says.
+
+    Attributes:
+        values: of one run, or of all runs of a sweep, by dotted key: `--device cpu`, and `--lambda 0.1` of `cl train`.
+        axes: the values that a sweep takes for a key, in place of the file's: `--lambda 0,0.1`, `--grid KEY=V1,V2`.
+        settings: of `--set`, such as `train.epochs=4` or `loss.ramp={start: 0.2}`; the later of two wins.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    settings: Sequence[str] = ()
+
+    def edits(self) -> tuple[list[Edit], list[Edit], list[Problem]]:
+        """Values and settings as edits, and what is wrong with them; `axes` are put into the blocks of a sweep."""
+        values = [
+            Edit(tuple(key.split(".")), value, origin_of(key, str(value)))
+            for key, value in self.values.items()
+        ]
+        settings, problems = _parse_settings(self.settings)
+        given = {edit.path: edit.origin for edit in values}
+        given |= {
+            ("sweep", NAMES[key]): axis_origin(key, self.axes[key]) for key in self.axes if key in NAMES
+        }
+        given |= {("sweep", "grid", key): axis_origin(key, each) for key, each in self.axes.items()}
+        problems += [
+            edit.origin.problem(
+                (), f"{dotted(edit.path)} is also given by {given[edit.path].file}; give it once"
+            )
+            for edit in settings
+            if edit.path in given
+        ]
+        return values, settings, problems
+
+    def __bool__(self) -> bool:
+        return bool(self.values or self.axes or self.settings)
+
+
+def parse_flags(
+    lists: Mapping[str, str | None],
+    grid: Sequence[str] = (),
+    device: str | None = None,
+    settings: Sequence[str] = (),
+) -> Flags:
+    """The flags of `cl sweep`.
+
+    Args:
+        lists: by key, what was given for `--lambda`, `--alpha` and `--seed`.
+        grid: what was given for `--grid`.
+        device, settings: what was given for `--device` and `--set`.
+
+    Raises:
+        ConfigError: a list cannot be read, or a key has two.
+    """
+    axes: dict[str, Sequence[Any]] = {
+        key: parse_list(key, text) for key, text in lists.items() if text is not None
+    }
+    for text in grid:
+        key, equals, values = text.partition("=")
+        key, origin = key.strip(), Origin(f"--grid {shortened(text, _LONGEST)}", None, Source.FLAG)
+        if not equals or "." not in key:
+            raise ConfigError([origin.problem((), "expected KEY=V1,V2, for example model.feature_dim=2,8")])
+        if key in axes:
+            first = axis_origin(key, axes[key]).file
+            raise ConfigError([origin.problem((), f"{key} is also given by {first}; give it once")])
+        axes[key] = _split(values, origin)
+    return Flags({} if device is None else {DEVICE: device}, axes, tuple(settings))
+
+
+def parse_list(key: str, text: str) -> tuple[Any, ...]:
+    """The values of `--lambda 0,0.01,0.1`, each read as YAML; `key` is dotted.
+
+    Raises:
+        ConfigError: the text cannot be read; whether the key can have these values is seen later.
+    """
+    return _split(text, origin_of(key, text))
+
+
+def _split(text: str, origin: Origin) -> tuple[Any, ...]:
+    """The YAML values between the commas of a text; those in brackets, braces and quotes separate nothing."""
+    if text.rstrip().endswith(",") or ",," in text.replace(" ", "") or not text.strip(", "):
+        raise ConfigError([origin.problem((), "a value is missing; write null for none")])
+    parsed = parse(f"[{text}]", lambda _: origin)
+    if parsed.problems:
+        raise ConfigError(parsed.problems)
+    if len(parsed.value) > MOST_SWEEP_POINTS:
+        message = f"{len(parsed.value)} values; a sweep has at most {MOST_SWEEP_POINTS} runs"
+        raise ConfigError([origin.problem((), message)])
+    return tuple(parsed.value)
+
+
+def origin_of(key: str, text: str) -> Origin:
+    """The flag that gives a key one value."""
+    flag = f"--{NAMES[key]} {text}" if key in NAMES else f"{key}={text}"
+    return Origin(shortened(flag, _LONGEST), None, Source.FLAG)
+
+
+def axis_origin(key: str, values: Sequence[Any]) -> Origin:
+    """The flag that gives a key these values in a sweep."""
+    text = ",".join(plain_setting(value) for value in values)
+    return origin_of(key, text) if key in NAMES and key != DEVICE else origin_of(f"--grid {key}", text)
+
+
+def _parse_settings(settings: Iterable[str]) -> tuple[list[Edit], list[Problem]]:
+    edits: list[Edit] = []
+    problems: list[Problem] = []
+    for text in settings:
+        try:
+            edits.append(_parse_setting(text))
+        except ConfigError as error:
+            problems += error.problems
+    return edits, problems
+
+
+def _parse_setting(text: str) -> Edit:
+    """`train.epochs=4` as an edit; the value is YAML, read as in a file."""
+    origin = Origin(f"--set {shortened(text, _LONGEST)}", None, Source.SETTING)
+    key, equals, value = text.partition("=")
+    path = tuple(part.strip() for part in key.split("."))
+    if not equals or len(path) == 1:
+        raise ConfigError([origin.problem((), "expected section.key=value, for example train.epochs=4")])
+    if path[0] == "overrides":
+        raise ConfigError(
+            [origin.problem((), "overrides belong in the file; --set wins over them for any key")]
+        )
+    if len(path) > MOST_NESTING:
+        raise ConfigError([origin.problem(path, TOO_DEEP)])
+    if not value.strip():
+        raise ConfigError([origin.problem(path, "no value after '='; write null for none")])
+    parsed = parse(value, lambda _: origin)
+    if parsed.problems:
+        raise ConfigError(parsed.problems)
+    for start, names in ((("sweep", "grid"), 2), (("sweep", "variants"), 3)):  # whose keys are dotted
+        if path[:2] == start and len(path) > names:
+            path = (*path[:names], ".".join(path[names:]))
+    return Edit(path, parsed.value, origin)

@@ -1,0 +1,161 @@
+"""The `overrides` of a config file: which runs they are for, and what they set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from centerloss_core.config.axes import VARIANT, canonical, value_of
+from centerloss_core.config.checking import check_edit
+from centerloss_core.config.documents import MOST_NESTING
+from centerloss_core.config.flags import TOO_DEEP
+from centerloss_core.config.problems import Problem, listed, shown
+from centerloss_core.config.schema import Config
+from centerloss_core.config.tree import RIVALS, Edit, KeyPath, Source, Tree, dotted
+
+MOST_OVERRIDDEN = 100  # values; each is looked at for each of up to a thousand runs
+
+# Enough of a run for everything else to have its default.
+ANY_RUN = {"data": {"name": "mnist"}, "train": {"epochs": 1}}
+_MISSING = object()
+
+
+@dataclass(frozen=True)
+class Override:
+    """An override as edits that know their line."""
+
+    when: dict[str, Any]
+    edits: list[Edit]
+
+    def matches(self, run: Tree, variant: str | None) -> bool:
+        """Whether it is for this run."""
+        return all(
+            _same(wanted, variant if key == VARIANT else _value_at(run, tuple(key.split("."))))
+            for key, wanted in self.when.items()
+        )
+
+
+def read_overrides(
+    tree: Tree, axes: Collection[KeyPath], variants: Collection[str]
+) -> tuple[list[Override], list[Problem]]:
+    """The overrides of a file, and what is wrong with their keys and values, whether they match or not.
+
+    What is wrong with their form is left to the check of the whole file.
+
+    Args:
+        tree: the whole file.
+        axes: the keys that the sweep varies, which no override may set.
+        variants: the names of the sweep's variants.
+    """
+    overrides: list[Override] = []
+    problems: list[Problem] = []
+    items = tree.values.get("overrides")
+    forms = [
+        (index, _mapping(item.get("when")), _mapping(item.get("set")))
+        for index, item in enumerate(items if isinstance(items, list) else ())
+        if isinstance(item, dict)
+    ]
+    chosen_by = {tuple(key.split(".")) for _, when, _ in forms for key in when}
+    named = 0
+    for index, when, settings in forms:
+        named += len(settings) + len(when)
+        if (
+            named > 2 * MOST_OVERRIDDEN
+            or sum(len(each.edits) for each in overrides) + len(settings) > MOST_OVERRIDDEN
+        ):
+            message = f"more than {MOST_OVERRIDDEN} values are set by overrides"
+            return [], [*problems, tree.origin(("overrides", index, "set")).problem(("overrides",), message)]
+        conditions = _edits(tree, ("overrides", index, "when"), when)
+        edits = _edits(tree, ("overrides", index, "set"), settings)
+        problems += _problems_of_conditions(conditions, variants)
+        for edit in edits:
+            if edit.path in chosen_by:
+                problems.append(
+                    edit.origin.problem(edit.path, "an override cannot set what overrides are chosen by")
+                )
+            elif replaces_one_of(edit.path, axes):
+                problems.append(
+                    edit.origin.problem(edit.path, "an override cannot set what the sweep varies")
+                )
+            else:
+                problems += problems_of_setting(edit, "an override")
+        problems += rivals_among(edits)
+        # A key of thousands of parts would become a mapping too deep to walk.
+        if when:
+            overrides.append(Override(when, [edit for edit in edits if len(edit.path) <= MOST_NESTING]))
+    return overrides, problems
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    """The value, where it is a mapping; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def problems_of_setting(edit: Edit, setter: str) -> list[Problem]:
+    """What is wrong with a dotted key and its value; `setter`, such as "an override", sets it."""
+    if len(edit.path) > MOST_NESTING:
+        return [edit.origin.problem(edit.path, TOO_DEEP)]
+    if edit.path[0] in {"sweep", "overrides"}:
+        return [edit.origin.problem(edit.path, f"{setter} cannot set the section {edit.path[0]}")]
+    if len(edit.path) == 1:
+        return [edit.origin.problem(edit.path, "expected a dotted key such as train.iterations")]
+    return check_edit(edit)
+
+
+def rivals_among(edits: Collection[Edit]) -> list[Problem]:
+    """Epochs and iterations, where both are set at once."""
+    paths = [edit.path for edit in edits]
+    return [
+        edit.origin.problem(edit.path, "give either epochs or iterations, not both")
+        for number, edit in enumerate(edits)
+        if RIVALS.get(edit.path) in paths[:number]
+    ]
+
+
+def replaces_one_of(path: KeyPath, keys: Collection[KeyPath]) -> bool:
+    """Whether what is put at this path takes the place of what was put at one of these keys."""
+    return any(key[: len(path)] == path or RIVALS.get(path) == key for key in keys)
+
+
+def _edits(tree: Tree, around: KeyPath, settings: dict[str, Any]) -> list[Edit]:
+    return [
+        Edit(tuple(key.split(".")), value, replace(tree.origin((*around, key)), source=Source.OVERRIDE))
+        for key, value in settings.items()
+    ]
+
+
+def _problems_of_conditions(conditions: list[Edit], variants: Collection[str]) -> list[Problem]:
+    problems: list[Problem] = []
+    for edit in conditions:
+        if edit.path != (VARIANT,):
+            problems += problems_of_setting(edit, "a condition")
+        elif edit.value not in variants:
+            known = f"expected one of {listed(variants)}" if variants else "the sweep has no variants"
+            problems.append(edit.origin.problem(edit.path, f"{known}; received {shown(edit.value)}"))
+    return problems
+
+
+def _value_at(run: Tree, path: KeyPath) -> Any:
+    """The value of a run that may not be complete yet: its own, or the default."""
+    for depth in range(len(path), 0, -1):
+        value = run.get(path[:depth], _MISSING)
+        if value is not _MISSING and depth == len(path):
+            return value
+        if value is not _MISSING and not isinstance(value, dict):
+            return _MISSING  # there is nothing below null
+    return value_of(_defaults(), dotted(path), _MISSING)
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    defaults = Config.model_validate(ANY_RUN).settings()
+    return {key: value for key, value in defaults.items() if key not in ("data.name", "train.epochs")}
+
+
+def _same(wanted: Any, value: Any) -> bool:
+    """Whether they are equal; a name is equal to a mapping of that name."""
+    if isinstance(wanted, str) and isinstance(value, dict):
+        value = value.get("name")
+    return value is not _MISSING and canonical(wanted) == canonical(value)

@@ -1,0 +1,130 @@
+"""A sweep, new or resumed, from a config file and flags: its points, how they are launched, and where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from centerloss_core.config import Document, Flags, Point, load_document, resolve_sweep
+from centerloss_core.config.sweep import LAUNCH_KEYS
+from centerloss_core.sweeps.conductor import ShowStates
+from centerloss_core.sweeps.grid import points_with
+from centerloss_core.sweeps.launchers import Launch, resume_command
+from centerloss_core.sweeps.layout import config_path
+from centerloss_core.sweeps.states import PointState
+from centerloss_core.sweeps.sweep import begun_points, ray_address_of, resume_sweep, run_sweep
+from centerloss_core.training.diagnosis import Warn
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A sweep that can be started.
+
+    Attributes:
+        directory: of the sweep.
+        points: those of a new sweep, or of the one that is resumed.
+        launch: how they are launched.
+        document_text: the config file of a new sweep; None where one is resumed.
+        asked: the points that are asked of a sweep that is resumed; None for its own.
+    """
+
+    directory: Path
+    points: Sequence[Point]
+    launch: Launch
+    document_text: str | None = None
+    asked: Sequence[Point] | None = None
+
+    @property
+    def ray_address(self) -> str | None:
+        """The Ray cluster that it runs on."""
+        if self.document_text is not None:
+            return self.launch.ray_address
+        return ray_address_of(self.directory, self.launch)
+
+    @property
+    def resume_command(self) -> str:
+        """The command that resumes it."""
+        return resume_command(self.directory, self.ray_address)
+
+
+def plan_sweep(document: Document, directory: Path, flags: Flags, launch: Launch) -> SweepPlan:
+    """Plan a new sweep.
+
+    Raises:
+        ConfigError: with the problems of all points.
+    """
+    grid = resolve_sweep(document, flags)
+    launch = launch.completed_by(grid.launch).for_points(len(grid.points))
+    return SweepPlan(directory, grid.points, launch, document_text=document.text)
+
+
+def plan_resume(
+    directory: Path, flags: Flags, launch: Launch, document: Document | None = None, warn: Warn | None = None
+) -> SweepPlan:
+    """Plan to resume a sweep, which must be the one that the document and the flags ask for.
+
+    Without a document, what was said when it was begun stands, but for what the flags say.
+
+    Raises:
+        RunError: it is not a sweep.
+        ConfigError: the document or a flag is wrong.
+        ChangedError: the sweep is not what it was begun as.
+    """
+    points = begun_points(directory, warn)
+    if document is not None:
+        grid = resolve_sweep(document, flags)
+        return SweepPlan(directory, points, launch.completed_by(grid.launch), asked=grid.points)
+    if not flags:
+        return SweepPlan(directory, points, launch)
+    asked = points_with(directory, points, flags)
+    launched = {text: key for text in flags.settings if (key := _launch_key(text))}
+    grid = resolve_sweep(
+        load_document(config_path(directory, points[0].name)), Flags(settings=list(launched))
+    )
+    return SweepPlan(directory, points, launch.completed_by(grid.launch, launched.values()), asked=asked)
+
+
+def _launch_key(setting: str) -> str | None:
+    """`resources` for `sweep.resources.cpus=2`: the part of the launch that a `--set` changes."""
+    section, *keys = setting.partition("=")[0].strip().split(".")
+    return keys[0] if section == "sweep" and keys and keys[0] in LAUNCH_KEYS else None
+
+
+def conduct(
+    plan: SweepPlan,
+    *,
+    retries: int = 0,
+    fail_fast: bool = False,
+    show: ShowStates | None = None,
+    warn: Warn | None = None,
+) -> list[PointState]:
+    """Train the points of a plan; see `run_sweep` and `resume_sweep`.
+
+    Raises:
+        DataError: the data cannot be had: one clear error before all, and a download happens once.
+    """
+    if not (plan.ray_address or "").startswith("ray://"):  # another machine's data is not here
+        from centerloss_core.datasets import load_dataset
+
+        for data in dict.fromkeys(point.config.data for point in plan.points):
+            load_dataset(data.name, dir=data.dir, validation=data.validation)
+    if plan.document_text is not None:
+        return run_sweep(
+            plan.points,
+            plan.directory,
+            plan.document_text,
+            launch=plan.launch,
+            retries=retries,
+            fail_fast=fail_fast,
+            show=show,
+        )
+    return resume_sweep(
+        plan.directory,
+        asked=plan.asked,
+        launch=plan.launch,
+        retries=retries,
+        fail_fast=fail_fast,
+        show=show,
+        warn=warn,
+    )
