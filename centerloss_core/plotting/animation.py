@@ -31,6 +31,7 @@ _DPI = 100
 _LEFT, _BOTTOM, _GAP, _RIGHT, _CELL_TITLE, _TITLE, _LEGEND = 0.6, 0.3, 0.65, 0.2, 0.55, 0.45, 0.5
 _BOX_OF_COLUMNS = {1: 5.2, 2: 4.0, 3: 3.0}
 _SMALLEST_BOX = 2.6
+_AXIS_NAME = 0.2  # more below a box whose axes have names
 _HALF = 6  # names side by side, of a legend in two rows
 
 
@@ -134,7 +135,9 @@ class Screen:
         self._film, self._limits = film, film.limits()
         rows, columns = film.grid.shape
         box = _BOX_OF_COLUMNS.get(columns, _SMALLEST_BOX)
-        cell_width, cell_height = box + _GAP, _CELL_TITLE + box + _BOTTOM
+        named = any(run[0].plane.axis_labels[0] for run in film.moments.values())
+        bottom = _BOTTOM + (_AXIS_NAME if named else 0)
+        cell_width, cell_height = box + _GAP, _CELL_TITLE + box + bottom
         # Whole, even numbers of pixels: what video codecs ask for.
         width = _even(_LEFT + columns * cell_width - _GAP + _RIGHT)
         height = _even(_TITLE + rows * cell_height + _LEGEND)
@@ -146,7 +149,7 @@ class Screen:
             (row, column): self.figure.add_axes(
                 (
                     (_LEFT + column * cell_width) / width,
-                    (_LEGEND + (rows - 1 - row) * cell_height + _BOTTOM) / height,
+                    (_LEGEND + (rows - 1 - row) * cell_height + bottom) / height,
                     box / width,
                     box / height,
                 )

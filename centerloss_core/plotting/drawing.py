@@ -189,7 +189,10 @@ def _draw_sweep(cells: list[Cell], sweep: SweepRecord, request: Request) -> Iter
 
     if "panel" in request.figures:
         draw = post_panel if request.style == "post" else panel_figure
-        path = request.out or sweep.path / PLOTS / f"panel-{request.panel_suffix}.{request.fmt}"
+        path = (
+            request.out
+            or sweep.path / PLOTS / f"panel-{request.suffix}{'-shared' * request.shared}.{request.fmt}"
+        )
         yield save_figure(draw(arrange(cells, sweep.axes), shared=request.shared), path, request.fmt)
     if "seeds" in request.figures and has_spread(cells, sweep.axes):
         path = request.out or sweep.path / PLOTS / f"seeds-{request.split}.{request.fmt}"
@@ -282,7 +285,8 @@ def _animate(grid: Grid, directory: Path, request: Request) -> list[Path]:
         request.note(f"the animation shows {MAX_FRAMES} of {MAX_FRAMES + film.skipped} epochs")
     if request.out:
         return [save_film(film, request.out, request.fmt)]
-    path = directory / PLOTS / f"animation-{request.film_suffix}.gif"
+    axes = "" if request.axes == "own" else f"-{request.axes}"
+    path = directory / PLOTS / f"animation-{request.split}{axes}.gif"  # it looks alike in every style
     written = [save_film(film, path, "gif")]
     if has_ffmpeg():
         try:

@@ -23,18 +23,10 @@ ALL = "all"
 class Request:
     """The settings of one call.
 
-    Attributes:
-        split: of `SPLITS`, the images to show.
-        style: of `STYLES`.
-        fmt: of `FORMATS`; or of `FILM_FORMATS`, if the animation is to go into `out`.
-        out: the one file to write, or None for the usual names.
+    Attributes, where `drawing.plot_directory` does not say the same:
         figures: what to draw, of `OF_A_RUN` and `OF_A_SWEEP`.
         named: those of them that were asked for by name: that one of these cannot be drawn is an error, of a run; of a
             sweep, a note, as long as there is something to draw.
-        axes: of `FILM_AXES`, the scale of the runs of a panel and of the animation; a panel that is drawn beside an
-            animation whose axes follow the points has "own".
-        animate: whether to write the animation.
-        note: called with what is missing and why, where that is no error.
     """
 
     split: str
@@ -56,16 +48,6 @@ class Request:
     def suffix(self) -> str:
         """What a file's name says of the settings: `test`, `train-post`."""
         return self.split if self.style == "default" else f"{self.split}-{self.style}"
-
-    @property
-    def panel_suffix(self) -> str:
-        """The same for a panel; those with own and with shared axes lie side by side."""
-        return self.suffix + ("-shared" if self.shared else "")
-
-    @property
-    def film_suffix(self) -> str:
-        """The same for the animation, which looks alike in every style."""
-        return self.split + ("" if self.axes == "own" else f"-{self.axes}")
 
 
 def check_choices(*, split: str, style: str, axes: str, animate: bool) -> None:
