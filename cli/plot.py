@@ -44,7 +44,7 @@ def plot(
     axes: Annotated[
         Axes,
         typer.Option(
-            help="Of a panel or animation: a scale of its own for each λ, or one for all; an animation keeps it at "
+            help="Of a panel or animation: a scale of its own for each run, or one for all; an animation keeps it at "
             "every epoch. `follow`, of an animation alone: axes that close in on the points."
         ),
     ] = Axes.OWN,
@@ -58,10 +58,11 @@ def plot(
 ) -> None:
     """Draw the figures of a run, or of a sweep with all its runs.
 
-    scatter: features and centers. curves: losses, λ, ‖Δc‖, learning rate, accuracy. regions: the class that
+    scatter: features and centers. curves: losses, schedules, accuracy. regions: the class that
     the softmax head and the nearest center give to every point of the plane. distances: within and between classes,
     as histograms.
-    panel: all λ side by side. seeds: accuracy and separation against λ, with the spread over seeds.
+    panel: all runs side by side. seeds: accuracy and separation against λ, or what else varies, with the spread
+    over seeds.
     """
     from centerloss_core.plotting import plot_directory
     from centerloss_core.sweeps import rows_now
