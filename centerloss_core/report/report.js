@@ -156,7 +156,7 @@
     for (const panel of members) {
       const { verdicts, distance } = judgement(panel, index);
       const row = body.insertRow();
-      row.append(make("th", panel.label.replaceAll(" = ", "\u00a0=\u00a0"), { scope: "row" }));
+      row.append(make("th", panel.label.replace(/([λα]\w*) = /g, "$1\u00a0=\u00a0"), { scope: "row" }));
       for (const [, name, wrong] of verdicts) row.append(make("td", wrong ? `${name} ✗` : `${name} ✓`, wrong ? { class: "bad" } : {}));
       if (distance !== null) row.append(make("td", distance));
     }
