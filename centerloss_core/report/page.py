@@ -129,7 +129,7 @@ def _legend(shown: Shown) -> list[tuple[str, str]]:
 def _points(panels: Sequence[Panel]) -> str:
     """What the crosses are, in words; empty where no panel has any."""
     dumps = [panel.last.dump for panel in panels if panel.last.dump.centers is not None]
-    kinds = dict.fromkeys(getattr(dump, "centers_kind", None) or "center" for dump in dumps)
+    kinds = dict.fromkeys(dump.centers_kind or "center" for dump in dumps)
     return " or ".join(_POINTS.get(kind, kind) for kind in kinds)
 
 
