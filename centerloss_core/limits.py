@@ -24,3 +24,12 @@ CONFUSED_PAIRS = 1_000
 
 # Images in a batch of an evaluation: enough to keep the cores busy, and activations stay below 200 MB.
 EVALUATION_BATCH = 500
+
+# ---- Downloads ----------------------------------------------------------------------------------------------
+
+# After either of them the next mirror is tried.
+SECONDS_TO_CONNECT = 10
+SECONDS_WITHOUT_A_BYTE = 30
+
+# For a whole file, of 10 MB at most: a server that sends a byte per second is given up too.
+DOWNLOAD_SECONDS = 600.0

@@ -1,16 +1,27 @@
-"""The order in which training images are met, as a function of the seed and the step alone."""
+"""Which images each step trains on, as a function of the seed and the step alone."""
+
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 
+class Sampler(Protocol):
+    """What a run trains on: the batch of any step, from its number alone, so that a run can be resumed."""
+
+    def batch(self, step: int) -> npt.NDArray[np.int32]:
+        """Return the indices (m,) of the training images of step number `step`, which counts from 0."""
+
+    def completed_epochs(self, steps: int) -> int:
+        """Return how many epochs are complete after `steps` steps."""
+
+
 class BatchStream:
-    """An endless row of full batches in which every image appears exactly once per epoch.
+    """The default sampler: an endless row of full batches in which every image appears exactly once per epoch.
 
     One permutation per epoch, each drawn from (seed, epoch) alone, are laid end to end and cut every
     `batch_size` images. So no batch is short, no image is dropped, and a batch at an epoch's end is filled
-    up from the next epoch. Any step can be asked for without those before it: a resumed run sees what the
-    uninterrupted one would have seen.
+    up from the next epoch.
 
     Args:
         train_size: images to draw from, at least 1.

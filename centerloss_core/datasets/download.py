@@ -1,5 +1,6 @@
 """Downloading MNIST into the cache, one mirror after the other."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,19 +10,13 @@ from centerloss_core.datasets.errors import DataError
 from centerloss_core.datasets.idx import decode_idx, largest_stored_size
 from centerloss_core.datasets.known_files import KnownFile
 from centerloss_core.files.atomic import atomic_write
+from centerloss_core.limits import DOWNLOAD_SECONDS, SECONDS_TO_CONNECT, SECONDS_WITHOUT_A_BYTE
 
 # Each serves the four files under their plain names with .gz appended.
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
-
-# Seconds to connect, and seconds without a single byte, after which the next mirror is tried.
-_TIMEOUT = (10, 30)
-
-# Seconds for a whole file, 10 MB at most: a byte a second is no answer either. And bytes of headers.
-_LONGEST = 600.0
-_MOST_HEADERS = 1 << 16
 
 
 def cached_path(cache: Path, known: KnownFile) -> Path:
@@ -30,10 +25,10 @@ def cached_path(cache: Path, known: KnownFile) -> Path:
 
 
 def download(files: Sequence[KnownFile], cache: Path, mirrors: Sequence[str]) -> dict[KnownFile, UInt8Array]:
-    """Fetch `files` into `cache`, from the first mirror that delivers; what it fails on is asked of the next.
+    """Fetch `files` into `cache`, from the first mirror that delivers them; the next one is asked for the rest.
 
-    A file is written only after its content has been recognised, and appears whole or not at all: of two
-    processes that download at once, each leaves a good copy.
+    A file is written only after its content has been recognised, and appears whole or not at all, also when several
+    processes download at once.
 
     Returns:
         The arrays, uint8.
@@ -45,7 +40,7 @@ def download(files: Sequence[KnownFile], cache: Path, mirrors: Sequence[str]) ->
     failures: list[str] = []
     for mirror in mirrors:
         try:
-            # A whole mirror at a time: one that does not answer costs its timeout once, not once a file.
+            # A whole mirror at a time: one that does not answer costs its timeout once, not once per file.
             for known in files:
                 if known not in arrays:
                     stored, array = _fetch_and_check(known, mirror)
@@ -59,7 +54,7 @@ def download(files: Sequence[KnownFile], cache: Path, mirrors: Sequence[str]) ->
 
 
 class _MirrorError(DataError):
-    """What another mirror may do better; a cache that cannot be written is not of that kind."""
+    """A failure that another mirror may not have, unlike a cache that cannot be written."""
 
 
 def _fetch_and_check(known: KnownFile, mirror: str) -> tuple[bytes, UInt8Array]:
@@ -72,34 +67,25 @@ def _fetch_and_check(known: KnownFile, mirror: str) -> tuple[bytes, UInt8Array]:
 
 
 def _fetch(url: str, limit: int) -> bytes:
-    from centerloss_core.datasets.patience import impatient_session
+    import requests
+    from urllib3.exceptions import HTTPError
 
-    buffer = _BoundedBuffer(limit)
+    content = bytearray()
+    deadline = time.monotonic() + DOWNLOAD_SECONDS
     try:
-        with (
-            impatient_session(_LONGEST, limit + _MOST_HEADERS) as session,
-            session.get(url, timeout=_TIMEOUT, stream=True) as response,
-        ):
+        with requests.get(url, timeout=(SECONDS_TO_CONNECT, SECONDS_WITHOUT_A_BYTE), stream=True) as response:
             response.raise_for_status()
-            for chunk in response.iter_content(chunk_size=1 << 16):
-                buffer.write(chunk)
+            # read1 returns what has arrived: a server that sends a byte now and then does not delay the check.
+            while chunk := response.raw.read1(1 << 16, decode_content=True):
+                content += chunk
+                if len(content) > limit:
+                    raise DataError(f"sends more than {limit:,} bytes, so it is not the file")
+                if time.monotonic() > deadline:
+                    raise DataError(f"takes longer than {DOWNLOAD_SECONDS:g} s")
     # Every error of requests is an OSError; a garbled header is a ValueError.
-    except (OSError, ValueError) as error:
+    except (OSError, HTTPError, ValueError) as error:
         raise DataError(_reason(error)) from error
-    return bytes(buffer.content)
-
-
-class _BoundedBuffer:
-    """A file to download into that keeps a server from filling the memory."""
-
-    def __init__(self, limit: int) -> None:
-        self.content = bytearray()
-        self._limit = limit
-
-    def write(self, chunk: bytes) -> None:
-        self.content += chunk
-        if len(self.content) > self._limit:
-            raise DataError(f"sends more than {self._limit:,} bytes, so it is not the file")
+    return bytes(content)
 
 
 def _reason(error: Exception) -> str:
