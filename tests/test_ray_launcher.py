@@ -1,6 +1,7 @@
 """Points on Ray: an instance of our own that nobody else can reach."""
 
 import contextlib
+import importlib.metadata
 import json
 import os
 import re
@@ -62,28 +63,21 @@ def until(condition: Callable[[], Any], process: subprocess.Popen[str] | None = 
 # ---- Without Ray -------------------------------------------------------------------------------------------------
 
 
-def test_without_ray_the_mend_is_named_and_nothing_is_made(tmp_path: Path) -> None:
-    (tmp_path / "tiny.yaml").write_text(SWEEP)
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "class Blocker:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'ray': raise ImportError(name)\n"
-        "sys.meta_path.insert(0, Blocker())\n"
-    )
-    done = cl(*RAY, cwd=tmp_path, PYTHONPATH=f"{environment()['PYTHONPATH']}:{tmp_path}")
-    assert done.returncode == 1
-    assert lines(done.stderr) == ["error: the launcher ray needs Ray: pip install 'centerloss[ray]'"]
-    assert not (tmp_path / "runs").exists()
+def test_without_ray_or_with_an_old_one_the_message_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(_: str) -> str:
+        raise importlib.metadata.PackageNotFoundError
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    with pytest.raises(LauncherError, match=r"^the launcher ray needs Ray: pip install 'centerloss\[ray\]'$"):
+        RayLauncher(None, None, {})
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.9.3")
+    with pytest.raises(LauncherError, match=r"needs Ray 2\.54 or newer, and 2\.9\.3 is installed"):
+        RayLauncher(None, None, {})
 
 
 pytest.importorskip("ray")
-
-
-def test_an_old_ray_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_session.importlib.metadata, "version", lambda name: "2.9.3")
-    with pytest.raises(LauncherError, match=r"needs Ray 2\.54 or newer, and 2\.9\.3 is installed"):
-        RayLauncher(None, None, {})
 
 
 # ---- Addresses ---------------------------------------------------------------------------------------------------

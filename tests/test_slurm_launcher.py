@@ -116,23 +116,6 @@ def test_the_cluster_decides_what_is_not_set(cluster: Path, tmp_path: Path) -> N
     assert options(cluster / "script.0")["signal"] == "USR2@30"
 
 
-@pytest.mark.parametrize("jobs", [None, 3])
-def test_more_than_an_array_holds_is_split(
-    jobs: int | None, cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(launcher_module, "_LARGEST_ARRAY", 4)
-    with SlurmLauncher(Slurm(), jobs) as launcher:
-        points = launcher.start(tasks(tmp_path / "sweep", 9))
-        assert [point.job for point in points] == [f"71_{index}" for index in range(4)] + [
-            *(f"72_{index}" for index in range(4)), "73",
-        ]  # fmt: skip
-    found = [options(cluster / f"script.{index}") for index in range(3)]
-    assert [script.get("array") for script in found] == [f"0-3%{jobs or 4}"] * 2 + [None]
-    chained = [None, "afterany:71", "afterany:72"] if jobs else [None] * 3
-    assert [script.get("dependency") for script in found] == chained
-    assert sorted((cluster / "cancelled").read_text().split()) == sorted(point.job for point in points)
-
-
 def test_a_retry_waits_for_what_jobs_bounds(cluster: Path, tmp_path: Path) -> None:
     with SlurmLauncher(Slurm(), 2) as launcher:
         launcher.start(tasks(tmp_path / "sweep", 3))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from centerloss_core.devices import thread_limits
@@ -73,6 +74,24 @@ def wait_until_free(directories: Sequence[Path]) -> None:
 def passed_variables() -> dict[str, str]:
     """The variables of this process that one on another machine must have too."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
+@contextlib.contextmanager
+def environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+    """Set these variables, or remove those that are None, and restore the earlier ones at the end."""
+    earlier = {name: os.environ.get(name) for name in variables}
+    try:
+        _set(variables)
+        yield
+    finally:
+        _set(earlier)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
 
 
 def import_path() -> dict[str, str]:

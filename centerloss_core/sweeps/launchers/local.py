@@ -41,15 +41,11 @@ class LocalLauncher:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def start(self, tasks: Sequence[Task]) -> list[LocalProcess | NotStarted]:
+    def start(self, tasks: Sequence[Task]) -> list[LocalProcess]:
         """Start a process each; one that the system refuses counts as ended, and the others start."""
-        started: list[LocalProcess | NotStarted] = []
+        started: list[LocalProcess] = []
         try:
-            for task in tasks:
-                try:
-                    started.append(LocalProcess(task, self._gpus))
-                except OSError as error:  # its log cannot be written, or there is no room for a process
-                    started.append(NotStarted(error))
+            started.extend(LocalProcess(task, self._gpus) for task in tasks)
         except BaseException:
             for process in started:
                 process.kill()
@@ -63,64 +59,51 @@ class LocalProcess:
     def __init__(self, task: Task, gpus: Gpus | None) -> None:
         self._gpus = gpus
         self._taken = None if gpus is None else gpus.take()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._refused: Ending | None = None
         variables = None if self._taken is None else {"CUDA_VISIBLE_DEVICES": ",".join(self._taken)}
         try:
             self._process = child.start(task, variables)
-        except BaseException:
+        except OSError as error:  # its log cannot be written, or there is no room for a process
+            where = f"{error.filename}: " if error.filename else ""
+            self._refused = Ending(
+                None, f"its process could not be started: {where}{error.strerror or error}"
+            )
             self._give_back()
-            raise
 
     @property
     def place(self) -> str | None:
         """The GPUs, if it was given some."""
+        if self._refused is not None:
+            return None
         return f"gpu {','.join(self._taken)}" if self._taken else "here"
 
     def ended(self) -> Ending | None:
         """Its exit code, once there is one."""
-        if (code := self._process.poll()) is None:
-            return None
+        if self._process is None or (code := self._process.poll()) is None:
+            return self._refused
         child.close(self._process)
         self._give_back()
         return Ending(code)
 
     def interrupt(self, signal_number: int) -> None:
         """Pass the signal on."""
-        self._process.send_signal(signal_number)
+        if self._process is not None:
+            self._process.send_signal(signal_number)
 
     def kill(self) -> None:
-        """SIGKILL."""
-        self._process.kill()
-        self._process.wait()
+        """Send SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def wait(self, seconds: float) -> None:
         """Return when it has ended, and after this time at the latest."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
 
     def _give_back(self) -> None:
         if self._gpus is not None and self._taken is not None:
             self._gpus.give_back(self._taken)
             self._taken = None
-
-
-class NotStarted:
-    """A point whose process could not be started."""
-
-    place = None
-
-    def __init__(self, error: OSError) -> None:
-        where = f"{error.filename}: " if error.filename else ""
-        self._ending = Ending(None, f"its process could not be started: {where}{error.strerror or error}")
-
-    def ended(self) -> Ending:
-        """Why it was not started."""
-        return self._ending
-
-    def interrupt(self, signal_number: int) -> None:
-        """Do nothing: there is no process."""
-
-    def kill(self) -> None:
-        """Do nothing: there is no process."""
-
-    def wait(self, seconds: float) -> None:
-        """Return at once."""

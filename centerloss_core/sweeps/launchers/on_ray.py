@@ -17,7 +17,7 @@ from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError, Tas
 from centerloss_core.sweeps.launchers.ray_mirror import Mirror
 from centerloss_core.sweeps.launchers.ray_session import RaySession, knock, require_ray
 from centerloss_core.sweeps.launchers.ray_watcher import GONE, Life, Watcher
-from centerloss_core.sweeps.launchers.ray_worker import About, PointHost, version_in_words
+from centerloss_core.sweeps.launchers.ray_worker import PointHost, version_in_words
 
 _GIB = 2**30
 _POLL_SECONDS = 1.0  # that the actor waits for the end of the process before it answers
@@ -117,7 +117,7 @@ class RayPoint:
         self._task = task
         self._watcher = watcher
         self._launcher = launcher
-        self._about: About | None = None
+        self._about: dict[str, Any] | None = None  # what its actor says of itself
         self._actor: Any = None
         self._signal: int | None = None
         self._ending: Ending | None = None
@@ -132,9 +132,9 @@ class RayPoint:
         """The node and the GPUs, once Ray has found it a place."""
         if self._about is None:
             return None
-        words = [] if self._launcher.alone else [self._about.host]
-        if self._about.gpus:
-            words.append(f"gpu {','.join(self._about.gpus)}")
+        words = [] if self._launcher.alone else [self._about["host"]]
+        if self._about["gpus"]:
+            words.append(f"gpu {','.join(self._about['gpus'])}")
         return " ".join(words) or "here"
 
     def ended(self) -> Ending | None:
@@ -202,7 +202,7 @@ class RayPoint:
                 f"{self._launcher.version}: install the same on all nodes",
                 for_all=True,
             )
-        self._about = About(**said)
+        self._about = said
         shared = yield host.settle.remote(self._task, self._signature)
         if shared:
             yield host.begin.remote(child.passed_variables())
@@ -282,7 +282,7 @@ class RayPoint:
             )
         if about is None:
             return Ending(None, "its node was lost before it began", lost=True)
-        return Ending(None, f"its node was lost ({about.host})", lost=True)
+        return Ending(None, f"its node was lost ({about['host']})", lost=True)
 
 
 def signature(directory: Path) -> bytes:

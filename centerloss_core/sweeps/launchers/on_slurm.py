@@ -18,8 +18,6 @@ from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError, Tas
 from centerloss_core.sweeps.launchers.slurm_job import PointJob
 from centerloss_core.sweeps.launchers.slurm_submission import Cluster, LocalCluster, SlurmCluster
 
-# Slurm's MaxArraySize is 1001 by default, and bounds the index.
-_LARGEST_ARRAY = 1000
 _BETWEEN_LOOKS = 0.25  # seconds, at the notes
 # Seconds between two questions to Slurm. A run notes its end itself; these are for jobs that were lost.
 _FIRST_QUESTION, _IN_A_HURRY = 20.0, 3.0
@@ -83,19 +81,13 @@ class SlurmLauncher:
         self.cluster.close()
 
     def start(self, tasks: Sequence[Task]) -> list[SlurmPoint]:
-        """Submit them, in as few arrays as Slurm allows; arrays wait for each other where `jobs` bounds them all."""
-        started: list[SlurmPoint] = []
-        try:
-            for some in slurm_queue.parts(list(tasks), _LARGEST_ARRAY):
-                in_hand = [point for point in (*self._points, *started) if not point.is_over]
-                after = in_hand[-1].job if in_hand and self._chained else None
-                started += self._submit(some, after)
-        except BaseException:
-            self._stop(started)
-            raise
+        """Submit them as one array; where `jobs` bounds all, it waits for an earlier one that has not ended."""
+        self._points = [point for point in self._points if not point.is_over]
         if not self._points:
             self._next_question = time.monotonic() + min(self.cluster.pause, _FIRST_QUESTION)
-        self._points = [point for point in self._points if not point.is_over] + started
+        after = self._points[-1].job if self._points and self._chained else None
+        started = self._submit(tasks, after)
+        self._points += started
         return started
 
     def _stop(self, points: Sequence[SlurmPoint]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import importlib.util
 import logging
 import os
 import re
@@ -20,12 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.devices import usable_cores
+from centerloss_core.interrupts import signals_blocked
 from centerloss_core.run_directory.lock import LOCK, DirectoryLock, holder
+from centerloss_core.sweeps.launchers.child import environment
 from centerloss_core.sweeps.launchers.launcher import LauncherError
 
 _OLDEST = (2, 54)
 _LOOPBACK = "127.0.0.1"
-_CONNECT_SECONDS, _JOIN_SECONDS, _START_SECONDS = 5.0, 90.0, 90.0
+_CONNECT_SECONDS = 5.0
+PATIENCE = 90.0  # seconds for starting or joining a cluster
 _TRIES = 2  # at joining a cluster
 _OBJECT_STORE = 200 * 2**20  # bytes; it holds pieces of 4 MiB
 _LONGEST_FOLDER = 30  # characters; the path of a socket in it must not have more than 107
@@ -54,12 +56,9 @@ _ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 def require_ray() -> None:
     """Raise LauncherError unless Ray is installed and new enough; nothing of it is imported."""
     try:
-        found = importlib.util.find_spec("ray") is not None
-    except (ImportError, ValueError):  # blocked
-        found = False
-    if not found:
-        raise LauncherError("the launcher ray needs Ray: pip install 'centerloss[ray]'")
-    version = importlib.metadata.version("ray")
+        version = importlib.metadata.version("ray")
+    except importlib.metadata.PackageNotFoundError:
+        raise LauncherError("the launcher ray needs Ray: pip install 'centerloss[ray]'") from None
     numbers = re.match(r"(\d+)\.(\d+)", version)
     if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))
@@ -119,13 +118,13 @@ class RaySession:
         with contextlib.ExitStack() as cleanup:
             if self._address is None:
                 cleanup.enter_context(
-                    _environment(
+                    environment(
                         _QUIET | _NOT_TOO_PATIENT | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
                     )
                 )
                 _start_alone(max(usable_cores(), self._threads), cleanup)
             else:
-                cleanup.enter_context(_environment(_QUIET | _PATIENT | client_token(self._address)))
+                cleanup.enter_context(environment(_QUIET | _PATIENT | client_token(self._address)))
                 _join(self._address)
                 cleanup.callback(_shutdown)
             self._cleanup = cleanup.pop_all()
@@ -135,14 +134,9 @@ class RaySession:
         self._cleanup.close()
 
     @property
-    def patience(self) -> float:
-        """Seconds to wait for an answer."""
-        return _START_SECONDS if self._address is None else _JOIN_SECONDS
-
-    def without_answer(self) -> str:
-        """The message for the case that none comes."""
-        where = "on this machine" if self._address is None else f"at {self._address}"
-        return f"Ray {where} did not answer within {self.patience:.0f} s: check --ray-address, and `ray status` there"
+    def place(self) -> str:
+        """Where Ray runs, in words."""
+        return "on this machine" if self._address is None else f"at {self._address}"
 
 
 def alive_nodes() -> list[dict[str, Any]]:
@@ -171,7 +165,9 @@ def _start_alone(cores: int, cleanup: contextlib.ExitStack) -> None:
     folder = _short_folder(cleanup)
     cleanup.callback(_shutdown)
     try:
-        with _out_of_reach():
+        # A closed terminal or a service manager signals all processes of a sweep. Ray must survive that, so that the
+        # points can save; Ray itself takes care of Ctrl-C alone.
+        with signals_blocked(*STOPS):
             _init(
                 "local",
                 num_cpus=cores,
@@ -183,20 +179,6 @@ def _start_alone(cores: int, cleanup: contextlib.ExitStack) -> None:
         raise LauncherError(f"Ray does not start on this machine: {_reason(error)}") from error
     if {node["NodeManagerAddress"] for node in ray.nodes()} != {_LOOPBACK}:
         raise LauncherError(f"Ray {ray.__version__} listens on the network, not on {_LOOPBACK} alone")
-
-
-@contextlib.contextmanager
-def _out_of_reach() -> Iterator[None]:
-    """Block the signals that stop a sweep in all processes that this thread starts in this block.
-
-    A closed terminal or a service manager signals all processes of a sweep. Ray must survive that, so that the points
-    can save; Ray itself takes care of Ctrl-C alone.
-    """
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _join(address: str) -> None:
@@ -279,21 +261,6 @@ def abandoned_folders(prefix: str, place: str | None = None) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # another process may remove it at the same moment
             if folder.lstat().st_uid == os.getuid() and (folder / LOCK).is_file() and holder(folder) is None:
                 yield folder
-
-
-@contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set these variables, and restore the earlier ones at the end."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def node_environment() -> dict[str, str] | None:

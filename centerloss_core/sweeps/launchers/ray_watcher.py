@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError
-from centerloss_core.sweeps.launchers.ray_session import RaySession, alive_nodes, have_sigterm_back
+from centerloss_core.sweeps.launchers.ray_session import PATIENCE, RaySession, alive_nodes, have_sigterm_back
 
 _MOMENT = 0.1  # seconds
 _BETWEEN_LOOKS = 2.0  # at the nodes
@@ -62,14 +62,17 @@ class Watcher:
             LauncherError: that failed, or Ray does not answer.
         """
         self._thread.start()
-        deadline = time.monotonic() + self._session.patience
+        deadline = time.monotonic() + PATIENCE
         while not (connected := self._ready.wait(_MOMENT)) and time.monotonic() < deadline:
             have_sigterm_back()
         have_sigterm_back()
         if self.error is not None:
             raise self.error
         if not connected:
-            raise LauncherError(self._session.without_answer())
+            raise LauncherError(
+                f"Ray {self._session.place} did not answer within {PATIENCE:.0f} s: check --ray-address, and "
+                "`ray status` there"
+            )
 
     def close(self) -> None:
         """Disconnect; give up on a cluster that does not answer."""

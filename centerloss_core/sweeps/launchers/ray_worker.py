@@ -15,7 +15,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,21 +40,6 @@ SCRATCH = "centerloss-ray-"
 _OF_RAY = ("OMP_NUM_THREADS", "PYTHONBREAKPOINT", "SPT_NOENV")
 
 State = Literal["waiting", "running", "ended"]
-
-
-@dataclass(frozen=True)
-class About:
-    """Where an actor runs.
-
-    Attributes:
-        version: of this program, there.
-        host: a short name.
-        gpus: that Ray reserved.
-    """
-
-    version: str
-    host: str
-    gpus: tuple[str, ...]
 
 
 def version_in_words() -> str:
@@ -83,7 +68,7 @@ class PointHost:
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
     def introduce(self) -> dict[str, Any]:
-        """The fields of `About`; plain values, because the driver may have another version of it."""
+        """The version of this program, the short name of the node, and the GPUs that Ray has reserved."""
         import ray
 
         self.end_with_node()
@@ -94,7 +79,7 @@ class PointHost:
         return {
             "version": version_in_words(),
             "host": socket.gethostname().partition(".")[0],
-            "gpus": tuple(gpus),
+            "gpus": gpus,
         }
 
     def settle(self, task: Task, lock: bytes) -> bool:

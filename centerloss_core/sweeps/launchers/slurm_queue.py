@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from centerloss_core.sweeps.launchers.launcher import Ending
-
-_Item = TypeVar("_Item")
 
 GONE = "GONE"  # our own state of a job that Slurm no longer knows
 _HEAD = "JobID|State|NodeList"
 _SECONDS = 30  # that a command may take; a busy controller answers late
-_PER_COMMAND = 500
 _ENDS = {
     "COMPLETED": "its job ended without a message",
     "FAILED": "its job failed",
@@ -70,8 +66,7 @@ def ask(jobs: Sequence[str]) -> dict[str, str]:
 
 def cancel(jobs: Sequence[str], *, only_waiting: bool) -> None:
     """Cancel jobs, or those of them that have not started."""
-    for some in parts(jobs, _PER_COMMAND):
-        _output("scancel", *(["--state=PENDING"] if only_waiting else []), *some)
+    _output("scancel", *(["--state=PENDING"] if only_waiting else []), *jobs)
 
 
 def _states(text: str) -> dict[str, str]:
@@ -94,9 +89,3 @@ def _output(*command: str) -> str | None:
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    """Split into parts of this size."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.config import Slurm
+from centerloss_core.interrupts import signals_blocked
 from centerloss_core.sweeps.launchers import slurm_queue
-from centerloss_core.sweeps.launchers.child import import_path
+from centerloss_core.sweeps.launchers.child import environment, import_path
 from centerloss_core.sweeps.launchers.launcher import LauncherError, Task
 from centerloss_core.sweeps.launchers.slurm_job import PointJob
 from centerloss_core.sweeps.launchers.slurm_notes import FOLDER
@@ -224,9 +225,12 @@ def _orderly(directory: Path) -> Iterator[Path]:
         raise LauncherError(
             f"the path of a sweep under Slurm must have no %, \\ or line break in it; received {str(directory)!r}"
         )
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    # Of the job that the sweep itself may run in, whose memory and cores are not those of its points.
+    own = [name for name in os.environ if name.startswith(_OF_A_JOB) and name not in _OF_THE_CLUSTER]
+    # PYTHONSAFEPATH: nothing in the user's folder may be imported.
+    variables = dict.fromkeys(own) | {"PYTHONSAFEPATH": "1"}
     try:
-        with _environment_of_a_job():
+        with signals_blocked(signal.SIGINT, signal.SIGHUP), environment(variables):
             yield folder
     except (FailedJobError, FailedSubmissionError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -234,23 +238,6 @@ def _orderly(directory: Path) -> Iterator[Path]:
         raise LauncherError(
             f"Slurm did not take the jobs: {said}; check sweep.slurm and sweep.resources"
         ) from None
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-
-
-@contextlib.contextmanager
-def _environment_of_a_job() -> Iterator[None]:
-    """Start processes in this block with an environment that is fit for a job."""
-    # Of the job that the sweep itself may run in, whose memory and cores are not those of its points.
-    own = [name for name in os.environ if name.startswith(_OF_A_JOB) and name not in _OF_THE_CLUSTER]
-    # Nothing in the user's folder may be imported.
-    earlier = {name: os.environ.pop(name, None) for name in [*own, "PYTHONSAFEPATH"]}
-    os.environ["PYTHONSAFEPATH"] = "1"
-    try:
-        yield
-    finally:
-        del os.environ["PYTHONSAFEPATH"]
-        os.environ.update({name: value for name, value in earlier.items() if value is not None})
 
 
 def _python() -> str:
