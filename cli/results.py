@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, flatten
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, Settings
 from centerloss_core.formatting import duration, number, percent
 
 from .setting_columns import ordered_keys, setting_columns, settings_of
@@ -21,8 +21,18 @@ if TYPE_CHECKING:
 _SEPARATION = ("softmax", "nearest center", "intra", "inter", "inter/intra")
 
 
-def show_plan(runs: Sequence[tuple[Path, Config]], launcher: str | None = None) -> None:
-    """Print what `--dry-run` promises: the resolved config, the runs, device, data source and launcher."""
+def show_plan(
+    runs: Sequence[tuple[Path, Config]],
+    axes: Sequence[Settings] | None = None,
+    launcher: str | None = None,
+) -> None:
+    """Print what `--dry-run` promises: the resolved config, the runs, device, data source and launcher.
+
+    Args:
+        runs: the directory and the config of each.
+        axes: of each run, the settings that its sweep varies.
+        launcher: of a sweep, in words.
+    """
     from centerloss_core import devices
     from centerloss_core.config import dump_yaml
     from centerloss_core.datasets import locate
@@ -33,7 +43,10 @@ def show_plan(runs: Sequence[tuple[Path, Config]], launcher: str | None = None) 
     say(dump_yaml(config))
     if len(runs) > 1:
         say("# … with these values:\n")
-    settings = [flatten(each.model_dump(mode="json", by_alias=True)) for _, each in runs]
+    settings = [
+        {LAMBDA: each.loss.lambda_, ALPHA: each.loss.alpha, SEED: each.train.seed, **own}
+        for (_, each), own in zip(runs, axes or [{}] * len(runs), strict=True)
+    ]
     columns = setting_columns(settings, ordered_keys(settings), always=(LAMBDA, ALPHA, SEED))
     columns = {
         "run": [str(path) for path, _ in runs],

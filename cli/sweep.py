@@ -81,9 +81,8 @@ def sweep(
         plan = plan_sweep(document, places.sweep_directory(config, run_dir=run_dir), flags, launch)
     if dry_run:
         refuse_existing(plan.directory)
-        show_plan(
-            [(plan.directory / point.name, point.config) for point in plan.points], plan.launch.in_words()
-        )
+        runs = [(plan.directory / point.name, point.config) for point in plan.points]
+        show_plan(runs, [point.settings for point in plan.points], plan.launch.in_words())
         return
     with nullcontext() if quiet else sweep_progress(plan.directory) as show:
         states = conduct(plan, retries=retries, fail_fast=fail_fast, show=show, warn=None if quiet else warn)
