@@ -1,35 +1,80 @@
-"""Every bound on what is read, kept or computed, with its reason. Nothing here is met by accident.
+"""Every bound on what is read, kept or shown, with its reason. No ordinary use reaches one.
 
-This file imports nothing, so that every other one may import it.
+This file imports nothing, so that every other file may import it. How long a launcher waits, and what fits into a
+figure, stay with the launcher and the figure.
 """
+
+# ---- Configs ------------------------------------------------------------------------------------------------
+
+CONFIG_BYTES = 32 * 1024  # of the file: a config has about 2 kB, and PyYAML reads about 100 kB a second
+CONFIG_NESTING = 50  # levels: deeper ones would end Python's recursion
+CONFIG_EVENTS = 5000  # keys, values, beginnings and ends: the bytes alone would allow 30,000
+LARGEST_COUNT = 10**9  # steps of a year at 30 a second; the product of two counts stays below 64 bits
+LARGEST_FLOAT = 1e30  # losses and weights are float32, which ends at 3e38
+BATCH_SIZE = 60_000  # MNIST has no more training images
+MILESTONES = 1000  # the config of a run must be small enough to be read again
+SWEEP_POINTS = 1000  # each has a directory and a row in every table
+OVERRIDDEN_VALUES = 100  # each is compared for each point of a sweep
+VALUE_IN_A_NAME = 40  # characters of a value in the name of a directory
+QUOTED_VALUE = 60  # characters of a value in an error
+QUOTED_KEY = 80  # characters of a key in an error
+QUOTED_FLAG = 100  # characters of a flag in an error
+
+# ---- Files --------------------------------------------------------------------------------------------------
+
+# A run.json has some thousand bytes, a summary.json some hundred for each point. Parsed JSON takes up to twenty times
+# as much memory.
+FILE_BYTES = 16 << 20
+ROW_BYTES = 256 << 10  # of metrics.jsonl, whose rows have some hundred
+ROWS_BYTES = 64 << 20  # of the whole metrics.jsonl
+
+ARCHIVE_BYTES = 3 << 29  # of an .npz: above what a dump has, below what needs 64-bit sizes
+ARCHIVE_DIRECTORY_BYTES = 64 * 1024  # a hundred an array; zipfile makes an object of every entry
+ARRAY_ERROR = 500  # characters: NumPy's parser repeats the whole of a header that it cannot read
+
+CHECKPOINT_TEXT_BYTES = 1 << 20  # of a checkpoint's position, config or checksums, which have some hundred
+STATE_BYTES = 1 << 30  # of the arrays of a checkpoint that a figure reads; LeNets++ takes 10 MB
+LOCK_BYTES = 4096  # of a lock: a longer one is not of this program
+LOCK_COMMAND = 300  # characters, of at most 12 bytes each, so that a lock stays below its limit
+FILE_NAME_BYTES = 255  # what most file systems allow
+WARNINGS = 100  # of a run, so that `run.json` stays short
+DATA_TITLE = 120  # characters of a data set's title: a figure has no room for more
 
 # ---- Feature dumps ------------------------------------------------------------------------------------------
 
-# The distances of all pairs of classes are computed and drawn: memory goes with the square.
-CLASSES = 1_000
+CLASSES = 1_000  # the distances of all pairs of classes are computed and drawn: memory goes with the square
+DIMENSIONS = 4_096  # of a feature: a dump of 60,000 images with so many is 1 GB
+DUMP_BYTES = 1 << 30  # of numbers: 60,000 images in 128 dimensions take 31 MB
 
-# Units of the feature layer: a dump of 60,000 images with so many is 1 GB.
-DIMENSIONS = 4_096
+# ---- Training and metrics -----------------------------------------------------------------------------------
 
-# Numbers in a feature dump. MNIST's 60,000 training images in 128 dimensions take 31 MB.
-DUMP_BYTES = 1 << 30
-
-# ---- Metrics ------------------------------------------------------------------------------------------------
-
-# Up to so many classes a confusion matrix is written whole, a column per class: the counts go with the square.
-CONFUSION_CLASSES = 20
-
-# Pairs of confused classes that `evaluation.json` lists where there are more classes than that.
-CONFUSED_PAIRS = 1_000
-
-# Images in a batch of an evaluation: enough to keep the cores busy, and activations stay below 200 MB.
-EVALUATION_BATCH = 500
+EVALUATION_BATCH = 500  # images: enough to keep the cores busy, and activations stay below 200 MB
+EXACTLY_ORDERED_CLASSES = 12  # time and memory of the search go with 2^k: 50 ms for 10 classes, 0.4 s for 12
+CONFUSION_CLASSES = 20  # whose counts are written and shown whole; they go with the square
+CONFUSED_PAIRS = 1_000  # pairs of classes that `evaluation.json` lists where there are more classes than that
 
 # ---- Downloads ----------------------------------------------------------------------------------------------
 
-# After either of them the next mirror is tried.
+# After either of the first two the next mirror is tried.
 SECONDS_TO_CONNECT = 10
 SECONDS_WITHOUT_A_BYTE = 30
+DOWNLOAD_SECONDS = 600.0  # for a file of at most 10 MB: a server that sends a byte per second is given up too
 
-# For a whole file, of 10 MB at most: a server that sends a byte per second is given up too.
-DOWNLOAD_SECONDS = 600.0
+# ---- Sweeps -------------------------------------------------------------------------------------------------
+
+THREADS = 1024  # of a run, where a file names them
+JOBS = 1_000_000  # more than any cluster takes
+MACHINE_LOSSES = 3  # after so many lost machines, the point itself is taken for the cause
+LAST_WORDS = 300  # characters of a log line that explains a failure
+ESTIMATE_SECONDS = 1e9  # a longer time left is no estimate
+
+# ---- Figures and report -------------------------------------------------------------------------------------
+
+FILM_FRAMES = 60  # of an animation, which is a minute of drawing
+PANELS = 24  # of a report: each is drawn again at every epoch and every selection
+# Base64 of all frames. With Bokeh's script (1.3 MB), the thumbnails and the tables a report stays below 8 MB.
+FRAME_BYTES = 4_400_000
+THUMBNAIL_BYTES = 2_000_000
+CURVE_ROWS = 400  # points of a curve: a screen is not wider
+CURVE_ROWS_IN_ALL = 4800  # of all curves of a report
+CLASS_ROWS = 400  # 40 splits of ten classes

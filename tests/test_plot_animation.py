@@ -10,8 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from test_plotting import WEIGHTS, grid_of, make_dump, make_run, make_sweep, plotted, words
 
+from centerloss_core.limits import FILM_FRAMES
 from centerloss_core.plotting import PlotError, plot_directory
-from centerloss_core.plotting.animation import MAX_FRAMES, Film, Screen, read_film
+from centerloss_core.plotting.animation import Film, Screen, read_film
 from centerloss_core.plotting.grid import Cell, arrange
 from centerloss_core.plotting.limits import Limits, follow
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
@@ -223,11 +224,11 @@ def test_more_features_move_in_one_plane(tmp_path: Path) -> None:
 
 def test_very_many_epochs_are_thinned_out(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    for epoch in range(1, MAX_FRAMES + 41):
+    for epoch in range(1, FILM_FRAMES + 41):
         write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", make_dump(n=20))
     film = film_of(run)
-    assert len(film.epochs) == MAX_FRAMES
-    assert (film.epochs[0], film.epochs[-1], film.skipped) == (1, MAX_FRAMES + 40, 40)
+    assert len(film.epochs) == FILM_FRAMES
+    assert (film.epochs[0], film.epochs[-1], film.skipped) == (1, FILM_FRAMES + 40, 40)
 
 
 def test_one_epoch_is_no_film(tmp_path: Path) -> None:

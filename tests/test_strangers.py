@@ -289,7 +289,7 @@ def test_metrics_that_are_none_of_ours_are_an_error_in_one_line(what: str, tmp_p
 def test_metrics_are_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(tmp_path / "run")
     rows = (run / "metrics.jsonl").read_text()
-    monkeypatch.setattr(strangers, "MOST_IN_ROWS", len(rows))
+    monkeypatch.setattr(strangers, "ROWS_BYTES", len(rows))
     assert len(read_run(run).history().steps) == 6
     (run / "metrics.jsonl").write_text(rows + '{"kind":"steps","step":700')  # what is still being written
     assert len(read_run(run).history().steps) == 6

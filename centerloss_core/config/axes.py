@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from centerloss_core.formatting import plain_setting
+from centerloss_core.limits import VALUE_IN_A_NAME
 
 Settings = Mapping[str, Any]
 
@@ -22,7 +23,6 @@ VARIANT = "variant"
 
 _SIGNS = {LAMBDA: "λ", ALPHA: "α", SEED: "seed", VARIANT: "variant"}
 _IN_NAMES = {LAMBDA: "lambda", ALPHA: "alpha"}
-_LONGEST_VALUE = 40  # characters of a directory's name
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -138,9 +138,9 @@ def _in_name(value: Any) -> str:
         )
     else:
         written = short(value)
-    if re.fullmatch(rf"[A-Za-z0-9_.+-]{{1,{_LONGEST_VALUE}}}", written):
+    if re.fullmatch(rf"[A-Za-z0-9_.+-]{{1,{VALUE_IN_A_NAME}}}", written):
         return written
-    plain = re.sub(r"[^A-Za-z0-9_.+]+", "-", written).strip("-.")[: _LONGEST_VALUE - 9]
+    plain = re.sub(r"[^A-Za-z0-9_.+]+", "-", written).strip("-.")[: VALUE_IN_A_NAME - 9]
     return f"{plain}-{hashlib.sha256(canonical(value).encode()).hexdigest()[:8]}".removeprefix("-")
 
 

@@ -20,11 +20,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from centerloss_core.limits import LARGEST_COUNT, LARGEST_FLOAT
+
 # The type of the errors that `rule` makes, to tell them from pydantic's own.
 RULE = "config_rule"
-
-MOST = 10**9  # steps of a year at 30 a second; counts multiplied by one another stay below 64 bits
-LARGEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -84,9 +83,9 @@ def at_most(limit: float, reason: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-_in_float32 = at_most(LARGEST, "losses and weights are float32, which ends soon after")
+_in_float32 = at_most(LARGEST_FLOAT, "losses and weights are float32, which ends soon after")
 
-Count = Annotated[int, Field(ge=1), at_most(MOST, "no run is that long")]
+Count = Annotated[int, Field(ge=1), at_most(LARGEST_COUNT, "no run is that long")]
 Positive = Annotated[float, Field(gt=0), _in_float32]
 NotNegative = Annotated[float, Field(ge=0), _in_float32]
 Fraction = Annotated[float, Field(ge=0, le=1)]

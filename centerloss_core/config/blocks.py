@@ -14,8 +14,9 @@ from centerloss_core.config.flags import NAMES, axis_origin
 from centerloss_core.config.overrides import ANY_RUN, problems_of_setting, rivals_among
 from centerloss_core.config.problems import Problem, listed
 from centerloss_core.config.schema import ConfigFile
-from centerloss_core.config.sweep import DEFAULT_LAMBDAS, LAUNCH_KEYS, MOST_SWEEP_POINTS, Sweep
+from centerloss_core.config.sweep import DEFAULT_LAMBDAS, LAUNCH_KEYS, Sweep
 from centerloss_core.config.tree import Edit, KeyPath, Source, Tree, dotted
+from centerloss_core.limits import SWEEP_POINTS
 
 _LISTS = {key: NAMES[key] for key in (LAMBDA, ALPHA, SEED)}
 
@@ -70,13 +71,13 @@ def read_blocks(
             blocks.append(block)
             problems += found
     problems += _launched_twice(tree)
-    if (points := sum(map(len, blocks))) > MOST_SWEEP_POINTS:
+    if (points := sum(map(len, blocks))) > SWEEP_POINTS:
         given = [
             tree.origin(("sweep",)),
             *(edits[0].origin for block in blocks for edits in block.axes.values()),
         ]
         last = max(given, key=lambda origin: (origin.source, origin.line or 0))
-        message = f"this sweep has {points} runs; at most {MOST_SWEEP_POINTS}"
+        message = f"this sweep has {points} runs; at most {SWEEP_POINTS}"
         return [], [*problems, last.problem(("sweep",), message)]
     return blocks, problems
 

@@ -21,11 +21,7 @@ from centerloss_core.config.problems import ConfigError, Problem, listed, printa
 from centerloss_core.config.schema import Config, ConfigFile
 from centerloss_core.config.tree import KeyPath, Origin, Source, Tree
 from centerloss_core.files.untrusted import open_to_read
-
-# A config has about 2 kB; PyYAML reads about 100 kB a second.
-MOST_BYTES = 32 * 1024
-MOST_NESTING = 50
-_MOST_EVENTS = 5000  # keys, values, beginnings and ends: the file's bytes alone would allow 30,000
+from centerloss_core.limits import CONFIG_BYTES, CONFIG_EVENTS, CONFIG_NESTING
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})\Z")
 _FLOAT = re.compile(
@@ -152,9 +148,9 @@ def parse(text: str, place: Place) -> Parsed:
 def _read_text(path: Path, origin: Origin, may_be_a_pipe: bool) -> str:
     try:
         with path.open("rb") if may_be_a_pipe else open_to_read(path) as file:
-            raw = file.read(MOST_BYTES + 1)
-        if len(raw) > MOST_BYTES:
-            message = f"larger than {MOST_BYTES // 1024} KiB: this is no config"
+            raw = file.read(CONFIG_BYTES + 1)
+        if len(raw) > CONFIG_BYTES:
+            message = f"larger than {CONFIG_BYTES // 1024} KiB: this is no config"
         else:
             return raw.decode("utf-8-sig")
     except FileNotFoundError:
@@ -188,12 +184,12 @@ def _refuse_what_no_config_needs(text: str, place: Place) -> None:
     depth = documents = 0
     for number, event in enumerate(yaml.parse(text, Loader=_PlainLoader)):
         origin = place(_line(event))
-        if number > _MOST_EVENTS:
+        if number > CONFIG_EVENTS:
             raise ConfigError([origin.problem((), "too many keys and values: this is no config")])
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         documents += isinstance(event, yaml.DocumentStartEvent)
-        if depth > MOST_NESTING:
-            raise ConfigError([origin.problem((), f"nested more than {MOST_NESTING} levels deep")])
+        if depth > CONFIG_NESTING:
+            raise ConfigError([origin.problem((), f"nested more than {CONFIG_NESTING} levels deep")])
         if documents > 1:
             raise ConfigError(
                 [origin.problem((), "a second YAML document starts here; a config is one document")]

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, SEED
-from centerloss_core.config.documents import MOST_NESTING, parse
+from centerloss_core.config.documents import parse
 from centerloss_core.config.problems import ConfigError, Problem, shortened
-from centerloss_core.config.sweep import MOST_SWEEP_POINTS
 from centerloss_core.config.tree import Edit, Origin, Source, dotted
 from centerloss_core.formatting import plain_setting
+from centerloss_core.limits import CONFIG_NESTING, QUOTED_FLAG, SWEEP_POINTS
 
 DEVICE = "train.device"
-TOO_DEEP = f"nested more than {MOST_NESTING} levels deep"
+TOO_DEEP = f"nested more than {CONFIG_NESTING} levels deep"
 
 # The keys that have a flag of their own; in the `sweep` section the first three have a list of the same name.
 NAMES = {LAMBDA: "lambda", ALPHA: "alpha", SEED: "seed", DEVICE: "device"}
-_LONGEST = 100
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def parse_flags(
     }
     for text in grid:
         key, equals, values = text.partition("=")
-        key, origin = key.strip(), Origin(f"--grid {shortened(text, _LONGEST)}", None, Source.FLAG)
+        key, origin = key.strip(), Origin(f"--grid {shortened(text, QUOTED_FLAG)}", None, Source.FLAG)
         if not equals or "." not in key:
             raise ConfigError([origin.problem((), "expected KEY=V1,V2, for example model.feature_dim=2,8")])
         if key in axes:
@@ -107,8 +106,8 @@ def _split(text: str, origin: Origin) -> tuple[Any, ...]:
     parsed = parse(f"[{text}]", lambda _: origin)
     if parsed.problems:
         raise ConfigError(parsed.problems)
-    if len(parsed.value) > MOST_SWEEP_POINTS:
-        message = f"{len(parsed.value)} values; a sweep has at most {MOST_SWEEP_POINTS} runs"
+    if len(parsed.value) > SWEEP_POINTS:
+        message = f"{len(parsed.value)} values; a sweep has at most {SWEEP_POINTS} runs"
         raise ConfigError([origin.problem((), message)])
     return tuple(parsed.value)
 
@@ -116,7 +115,7 @@ def _split(text: str, origin: Origin) -> tuple[Any, ...]:
 def origin_of(key: str, text: str) -> Origin:
     """The flag that gives a key one value."""
     flag = f"--{NAMES[key]} {text}" if key in NAMES else f"{key}={text}"
-    return Origin(shortened(flag, _LONGEST), None, Source.FLAG)
+    return Origin(shortened(flag, QUOTED_FLAG), None, Source.FLAG)
 
 
 def axis_origin(key: str, values: Sequence[Any]) -> Origin:
@@ -138,7 +137,7 @@ def _parse_settings(settings: Iterable[str]) -> tuple[list[Edit], list[Problem]]
 
 def _parse_setting(text: str) -> Edit:
     """`train.epochs=4` as an edit; the value is YAML, read as in a file."""
-    origin = Origin(f"--set {shortened(text, _LONGEST)}", None, Source.SETTING)
+    origin = Origin(f"--set {shortened(text, QUOTED_FLAG)}", None, Source.SETTING)
     key, equals, value = text.partition("=")
     path = tuple(part.strip() for part in key.split("."))
     if not equals or len(path) == 1:
@@ -147,7 +146,7 @@ def _parse_setting(text: str) -> Edit:
         raise ConfigError(
             [origin.problem((), "overrides belong in the file; --set wins over them for any key")]
         )
-    if len(path) > MOST_NESTING:
+    if len(path) > CONFIG_NESTING:
         raise ConfigError([origin.problem(path, TOO_DEEP)])
     if not value.strip():
         raise ConfigError([origin.problem(path, "no value after '='; write null for none")])

@@ -9,13 +9,11 @@ from typing import Any
 
 from centerloss_core.config.axes import VARIANT, canonical, value_of
 from centerloss_core.config.checking import check_edit
-from centerloss_core.config.documents import MOST_NESTING
 from centerloss_core.config.flags import TOO_DEEP
 from centerloss_core.config.problems import Problem, listed, shown
 from centerloss_core.config.schema import Config
 from centerloss_core.config.tree import RIVALS, Edit, KeyPath, Source, Tree, dotted
-
-MOST_OVERRIDDEN = 100  # values; each is looked at for each of up to a thousand runs
+from centerloss_core.limits import CONFIG_NESTING, OVERRIDDEN_VALUES
 
 # Enough of a run for everything else to have its default.
 ANY_RUN = {"data": {"name": "mnist"}, "train": {"epochs": 1}}
@@ -62,10 +60,10 @@ def read_overrides(
     for index, when, settings in forms:
         named += len(settings) + len(when)
         if (
-            named > 2 * MOST_OVERRIDDEN
-            or sum(len(each.edits) for each in overrides) + len(settings) > MOST_OVERRIDDEN
+            named > 2 * OVERRIDDEN_VALUES
+            or sum(len(each.edits) for each in overrides) + len(settings) > OVERRIDDEN_VALUES
         ):
-            message = f"more than {MOST_OVERRIDDEN} values are set by overrides"
+            message = f"more than {OVERRIDDEN_VALUES} values are set by overrides"
             return [], [*problems, tree.origin(("overrides", index, "set")).problem(("overrides",), message)]
         conditions = _edits(tree, ("overrides", index, "when"), when)
         edits = _edits(tree, ("overrides", index, "set"), settings)
@@ -84,7 +82,7 @@ def read_overrides(
         problems += rivals_among(edits)
         # A key of thousands of parts would become a mapping too deep to walk.
         if when:
-            overrides.append(Override(when, [edit for edit in edits if len(edit.path) <= MOST_NESTING]))
+            overrides.append(Override(when, [edit for edit in edits if len(edit.path) <= CONFIG_NESTING]))
     return overrides, problems
 
 
@@ -95,7 +93,7 @@ def _mapping(value: object) -> dict[str, Any]:
 
 def problems_of_setting(edit: Edit, setter: str) -> list[Problem]:
     """What is wrong with a dotted key and its value; `setter`, such as "an override", sets it."""
-    if len(edit.path) > MOST_NESTING:
+    if len(edit.path) > CONFIG_NESTING:
         return [edit.origin.problem(edit.path, TOO_DEEP)]
     if edit.path[0] in {"sweep", "overrides"}:
         return [edit.origin.problem(edit.path, f"{setter} cannot set the section {edit.path[0]}")]

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from centerloss_core.errors import ExpectedError
-
-_LONGEST_VALUE = 60
-_LONGEST_KEY = 80
+from centerloss_core.limits import QUOTED_KEY, QUOTED_VALUE
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = printable(self.file) if self.line is None else f"{printable(self.file)}:{self.line}"
-        return ": ".join(part for part in (place, shortened(self.key, _LONGEST_KEY), self.message) if part)
+        return ": ".join(part for part in (place, shortened(self.key, QUOTED_KEY), self.message) if part)
 
 
 class ConfigError(ExpectedError):
@@ -52,7 +50,7 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def shortened(text: str, longest: int = _LONGEST_VALUE) -> str:
+def shortened(text: str, longest: int = QUOTED_VALUE) -> str:
     """The text made printable and at most `longest` characters long."""
     cut = printable(text[: longest + 1])
     return cut if len(cut) <= longest else f"{cut[: longest - 1]}…"
@@ -66,7 +64,7 @@ def shown(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return shortened(repr(value[: _LONGEST_VALUE + 1]))
+            return shortened(repr(value[: QUOTED_VALUE + 1]))
         case dict():
             return "a mapping" if value else "an empty mapping"
         case list() | tuple():

@@ -11,7 +11,6 @@ from centerloss_core.config.axes import canonical
 from centerloss_core.config.base import Count, Fraction, NotNegative, Positive, Says, Section, Seed, rule
 from centerloss_core.config.problems import shown
 
-MOST_SWEEP_POINTS = 1000
 LAUNCH_KEYS = ("launcher", "resources", "slurm")  # of a sweep: how its runs are launched
 DEFAULT_LAMBDAS = (0.0, 0.01, 0.1, 1.0)
 

@@ -8,20 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from centerloss_core.config.base import (
-    LARGEST,
-    Count,
-    Device,
-    NotNegative,
-    Positive,
-    Section,
-    Seed,
-    at_most,
-    rule,
-)
-
-_MOST_MILESTONES = 1000  # a run's config must be small enough to be read again
-_LARGEST_BATCH = 60_000
+from centerloss_core.config.base import Count, Device, NotNegative, Positive, Section, Seed, at_most, rule
+from centerloss_core.limits import BATCH_SIZE, LARGEST_FLOAT, MILESTONES
 
 
 class Milestones(Section):
@@ -35,17 +23,17 @@ class Milestones(Section):
     @field_validator("milestones")
     @classmethod
     def _increase(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
-        if len(steps) > _MOST_MILESTONES:
-            raise rule(f"{len(steps)} milestones; at most {_MOST_MILESTONES}")
+        if len(steps) > MILESTONES:
+            raise rule(f"{len(steps)} milestones; at most {MILESTONES}")
         if any(later <= earlier for earlier, later in itertools.pairwise(steps)):
             raise rule("milestones must increase strictly")
         return steps
 
     @model_validator(mode="after")
     def _rate_stays_a_number(self) -> Self:
-        if len(self.milestones) * math.log10(self.factor) > math.log10(LARGEST):
+        if len(self.milestones) * math.log10(self.factor) > math.log10(LARGEST_FLOAT):
             raise rule(
-                f"after {len(self.milestones)} milestones the rate would be more than {LARGEST:g} times as large",
+                f"after {len(self.milestones)} milestones the rate would be more than {LARGEST_FLOAT:g} times as large",
                 "factor",
                 "milestones",
             )
@@ -68,8 +56,8 @@ class Train(Section):
 
     epochs: Count | None = Field(default=None, description="passes over the training set; or give iterations")
     iterations: Count | None = Field(default=None, description="steps of one batch; or give epochs")
-    batch_size: Annotated[int, Field(ge=1), at_most(_LARGEST_BATCH, "MNIST has no more training images")] = (
-        Field(default=100, description="images in a step")
+    batch_size: Annotated[int, Field(ge=1), at_most(BATCH_SIZE, "MNIST has no more training images")] = Field(
+        default=100, description="images in a step"
     )
     optimizer: Literal["adam", "sgd", "muon"] = Field(
         default="adam",

@@ -16,20 +16,15 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from centerloss_core.limits import ARCHIVE_BYTES, ARCHIVE_DIRECTORY_BYTES, ARRAY_ERROR
+
 # A zip entry carries a date. A fixed one (the earliest that zip can hold) keeps equal arrays equal on disk.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
-_LONGEST_REASON = 500
-
-# A feature dump has at most 1 GiB of numbers. Nothing of this size needs the 64-bit end that an archive may have.
-_MOST_BYTES = 3 << 29
 
 # The end of an archive without a comment, as NumPy writes it; PK\6\7 before it would announce a 64-bit one.
 _END = struct.Struct("<4s8xIIH")
 _END_64_SIZE = 20
-
-# A hundred bytes an array. zipfile makes an object of every entry before anybody can look at one.
-_LARGEST_DIRECTORY = 64 * 1024
 
 
 class ArrayFileError(ValueError):
@@ -83,7 +78,7 @@ def read_arrays(path: Path, check: Callable[[Mapping[str, Header]], None]) -> di
     # RuntimeError: zip entries that are encrypted or patched, as nobody here writes them.
     except (ValueError, EOFError, OSError, RuntimeError) as error:
         # NumPy's parser repeats the whole of a header that it cannot read.
-        raise ArrayFileError(str(error)[:_LONGEST_REASON]) from error
+        raise ArrayFileError(str(error)[:ARRAY_ERROR]) from error
 
 
 @contextmanager
@@ -100,14 +95,14 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise ValueError("is not a file")
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        if size > _MOST_BYTES:
-            raise ValueError(f"has {size} bytes, the limit is {_MOST_BYTES}")
+        if size > ARCHIVE_BYTES:
+            raise ValueError(f"has {size} bytes, the limit is {ARCHIVE_BYTES}")
         file.seek(max(0, size - _END.size - _END_64_SIZE))
         before, end = (tail := file.read())[: -_END.size], tail[-_END.size :]
         if not end.startswith(b"PK\5\6") or len(end) < _END.size:
             raise zipfile.BadZipFile("File is not a zip file")
         _, directory, _, comment = _END.unpack(end)
-        if directory > _LARGEST_DIRECTORY or comment or before.startswith(b"PK\6\7"):
+        if directory > ARCHIVE_DIRECTORY_BYTES or comment or before.startswith(b"PK\6\7"):
             raise ValueError("lists more than any archive of arrays")
         with zipfile.ZipFile(file) as archive:
             yield archive

@@ -17,11 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.errors import ExpectedError
-
-# A run.json has some thousand bytes, a summary.json some hundred for each point, a row of metrics.jsonl some hundred.
-# What is larger is none of ours; parsed, JSON takes up to twenty times as much memory.
-MOST_BYTES = 16 << 20
-MOST_IN_A_ROW, MOST_IN_ROWS = 256 << 10, 64 << 20
+from centerloss_core.limits import FILE_BYTES, ROW_BYTES, ROWS_BYTES
 
 
 class LinkError(ExpectedError):
@@ -74,7 +70,7 @@ def open_to_read(path: Path) -> BufferedReader:
     raise ValueError("is a pipe or a device: put an ordinary file in its place")
 
 
-def read_text(path: Path, most: int = MOST_BYTES) -> str:
+def read_text(path: Path, most: int = FILE_BYTES) -> str:
     """All that a file says.
 
     Raises:
@@ -113,15 +109,15 @@ def read_rows(path: Path) -> Iterator[str]:
     """
     read = 0
     with open_to_read(path) as file:
-        while (line := file.readline(MOST_IN_A_ROW)).endswith(b"\n"):
-            if (read := read + len(line)) > MOST_IN_ROWS:
+        while (line := file.readline(ROW_BYTES)).endswith(b"\n"):
+            if (read := read + len(line)) > ROWS_BYTES:
                 raise TooManyRowsError(
-                    f"is larger than {MOST_IN_ROWS >> 20} MiB, which is the most that is read: "
+                    f"is larger than {ROWS_BYTES >> 20} MiB, which is the most that is read: "
                     "a larger train.log_every writes fewer rows"
                 )
             yield line[:-1].decode()
-    if len(line) == MOST_IN_A_ROW:
-        raise ValueError(f"has a line of more than {MOST_IN_A_ROW >> 10} KiB")
+    if len(line) == ROW_BYTES:
+        raise ValueError(f"has a line of more than {ROW_BYTES >> 10} KiB")
 
 
 def parse_json(text: str) -> Any:

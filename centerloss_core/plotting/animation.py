@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from centerloss_core.limits import FILM_FRAMES
 from centerloss_core.plotting.classes import has_short_names, legend_handles
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import Limits, follow, limits_of, union
@@ -25,7 +26,6 @@ from centerloss_core.plotting.text_fit import fit, legend_below
 from centerloss_core.plotting.titles import numbers_title
 from centerloss_core.run_directory.feature_dumps import FeatureFileError, read_features
 
-MAX_FRAMES = 60
 _DPI = 100
 # Inches, fixed: boxes that move from frame to frame would hide how the points do.
 _LEFT, _BOTTOM, _GAP, _RIGHT, _CELL_TITLE, _TITLE, _LEGEND = 0.6, 0.3, 0.65, 0.2, 0.55, 0.45, 0.5
@@ -113,9 +113,9 @@ def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None])
 
 
 def _thin_out(epochs: list[int]) -> list[int]:
-    if len(epochs) <= MAX_FRAMES:
+    if len(epochs) <= FILM_FRAMES:
         return epochs
-    return [epochs[index] for index in np.linspace(0, len(epochs) - 1, MAX_FRAMES).round().astype(int)]
+    return [epochs[index] for index in np.linspace(0, len(epochs) - 1, FILM_FRAMES).round().astype(int)]
 
 
 def _read_run(dumps: dict[int, Path]) -> list[Moment]:

@@ -268,7 +268,8 @@ def _regions(snapshot: Snapshot, request: Request) -> Figure | None:
 
 def _animate(grid: Grid, directory: Path, request: Request) -> list[Path]:
     """Write the animation as GIF, and as MP4 where that can be done; or the one that `out` names."""
-    from centerloss_core.plotting.animation import MAX_FRAMES, read_film
+    from centerloss_core.limits import FILM_FRAMES
+    from centerloss_core.plotting.animation import read_film
     from centerloss_core.plotting.film import has_ffmpeg, save_film
 
     film = read_film(grid, request.split, axes=request.axes, note=request.note)
@@ -282,7 +283,7 @@ def _animate(grid: Grid, directory: Path, request: Request) -> list[Path]:
         request.note(why)
         return []
     if film.skipped:
-        request.note(f"the animation shows {MAX_FRAMES} of {MAX_FRAMES + film.skipped} epochs")
+        request.note(f"the animation shows {FILM_FRAMES} of {FILM_FRAMES + film.skipped} epochs")
     if request.out:
         return [save_film(film, request.out, request.fmt)]
     axes = "" if request.axes == "own" else f"-{request.axes}"

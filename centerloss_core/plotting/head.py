@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.arrays import Header
+from centerloss_core.limits import STATE_BYTES
 from centerloss_core.run_directory.checkpoints import CheckpointError, read_state
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureDump
@@ -17,8 +18,6 @@ from centerloss_core.run_directory.names import CHECKPOINTS
 from centerloss_core.run_directory.reader import RunRecord
 
 _KERNEL, _BIAS = "network/head/kernel", "network/head/bias"
-# The state of the network here takes 10 MB; a file that asks for this much was not written by a run.
-_MAX_BYTES = 1 << 30
 # Training and NumPy round differently, so an image on a border may change sides; more than these few mean that the
 # head is that of another step than the features.
 _BORDER_CASES = 1e-3
@@ -82,5 +81,5 @@ def _check_headers(headers: Mapping[str, Header], features: int, classes: int) -
         if header and (header.shape != shape or header.dtype != np.float32):
             raise ValueError(f"{name} is {header.dtype} {header.shape}, expected float32 {shape}")
     total = sum(header.nbytes for header in headers.values())
-    if total > _MAX_BYTES:
-        raise ValueError(f"holds {total} bytes of numbers, the limit is {_MAX_BYTES}")
+    if total > STATE_BYTES:
+        raise ValueError(f"holds {total} bytes of numbers, the limit is {STATE_BYTES}")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from centerloss_core.limits import CONFUSION_CLASSES
 from centerloss_core.report.frames import Panel
 
-_MOST_CLASSES = 20  # of a matrix
 _MOST_PAIRS = 20  # of a list
 
 
@@ -67,7 +67,7 @@ def _confusion(index: int, panel: Panel, judge: str) -> Confusion:
         count = int(counts[place])
         return Count(int(rows[place]), int(columns[place]), count, round(count / most, 2))
 
-    if classes <= _MOST_CLASSES:
+    if classes <= CONFUSION_CLASSES:
         matrix = [[Count(row, column, 0, 0.0) for column in range(classes)] for row in range(classes)]
         for place in range(len(found)):
             matrix[rows[place]][columns[place]] = counted(place)

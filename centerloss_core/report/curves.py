@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, SEED
 from centerloss_core.formatting import finite, number, on_axis
+from centerloss_core.limits import CURVE_ROWS, CURVE_ROWS_IN_ALL
 from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.report.empty import empty_figure
 from centerloss_core.report.reading import Record
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 _Values = NDArray[np.float64]
 _MARGIN = 0.06  # of an axis, beyond the lines
-_MOST_ROWS = 400  # of a curve: a screen is not wider
-_MOST_ROWS_IN_ALL = 4800
 _LETTERS = 48  # side by side below a plot on a phone
 _MOST_CURVES = 12
 # Whatever else a loss logs follows, by its own name.
@@ -104,7 +103,7 @@ def _place(record: Record) -> list[tuple[bool, float, str]]:
 
 def most_rows(runs: int) -> int:
     """How many rows of each run are drawn: fewer of many, or the file would grow with them."""
-    return min(_MOST_ROWS, _MOST_ROWS_IN_ALL // max(1, runs))
+    return min(CURVE_ROWS, CURVE_ROWS_IN_ALL // max(1, runs))
 
 
 def curve_plots(records: Sequence[Record], looks: Sequence[Look]) -> list[tuple[Curve, figure]]:

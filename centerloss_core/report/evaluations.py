@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from centerloss_core.formatting import exact
+from centerloss_core.limits import CLASS_ROWS
 from centerloss_core.metrics.names import CLASS_FIGURES, CLUSTERS, RECOGNITION, VERIFICATION, Name
 from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.seeds import has_seeds
@@ -18,7 +19,6 @@ _KINDS = (
     ("How far the classes are apart", CLUSTERS),
     ("Whether two images are of one class", VERIFICATION),
 )
-_MOST_CLASS_ROWS = 400  # 40 splits of ten classes
 _Measured = Sequence[tuple[Record, str, dict[str, Any]]]
 
 
@@ -66,12 +66,12 @@ def _classes(measured: _Measured) -> list[Table]:
     """As many rows as a reader can use: those of the training images go first, then those of the last runs."""
     caption = "Class by class"
     rows = _class_rows(measured)
-    if len(rows) > _MOST_CLASS_ROWS:
+    if len(rows) > CLASS_ROWS:
         rows = _class_rows([each for each in measured if each[1] == "test"]) or rows
         caption += ", on the test images"
-    if len(rows) > _MOST_CLASS_ROWS:
-        caption += f"; the first {_MOST_CLASS_ROWS} of {len(rows)} rows"
-        rows = rows[:_MOST_CLASS_ROWS]
+    if len(rows) > CLASS_ROWS:
+        caption += f"; the first {CLASS_ROWS} of {len(rows)} rows"
+        rows = rows[:CLASS_ROWS]
     caption += "; all are in evaluation-classes.csv. The last column is small for a class that is compact"
     head = ["run", "split", "class", *(name.title for name in CLASS_FIGURES)]
     return [Table(caption, head, rows, "classes-table", "many-rows")] if rows else []

@@ -17,14 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from centerloss_core.limits import FRAME_BYTES, PANELS
 from centerloss_core.metrics.distances import nearest
 from centerloss_core.plotting.plane import project
 from centerloss_core.report.reading import Record, shortened
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, read_features
 
-# Bytes of base64. With Bokeh's script (1.3 MB), the thumbnails and the tables the file stays below 8 MB.
-BUDGET = 4_400_000
-MAX_PANELS = 24  # each is drawn again at every epoch and every selection
 _STEPS = 65_535
 _END = float("inf")  # where the final features stand if they are not those of a whole epoch
 _LABELS = NDArray[np.integer[Any]]
@@ -96,7 +94,7 @@ class Shown:
         return max(members, key=lambda each: (each.classes, len(each.record.run.class_names))).class_names
 
 
-def choose_frames(records: Sequence[Record], budget: int = BUDGET) -> Shown:
+def choose_frames(records: Sequence[Record], budget: int = FRAME_BYTES) -> Shown:
     """Read the test features of all runs that have some, as many epochs of them as the budget allows.
 
     Raises:
@@ -114,12 +112,12 @@ def choose_frames(records: Sequence[Record], budget: int = BUDGET) -> Shown:
             continue
         if last is not None:
             found.append((record, last))
-    if len(found) > MAX_PANELS:
+    if len(found) > PANELS:
         shown.notes.append(
-            f"The first {MAX_PANELS} of {len(found)} runs have a panel; all are in the tables. "
+            f"The first {PANELS} of {len(found)} runs have a panel; all are in the tables. "
             "A report of a single run shows its own."
         )
-    found = _within_budget(found[:MAX_PANELS], budget, shown.notes)
+    found = _within_budget(found[:PANELS], budget, shown.notes)
     if not found:
         return shown
     cost = sum(_cost(last.dump) for _, last in found)

@@ -8,8 +8,9 @@ from typing import Any
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.atomic import atomic_write
+from centerloss_core.limits import PANELS
 from centerloss_core.report.charts import draw
-from centerloss_core.report.frames import MAX_PANELS, Shown, as_classes, as_payload, choose_frames, packed
+from centerloss_core.report.frames import Shown, as_classes, as_payload, choose_frames, packed
 from centerloss_core.report.page import Parts, page
 from centerloss_core.report.reading import Contents, Record, read_contents
 from centerloss_core.report.thumbnails import COLUMNS, Thumbnails, find_thumbnails
@@ -71,9 +72,9 @@ def _make(contents: Contents, note: Callable[[str], None] | None) -> str:
 
 def _detailed(records: Sequence[Record], shown: Shown) -> Sequence[Record]:
     """The runs that are shown in full: all, or in a large sweep those that have a panel, or would have one."""
-    if len(records) <= MAX_PANELS:
+    if len(records) <= PANELS:
         return records
-    return [panel.record for panel in shown.panels] or records[:MAX_PANELS]
+    return [panel.record for panel in shown.panels] or records[:PANELS]
 
 
 def _payload(shown: Shown, images: Thumbnails | None) -> dict[str, Any]:

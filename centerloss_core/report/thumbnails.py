@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from centerloss_core.datasets import DataError, load_dataset, locate
 from centerloss_core.datasets.contact_sheet import contact_sheet, tile_size
+from centerloss_core.limits import THUMBNAIL_BYTES
 from centerloss_core.report.reading import Record
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 COLUMNS = 100
 _SIDES = (32, 24, 16)  # pixels of the longest side: the first with which the picture is small enough
-_MAX_BYTES = 2_000_000
 _GREYS = 16  # half the bytes of 256, and no eye misses them
 
 
@@ -70,10 +70,10 @@ def find_thumbnails(
 
 
 def make_thumbnails(images: NDArray[np.uint8], group: int) -> Thumbnails:
-    """Lay (n, h, w, c) images out in a picture of at most `_MAX_BYTES`, as far as smaller thumbnails allow."""
+    """Lay (n, h, w, c) images out in a picture of at most `THUMBNAIL_BYTES`, as far as smaller thumbnails allow."""
     for side in _SIDES:
         picture, kind = _encoded(contact_sheet(images, COLUMNS, longest_side=side))
-        if len(picture) <= _MAX_BYTES:
+        if len(picture) <= THUMBNAIL_BYTES:
             break
     url = f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
     return Thumbnails(url, len(images), group, *tile_size(images.shape[1:3], side))

@@ -26,10 +26,10 @@ from centerloss_core.errors import ExpectedError
 from centerloss_core.files.arrays import Header, read_arrays, write_arrays
 from centerloss_core.files.atomic import atomic_directory, new_file
 from centerloss_core.files.untrusted import open_to_read, parse_json, read_text
+from centerloss_core.limits import CHECKPOINT_TEXT_BYTES
 
 _ARRAYS, _POSITION, _CONFIG, _SUMS = "state.npz", "position.json", "config.yaml", "SHA256SUMS"
 _HASHED = (_ARRAYS, _CONFIG, _POSITION)
-_LONGEST_TEXT = 1 << 20  # bytes
 
 
 class CheckpointError(ExpectedError):
@@ -93,7 +93,7 @@ def verify_checkpoint(path: Path) -> None:
         CheckpointError: that cannot be told, because a file cannot be read.
     """
     try:
-        whole = read_text(path / _SUMS, _LONGEST_TEXT) == _sums(path).decode()
+        whole = read_text(path / _SUMS, CHECKPOINT_TEXT_BYTES) == _sums(path).decode()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise DamagedCheckpointError(f"{error.filename}: {error.strerror}") from error
     except OSError as error:
@@ -115,7 +115,7 @@ def read_position(path: Path) -> Position:
     """
     file = path / _POSITION
     try:
-        return _checked(parse_json(read_text(file, _LONGEST_TEXT)))
+        return _checked(parse_json(read_text(file, CHECKPOINT_TEXT_BYTES)))
     # RecursionError: thousands of brackets.
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{file}: is not the position of a run ({error})") from error
@@ -128,7 +128,7 @@ def read_config_text(path: Path) -> str:
         CheckpointError: it cannot be read.
     """
     try:
-        return read_text(path / _CONFIG, _LONGEST_TEXT)
+        return read_text(path / _CONFIG, CHECKPOINT_TEXT_BYTES)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path / _CONFIG}: cannot be read ({error})") from error
 

@@ -16,11 +16,10 @@ from types import TracebackType
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.atomic import open_own_file
+from centerloss_core.limits import LOCK_BYTES, LOCK_COMMAND
 
 LOCK = "lock"
 _LOOKS, _MOMENT = 20, 0.01  # seconds
-_LONGEST = 4096  # bytes; whoever wrote more is not this program
-_LONGEST_COMMAND = 300  # characters, of at most 12 bytes each: whatever it is, the signature can be read back
 
 
 class InUseError(ExpectedError):
@@ -57,7 +56,7 @@ class DirectoryLock:
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": command if len(command) <= _LONGEST_COMMAND else f"{command[:_LONGEST_COMMAND]}…",
+            "command": command if len(command) <= LOCK_COMMAND else f"{command[:LOCK_COMMAND]}…",
         }
         with contextlib.suppress(OSError):  # a full disk: the right is what counts, not the signature
             os.ftruncate(self._descriptor, 0)
@@ -147,7 +146,7 @@ def _read_words(descriptor: int) -> str | None:
     """The signature of a process that lives; a dead one's stays until the next has signed."""
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)
-        found = json.loads(os.read(descriptor, _LONGEST))
+        found = json.loads(os.read(descriptor, LOCK_BYTES))
         if found["host"] == socket.gethostname() and not lives(found["pid"]):
             return None
         words = f"process {found['pid']} on {found['host']} ({found['command']}, since {found['since']})"
@@ -205,7 +204,7 @@ def _try_lock(descriptor: int) -> bool:
             import msvcrt
 
             # Far behind the words, which others must be able to read.
-            os.lseek(descriptor, _LONGEST, os.SEEK_SET)
+            os.lseek(descriptor, LOCK_BYTES, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
             os.lseek(descriptor, 0, os.SEEK_SET)
         else:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from centerloss_core.errors import PUT_BACK
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.files.untrusted import read_object
+from centerloss_core.limits import FILE_NAME_BYTES
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import holder
 from centerloss_core.run_directory.names import CHECKPOINTS, CONFIG, MANIFEST, SUMMARY
@@ -31,7 +32,6 @@ SHORT_KEYS = {
     "alpha": "loss.alpha",
     "seed": "train.seed",
 }  # of `run.json`: keys of the config
-_LONGEST_NAME = 255  # bytes, of a file
 
 
 def mapping(value: object) -> dict[str, Any]:
@@ -165,5 +165,5 @@ def _is_plain_name(name: object) -> bool:
         and name == Path(name).name
         and name not in ("", "..")
         and name.isprintable()  # a terminal shows it
-        and len(os.fsencode(name)) <= _LONGEST_NAME
+        and len(os.fsencode(name)) <= FILE_NAME_BYTES
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from centerloss_core.config.axes import flatten
 from centerloss_core.formatting import finite
+from centerloss_core.limits import DATA_TITLE
 from centerloss_core.run_directory import names
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.history import History, has_rows, read_history
@@ -32,8 +33,6 @@ from centerloss_core.run_directory.names import CONFIG, MANIFEST, SUMMARY, is_ru
 if TYPE_CHECKING:
     from centerloss_core.config import Config
     from centerloss_core.run_directory.feature_dumps import FeatureDump
-
-_LONGEST_TITLE = 120  # characters of a data set's title: what a figure has room for
 
 
 @dataclass(eq=False)
@@ -104,7 +103,7 @@ class RunRecord:
         title = self.data.get("title")
         if not isinstance(title, str):
             return None
-        return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
+        return title if len(title) <= DATA_TITLE else f"{title[: DATA_TITLE - 1]}…"
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ from centerloss_core.files.atomic import (
     open_own_file,
     remove_directory,
 )
-from centerloss_core.files.untrusted import MOST_IN_A_ROW, own_folder, read_text
+from centerloss_core.files.untrusted import own_folder, read_text
+from centerloss_core.limits import ROW_BYTES, WARNINGS
 from centerloss_core.run_directory.directories import new_directory, refuse_links, take_over
 from centerloss_core.run_directory.lock import DirectoryLock
 from centerloss_core.run_directory.manifest import FORMAT, Written, read_manifest, write_json
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 _PARTS = (CHECKPOINTS, FEATURES, PLOTS)
-_MOST_WARNINGS = 100  # so that `run.json` stays short
 _KEPT = 2  # checkpoints: the newest, and one more in case that one turns out damaged
 
 
@@ -165,7 +165,7 @@ class Run:
         """Keep a warning, once; of more than 100 the first ones."""
         earlier = self.manifest.get("warnings")
         warnings = earlier if isinstance(earlier, list) else []
-        if message not in warnings and len(warnings) < _MOST_WARNINGS:
+        if message not in warnings and len(warnings) < WARNINGS:
             self.update(warnings=[*warnings, message])
 
     def finish(self, status: Written, reason: str | None = None, **fields: Any) -> None:
@@ -290,7 +290,7 @@ def _end_of_last_row(file: IO[bytes]) -> int:
     """How many bytes a file has up to its last newline, that included; looked for from its end."""
     begin = file.seek(0, 2)
     while begin:
-        end, begin = begin, max(0, begin - MOST_IN_A_ROW)
+        end, begin = begin, max(0, begin - ROW_BYTES)
         file.seek(begin)
         if (found := file.read(end - begin).rfind(b"\n")) >= 0:
             return begin + found + 1

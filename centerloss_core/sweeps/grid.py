@@ -34,10 +34,10 @@ from centerloss_core.config.axes import (
     varying,
 )
 from centerloss_core.config.flags import NAMES
-from centerloss_core.config.sweep import MOST_SWEEP_POINTS
 from centerloss_core.config.tree import Edit, KeyPath
 from centerloss_core.files.atomic import new_file
 from centerloss_core.files.untrusted import read_text
+from centerloss_core.limits import SWEEP_POINTS
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.manifest import mapping
 from centerloss_core.run_directory.names import MANIFEST, SUMMARY
@@ -83,9 +83,9 @@ def read_points(directory: Path, summary: Mapping[str, Any] | None) -> list[Poin
     paths = _point_files(directory)
     if not paths:
         raise RunError(_no_sweep(directory))
-    if len(paths) > MOST_SWEEP_POINTS:
+    if len(paths) > SWEEP_POINTS:
         raise RunError(
-            f"{directory / POINTS} has {len(paths)} configs, and a sweep at most {MOST_SWEEP_POINTS} points: "
+            f"{directory / POINTS} has {len(paths)} configs, and a sweep at most {SWEEP_POINTS} points: "
             "put it back as it was, or begin a new sweep"
         )
     configs = {path.stem: load_config(path) for path in paths}
@@ -153,10 +153,8 @@ def points_with(directory: Path, begun: Sequence[Point], flags: Flags) -> list[P
     names = in_order([*(key for point in begun for key in point.settings), *axes])
     known = {_identity(point, names): point for point in begun}
     others = {_identity(point, [key for key in names if key not in axes]): point for point in begun}
-    if (count := len(others) * math.prod(map(len, axes.values()))) > MOST_SWEEP_POINTS:
-        raise RunError(
-            f"{directory}: the flags ask for {count} points; a sweep has at most {MOST_SWEEP_POINTS}"
-        )
+    if (count := len(others) * math.prod(map(len, axes.values()))) > SWEEP_POINTS:
+        raise RunError(f"{directory}: the flags ask for {count} points; a sweep has at most {SWEEP_POINTS}")
     asked: dict[str, Point] = {}
     for other in others.values():
         for values in itertools.product(*axes.values()):

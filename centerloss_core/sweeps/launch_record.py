@@ -12,14 +12,13 @@ from pydantic import ValidationError
 
 from centerloss_core.config import Resources, Slurm
 from centerloss_core.devices import threads_of_this_process, usable_cores
+from centerloss_core.limits import JOBS, THREADS
 from centerloss_core.sweeps.launchers import Launch
 from centerloss_core.sweeps.states import PointState
 
 _Section = TypeVar("_Section", Resources, Slurm)
 
 _LAUNCHERS = ("local", "ray", "slurm")
-_MOST_THREADS = 1024  # of a run
-_MOST_JOBS = 1_000_000  # more than any cluster takes
 
 
 def record(launch: Launch, threads: int, earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -51,7 +50,7 @@ def as_begun(origin: Mapping[str, Any], asked: Launch, states: Sequence[PointSta
         jobs = None if jobs is None else min(jobs, usable_cores())
     # Where the summary is lost, the points that were begun know it.
     known = (origin.get("threads"), *(state.manifest().get("threads") for state in states))
-    threads = next((count for each in known if (count := _count(each, _MOST_THREADS))), None)
+    threads = next((count for each in known if (count := _count(each, THREADS))), None)
     if threads is None:
         threads = max(1, threads_of_this_process() // (jobs or asked.jobs or 1))
     return (
@@ -81,7 +80,7 @@ def _jobs(origin: Mapping[str, Any]) -> dict[str, int]:
     """How many were asked for at a time, of each launcher that the sweep has had."""
     kept = origin.get("jobs_by_launcher")
     said = {**(kept if isinstance(kept, dict) else {}), _launcher(origin): origin.get("jobs")}
-    return {name: count for name in _LAUNCHERS if (count := _count(said.get(name), _MOST_JOBS))}
+    return {name: count for name in _LAUNCHERS if (count := _count(said.get(name), JOBS))}
 
 
 def _count(value: object, most: int) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from centerloss_core.errors import ExpectedError
+from centerloss_core.limits import LAST_WORDS, MACHINE_LOSSES
 from centerloss_core.run_directory.lock import InUseError
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.sweeps.launchers.launcher import Ending
@@ -13,8 +14,6 @@ from centerloss_core.sweeps.states import PointState
 
 _ENDS = ("completed", "failed", "interrupted")
 _NO_MEMORY = ("cannot allocate memory", "bad_alloc", "out of memory", "memoryerror", "resource_exhausted")
-_LONGEST_WORDS = 300
-_MOST_LOSSES = 3  # of its machine; then something about the point takes machines down
 
 
 def take_note(state: PointState, ending: Ending, *, stopping: bool) -> None:
@@ -24,7 +23,7 @@ def take_note(state: PointState, ending: Ending, *, stopping: bool) -> None:
     state.status, state.reason = _what_became_of(state, ending, stopping=stopping)
     if ending.lost and state.status != "completed" and not stopping:
         state.losses += 1
-        if state.losses <= _MOST_LOSSES:
+        if state.losses <= MACHINE_LOSSES:
             state.status = "waiting"
     if stopping and never_ran and not state.manifest():
         state.status, state.reason = "waiting", None
@@ -66,7 +65,7 @@ def _in_words(state: PointState, ending: Ending, *, stopping: bool) -> str:
     if ending.code == -signal.SIGKILL:  # whatever is in its log, it had no time to say why
         return "its process ended with SIGKILL (out of memory?)"
     how = f"exit code {ending.code}" if ending.code >= 0 else _signal_name(-ending.code)
-    last = (state.logged_since_start() or [""])[-1][:_LONGEST_WORDS]
+    last = (state.logged_since_start() or [""])[-1][:LAST_WORDS]
     memory = " (out of memory?)" if any(sign in last.lower() for sign in _NO_MEMORY) else ""
     return f"its process ended with {how}{memory}{'; its log.txt ends with: ' * bool(last)}{last}"
 

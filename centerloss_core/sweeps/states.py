@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.config import Point
-from centerloss_core.files.untrusted import MOST_BYTES, open_to_read
+from centerloss_core.files.untrusted import open_to_read
 from centerloss_core.formatting import finite
+from centerloss_core.limits import ESTIMATE_SECONDS, FILE_BYTES
 from centerloss_core.run_directory.history import last_row
 from centerloss_core.run_directory.manifest import mapping
 from centerloss_core.run_directory.reader import look_at
@@ -25,8 +26,6 @@ _FIGURES = (
     "separation_ratio",
     "fisher_ratio",
 )
-
-_LONGEST = 1e9  # seconds; more is no estimate
 
 
 @dataclass
@@ -71,7 +70,7 @@ class PointState:
             left = (total - step) * train.batch_size / rate
         except (ZeroDivisionError, OverflowError):
             return None
-        return left if 0 <= left < _LONGEST else None
+        return left if 0 <= left < ESTIMATE_SECONDS else None
 
     @property
     def latest(self) -> dict[str, Any] | None:
@@ -103,8 +102,8 @@ class PointState:
     def _added_to(self, log: Path) -> list[str]:
         try:
             with open_to_read(log) as file:
-                file.seek(max(self._bytes_before.get(log, 0), file.seek(0, 2) - MOST_BYTES))
-                text = file.read(MOST_BYTES).decode(errors="replace")
+                file.seek(max(self._bytes_before.get(log, 0), file.seek(0, 2) - FILE_BYTES))
+                text = file.read(FILE_BYTES).decode(errors="replace")
         except (OSError, ValueError):
             return []
         return [line.strip() for line in text.split("\n") if line.strip()]
