@@ -6,7 +6,7 @@ import difflib
 import math
 import types
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, Discriminator, Tag, ValidationError
 from pydantic.fields import FieldInfo
@@ -15,18 +15,20 @@ from pydantic_core import ErrorDetails
 from centerloss_core.config.base import RULE, Named, Says
 from centerloss_core.config.documents import is_number
 from centerloss_core.config.problems import Problem, listed, shown
-from centerloss_core.config.schema import ConfigFile
+from centerloss_core.config.schema import Config, ConfigFile
 from centerloss_core.config.tree import Edit, KeyPath, Tree, copied, dotted
+
+Checked = TypeVar("Checked", bound=Config)
 
 _NOUNS = {int: "an integer", float: "a number", bool: "true or false", str: "text", types.NoneType: "null"}
 _BOOLEANS = dict.fromkeys(("yes", "on", "y"), "true") | dict.fromkeys(("no", "off", "n"), "false")
 _BOOLEANS |= dict.fromkeys(("true", "false"), "it without quotes")
 
 
-def check(tree: Tree) -> tuple[ConfigFile | None, list[Problem]]:
-    """The config file that the tree describes, or None and everything that is wrong with it."""
-    file, errors = _validate(tree.values)
-    return file, [_problem(tree, error) for error in (*errors, *_rules_behind(tree, errors))]
+def check(tree: Tree, model: type[Checked]) -> tuple[Checked | None, list[Problem]]:
+    """The config or config file that the tree describes, or None and everything that is wrong with it."""
+    checked, errors = _validate(tree.values, model)
+    return checked, [_problem(tree, error) for error in (*errors, *_rules_behind(tree, errors, model))]
 
 
 def check_edit(edit: Edit) -> list[Problem]:
@@ -43,13 +45,13 @@ def check_edit(edit: Edit) -> list[Problem]:
         around = _annotation_of(around, part)
     tree = Tree({}, {(): edit.origin})
     tree.apply([edit])
-    _, errors = _validate(tree.values)
+    _, errors = _validate(tree.values, ConfigFile)
     return [_problem(tree, error) for error in errors if error["type"] != "missing" and not _rule_keys(error)]
 
 
-def _validate(values: dict[str, Any]) -> tuple[ConfigFile | None, list[ErrorDetails]]:
+def _validate(values: dict[str, Any], model: type[Checked]) -> tuple[Checked | None, list[ErrorDetails]]:
     try:
-        return ConfigFile.model_validate(values), []
+        return model.model_validate(values), []
     except ValidationError as error:
         errors = error.errors(include_url=False)
         # Pydantic also calls a list too short when its items are wrong; that is no second mistake.
@@ -57,16 +59,18 @@ def _validate(values: dict[str, Any]) -> tuple[ConfigFile | None, list[ErrorDeta
         return None, [each for each in errors if not (each["type"] == "too_short" and each["loc"] in around)]
 
 
-def _rules_behind(tree: Tree, errors: list[ErrorDetails]) -> list[ErrorDetails]:
+def _rules_behind(tree: Tree, errors: list[ErrorDetails], model: type[Config]) -> list[ErrorDetails]:
     """Broken rules between values that pydantic did not get to, because a single value was wrong.
 
     Found by leaving the wrong values out and looking again.
     """
+    if not errors:
+        return []
     wrong = {_path(error) for error in errors}
     values = copied(tree.values)
     for path in wrong:
         _leave_out(values, path)
-    _, again = _validate(values)
+    _, again = _validate(values, model)
     return [
         error
         for error in again

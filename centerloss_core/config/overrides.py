@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -17,22 +17,30 @@ from centerloss_core.limits import CONFIG_NESTING, OVERRIDDEN_VALUES
 
 # Enough of a run for everything else to have its default.
 ANY_RUN = {"data": {"name": "mnist"}, "train": {"epochs": 1}}
-_MISSING = object()
+_MISSING: Any = object()
 
 
 @dataclass(frozen=True)
 class Override:
-    """An override as edits that know their line."""
+    """An override: what a run must be, by dotted key and as text, and edits that know their line."""
 
-    when: dict[str, Any]
+    when: dict[str, str]
     edits: list[Edit]
 
-    def matches(self, run: Tree, variant: str | None) -> bool:
-        """Whether it is for this run."""
-        return all(
-            _same(wanted, variant if key == VARIANT else _value_at(run, tuple(key.split("."))))
-            for key, wanted in self.when.items()
-        )
+
+def edits_for(overrides: Sequence[Override], run: Tree, variant: str | None) -> list[Edit]:
+    """What the overrides that match a run set, each key once: the last one wins."""
+    texts: dict[str, tuple[str, ...]] = {VARIANT: (canonical(variant),)}
+    edits: dict[KeyPath, Edit] = {}
+    for override in overrides:
+        for key in override.when:
+            if key not in texts:
+                texts[key] = _texts(_value_at(run, tuple(key.split("."))))
+        if all(text in texts[key] for key, text in override.when.items()):
+            for edit in override.edits:
+                edits.pop(edit.path, None)
+                edits[edit.path] = edit
+    return list(edits.values())
 
 
 def read_overrides(
@@ -82,7 +90,8 @@ def read_overrides(
         problems += rivals_among(edits)
         # A key of thousands of parts would become a mapping too deep to walk.
         if when:
-            overrides.append(Override(when, [edit for edit in edits if len(edit.path) <= CONFIG_NESTING]))
+            texts = {key: _texts(value)[-1] for key, value in when.items()}
+            overrides.append(Override(texts, [edit for edit in edits if len(edit.path) <= CONFIG_NESTING]))
     return overrides, problems
 
 
@@ -152,8 +161,7 @@ def _defaults() -> dict[str, Any]:
     return {key: value for key, value in defaults.items() if key not in ("data.name", "train.epochs")}
 
 
-def _same(wanted: Any, value: Any) -> bool:
-    """Whether they are equal; a name is equal to a mapping of that name."""
-    if isinstance(wanted, str) and isinstance(value, dict):
-        value = value.get("name")
-    return value is not _MISSING and canonical(wanted) == canonical(value)
+def _texts(value: Any) -> tuple[str, ...]:
+    """What a condition may say of a value; of a mapping with a name, the name too."""
+    named = isinstance(value, dict) and isinstance(value.get("name"), str)
+    return (canonical(value), canonical(value["name"])) if named else (canonical(value),)

@@ -17,9 +17,9 @@ from centerloss_core.config.blocks import Block, read_blocks
 from centerloss_core.config.checking import check
 from centerloss_core.config.documents import Document, load_document
 from centerloss_core.config.flags import Flags
-from centerloss_core.config.overrides import ANY_RUN, Override, read_overrides
+from centerloss_core.config.overrides import ANY_RUN, Override, edits_for, read_overrides
 from centerloss_core.config.problems import ConfigError, Problem
-from centerloss_core.config.schema import Config
+from centerloss_core.config.schema import Config, ConfigFile
 from centerloss_core.config.tree import Edit, Tree
 
 
@@ -86,25 +86,19 @@ class Given:
         variants = [name for block in blocks for name in block.variants]
         overrides, of_overrides = read_overrides(tree, axes, variants)
         others = {key: value for key, value in tree.values.items() if key not in Config.model_fields}
-        _, found = check(Tree({**ANY_RUN, **others}, tree.origins))
+        _, found = check(Tree({**ANY_RUN, **others}, tree.origins), ConfigFile)
         run = tree.part(Config.model_fields)
         every = [*document.problems, *problems, *found, *of_blocks, *of_overrides]
         return cls(tree, run, blocks, overrides, values, settings, every)
 
     def config_with(self, run: Tree, variant: str | None = None) -> tuple[Config | None, list[Problem]]:
         """The config of a run: `run` with what the overrides say of it."""
-        matching = [override for override in self.overrides if override.matches(run, variant)]
-        if matching:
+        if edits := edits_for(self.overrides, run, variant):
             run = run.copy()
-            for override in matching:
-                run.apply(override.edits)
+            run.apply(edits)
             run.apply(self.settings_of_runs())  # again: the first time for the matching, this time to win
-        file, problems = check(run)
-        if file is None:
-            return None, problems
-        return Config(
-            data=_with_absolute_dir(file).data, model=file.model, loss=file.loss, train=file.train
-        ), []
+        config, problems = check(run, Config)
+        return None if config is None else _with_absolute_dir(config), problems
 
     def settings_of_runs(self) -> Iterable[Edit]:
         """What `--set` says beside the sweep."""
