@@ -22,21 +22,13 @@ from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import DirectoryLock, ReplacedError
 from centerloss_core.run_directory.manifest import read_manifest
 from centerloss_core.run_directory.writer import Run
-from centerloss_core.sweeps import (
-    Launch,
-    PointState,
-    beginnings,
-    ray_address_of,
-    resume_sweep,
-    run_sweep,
-    sweep,
-)
+from centerloss_core.sweeps import Launch, PointState, launch_record, resume_sweep, run_sweep, sweep
 from centerloss_core.sweeps.launchers import Ending, LauncherError, Task, child
 from cli.app import app
 from cli.sweep_view import View
 
 CONFIG = """
-data: {name: mnist5k}
+data: {name: digits8}
 train: {iterations: 4, batch_size: 20}
 sweep: {lambda: [0, 0.1, 1.0], seed: [0, 1]}
 """
@@ -426,10 +418,10 @@ def test_a_sweep_is_resumed_as_it_was_begun_unless_something_else_is_asked(
     launched(completes, launch=Launch(launcher="ray", jobs=3, ray_address="head:6379"))
     for index in range(2):
         shutil.rmtree(tmp_path / "sweep" / f"lambda0-alpha0.5-seed{index}")
-    assert ray_address_of(tmp_path / "sweep", Launch()) == "head:6379"
-    assert ray_address_of(tmp_path / "sweep", Launch(launcher="local")) is None
+    assert sweep.ray_address_of(tmp_path / "sweep", Launch()) == "head:6379"
+    assert sweep.ray_address_of(tmp_path / "sweep", Launch(launcher="local")) is None
     asked: list[tuple[Launch, int]] = []
-    monkeypatch.setattr(beginnings, "threads_of_this_process", lambda: 16)
+    monkeypatch.setattr(launch_record, "threads_of_this_process", lambda: 16)
 
     def note(launch: Launch, threads: int) -> Any:
         asked.append((launch, threads))
@@ -437,7 +429,7 @@ def test_a_sweep_is_resumed_as_it_was_begun_unless_something_else_is_asked(
 
     monkeypatch.setattr(sweep, "open_launcher", note)
     words = (
-        "was begun on the Ray cluster at head:6379: go on there with --ray-address head:6379, or here with"
+        "was begun on the Ray cluster at head:6379: resume there with --ray-address head:6379, or here with"
     )
     with pytest.raises(LauncherError, match=words):  # a stranger may have written the address
         resume_sweep(tmp_path / "sweep")
@@ -505,7 +497,7 @@ def test_the_sweep_of_a_stranger_asks_no_more_of_a_machine_than_it_has(
 ) -> None:
     for run in tmp_path.glob("sweep/lambda*/run.json"):
         run.write_text(json.dumps({**json.loads(run.read_text()), "threads": said}))
-    monkeypatch.setattr(beginnings, "usable_cores", lambda: 2)
+    monkeypatch.setattr(launch_record, "usable_cores", lambda: 2)
     for launch in (Launch(), Launch(jobs=9)):
         edit_summary(tmp_path / "sweep", launcher="local", jobs=said, jobs_by_launcher=[], threads=said)
         resume_sweep(tmp_path / "sweep", launch=launch)

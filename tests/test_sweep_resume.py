@@ -25,8 +25,8 @@ from centerloss_core.sweeps import (
 from centerloss_core.sweeps.grid import points_with
 
 SWEEP = """
-data: {name: mnist5k}
-model: {batch_norm: false}
+data: {name: digits8}
+model: {batch_norm: false, channels: [8, 8, 8]}
 train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, log_every: 1, checkpoint_every: 1,
         dump_train: 100}
 sweep: {lambda: [0, 0.1, 1.0]}
@@ -118,7 +118,9 @@ def test_a_changed_sweep_is_refused_with_the_difference(home: Path) -> None:
     before = times(home / "sweep")
     done = cl("sweep", "--resume", "sweep", "--set", "train.learning_rate=0.01", cwd=home)
     assert done.returncode == 2
-    assert "error: sweep was begun with another config, and a sweep goes on as it was begun:" in done.stderr
+    assert (
+        "error: sweep was begun with another config, and a sweep is resumed as it was begun:" in done.stderr
+    )
     assert "-  learning_rate: 0.001" in done.stderr
     assert "+  learning_rate: 0.01" in done.stderr
     assert "Traceback" not in done.stderr
@@ -186,7 +188,7 @@ def test_an_edited_point_is_refused(begun: bool, copy: Path) -> None:
     if not begun:
         shutil.rmtree(copy / LOST)
     edit(copy / "points" / f"{LOST}.yaml", "learning_rate: 0.001", "learning_rate: 0.01")
-    with pytest.raises(ChangedError, match="goes on as it was begun"):
+    with pytest.raises(ChangedError, match="is resumed as it was begun"):
         resume_sweep(copy)
 
 
@@ -253,7 +255,7 @@ def test_a_run_that_lost_its_manifest_or_its_config_is_named(copy: Path) -> None
     lost = f"run.json is lost: put it back from a copy, or move {copy / OTHERS[0]} away"
     assert lost in str(states[0].reason)
     assert warnings[1:] == [
-        f"{copy / OTHERS[1]} is no point of this sweep: {copy / 'points'} has no config of it"
+        f"{copy / OTHERS[1]} is not a point of this sweep: {copy / 'points'} has no config for it"
     ]
 
 

@@ -14,8 +14,8 @@ import pytest
 from test_cli import cl, environment
 
 SWEEP = """
-data: {name: mnist5k}
-model: {batch_norm: false}
+data: {name: digits8}
+model: {batch_norm: false, channels: [8, 8, 8]}
 train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, log_every: 1, dump_train: 100}
 sweep: {lambda: [0.1, 1.0], seed: [0, 1]}
 overrides:

@@ -1,4 +1,4 @@
-"""Has the points of a sweep launched, watches them and collects what they leave."""
+"""Launches the points of a sweep, watches them and records how they end."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ class Conductor:
             self._write_summary()
             try:
                 self._watch(stop)
-            except Exception:  # of the sweep, which the points have no part in
-                self._have_them_save()
+            except Exception:  # of the sweep itself: the points may save
+                self._let_points_save()
                 raise
             finally:
                 self._end_all()
         finally:
-            self._let_go()
+            self._abandon()
             self._write_summary()
         done = sum(state.status == "completed" for state in self._states)
         stop.obey(f"stopped with {done} of {len(self._states)} points completed")
         return list(self._states)
 
     def _watch(self, stop: StopRequest) -> None:
-        while self._in_hand() or (not self._stopping and any(state.waits for state in self._states)):
+        while self._started() or (not self._stopping and any(state.waits for state in self._states)):
             self._collect()
             if stop.signal_number is not None:
                 self._stop(stop.signal_number)
@@ -81,14 +81,14 @@ class Conductor:
                 with contextlib.suppress(Exception):  # a table that cannot be drawn must not end what trains
                     self._show(self._states)
             if self._changed and time.monotonic() >= self._next_summary:
-                # A full disk must not cost the points that train: it is tried again.
+                # A full disk must not stop the points: the summary is written later.
                 with contextlib.suppress(OSError):
                     self._write_summary()
-            for state in self._in_hand()[:1]:  # until it ends, or it is time to look again
+            for state in self._started()[:1]:  # until it ends, or it is time to look again
                 assert state.started is not None
                 state.started.wait(_POLL_SECONDS)
 
-    def _in_hand(self) -> list[PointState]:
+    def _started(self) -> list[PointState]:
         return [state for state in self._states if state.started is not None]
 
     def _stop(self, signal_number: int) -> None:
@@ -96,7 +96,7 @@ class Conductor:
         if self._stopping:
             return
         self._stopping = True
-        for state in self._in_hand():
+        for state in self._started():
             assert state.started is not None
             state.started.interrupt(signal_number)
 
@@ -105,7 +105,7 @@ class Conductor:
             return
         waiting = [state for state in self._states if state.waits]
         if self._launcher.jobs is not None:
-            waiting = waiting[: max(0, self._launcher.jobs - len(self._in_hand()))]
+            waiting = waiting[: max(0, self._launcher.jobs - len(self._started()))]
         if not waiting:
             return
         threads = int(self._origin["threads"])
@@ -133,14 +133,14 @@ class Conductor:
             self._changed = True
 
     def _collect(self) -> None:
-        for state in self._in_hand():
+        for state in self._started():
             assert state.started is not None
             self._note_place(state)
             if (ending := state.started.ended()) is None:
                 continue
             take_note(state, ending, stopping=self._stopping)
             self._changed = True
-            # Interrupted, and not by this sweep: somebody or something else stopped it.
+            # Interrupted, and not by this sweep.
             if state.status not in ("failed", "interrupted") or self._stopping:
                 continue
             hopeless = ending.lost or ending.for_all or (state.reason or "").startswith("DivergedError")
@@ -149,31 +149,31 @@ class Conductor:
             elif self._fail_fast or ending.for_all:
                 self._stop(signal.SIGTERM)
 
-    def _have_them_save(self) -> None:
-        """Give what runs some seconds to save and end."""
+    def _let_points_save(self) -> None:
+        """Give the points that run some seconds to save and end."""
         deadline = time.monotonic() + _LONGEST_SAVE
-        with contextlib.suppress(Exception):  # a launcher that is gone says so again, and nobody can be told
+        with contextlib.suppress(Exception):  # the first error is the one to report
             self._stop(signal.SIGTERM)
-            while (left := self._in_hand()) and time.monotonic() < deadline:
+            while (left := self._started()) and time.monotonic() < deadline:
                 assert left[0].started is not None
                 left[0].started.wait(_POLL_SECONDS)
                 self._collect()
 
     def _end_all(self) -> None:
         """Leave nothing running behind, also when the sweep itself fails or is stopped a second time."""
-        for state in self._in_hand():
+        for state in self._started():
             assert state.started is not None
             state.started.kill()
             if (ending := state.started.ended()) is not None:
                 take_note(state, ending, stopping=True)
 
-    def _let_go(self) -> None:
-        """Of what somebody in a hurry did not see end: none of it is ours any more."""
-        for state in self._in_hand():
+    def _abandon(self) -> None:
+        """Points whose end a second signal did not wait for are left to their launcher."""
+        for state in self._started():
             take_note(state, Ending(None, lost=True), stopping=True)
 
     def _write_summary(self) -> None:
         self._next_summary = time.monotonic() + _BETWEEN_SUMMARIES
         self._lock.refuse_if_replaced()
         write_summary(self._directory, self._states, self._origin)
-        self._changed = False  # only now: what a full disk refused is still to be written
+        self._changed = False  # only now: after an error it is to be written again

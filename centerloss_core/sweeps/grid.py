@@ -102,7 +102,7 @@ def read_points(directory: Path, summary: Mapping[str, Any] | None) -> list[Poin
     begun = summary.get("points")
     if isinstance(begun, str) and begun != fingerprint(directory):
         raise ChangedError(
-            f"{directory / POINTS} was changed after the sweep was begun, and a sweep goes on as it was begun: "
+            f"{directory / POINTS} was changed after the sweep was begun, and a sweep is resumed as it was begun: "
             "put it back as it was, or begin a new sweep"
         )
     rows = summary.get("runs")
@@ -186,7 +186,7 @@ def refuse_other_points(directory: Path, begun: Sequence[Point], asked: Sequence
     Raises:
         ChangedError: they differ; the message shows how.
     """
-    complaint = f"{directory} was begun with another config, and a sweep goes on as it was begun"
+    complaint = f"{directory} was begun with another config, and a sweep is resumed as it was begun"
     refuse_changes(
         _as_text(sorted(begun, key=_values)), _as_text(sorted(asked, key=_values)), complaint
     )  # the order of a sweep whose summary is lost is not known

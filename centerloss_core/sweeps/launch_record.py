@@ -1,6 +1,6 @@
-"""How a sweep was begun, as `summary.json` keeps it: it goes on so, but for what is asked for now.
+"""How a sweep was begun, as `summary.json` keeps it: it is resumed so, but for what is asked for now.
 
-The file may be a stranger's, or edited by hand: it must not ask more of a machine than a sweep may.
+The file may be untrusted, or edited by hand: it must not ask more of a machine than a sweep may.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def record(launch: Launch, threads: int, earlier: Mapping[str, Any] | None = Non
     """What `summary.json` keeps.
 
     Args:
-        launch: how it goes on from now.
+        launch: how it is launched from now on.
         threads: of a point.
-        earlier: what it kept before; a launcher that is come back to has as many jobs as it had.
+        earlier: what it kept before; a launcher that is used again has as many jobs as it had.
     """
     launcher = launch.launcher or "local"
     return {
@@ -48,7 +48,7 @@ def as_begun(origin: Mapping[str, Any], asked: Launch, states: Sequence[PointSta
     jobs = _jobs(origin).get(launcher)
     if launcher == "local" or (launcher == "slurm" and slurm.cluster == "local"):
         jobs = None if jobs is None else min(jobs, usable_cores())
-    # Where the summary is lost, the points that were begun know it.
+    # Where the summary is lost, the points that were begun say it.
     known = (origin.get("threads"), *(state.manifest().get("threads") for state in states))
     threads = next((count for each in known if (count := _count(each, THREADS))), None)
     if threads is None:
@@ -66,7 +66,7 @@ def as_begun(origin: Mapping[str, Any], asked: Launch, states: Sequence[PointSta
 
 
 def begun_address(origin: Mapping[str, Any]) -> str | None:
-    """Of the Ray cluster that it was begun on."""
+    """The Ray cluster that it was begun on."""
     address = origin.get("ray_address")
     return address if address and isinstance(address, str) and origin.get("launcher") == "ray" else None
 
@@ -77,7 +77,7 @@ def _launcher(origin: Mapping[str, Any]) -> str:
 
 
 def _jobs(origin: Mapping[str, Any]) -> dict[str, int]:
-    """How many were asked for at a time, of each launcher that the sweep has had."""
+    """How many points at a time were asked for, by launcher."""
     kept = origin.get("jobs_by_launcher")
     said = {**(kept if isinstance(kept, dict) else {}), _launcher(origin): origin.get("jobs")}
     return {name: count for name in _LAUNCHERS if (count := _count(said.get(name), JOBS))}
@@ -88,10 +88,10 @@ def _count(value: object, most: int) -> int | None:
 
 
 def _merged(section: type[_Section], begun: object, asked: _Section | None) -> _Section:
-    """Key by key: who asks for more memory does not give up the GPU."""
+    """Key by key: asking for more memory does not give up the GPU."""
     try:
         kept = section.model_validate(begun or {})
-    except ValidationError:  # edited by hand: what it asked for is not known
+    except ValidationError:  # edited by hand
         kept = section()
     said = {} if asked is None else asked.model_dump(include=asked.model_fields_set)
     return section.model_validate({**kept.model_dump(), **said})

@@ -1,4 +1,4 @@
-"""What became of a point, from how it ended and from what it left in its directory."""
+"""The status of a point that has ended, from how it ended and from its run directory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NO_MEMORY = ("cannot allocate memory", "bad_alloc", "out of memory", "memoryerr
 
 
 def take_note(state: PointState, ending: Ending, *, stopping: bool) -> None:
-    """Settle the status of a point that its launcher has let go of."""
+    """Set the status of a point that has ended."""
     never_ran = state.place is None
     state.started = None
-    state.status, state.reason = _what_became_of(state, ending, stopping=stopping)
+    state.status, state.reason = _status_after(state, ending, stopping=stopping)
     if ending.lost and state.status != "completed" and not stopping:
         state.losses += 1
         if state.losses <= MACHINE_LOSSES:
@@ -29,25 +29,25 @@ def take_note(state: PointState, ending: Ending, *, stopping: bool) -> None:
         state.status, state.reason = "waiting", None
 
 
-def _what_became_of(state: PointState, ending: Ending, *, stopping: bool) -> tuple[str, str | None]:
+def _status_after(state: PointState, ending: Ending, *, stopping: bool) -> tuple[str, str | None]:
     manifest = state.manifest()
     ended_badly = "interrupted" if stopping else "failed"
     said_why = ending.code is not None and ending.code > 0
-    if not manifest or (ending.code != 0 and not state.came_to_its_run):
+    if not manifest or (ending.code != 0 and not state.reached_its_run):
         words = _last_words(state) if said_why else None
         return ended_badly, words or _in_words(state, ending, stopping=stopping)
     status, reason = manifest.get("status"), manifest.get("reason")
-    if status == "running":  # it died without a word, or another process has the directory
+    if status == "running":  # it was killed, or another process has the directory
         words = _last_words(state) if said_why and not stopping else None
         status, reason = ended_badly, words or _in_words(state, ending, stopping=stopping)
-        if ending.lost:  # it may be saving yet, and goes on in any case
+        if ending.lost:  # it may still be saving, and is resumed in any case
             return ended_badly, reason
         try:
             with Run.open(state.path) as run:
                 run.finish("interrupted" if stopping else "failed", reason=reason)
         except InUseError as error:
             return "failed", str(error)
-        except (OSError, ExpectedError):  # a full disk; that the process has ended is what its lock tells
+        except (OSError, ExpectedError):  # a full disk; its lock tells that the process has ended
             pass
     elif status == "interrupted" and ending.reason is not None and not stopping:
         reason = f"{ending.reason} ({reason})"  # what stopped it
@@ -61,8 +61,8 @@ def _in_words(state: PointState, ending: Ending, *, stopping: bool) -> str:
     if stopping:
         return "stopped with the sweep"
     if ending.reason is not None or ending.code is None:
-        return ending.reason or "its launcher lost sight of it"
-    if ending.code == -signal.SIGKILL:  # whatever is in its log, it had no time to say why
+        return ending.reason or "its launcher does not know how it ended"
+    if ending.code == -signal.SIGKILL:  # its log cannot say why
         return "its process ended with SIGKILL (out of memory?)"
     how = f"exit code {ending.code}" if ending.code >= 0 else _signal_name(-ending.code)
     last = (state.logged_since_start() or [""])[-1][:LAST_WORDS]

@@ -35,8 +35,8 @@ class PointState:
     Attributes:
         status: waiting, running, completed, failed or interrupted.
         reason: why it is failed or interrupted.
-        starts: how often it was started, but for `losses`: how often its machine was lost.
-        started: the point in its launcher's hands.
+        starts: how often it was started; `losses` of them ended with the loss of its machine.
+        started: the point as its launcher has started it.
         place: where it runs or ran last.
     """
 
@@ -54,7 +54,7 @@ class PointState:
 
     @property
     def waits(self) -> bool:
-        """Whether it is to be started, and is in no launcher's hands."""
+        """Whether it is to be started, and no launcher has it yet."""
         return self.status == "waiting" and self.started is None
 
     @property
@@ -82,13 +82,13 @@ class PointState:
         return look_at(self.path).manifest
 
     def remember(self) -> None:
-        """Note how things stand before a start, to tell afterwards what it added."""
+        """Note the state before a start, to tell afterwards what it changed."""
         self._before = self._progress()
         self._bytes_before = {log: log.stat().st_size for log in (self._log, self._own_log) if log.exists()}
 
     @property
-    def came_to_its_run(self) -> bool:
-        """Whether the last start got as far as taking up or ending the run."""
+    def reached_its_run(self) -> bool:
+        """Whether the last start began, resumed or ended the run."""
         return self._progress() != self._before
 
     def printed_since_start(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""A sweep that is stopped or fails says how to go on with it, from the opening of its launcher to its end."""
+"""A sweep that is stopped or fails says how to resume it."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from centerloss_core.sweeps.launchers import resume_command
 
 @contextmanager
 def stoppable(directory: Path, ray_address: str | None) -> Iterator[StopRequest]:
-    """The block is asked to stop by the first signal, and stopped by the second, wherever it is."""
+    """The first signal asks the block to stop, the second stops it at once."""
     try:
         with StopRequest() as stop:
             yield stop
     except (InterruptedRunError, KeyboardInterrupt) as error:
         if (directory / SUMMARY).exists():
-            say_how_to_go_on(error, directory, ray_address)
+            say_how_to_resume(error, directory, ray_address)
         raise
 
 
 @contextmanager
 def resumable(directory: Path, ray_address: str | None) -> Iterator[None]:
-    """Whatever ends this block, the points that have begun are there to go on with."""
+    """Whatever ends this block, the points that have begun can be resumed."""
     try:
         yield
-    except ReplacedError:  # there is nothing of this sweep to go on with
+    except ReplacedError:  # there is nothing left of this sweep to resume
         raise
     except BaseException as error:
-        say_how_to_go_on(error, directory, ray_address)
+        say_how_to_resume(error, directory, ray_address)
         raise
 
 
-def say_how_to_go_on(error: BaseException, directory: Path, ray_address: str | None) -> None:
+def say_how_to_resume(error: BaseException, directory: Path, ray_address: str | None) -> None:
     """Note the command on the error, once."""
     advice = f"resume it: {resume_command(directory, ray_address)}"
     if advice not in getattr(error, "__notes__", ()):

@@ -1,4 +1,4 @@
-"""Begin a sweep, or go on with one: what is read and written before and beside its points."""
+"""Begin a sweep or resume one: what is read and written before and beside its points."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run_sweep(
         directory: the sweep directory, which must not exist yet.
         document_text: the config file, kept as `sweep.yaml`.
         launch: by what, how many at a time, and with which resources. Default: one at a time, on this machine.
-        retries: how often a point that failed is taken up again; one that diverged would diverge again and is not.
+        retries: how often a point that failed is resumed; one that diverged is not, it would diverge again.
         fail_fast: stop all others, as Ctrl-C would, when a point has failed for good.
         show: called a few times a second with the state of all points.
 
@@ -131,7 +131,7 @@ def resume_sweep(
                     "failed",
                     f"{state.path / MANIFEST} {what}: put it back from a copy, or move {state.path} away",
                 )
-        _warn_of_strangers(directory, points, warn)
+        _warn_of_other_runs(directory, points, warn)
         asked_cores = None if launch.resources is None else launch.resources.cpus
         if asked_cores not in (None, threads):
             warn(
@@ -140,7 +140,7 @@ def resume_sweep(
         # A sweep that is done can be looked at where its cluster is not.
         launch_now = launch if any(state.waits for state in states) else Launch()
         if launch_now.ray_address != asked_address:
-            _refuse_remembered_cluster(directory, launch_now.ray_address)
+            _refuse_unasked_cluster(directory, launch_now.ray_address)
         address = launch.ray_address
         with stoppable(directory, address) as stop, open_launcher(launch_now, threads) as launcher:
             stop.obey("stopped before any point was started")
@@ -158,27 +158,27 @@ def _refuse_links(directory: Path, points: Sequence[Point]) -> None:
         refuse_links(own_folder(directory / point.name))
 
 
-def _refuse_remembered_cluster(directory: Path, address: str | None) -> None:
-    """Raise LauncherError unless it is here: whoever joins a cluster trusts it, and a stranger may have named it."""
+def _refuse_unasked_cluster(directory: Path, address: str | None) -> None:
+    """Raise LauncherError for a cluster that only `summary.json` names: joining one means to trust it."""
     if address not in (None, "local", "auto"):
         where = shlex.quote(shortened(address, 200))
         raise LauncherError(
-            f"{directory} was begun on the Ray cluster at {where}: go on there with --ray-address {where}, "
+            f"{directory} was begun on the Ray cluster at {where}: resume there with --ray-address {where}, "
             "or here with --launcher local"
         )
 
 
-def _warn_of_strangers(directory: Path, points: Sequence[Point], warn: Warn) -> None:
+def _warn_of_other_runs(directory: Path, points: Sequence[Point], warn: Warn) -> None:
     names = {point.name for point in points}
     for path in sorted(directory.glob(f"*/{MANIFEST}")):
         if path.parent.name not in names:
-            warn(f"{path.parent} is no point of this sweep: {directory / POINTS} has no config of it")
+            warn(f"{path.parent} is not a point of this sweep: {directory / POINTS} has no config for it")
 
 
 def _wait_for_earlier_runs(directory: Path, states: Sequence[PointState], warn: Warn) -> None:
-    """Runs of a sweep that was killed save before they end; jobs of Slurm outlive it, and are told to."""
+    """Runs of a sweep that was killed save before they end; Slurm jobs that are still there are told to."""
     slurm_notes.stop_jobs(slurm_notes.notes_folder(directory))
-    # First those that begin: then they have their names.
+    # First those that begin: they get their names meanwhile.
     folders = [*temporaries(directory), *(state.path for state in states)]
     for folder in folders:
         if (words := holder(folder)) and not _is_completed(folder):
