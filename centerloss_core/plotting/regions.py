@@ -99,7 +99,13 @@ def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None) -> Figure:
         maps.append(("softmax head", Rule.of_head(head), dump.predictions))
     if dump.centers is not None:
         centers = Rule.of_centers(dump.centers)
-        maps.append(("nearest trained center", centers, centers.winners(dump.features.astype(np.float64))))
+        maps.append(
+            (
+                f"nearest trained {dump.centers_kind}",
+                centers,
+                centers.winners(dump.features.astype(np.float64)),
+            )
+        )
     width = _LEFT + len(maps) * (_BOX + _GAP) - _GAP + _RIGHT
     handles = legend_handles(names, dump)
     short = has_short_names(handles)
@@ -186,11 +192,13 @@ def _draw_points(
 
 
 def _cross_handle() -> Line2D:
-    look: dict[str, Any] = {
-        "marker": "x",
-        "linestyle": "none",
-        "color": "black",
-        "markeredgewidth": 2,
-        "markersize": 6,
-    }
-    return Line2D([], [], **look, label="called wrong")
+    return Line2D(
+        [],
+        [],
+        marker="x",
+        linestyle="none",
+        color="black",
+        markeredgewidth=2,
+        markersize=6,
+        label="called wrong",
+    )
