@@ -435,7 +435,7 @@ def test_a_panel_of_many_runs_takes_little_memory() -> None:
     program = (
         "import io, resource, sys\n"
         "from test_plotting import make_grid, panel_figure\n"
-        "figure = panel_figure(make_grid(weights=tuple(0.001 * i for i in range(20))))\n"
+        "figure = panel_figure(make_grid(weights=tuple(0.001 * i for i in range(12))))\n"
         "figure.savefig(io.BytesIO(), format='png', dpi=figure.dpi)\n"
         "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "print(peak // (1 << 20 if sys.platform == 'darwin' else 1 << 10))"
@@ -496,10 +496,9 @@ def test_nothing_is_clipped(tmp_path: Path) -> None:
         scatter_figure(make_snapshot(0.0)),
         scatter_figure(make_snapshot(d=16, epoch=12)),
         post_figure(make_snapshot(d=16, epoch=12)),
-        panel_figure(make_grid()),
-        panel_figure(make_grid(seeds=2, failed=1.0)),
+        panel_figure(make_grid(weights=(0.01, 1.0), seeds=2, failed=1.0)),
         panel_figure(make_grid(weights=(0.01,))),
-        post_panel(make_grid()),
+        post_panel(make_grid(weights=(0.01, 1.0))),
         curves_figure(*read_example_history(tmp_path)),
     ]
     for figure in figures:
