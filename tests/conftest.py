@@ -1,11 +1,14 @@
 """Runs that several files of tests look at; trained once."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as a run does, before a test imports TensorFlow
 
 # Each file goes to one of three processes: the longest first, so that none is left alone with one at the end.
 _LONGEST = ("ray_cluster", "slurm_launcher", "kills", "resume", "tensorboard", "ray_launcher", "sweep_resume")
@@ -18,36 +21,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a run of `few_digits` ends with that is never stopped."""
-    from comparing import config, few_digits, outcome  # imports Keras, which most tests do without
+    """What a run of `comparing.config` ends with that is never stopped."""
+    from comparing import config, outcome  # imports Keras, which most tests do without
 
-    from centerloss_core.training.run import train
+    from centerloss_core.training import train
 
     path = tmp_path_factory.mktemp("straight") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        few_digits(patch)
-        train(config(), path)
+    train(config(), path)
     return outcome(path)
 
 
 @pytest.fixture(scope="session")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, stopped after step 13, with a checkpoint at step 10 before that; to be copied, not changed."""
-    from comparing import few_digits, stopped_run
+    from comparing import stopped_run
 
     path = tmp_path_factory.mktemp("stopped") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        few_digits(patch)
-        stopped_run(path, 13)
+    stopped_run(path, 13)
     return path
-
-
-@pytest.fixture(name="few_digits")
-def _few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that go on with those runs; processes of their own have all digits."""
-    from comparing import few_digits
-
-    few_digits(monkeypatch)
 
 
 @pytest.fixture

@@ -251,6 +251,28 @@ def test_one_traced_step_serves_every_batch_size(kind: str) -> None:
     np.testing.assert_allclose(layer.centers.numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_alpha_may_be_given_for_a_call() -> None:
+    features, labels = make_batch(50)
+    centers = random_centers()
+    layer = make_layer(centers, alpha=0.5)
+    layer(features, labels, training=True, alpha=0.2)
+    expected = centers_by_equation_4(features, labels, centers, 0.2)
+    np.testing.assert_allclose(layer.centers.numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_its_figures_are_the_loss_per_image_and_how_far_the_centers_moved(reduction: str) -> None:
+    features, labels = make_batch(50, classes=7)
+    centers = random_centers()
+    layer = make_layer(centers, reduction=reduction)
+    loss, figures = layer.measure(features, labels, {"alpha": np.float32(0.5)})
+    assert float(loss) == pytest.approx(float(make_layer(centers, reduction=reduction)(features, labels)))
+    assert float(figures["center_loss"]) == pytest.approx(loss_by_gather(features, labels, centers) / 50)
+    moved = layer.centers.numpy() - centers
+    assert float(figures["center_shift"]) == pytest.approx(np.linalg.norm(moved), rel=1e-6)
+    assert layer.points() == (layer.centers, "center")
+
+
 # ---- The order of addition ----------------------------------------------------------------------------------
 
 SIZES = [(10, 2, 100), (10, 2, 10_000), (1, 3, 4096), (5000, 64, 4096)]  # classes, dimensions, batch

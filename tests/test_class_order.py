@@ -48,3 +48,27 @@ def test_few_classes(classes: int) -> None:
 def test_a_class_without_images_is_in_the_circle_too() -> None:
     images = np.full((3, 2, 2), 9, np.uint8)
     assert sorted(order_by_likeness(images, np.array([0, 2, 3], np.uint8), 5)) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("classes", [13, 100])
+def test_with_many_classes_the_circle_is_short_and_always_the_same(classes: int) -> None:
+    images = np.random.default_rng(classes).integers(0, 256, (classes, 3, 3, 1)).astype(np.uint8)
+    labels = np.arange(classes)
+    order = order_by_likeness(images, labels, classes)
+    assert order[0] == 0
+    assert sorted(order) == list(range(classes))
+    assert order == order_by_likeness(images, labels, classes)
+    means = images.reshape(classes, -1).astype(float)
+    nearest, left = [0], set(range(1, classes))
+    while left:
+        nearest.append(min(left, key=lambda each: float(np.linalg.norm(means[each] - means[nearest[-1]]))))
+        left.remove(nearest[-1])
+    assert length(means, order) < length(means, nearest)
+
+
+def test_many_shades_of_grey_come_in_order() -> None:
+    """On a line the shortest circle is known: up one way, down the other; its length is twice the range."""
+    shades = np.random.default_rng(0).permutation(40).astype(np.uint8) * 6
+    images = np.repeat(shades, 4).reshape(40, 2, 2, 1)
+    order = order_by_likeness(images, np.arange(40), 40)
+    assert length(images.reshape(40, 4).astype(float), order) == pytest.approx(2 * 2 * 39 * 6)

@@ -9,22 +9,26 @@ import pytest
 from test_cli import QUICKSTART, cl
 
 from centerloss_core.config import load_config
-from centerloss_core.metrics.separation import SeparationMetrics, separation
+from centerloss_core.metrics.separation import separation
 from centerloss_core.run_directory.feature_dumps import FeatureDump
-from centerloss_core.training import fit as fitting
-from centerloss_core.training.diagnosis import look_at_end, look_at_epoch, look_at_interval
+from centerloss_core.training import build as building
+from centerloss_core.training.diagnosis import look_at_end, look_at_interval, look_at_test
 from centerloss_core.training.run import train
 
 CONFIG = load_config(QUICKSTART, {"loss.lambda": 0.1})
+SMALL = ("data.name=digits8", "model.channels=[4, 8, 8]")
 
 
-def dump(features: np.ndarray, predictions: np.ndarray | None = None) -> SeparationMetrics:
-    labels = (np.arange(len(features)) % 10).astype(np.uint8)
+def figures(features: np.ndarray, predictions: np.ndarray | None = None) -> dict[str, float | None]:
+    labels = np.arange(len(features)) % 10
     centers = np.stack([features[labels == label].mean(axis=0) for label in range(10)])
-    predictions = labels if predictions is None else predictions.astype(np.uint8)
-    return separation(
-        FeatureDump(features.astype(np.float32), labels, predictions, centers.astype(np.float32))
+    dump = FeatureDump(
+        features=features.astype(np.float32),
+        labels=labels,
+        predictions=labels if predictions is None else predictions.astype(np.int64),
+        centers=centers.astype(np.float32),
     )
+    return separation(dump).as_dict()
 
 
 def clusters(spread: float = 0.1) -> np.ndarray:
@@ -34,15 +38,17 @@ def clusters(spread: float = 0.1) -> np.ndarray:
 
 
 def test_a_healthy_run_gives_none() -> None:
-    healthy = dump(clusters())
-    assert list(look_at_epoch(1, healthy, 10)) == []
-    assert list(look_at_end(CONFIG, healthy, 1)) == []
+    healthy = figures(clusters())
+    assert list(look_at_test("epoch 1", healthy, 10)) == []
+    assert list(look_at_end(CONFIG, healthy)) == []
+    assert list(look_at_end(CONFIG, {**healthy, "accuracy": None, "nearest_center_accuracy": None})) == []
+    assert list(look_at_interval(0.5, {"step": 50, "accuracy": 0.0})) == []  # of a loss without centers
     assert list(look_at_interval(0.5, {"step": 50, "center_shift": 1e-9})) == []
     assert list(look_at_interval(0.0, {"step": 50, "center_shift": 0.0})) == []
 
 
 def test_softmax_that_is_stuck() -> None:
-    (warning,) = look_at_epoch(2, dump(clusters(), np.zeros(1000)), 10)
+    (warning,) = look_at_test("epoch 2", figures(clusters(), np.zeros(1000)), 10)
     assert warning.startswith(
         "epoch 2: softmax accuracy is 10.0%, hardly better than guessing: lower train.learning_rate"
     )
@@ -51,7 +57,7 @@ def test_softmax_that_is_stuck() -> None:
 @pytest.mark.parametrize("spread", [0.0, 1.0])
 def test_features_in_one_place(spread: float) -> None:
     noise = np.random.default_rng(0).normal(0, spread, (1000, 2))
-    (warning,) = look_at_epoch(1, dump(3 + noise), 10)
+    (warning,) = look_at_test("epoch 1", figures(3 + noise), 10)
     assert "the features of all classes lie in one place (inter/intra is 0" in warning
     assert "lower λ, or let it grow slowly with loss.ramp" in warning
 
@@ -59,7 +65,7 @@ def test_features_in_one_place(spread: float) -> None:
 def test_a_head_that_was_left_behind() -> None:
     predictions = np.arange(1000) % 10
     predictions[:100] = (predictions[:100] + 1) % 10
-    (warning,) = look_at_end(CONFIG, dump(clusters(), predictions), 1)
+    (warning,) = look_at_end(CONFIG, figures(clusters(), predictions))
     assert "the softmax head was left behind (accuracy 90.0%, nearest center 100.0%)" in warning
     assert "train.head_rate" in warning
 
@@ -68,13 +74,12 @@ def test_two_classes_in_one_cluster() -> None:
     features = clusters()
     labels = np.arange(1000) % 10
     features[labels == 4] = features[labels == 9]
-    merged = dump(features)
-    (warning,) = [each for each in look_at_end(CONFIG, merged, 1) if "cluster" in each]
+    merged = figures(features)
+    (warning,) = [each for each in look_at_end(CONFIG, merged) if "cluster" in each]
     assert "two classes share one cluster (their means are 0 apart" in warning
-    zero = load_config(QUICKSTART, {"loss.lambda": 0.0})
-    assert not any(
-        "cluster" in each for each in look_at_end(zero, merged, 1)
-    )  # rays touch without center loss
+    # Rays touch without center loss.
+    for other in (load_config(QUICKSTART, {"loss.lambda": 0.0}), load_config(QUICKSTART, settings=["loss.term=none"])):
+        assert not any("cluster" in each for each in look_at_end(other, merged))
 
 
 def test_centers_that_do_not_move() -> None:
@@ -85,7 +90,13 @@ def test_centers_that_do_not_move() -> None:
 def test_a_collapse_is_told_of_also_where_no_epoch_ends(tmp_path: Path) -> None:
     """λ = 10,000 from the first step: softmax never gets a word in."""
     warnings: list[str] = []
-    settings = ["train.iterations=60", "train.batch_size=20", "loss.ramp=null", "model.batch_norm=false"]
+    settings = [
+        *SMALL,
+        "train.iterations=60",
+        "train.batch_size=20",
+        "loss.ramp=null",
+        "model.batch_norm=false",
+    ]
     result = train(
         load_config(QUICKSTART, {"loss.lambda": 1e4}, settings=settings),
         tmp_path / "run",
@@ -98,7 +109,7 @@ def test_a_collapse_is_told_of_also_where_no_epoch_ends(tmp_path: Path) -> None:
 
 def test_centers_that_stand_still_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A network whose features are 0 from the start, where the centers are too."""
-    build = fitting.lenets_plus_plus
+    build = building.lenets_plus_plus
 
     def dead(*arguments: Any, **options: Any) -> Any:
         network = build(*arguments, **options)
@@ -108,14 +119,10 @@ def test_centers_that_stand_still_are_told_of(tmp_path: Path, monkeypatch: pytes
             variable.assign(variable * 0)
         return network
 
-    monkeypatch.setattr(fitting, "lenets_plus_plus", dead)
+    monkeypatch.setattr(building, "lenets_plus_plus", dead)
     warnings: list[str] = []
-    settings = ["train.iterations=4", "train.log_every=2", "train.batch_size=20"]
-    train(
-        load_config(QUICKSTART, {"loss.lambda": 0.1}, settings=settings),
-        tmp_path / "run",
-        warn=warnings.append,
-    )
+    settings = [*SMALL, "train.iterations=4", "train.log_every=2", "train.batch_size=20"]
+    train(load_config(QUICKSTART, {"loss.lambda": 0.1}, settings=settings), tmp_path / "run", warn=warnings.append)
     assert "the centers did not move in the steps up to 2 (‖Δc‖ = 0) although α = 0.5" in warnings[0]
     assert not any("up to 4" in warning for warning in warnings)  # once: it is so in all intervals
     assert json.loads((tmp_path / "run" / "run.json").read_text())["warnings"] == warnings
@@ -124,7 +131,8 @@ def test_centers_that_stand_still_are_told_of(tmp_path: Path, monkeypatch: pytes
 def test_a_softmax_that_is_stuck_is_told_of_everywhere(tmp_path: Path) -> None:
     """In the terminal, in `run.json`, in the table of a sweep: at such a rate nothing is ever learned."""
     settings = [
-        "data.validation=3800",  # an epoch of ten steps
+        *SMALL,
+        "data.validation=1237",  # an epoch of ten steps
         "train.batch_size=20",
         "train.epochs=1",
         "loss.ramp=null",

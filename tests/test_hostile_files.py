@@ -499,7 +499,7 @@ POSITIONS = {
     "a count of 4000 digits": as_json(step=3).replace(b'"step": 3', b'"step": ' + b"9" * 4000),
     "a count of 5000 digits": as_json(step=3).replace(b'"step": 3', b'"step": ' + b"9" * 5000),
     "a time of 400 digits": as_json(seconds=10**400),
-    "a figure of 400 digits": as_json(interval_sums=[1, 2, 3, 10**400]),
+    "a figure of 400 digits": as_json(interval_sums={"accuracy": 10**400}),
     "NaN": as_json(seconds=float("nan")),
     "Infinity": as_json(interval_began=float("inf")),
     "1e999": as_json(seconds=1.5).replace(b'"seconds": 1.5', b'"seconds": 1e999'),
@@ -507,11 +507,10 @@ POSITIONS = {
     "a mapping as data": as_json(data={}),
     "data that steers the terminal": as_json(data="\x1b[2J"),
     "data that is no text": as_json(data="\ud800"),
-    "sums that are no list": as_json(interval_sums={"0": 1, "1": 2, "2": 3, "3": 4}),
-    "five sums": as_json(interval_sums=[1, 2, 3, 4, 5]),
-    "sums of texts": as_json(interval_sums=["1", "2", "3", "4"]),
-    "sums of booleans": as_json(interval_sums=[True, False, True, False]),
-    "sums to which nothing can be added": as_json(interval_sums=[1.7e308] * 4),
+    "sums without names": as_json(interval_sums=[1, 2, 3, 4]),
+    "sums of texts": as_json(interval_sums={"accuracy": "1"}),
+    "sums of booleans": as_json(interval_sums={"accuracy": True}),
+    "sums to which nothing can be added": as_json(interval_sums={"accuracy": 1.7e308}),
 }
 
 

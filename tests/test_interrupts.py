@@ -20,8 +20,6 @@ from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.training import run as training
 from centerloss_core.training.run import resume, train
 
-pytestmark = pytest.mark.usefixtures("few_digits")
-
 
 @pytest.fixture
 def swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +47,7 @@ def test_nor_when_a_run_is_resumed(stopped: Path, tmp_path: Path, request: pytes
     shutil.copytree(stopped, tmp_path / "run")
     before = (tmp_path / "run" / "run.json").read_bytes()
     request.getfixturevalue("swallowed")
-    with pytest.raises(InterruptedRunError, match="stopped before the run went on") as caught:
+    with pytest.raises(InterruptedRunError, match="stopped before the run resumed") as caught:
         resume(tmp_path / "run")
     assert caught.value.__notes__ == [f"resume it: cl train --resume {tmp_path / 'run'}"]
     assert (tmp_path / "run" / "run.json").read_bytes() == before

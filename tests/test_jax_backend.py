@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_cli import QUICKSTART, ROOT, TINY, cl, environment
 from test_tensorboard import expected_scalars, read, rows_of, scalars_of
-from test_train_step import batch, make_step, random_split, save_arrays
+from test_train_step import batch, centers_of, make_step, random_split, save_arrays, scalars
 
 pytest.importorskip("jax", reason="needs the extra `jax`")
 
@@ -113,24 +113,23 @@ def test_other_backends_are_refused_in_a_line(backend: str, tmp_path: Path) -> N
 _ONE_STEP = """
 from pathlib import Path
 from centerloss_core.training.state import restore_state
-from test_tensorboard import expected_scalars, read, rows_of, scalars_of
-from test_train_step import batch, make_step, random_split, save_arrays
+from test_train_step import batch, make_step, random_split, save_arrays, scalars
 
-step = make_step(random_split(), weight_decay=0.1, head_rate=20.0)
+step = make_step(random_split())
 restore_state(Path("start"), step)
-print(*(float(figure) for figure in step(batch(0), 1e-3, 0.1)))
+print(*(float(figure) for figure in step(batch(0), scalars(1e-3, 0.1, weight_decay=0.1, head_rate=20.0)).values()))
 save_arrays(Path("jax"), step)
 """
 
 
 def test_a_step_is_that_of_tensorflow(tmp_path: Path) -> None:
     """From one checkpoint: figures, weights, running means, centers and Adam's moments after a step."""
-    step = make_step(random_split(), weight_decay=0.1, head_rate=20.0)
-    step.center_loss.centers.assign(np.random.default_rng(1).normal(size=(10, 2)))
+    step = make_step(random_split())
+    centers_of(step).assign(np.random.default_rng(1).normal(size=(10, 2)))
     save_arrays(tmp_path / "start", step)
     done = on_jax("-c", _ONE_STEP, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    figures = [float(figure) for figure in step(batch(0), 1e-3, 0.1)]
+    figures = list(map(float, step(batch(0), scalars(1e-3, 0.1, weight_decay=0.1, head_rate=20.0)).values()))
     assert [float(word) for word in done.stdout.split()] == pytest.approx(figures, rel=1e-4)
     save_arrays(tmp_path / "tensorflow", step)
 

@@ -29,8 +29,6 @@ from centerloss_core.training import run as training
 from centerloss_core.training import saving
 from centerloss_core.training.run import resume, train
 
-pytestmark = pytest.mark.usefixtures("few_digits")
-
 WITHIN_EPOCHS = random.Random(0).sample(sorted(set(range(1, LAST_STEP)) - {STEPS_PER_EPOCH}), 3)
 
 
@@ -108,7 +106,7 @@ def test_a_damaged_checkpoint_is_put_aside_with_a_warning_and_the_one_before_is_
     warnings: list[str] = []
     resume(path, warn=warnings.append)
     assert "step-00000013: damaged" in warnings[0]
-    assert warnings[1] == "going on from the checkpoint before, step-00000010"
+    assert warnings[1] == "resuming from the checkpoint before, step-00000010"
     manifest = json.loads((path / "run.json").read_text())
     assert warnings[0] in manifest["warnings"]
     assert [each["step"] for each in manifest["resumed"]] == [10]
@@ -126,7 +124,7 @@ def test_a_changed_config_is_refused_with_the_difference(stopped: Path, tmp_path
     assert "config.yaml was changed after the run was begun" in message
     assert "-  learning_rate: 0.04" in message
     assert "+  learning_rate: 0.01" in message
-    assert "batch_size: 20" not in message  # a difference, not both files
+    assert "batch_size: 134" not in message  # a difference, not both files
     assert json.loads((path / "run.json").read_text())["status"] == "interrupted"
 
 
@@ -227,7 +225,7 @@ def test_a_checkpoint_of_another_program_is_refused(
 
 def test_a_completed_run_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "run"
-    result = train(config("train.epochs=1", "train.batch_size=200"), path)
+    result = train(config("train.epochs=1", "train.batch_size=500"), path)
     before = {each: each.stat().st_mtime_ns for each in path.rglob("*") if each.is_file()}
     assert resume(path).metrics == result.metrics
     assert {each: each.stat().st_mtime_ns for each in path.rglob("*") if each.is_file()} == before
@@ -360,8 +358,8 @@ class Replacement:
         (fitting.TrainStep, "__call__", "failure"),
         (checkpoint_files, "write_arrays", None),  # in the middle of a checkpoint
         (saving, "write_checkpoint", "at its end"),  # what is outdated then is not the run's
-        (fitting, "_write_final_features", None),
-        (fitting, "look_at_end", None),  # the final word
+        (fitting.Recorder, "on_end", None),
+        (fitting.Diagnosis, "at_end", None),  # the final word
         (training, "_say_what_differs", None),  # before the first step
     ],
 )
@@ -467,4 +465,4 @@ def test_whatever_is_damaged_the_checkpoint_before_is_taken(
     assert saved is not None
     assert (saved.path, saved.position.step) == (before, 10)
     assert newest.name in warnings[0]
-    assert warnings[1] == "going on from the checkpoint before, step-00000010"
+    assert warnings[1] == "resuming from the checkpoint before, step-00000010"

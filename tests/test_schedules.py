@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from centerloss_core.config import Loss, Train
-from centerloss_core.training.schedules import lambda_in_force, learning_rate
+from centerloss_core.config import Config, Loss, Train
+from centerloss_core.training.schedules import lambda_in_force, learning_rate, scalars_of_step
 
 
 def make_train(**settings: Any) -> Train:
@@ -86,3 +86,17 @@ def test_the_shortest_runs_have_finite_schedules(total: int) -> None:
     for step in range(total):
         assert math.isfinite(learning_rate(train, step, total))
         assert 0 < lambda_in_force(loss, step, total) <= 1
+
+
+def test_the_scalars_of_a_step_are_all_that_its_loss_needs() -> None:
+    def scalars(**loss: Any) -> dict[str, float]:
+        train = {"epochs": 1, "learning_rate": 0.1, "head_rate": 2.0, "weight_decay": 0.5, "momentum": 0.8}
+        config = Config.model_validate({"data": {"name": "digits8"}, "loss": loss, "train": train})
+        return scalars_of_step(config, 7, 10)
+
+    given = {"step": 7.0, "learning_rate": 0.1, "head_rate": 2.0, "term_rate": 1.0, "weight_decay": 0.5}
+    given |= {"momentum": 0.8}
+    assert scalars(term="none") == given
+    assert scalars(**{"lambda": 0.3, "alpha": 0.2}) == given | {"lambda": 0.3, "alpha": 0.2}
+    ramp = {"start": 0.8, "end": 0.9}
+    assert scalars(**{"lambda": 0.3, "ramp": ramp})["lambda"] == 0.0

@@ -1,5 +1,6 @@
 """What TensorBoard itself reads from a run, and that nothing of it is there unless it is asked for."""
 
+import functools
 import importlib.util
 import io
 import json
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,12 @@ import pytest
 from test_cli import QUICKSTART, TINY, cl, environment
 
 from centerloss_core.config import Config, load_config
+from centerloss_core.datasets import Dataset, Split
+from centerloss_core.run_directory import writer
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training import tensorboard as ours
+from centerloss_core.training.observers import Observers, Recorder
 from centerloss_core.training.run import train
 from centerloss_core.training.tensorboard import Board, TensorBoardError
 
@@ -28,6 +33,19 @@ ASKED = ("train.tensorboard=true",)
 @pytest.fixture
 def config() -> Config:
     return load_config(QUICKSTART, settings=list(ASKED))
+
+
+@pytest.fixture
+def run(tmp_path: Path, config: Config) -> Iterator[Run]:
+    with Run.create(tmp_path / "run", config, {}) as run:
+        yield run
+
+
+def board(run: Run, step: int = 0, images: np.ndarray | None = None) -> Board:
+    images = np.zeros((1, 8, 8, 1), np.uint8) if images is None else images
+    split = Split(images, np.zeros(len(images), np.int64))
+    dataset = Dataset("digits", "MNIST", "made up", "none", split, None, split, tuple("0123456789"))
+    return Board(run, load_config(QUICKSTART), dataset, step)
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -75,8 +93,8 @@ def some_dump(count: int = 7, dimensions: int = 2) -> FeatureDump:
     random = np.random.default_rng(0)
     return FeatureDump(
         features=random.normal(size=(count, dimensions)).astype(np.float32),
-        labels=(np.arange(count) % 10).astype(np.uint8),
-        predictions=(np.arange(count) * 3 % 10).astype(np.uint8),
+        labels=np.arange(count) % 10,
+        predictions=np.arange(count) * 3 % 10,
         centers=random.normal(size=(10, dimensions)).astype(np.float32),
     )
 
@@ -134,37 +152,38 @@ installed = pytest.mark.skipif(
 
 
 @installed
-def test_events_are_in_the_file_at_once_and_are_the_rows(tmp_path: Path, config: Config) -> None:
-    with Run.create(tmp_path / "run", config, {}) as run:
-        run.watch_rows(Board(run.path, config, "MNIST", 0).add_row)
-        run.log_row({"kind": "steps", "step": 1, "epoch": 0.1, "accuracy": 0.1, "lambda": 0.0})
-        epoch = {"accuracy": 1 / 3, "separation_ratio": None, "intra_class_distance": 1e-30}
-        run.log_row({"kind": "epoch", "epoch": 1, "step": 2, "test": epoch, "validation": {"accuracy": 0.25}})
-        found = scalars_of(read(run.path))
-        assert found == expected_scalars(rows_of(run.path))
-        assert sorted(found) == [
-            "test/accuracy",
-            "test/intra_class_distance",
-            "train/accuracy",
-            "train/lambda",
-            "validation/accuracy",
-        ]
+def test_events_are_in_the_file_at_once_and_are_the_rows(run: Run) -> None:
+    observers = Observers([Recorder(run, every_epoch=False), board(run)])
+    observers.on_row({"kind": "steps", "step": 1, "epoch": 0.1, "accuracy": 0.1, "lambda": 0.0})
+    epoch = {"accuracy": 1 / 3, "separation_ratio": None, "intra_class_distance": 1e-30}
+    observers.on_row(
+        {"kind": "epoch", "epoch": 1, "step": 2, "test": epoch, "validation": {"accuracy": 0.25}}
+    )
+    found = scalars_of(read(run.path))
+    assert found == expected_scalars(rows_of(run.path))
+    assert sorted(found) == [
+        "test/accuracy",
+        "test/intra_class_distance",
+        "train/accuracy",
+        "train/lambda",
+        "validation/accuracy",
+    ]
 
 
 @installed
 @pytest.mark.parametrize("torn", [b"", b"\x10\x00\x00\x00\x00\x00\x00\x00\xff\xff"])
-def test_steps_that_are_taken_again_are_not_shown_twice(tmp_path: Path, config: Config, torn: bytes) -> None:
-    first = Board(tmp_path, config, "MNIST", 0)
+def test_steps_that_are_taken_again_are_not_shown_twice(run: Run, torn: bytes) -> None:
+    first = board(run)
     for step in (1, 2, 3):
-        first.add_row({"kind": "steps", "step": step, "accuracy": step / 10})
-    first.add_scatter(1, 3, some_dump())
-    with next((tmp_path / "tensorboard").iterdir()).open("ab") as file:
+        first.on_row({"kind": "steps", "step": step, "accuracy": step / 10})
+    first.on_epoch(1, 3, some_dump())
+    with next((run.path / "tensorboard").iterdir()).open("ab") as file:
         file.write(torn)  # as a kill leaves it
-    second = Board(tmp_path, config, "MNIST", 2)  # in the same second, by the same process
+    second = board(run, 2)  # in the same second, by the same process
     for step in (2, 3):
-        second.add_row({"kind": "steps", "step": step, "accuracy": step / 5})
-    second.add_scatter(1, 3, some_dump())
-    events = read(tmp_path)
+        second.on_row({"kind": "steps", "step": step, "accuracy": step / 5})
+    second.on_epoch(1, 3, some_dump())
+    events = read(run.path)
     expected = [(1, 0.1), (2, 0.4), (3, 0.6)]
     assert scalars_of(events)["train/accuracy"] == [
         (step, float(np.float32(value))) for step, value in expected
@@ -173,27 +192,27 @@ def test_steps_that_are_taken_again_are_not_shown_twice(tmp_path: Path, config: 
 
 
 @installed
-def test_every_session_has_a_later_name(tmp_path: Path, config: Config) -> None:
-    folder = tmp_path / "tensorboard"
+def test_every_session_has_a_later_name(run: Run) -> None:
+    folder = run.path / "tensorboard"
     folder.mkdir()
     ahead = int(time.time()) + 1000  # written before the clock was put back
     (folder / f"events.out.tfevents.{ahead:010d}.host.1").touch()
     (folder / "events.out.tfevents.odd").touch()
-    (folder / ".digits.png.0123abcd.tmp").touch()
-    Board(tmp_path, config, "MNIST", 0)
-    Board(tmp_path, config, "MNIST", 0)
+    (folder / ".images.png.0123abcd.tmp").touch()
+    board(run)
+    board(run)
     names = sorted(path.name for path in folder.iterdir())
     stamps = [int(found.group(1)) for name in names if (found := re.search(r"tfevents\.(\d+)\.", name))]
     assert stamps == [ahead, ahead + 1, ahead + 2]
-    assert not (folder / ".digits.png.0123abcd.tmp").exists()
+    assert not (folder / ".images.png.0123abcd.tmp").exists()
 
 
 @installed
-def test_the_scatter_plot_is_a_picture_of_its_size(tmp_path: Path, config: Config) -> None:
-    board = Board(tmp_path, config, "MNIST", 0)
-    board.add_scatter(1, 5, some_dump())
-    board.add_scatter(2, 10, some_dump(dimensions=3))
-    images = read(tmp_path).Images("test/features")
+def test_the_scatter_plot_is_a_picture_of_its_size(run: Run) -> None:
+    made = board(run)
+    made.on_epoch(1, 5, some_dump())
+    made.on_epoch(2, 10, some_dump(dimensions=3))
+    images = read(run.path).Images("test/features")
     assert [each.step for each in images] == [5, 10]
     for each in images:
         pixels = picture(each.encoded_image_string)
@@ -203,13 +222,13 @@ def test_the_scatter_plot_is_a_picture_of_its_size(tmp_path: Path, config: Confi
 
 @installed
 def test_a_disk_that_is_full_is_an_error_that_names_the_file(
-    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    board = Board(tmp_path, config, "MNIST", 0)
-    monkeypatch.setattr(board, "_file", Path("/dev/full"))
+    made = board(run)
+    monkeypatch.setattr(writer, "_open_to_append", functools.partial(open, "/dev/full", "ab"))
     with pytest.raises(OSError, match="No space left on device") as caught:
-        board.add_row({"kind": "steps", "step": 1, "accuracy": 0.5})
-    assert caught.value.filename == "/dev/full"
+        made.on_row({"kind": "steps", "step": 1, "accuracy": 0.5})
+    assert Path(caught.value.filename).name.startswith("events.out.tfevents")
 
 
 # ---- The projector ------------------------------------------------------------------------------------------
@@ -217,16 +236,14 @@ def test_a_disk_that_is_full_is_an_error_that_names_the_file(
 
 @installed
 @pytest.mark.parametrize(("count", "dimensions"), [(7, 2), (9, 1), (10, 5)])
-def test_the_projector_has_features_labels_and_digits(
-    count: int, dimensions: int, tmp_path: Path, config: Config
-) -> None:
+def test_the_projector_has_features_labels_and_digits(count: int, dimensions: int, run: Run) -> None:
     from google.protobuf import text_format
     from tensorboard.plugins.projector import projector_config_pb2, projector_plugin
 
     dump = some_dump(count, dimensions)
     images = np.random.default_rng(1).integers(0, 100, (count, 28, 28), dtype=np.uint8)
-    Board(tmp_path, config, "MNIST", 0).write_projector(dump, images)
-    folder = tmp_path / "tensorboard"
+    board(run, images=images).on_end({"test": dump})
+    folder = run.path / "tensorboard"
     text = (folder / "projector_config.pbtxt").read_text()
     (embedding,) = text_format.Parse(text, projector_config_pb2.ProjectorConfig()).embeddings
     # Of points with fewer than three columns the projector shows none.
@@ -236,7 +253,7 @@ def test_the_projector_has_features_labels_and_digits(
     np.testing.assert_array_equal(features[:, :dimensions], dump.features)  # to the bit
     assert not features[:, dimensions:].any()
     head, *lines = (folder / embedding.metadata_path).read_text().splitlines()
-    assert head.split("\t") == ["digit", "prediction", "image"]
+    assert head.split("\t") == ["class", "prediction", "image"]
     table = np.array([[int(cell) for cell in line.split("\t")] for line in lines])
     np.testing.assert_array_equal(table.T, [dump.labels, dump.predictions, np.arange(count)])
     assert_sprite_shows(folder / embedding.sprite.image_path, images, list(embedding.sprite.single_image_dim))
@@ -266,7 +283,6 @@ def test_a_run_from_the_command_line(tmp_path: Path) -> None:
 
 
 @installed
-@pytest.mark.usefixtures("few_digits")
 @pytest.mark.parametrize("step", [10, 12])  # the end of an epoch; the end of an interval, whose row is kept
 def test_a_resumed_run_shows_each_step_once_and_ends_the_same(
     step: int, straight: dict[str, Any], tmp_path: Path
@@ -278,11 +294,10 @@ def test_a_resumed_run_shows_each_step_once_and_ends_the_same(
     path = tmp_path / "run"
     stopped_run(path, step, *ASKED)
     killed = shutil.copytree(path, tmp_path / "killed")
-    with Run.open(killed) as run:  # as if it had gone on after its checkpoint, and been killed
-        board = Board(killed, load_config(killed / "config.yaml"), "MNIST", step)
-        run.watch_rows(board.add_row)
-        run.log_row({"kind": "epoch", "epoch": 1, "step": step, "test": {"accuracy": 0.5}})
-        run.log_row({"kind": "steps", "step": 16, "accuracy": 0.5})
+    with Run.open(killed) as run:  # as if it had continued after its checkpoint, and been killed
+        observers = Observers([Recorder(run, every_epoch=False), board(run, step)])
+        observers.on_row({"kind": "epoch", "epoch": 1, "step": step, "test": {"accuracy": 0.5}})
+        observers.on_row({"kind": "steps", "step": 16, "accuracy": 0.5})
     for each in (path, killed):
         resume(each)
         assert outcome(each) == straight
@@ -308,4 +323,4 @@ def assert_is_shown_whole(path: Path) -> None:
     np.testing.assert_array_equal(points[:, :2], dump.features)
     labels = np.loadtxt(folder / "labels.tsv", dtype=int, delimiter="\t", skiprows=1)
     np.testing.assert_array_equal(labels[:, 0], test.labels)
-    assert_sprite_shows(folder / "digits.png", test.images, [28, 28])
+    assert_sprite_shows(folder / "images.png", test.images, list(test.images.shape[2:0:-1]))

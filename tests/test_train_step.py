@@ -11,14 +11,18 @@ import keras
 import numpy as np
 import pytest
 
-from centerloss_core.config import Model, Train
+from centerloss_core.config import Config
 from centerloss_core.datasets import Split
 from centerloss_core.errors import DivergedError
 from centerloss_core.files.arrays import write_arrays
+from centerloss_core.losses import build_head, build_term
+from centerloss_core.losses.base import Term
 from centerloss_core.losses.center_loss import CenterLoss
+from centerloss_core.networks.initializers import kernel_initializer
 from centerloss_core.networks.lenets_plus_plus import lenets_plus_plus
 from centerloss_core.run_directory.checkpoints import CheckpointError
 from centerloss_core.training.evaluation import extract
+from centerloss_core.training.schedules import scalars_of_step
 from centerloss_core.training.state import restore_state
 from centerloss_core.training.state import state_of as arrays_of
 from centerloss_core.training.step import TrainStep
@@ -34,18 +38,44 @@ def split() -> Split:
 
 def random_split() -> Split:
     random = np.random.default_rng(0)
-    return Split(
-        random.integers(0, 256, (IMAGES, 28, 28)).astype(np.uint8),
-        random.integers(0, 10, IMAGES).astype(np.uint8),
+    return Split(random.integers(0, 256, (IMAGES, 9, 8, 1)).astype(np.uint8), random.integers(0, 10, IMAGES))
+
+
+def a_config(model: dict[str, Any] | None = None, loss: dict[str, Any] | None = None, **train: Any) -> Config:
+    """A narrow network: what is asked here does not depend on its width."""
+    return Config.model_validate(
+        {
+            "data": {"name": "mnist5k"},
+            "model": {"channels": (4, 6, 8), **(model or {})},
+            "loss": loss or {},
+            "train": {"epochs": 1, "learning_rate": 1e-3, **train},
+        }
     )
 
 
-def make_step(split: Split, *, model: dict[str, Any] | None = None, **settings: Any) -> TrainStep:
+def make_step(
+    split: Split | None,
+    *,
+    model: dict[str, Any] | None = None,
+    loss: dict[str, Any] | None = None,
+    term: Term | None = None,
+    **train: Any,
+) -> TrainStep:
     keras.config.set_dtype_policy("float32")  # a run in this process may have left another
     keras.utils.set_random_seed(3)
-    network = lenets_plus_plus(Model(**(model or {})), num_classes=10)
-    train = Train.model_validate({"epochs": 1, "learning_rate": 1e-3, **settings})
-    return TrainStep(network, CenterLoss(10), train, split)
+    config = a_config(model, loss, **train)
+    network = lenets_plus_plus(config.model, (9, 8, 1))
+    head = build_head(config, 10, kernel_initializer(config.model))
+    return TrainStep(network, head, term or build_term(config, 10), config.train, split)
+
+
+def scalars(rate: float = 1e-3, lambda_: float = 0.01, **changed: float) -> dict[str, float]:
+    return {**scalars_of_step(a_config(), 0, 1), "learning_rate": rate, "lambda": lambda_, **changed}
+
+
+def centers_of(step: TrainStep) -> Any:
+    assert isinstance(step.term, CenterLoss)
+    return step.term.centers
 
 
 def batch(step: int, size: int = 8) -> np.ndarray:
@@ -53,34 +83,34 @@ def batch(step: int, size: int = 8) -> np.ndarray:
 
 
 def state_of(step: TrainStep) -> list[bytes]:
-    variables = [*step.network.variables, *step.center_loss.variables]
+    variables = [*step.network.variables, *(step.term.variables if step.term else [])]
     variables += [each for optimizer in step.optimizers for each in optimizer.variables]
     return [np.asarray(variable).tobytes() for variable in variables]
 
 
 def test_the_figures_are_those_of_the_batch_before_the_step(split: Split) -> None:
     step = make_step(split, model={"batch_norm": False})
-    step.center_loss.centers.assign(np.random.default_rng(1).normal(size=(10, 2)))
-    centers, indices = np.array(step.center_loss.centers), batch(0)
+    centers_of(step).assign(np.random.default_rng(1).normal(size=(10, 2)))
+    centers, indices = np.array(centers_of(step)), batch(0)
     features, logits = (np.asarray(each, np.float64) for each in step.network(split.images[indices]))
     labels = split.labels[indices].astype(int)
-    figures = step(indices, 1e-3, 0.5)
+    figures = step(indices, scalars(1e-3, 0.5))
 
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
     softmax_loss = -np.log(probabilities[np.arange(8), labels]).mean()
     center_loss = 0.5 * ((features - centers[labels]) ** 2).sum(axis=1).mean()
-    assert float(figures.softmax_loss) == pytest.approx(softmax_loss, rel=1e-4)
-    assert float(figures.center_loss) == pytest.approx(center_loss, rel=1e-4)
-    assert float(figures.accuracy) == pytest.approx((logits.argmax(axis=1) == labels).mean())
-    moved = np.linalg.norm(np.array(step.center_loss.centers) - centers)
-    assert float(figures.center_shift) == pytest.approx(moved, rel=1e-4)
+    assert float(figures["softmax_loss"]) == pytest.approx(softmax_loss, rel=1e-4)
+    assert float(figures["center_loss"]) == pytest.approx(center_loss, rel=1e-4)
+    assert float(figures["accuracy"]) == pytest.approx((logits.argmax(axis=1) == labels).mean())
+    moved = np.linalg.norm(np.array(centers_of(step)) - centers)
+    assert float(figures["center_shift"]) == pytest.approx(moved, rel=1e-4)
     assert moved > 0
 
 
 def test_sgd_descends_softmax_plus_lambda_center_loss(split: Split) -> None:
     """One step of plain SGD moves the head by −rate·∂L_s and the feature bias by −rate·∂(L_s + λ·L_c)."""
-    step = make_step(split, model={"batch_norm": False}, optimizer="sgd", momentum=0.0)
+    step = make_step(split, model={"batch_norm": False}, optimizer="sgd")
     indices, rate, lambda_ = batch(1), 0.01, 0.3
     layer, head = step.network.get_layer("feature_layer"), step.network.get_layer("head")
     features, logits = (np.asarray(each, np.float64) for each in step.network(split.images[indices]))
@@ -92,7 +122,7 @@ def test_sgd_descends_softmax_plus_lambda_center_loss(split: Split) -> None:
     error = (exponentials / exponentials.sum(axis=1, keepdims=True) - np.eye(10)[labels]) / len(labels)
     by_feature = error @ kernel.T + lambda_ * features  # centers are at zero, and L_c is a sum
     by_feature *= np.where(features > 0, 1.0, 0.25)  # through the PReLU
-    step(indices, rate, lambda_)
+    step(indices, scalars(rate, lambda_, momentum=0.0))
 
     new_kernel, new_bias = step.network.get_layer("head").get_weights()
     np.testing.assert_allclose(new_kernel, kernel - rate * features.T @ error, rtol=1e-4, atol=1e-6)
@@ -109,21 +139,21 @@ def test_the_center_step_is_equation_4_whatever_lambda_rate_and_optimizer(split:
     expected = np.zeros((10, 2))  # centers are at zero before
     for j in set(labels):
         expected[j] = 0.5 * features[labels == j].sum(axis=0) / (1 + (labels == j).sum())
-    for settings, rate, lambda_ in (
-        ({}, 1e-3, 0.0),
-        ({"optimizer": "sgd"}, 0.5, 1.0),
-        ({"head_rate": 50.0}, 0.1, 0.1),
+    for optimizer, given in (
+        ("adam", scalars(1e-3, 0.0)),
+        ("sgd", scalars(0.5, 1.0)),
+        ("adam", scalars(0.1, 0.1, head_rate=50.0)),
     ):
-        step = make_step(split, model={"batch_norm": False}, **settings)
-        step(indices, rate, lambda_)
-        np.testing.assert_allclose(np.asarray(step.center_loss.centers), expected, rtol=1e-4, atol=1e-6)
+        step = make_step(split, model={"batch_norm": False}, optimizer=optimizer)
+        step(indices, given)
+        np.testing.assert_allclose(np.asarray(centers_of(step)), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_head_has_a_rate_of_its_own(split: Split) -> None:
     def head_change(head_rate: float) -> np.ndarray:
-        step = make_step(split, optimizer="sgd", momentum=0.0, head_rate=head_rate)
+        step = make_step(split, optimizer="sgd")
         before = step.network.get_layer("head").get_weights()[0]
-        step(batch(0), 1e-3, 0.0)
+        step(batch(0), scalars(1e-3, 0.0, momentum=0.0, head_rate=head_rate))
         change: np.ndarray = step.network.get_layer("head").get_weights()[0] - before
         return change
 
@@ -132,9 +162,9 @@ def test_the_head_has_a_rate_of_its_own(split: Split) -> None:
 
 def test_weight_decay_is_l2_on_kernels_alone(split: Split) -> None:
     def change(decay: float) -> dict[str, np.ndarray]:
-        step = make_step(split, optimizer="sgd", momentum=0.0, weight_decay=decay)
+        step = make_step(split, optimizer="sgd")
         before = {variable.path: np.array(variable) for variable in step.network.trainable_variables}
-        step(batch(0), 0.1, 0.0)
+        step(batch(0), scalars(0.1, 0.0, momentum=0.0, weight_decay=decay))
         return {v.path: (before[v.path], np.array(v)) for v in step.network.trainable_variables}
 
     plain, decayed = change(0.0), change(0.5)
@@ -149,27 +179,83 @@ def test_weight_decay_is_l2_on_kernels_alone(split: Split) -> None:
 
 def test_momentum_is_caffes(split: Split) -> None:
     """V ← μV − rate·g, w ← w + V: after two steps of the same gradient the head has moved 1 + (1 + μ) rates."""
-    step = make_step(split, model={"batch_norm": False}, optimizer="sgd", momentum=0.9)
+    step = make_step(split, model={"batch_norm": False}, optimizer="sgd")
 
     def head_bias() -> np.ndarray:
         bias: np.ndarray = np.array(step.network.get_layer("head").bias)
         return bias
 
     start = head_bias()
-    step(batch(0), 1e-6, 0.0)  # so small that the gradient stays the same
+    step(batch(0), scalars(1e-6, 0.0))  # so small that the gradient stays the same
     first = head_bias() - start
-    step(batch(0), 1e-6, 0.0)
+    step(batch(0), scalars(1e-6, 0.0))
     np.testing.assert_allclose(head_bias() - start, 2.9 * first, rtol=2e-2, atol=1e-10)
 
 
-def test_equal_seeds_give_equal_bits(split: Split) -> None:
-    states = []
-    for _ in range(2):
-        step = make_step(split)
-        for number in range(2):
-            step(batch(number), 1e-3, 0.01)
-        states.append(state_of(step))
-    assert states[0] == states[1]
+def test_equal_seeds_give_equal_bits_also_where_two_runs_take_turns(split: Split) -> None:
+    alone = make_step(split)
+    for number in range(2):
+        alone(batch(number), scalars())
+    first, second = make_step(split), make_step(split)
+    for number in range(2):
+        first(batch(number), scalars())
+        second(batch(number), scalars())
+    assert state_of(alone) == state_of(first) == state_of(second)
+
+
+def test_a_batch_may_bring_its_own_images(split: Split) -> None:
+    resident, own = make_step(split), make_step(None)
+    figures = resident(batch(0), scalars())
+    same = own((split.images[batch(0)], split.labels[batch(0)].astype(np.int32)), scalars())
+    assert {name: float(value) for name, value in figures.items()} == {
+        name: float(value) for name, value in same.items()
+    }
+    assert state_of(resident) == state_of(own)
+
+
+def test_without_a_term_there_is_the_heads_loss_alone(split: Split) -> None:
+    step, other = make_step(split, loss={"term": "none"}), make_step(split)
+    given = scalars_of_step(a_config(loss={"term": "none"}), 0, 1)
+    assert not {"lambda", "alpha"} & given.keys()
+    figures = step(batch(0), given)
+    assert list(figures) == ["softmax_loss", "accuracy"]
+    assert (step.term, step.points) == (None, None)
+    dump = extract(step.network, step.points, split, 1)
+    assert (dump.centers, dump.centers_kind) == (None, None)
+    other(batch(0), scalars(lambda_=0.0))  # λ = 0 trains the same network
+    assert [np.asarray(each).tobytes() for each in step.network.variables] == [
+        np.asarray(each).tobytes() for each in other.network.variables
+    ]
+
+
+class Prototypes(Term):
+    """A term that learns a point for each class by its gradient."""
+
+    scalars = ("scale",)
+
+    def build(self, features_shape: Any, labels_shape: Any = None) -> None:
+        self.prototypes = self.add_weight(shape=(10, features_shape[1]), initializer="ones")
+
+    def call(self, features: Any, labels: Any, training: bool = False, scale: Any = 1.0) -> Any:
+        return scale * keras.ops.sum(
+            keras.ops.square(features - keras.ops.take(self.prototypes, labels, axis=0))
+        )
+
+
+def test_a_term_may_learn_at_a_rate_of_its_own_and_ask_for_scalars(split: Split) -> None:
+    def moved(**changed: float) -> np.ndarray:
+        step = make_step(split, term=Prototypes(name="pull_loss"), optimizer="sgd")
+        figures = step(batch(0), scalars(momentum=0.0, **changed))
+        assert list(figures) == ["softmax_loss", "accuracy", "pull_loss"]
+        assert "pull_loss/variable" in "".join(arrays_of(step, 1))
+        assert isinstance(step.term, Prototypes)
+        change: np.ndarray = np.array(step.term.prototypes) - 1
+        return change
+
+    plain = moved(scale=1.0, term_rate=1.0)
+    assert np.abs(plain).max() > 0
+    np.testing.assert_allclose(moved(scale=1.0, term_rate=5.0), 5 * plain, rtol=1e-4)
+    np.testing.assert_allclose(moved(scale=3.0, term_rate=1.0), 3 * plain, rtol=1e-4)
 
 
 def save_arrays(folder: Path, step: TrainStep) -> None:
@@ -183,26 +269,26 @@ def save_arrays(folder: Path, step: TrainStep) -> None:
 def test_a_restored_state_goes_on_to_the_same_bits(split: Split, tmp_path: Path, optimizer: str) -> None:
     straight = make_step(split, optimizer=optimizer)
     for number in range(6):
-        straight(batch(number), 1e-3, 0.01)
+        straight(batch(number), scalars())
         if number == 2:
             save_arrays(tmp_path / "three", straight)
 
     keras.utils.set_random_seed(77)
     resumed = make_step(split, optimizer=optimizer)
-    resumed(batch(50), 1e-2, 1.0)  # whatever it was before must not matter
+    resumed(batch(50), scalars(1e-2, 1.0))  # whatever it was before must not matter
     restore_state(tmp_path / "three", resumed)
     for number in range(3, 6):
-        resumed(batch(number), 1e-3, 0.01)
+        resumed(batch(number), scalars())
     assert state_of(resumed) == state_of(straight)
 
 
 def test_a_checkpoint_holds_centers_and_both_optimizers_and_no_pickle(split: Split, tmp_path: Path) -> None:
     step = make_step(split)
-    step(batch(0), 1e-3, 0.01)
+    step(batch(0), scalars())
     save_arrays(tmp_path / "saved", step)
     with np.load(tmp_path / "saved" / "state.npz", allow_pickle=False) as archive:
         names = archive.files
-        assert np.array_equal(archive["center_loss/centers"], step.center_loss.centers)
+        assert np.array_equal(archive["center_loss/centers"], centers_of(step))
     for group in ("network/", "body_optimizer/", "head_optimizer/"):
         assert any(name.startswith(group) for name in names)
 
@@ -245,7 +331,7 @@ def npz(**arrays: Any) -> bytes:
 
 def test_a_state_that_is_not_finite_is_not_saved(split: Split) -> None:
     step = make_step(split)
-    step.center_loss.centers.assign(np.full((10, 2), np.inf))
+    centers_of(step).assign(np.full((10, 2), np.inf))
     with pytest.raises(DivergedError, match="after step 7 center_loss/centers became NaN or infinite"):
         arrays_of(step, 7)
 
@@ -253,9 +339,9 @@ def test_a_state_that_is_not_finite_is_not_saved(split: Split) -> None:
 def test_looking_at_images_between_steps_changes_nothing(split: Split) -> None:
     """The post moved the centers with a validation batch every thousand steps."""
     step = make_step(split)
-    step(batch(0), 1e-3, 0.01)
+    step(batch(0), scalars())
     before = state_of(step)
-    dump = extract(step.network, step.center_loss.centers, split, 0)
+    dump = extract(step.network, step.points, split, 0)
     assert state_of(step) == before
     # 40 images, and batches of whatever size: each image once, in its own order.
     features, logits = step.network(split.images, training=False)
@@ -264,45 +350,59 @@ def test_looking_at_images_between_steps_changes_nothing(split: Split) -> None:
     assert np.array_equal(dump.labels, split.labels)
     # What was seen stays what it was when training goes on in the same memory.
     centers = dump.centers.copy()
-    step(batch(1), 1e-3, 0.01)
+    step(batch(1), scalars())
     assert np.array_equal(dump.centers, centers)
-    assert not np.array_equal(dump.centers, step.center_loss.centers)
+    assert not np.array_equal(dump.centers, centers_of(step))
 
 
-def test_the_step_is_compiled_once(split: Split, tmp_path: Path) -> None:
-    step = make_step(split)
-    step(batch(0), 1e-3, 0.01)
-    step(batch(1), 1e-2, 0.0)
-    extract(step.network, step.center_loss.centers, split, 0)
+@pytest.mark.parametrize("optimizer", ["muon", "sgd"])
+def test_the_step_is_compiled_once_whatever_numbers_it_is_given(
+    optimizer: str, split: Split, tmp_path: Path
+) -> None:
+    step = make_step(split, optimizer=optimizer)
+    step(batch(0), scalars())
+    step(batch(1), scalars(1e-2, 0.0, alpha=0.1, head_rate=5.0))
+    extract(step.network, step.points, split, 0)
     save_arrays(tmp_path / "two", step)
-    step(batch(2), 1e-2, 1.0)
+    step(batch(2), scalars(1e-2, 1.0, momentum=0.5, weight_decay=0.1))
     restore_state(tmp_path / "two", step)
-    step(batch(3), 1e-2, 1.0)
+    step(batch(3), scalars(1e-2, 1.0, step=7.0))
     compiled = step._engine._compiled
     count = compiled._cache_size() if ON_JAX else compiled.experimental_get_tracing_count()
     assert count == 1
 
 
+def test_alpha_is_that_of_the_step(split: Split) -> None:
+    def centers(alpha: float) -> np.ndarray:
+        step = make_step(split)
+        step(batch(0), scalars(alpha=alpha))
+        return np.array(centers_of(step))
+
+    np.testing.assert_allclose(centers(0.5), 5 * centers(0.1), rtol=1e-5)
+    assert not centers(0.0).any()
+
+
 @pytest.mark.skipif(not ON_JAX, reason="TensorFlow changes variables in place")
 def test_a_variable_kept_over_a_step_is_an_error_and_no_old_value(split: Split) -> None:
     step = make_step(split)
-    kept = step.center_loss.centers
-    step(batch(0), 1e-3, 0.01)
+    kept = centers_of(step)
+    step(batch(0), scalars())
     with pytest.raises(RuntimeError, match="deleted"):
         np.array(kept)
-    assert np.array(step.center_loss.centers).any()
+    assert np.array(centers_of(step)).any()
     assert np.array(kept).any()
 
 
 def test_no_python_runs_inside_the_step(split: Split) -> None:
     """The post's `py_func` made every step wait for NumPy; ours must be one compiled whole."""
     step = make_step(split)
-    step(batch(0), 1e-3, 0.01)
-    engine = step._engine
+    step(batch(0), scalars())
+    engine, given = step._engine, scalars()
+    names, values = tuple(given), np.array(list(given.values()), np.float32)
     if ON_JAX:
-        lowered = engine._compiled.lower(engine._state, engine._data, batch(0), np.float32(0), np.float32(0))
+        lowered = engine._compiled.lower(engine._state, engine._data, batch(0), names, values)
         assert "callback" not in lowered.as_text()
     else:
-        arguments = map(keras.ops.convert_to_tensor, (batch(0), np.float32(0.1), np.float32(0.1)))
+        arguments = (keras.ops.convert_to_tensor(batch(0)), names, keras.ops.convert_to_tensor(values))
         graph = engine._compiled.get_concrete_function(*arguments).graph
         assert not [node.type for node in graph.get_operations() if "PyFunc" in node.type]

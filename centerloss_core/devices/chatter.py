@@ -14,7 +14,7 @@ from typing import IO
 def chatter_to(log: IO[bytes]) -> Iterator[None]:
     """Send what native code writes to the standard error, TensorFlow's and XLA's above all, to an open file.
 
-    They write to file descriptor 2 from C++, so `sys.stderr` cannot catch it. Python's own `sys.stderr` goes on to
+    They write to file descriptor 2 from C++, so `sys.stderr` cannot catch it. Python's own `sys.stderr` still reaches
     the terminal. One that is no file of its own, such as Rich's under a line that renews itself, is left in its place:
     it knows what else is on the terminal.
     """

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import cast
 
-# Keras and TensorFlow import these where they are installed, for wrappers and galleries that nobody calls here; with
+# Keras and TensorFlow import these where they are installed, for wrappers and galleries that are not called here; with
 # mlxtend all three are, and they are a third of the time that `import keras` takes.
 _UNUSED = ("matplotlib.pyplot", "pandas", "sklearn")
 

@@ -1,4 +1,4 @@
-"""The element-wise work around the convolutions, each in one pass or two. Whoever imports this imports TensorFlow.
+"""The element-wise work around the convolutions, each in one pass or two. Importing this imports TensorFlow.
 
 Convolutions are what a step should spend its time on. Keras writes batch norm, PReLU and Adam as a dozen operations
 each, and every one reads and writes the whole tensor; here each is one or two. docs/experiments.md has the figures.

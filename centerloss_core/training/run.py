@@ -95,7 +95,7 @@ def resume(path: Path, *, show: ShowProgress | None = None, warn: Warn | None = 
         RunError: it is not a run directory, or cannot be written.
         InUseError: its process has not ended.
         ConfigError, ChangedError: its `config.yaml` or the data is not what the run was begun with.
-        CheckpointError: its newest checkpoint is none of this program.
+        CheckpointError: its newest checkpoint is not one of this program.
         Exception: whatever `train` raises.
     """
     began = time.perf_counter()
@@ -109,7 +109,7 @@ def resume(path: Path, *, show: ShowProgress | None = None, warn: Warn | None = 
         with StopRequest() as stop:
             with tempfile.TemporaryFile() as chatter:
                 device = _find_device(config, chatter)
-                stop.obey("stopped before the run went on")
+                stop.obey("stopped before the run resumed")
                 _keep(chatter, run)
 
             from centerloss_core.training.saving import find_saved_state
@@ -177,7 +177,7 @@ def _advice(path: Path) -> Iterator[None]:
     except ReplacedError:  # what has the name now is another run
         raise
     except BaseException as error:
-        error.add_note(f"go on with it: cl train --resume {shlex.quote(str(path))}")
+        error.add_note(f"resume it: cl train --resume {shlex.quote(str(path))}")
         raise
 
 

@@ -122,7 +122,7 @@ def _newest_whole(run: Run, warn: Warn) -> Path | None:
             damaged = True
             continue
         if damaged:
-            warn(f"going on from the checkpoint before, {path.name}")
+            warn(f"resuming from the checkpoint before, {path.name}")
         return path
     if damaged:
         warn("no whole checkpoint is left: the run begins anew")

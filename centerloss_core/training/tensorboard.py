@@ -54,7 +54,7 @@ class Board(Observer):
     """Writes one session of a run, from a start or a resume to its end. Every event is in the file when a call returns.
 
     Not through the package's `EventFileWriter`: that one imports TensorFlow wherever it is installed, under JAX too,
-    and writes in a thread of its own, where a full disk is an error that nobody sees. Its records are made by the
+    and writes in a thread of its own, where an error such as a full disk is lost. Its records are made by the
     `RecordWriter` below it, which does neither.
     """
 

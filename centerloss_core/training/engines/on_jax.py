@@ -30,7 +30,7 @@ class JaxEngine:
         self._compiled = jax.jit(self._step, donate_argnums=0, static_argnums=3)
 
     def __call__(self, batch: Batch, scalars: Scalars) -> dict[str, Any]:
-        """See `Engine`. Returns before the step is done; whoever reads a figure waits for it."""
+        """See `Engine`. Returns before the step is done; reading a figure waits for it."""
         if self._state is None:
             self._state = _values(self._program.trainable), _values(self._program.others)
         values = np.array(list(scalars.values()), np.float32)
