@@ -79,7 +79,7 @@ def test_a_run_is_an_ordinary_run_and_knows_no_tensorflow(tmp_path: Path) -> Non
     assert {"jax", "jaxlib", "keras"} <= manifest["versions"].keys()
     assert "tensorflow" not in manifest["versions"]
     with np.load(run / "features" / "test-final.npz", allow_pickle=False) as dump:
-        assert (dump["features"].shape, dump["centers"].shape) == ((1000, 2), (10, 2))
+        assert (dump["features"].shape, dump["centers"].shape) == ((360, 2), (10, 2))
         assert np.abs(dump["centers"]).sum() > 0
 
 
