@@ -78,7 +78,10 @@ def test_two_classes_in_one_cluster() -> None:
     (warning,) = [each for each in look_at_end(CONFIG, merged) if "cluster" in each]
     assert "two classes share one cluster (their means are 0 apart" in warning
     # Rays touch without center loss.
-    for other in (load_config(QUICKSTART, {"loss.lambda": 0.0}), load_config(QUICKSTART, settings=["loss.term=none"])):
+    for other in (
+        load_config(QUICKSTART, {"loss.lambda": 0.0}),
+        load_config(QUICKSTART, settings=["loss.term=none"]),
+    ):
         assert not any("cluster" in each for each in look_at_end(other, merged))
 
 
@@ -122,7 +125,11 @@ def test_centers_that_stand_still_are_told_of(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(building, "lenets_plus_plus", dead)
     warnings: list[str] = []
     settings = [*SMALL, "train.iterations=4", "train.log_every=2", "train.batch_size=20"]
-    train(load_config(QUICKSTART, {"loss.lambda": 0.1}, settings=settings), tmp_path / "run", warn=warnings.append)
+    train(
+        load_config(QUICKSTART, {"loss.lambda": 0.1}, settings=settings),
+        tmp_path / "run",
+        warn=warnings.append,
+    )
     assert "the centers did not move in the steps up to 2 (‖Δc‖ = 0) although α = 0.5" in warnings[0]
     assert not any("up to 4" in warning for warning in warnings)  # once: it is so in all intervals
     assert json.loads((tmp_path / "run" / "run.json").read_text())["warnings"] == warnings

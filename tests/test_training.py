@@ -56,7 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, shown: list[Progress]) -> Resu
     """Three epochs of the quickstart recipe, with validation images and a batch size that divides nothing."""
     config = load_config(
         QUICKSTART,
-        lambda_=0.01,
+        {"loss.lambda": 0.01},
         settings=[
             *SMALL,
             "train.epochs=3",
