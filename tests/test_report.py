@@ -25,7 +25,8 @@ from centerloss_core.datasets import load_dataset
 from centerloss_core.errors import ExpectedError
 from centerloss_core.metrics.distances import nearest
 from centerloss_core.plotting.log_ticks import log_ticks
-from centerloss_core.report import ReportError, write_report
+from centerloss_core.report import ReportError, making, write_report
+from centerloss_core.report.charts import Charts
 from centerloss_core.report.curves import curve_plots, looks_of
 from centerloss_core.report.frames import as_classes, choose_frames, own_center_distances
 from centerloss_core.report.reading import read_contents
@@ -82,8 +83,12 @@ class Page(HTMLParser):
         )
 
 
-def report(directory: Path, out: Path | None = None) -> Page:
-    return Page(write_report(directory, out))
+def report(directory: Path, *, charts: bool = False) -> Page:
+    """A report, without its charts where they are not asked for: Bokeh takes most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not charts:
+            patch.setattr(making, "draw", lambda *_: Charts({}, {}, [], [], []))
+        return Page(write_report(directory))
 
 
 def unpack(packed: dict[str, Any]) -> np.ndarray:
@@ -200,7 +205,7 @@ def test_hostile_text_stays_text(tmp_path: Path, sweep_page: Page) -> None:
     for row in summary["runs"]:
         row["settings"] = {"variant": HOSTILE + row["directory"], "loss.lambda": row["lambda"]}
     (hostile / "summary.json").write_text(json.dumps(summary))
-    page = report(hostile)
+    page = report(hostile, charts=True)
     assert len(page.scripts) == len(sweep_page.scripts) == 4
     assert not [tag for tag, _ in page.tags if tag == "img"]
     assert "window.hacked" in page.text  # it is shown
@@ -507,7 +512,7 @@ def test_one_seed_per_point_needs_no_means(tmp_path: Path) -> None:
 
 
 def test_a_sweep_of_one_run_is_told_in_the_singular(tmp_path: Path) -> None:
-    page = report(make_large_sweep(tmp_path / "sweep", 1))
+    page = report(make_large_sweep(tmp_path / "sweep", 1), charts=True)
     assert "1 of 1 run completed" in page.text
     words = [a["aria-label"] or "" for _, a in page.tags if (a.get("id") or "").startswith("curve-")]
     assert words
@@ -726,7 +731,7 @@ def make_large_sweep(path: Path, runs: int) -> Path:
 
 
 def test_every_line_looks_different_and_a_large_sweep_stays_small(tmp_path: Path) -> None:
-    page = report(make_large_sweep(tmp_path / "sweep", 40))
+    page = report(make_large_sweep(tmp_path / "sweep", 40), charts=True)
     lines = [(a["stroke"], a["stroke-dasharray"]) for tag, a in page.tags if tag == "line"]
     assert len(lines) == len(set(lines)) == 24
     assert all(one[1] != other[1] for one, other in itertools.pairwise(lines))  # in grey, too
