@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from test_cli import cl
 from typer.testing import CliRunner
 
 from centerloss_core.config import Flags, Resources, Slurm, load_document, resolve_sweep
@@ -121,10 +120,7 @@ class FakeLauncher:
 
 @pytest.fixture
 def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """Run (or with `resume=True` go on with) the sweep with a script; returns its states, launcher and directory."""
-    (tmp_path / "tiny.yaml").write_text(CONFIG)
-    document = load_document(tmp_path / "tiny.yaml")
-    points = resolve_sweep(document).points
+    """Run (or resume) a sweep with a script; returns its states and its launcher."""
 
     def run(
         script: Callable[[Fake], Ending | None],
@@ -132,13 +128,16 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         jobs: int | None = 2,
         resume: bool = False,
         without_room: str = "",
+        text: str = CONFIG,
         **how: Any,
     ) -> tuple[list[PointState], FakeLauncher]:
+        (tmp_path / "tiny.yaml").write_text(text)
+        points = resolve_sweep(load_document(tmp_path / "tiny.yaml")).points
         launcher = FakeLauncher(points, script, jobs, without_room)
         monkeypatch.setattr(sweep, "open_launcher", lambda launch, threads: launcher)
         if resume:
             return resume_sweep(tmp_path / "sweep", **how), launcher
-        return run_sweep(points, tmp_path / "sweep", document.text, **how), launcher
+        return run_sweep(points, tmp_path / "sweep", text, **how), launcher
 
     yield run
     assert not list(tmp_path.rglob("*.tmp"))
@@ -585,25 +584,17 @@ def test_the_folder_of_a_run_that_begins_yet_is_not_cleared_away(
     assert len(read_manifest(states[0].path)["resumed"]) == 1
 
 
-@pytest.mark.parametrize(("width", "height"), [(60, 15), (80, 24), (200, 60)])
+@pytest.mark.parametrize(("width", "height"), [(60, 15), (200, 60)])
 def test_the_table_shows_what_runs_and_how_many_wait_in_any_terminal(
     width: int, height: int, tmp_path: Path
 ) -> None:
-    (tmp_path / "tiny.yaml").write_text(CONFIG)
-    points = resolve_sweep(
-        load_document(tmp_path / "tiny.yaml"),
-        Flags(axes={"loss.lambda": [index / 100 for index in range(100)]}),
-    ).points
-    states = [PointState(point, tmp_path / point.name) for point in points]
+    states = points_of(tmp_path, axes={"loss.lambda": [index / 100 for index in range(100)]})
     for state in states[:150]:
         state.status = "completed"
     states[150].status, states[150].place = "running", "node7"
     states[150].path.mkdir()
     (states[150].path / "metrics.jsonl").write_text(json.dumps(GOOD) + "\n")
-    console = Console(file=io.StringIO(), width=width, markup=False)
-    console.print(View().drawn(states, width, height))
-    assert isinstance(console.file, io.StringIO)
-    lines = console.file.getvalue().splitlines()
+    lines = drawn(states, width, height).splitlines()
     assert len(lines) <= height - 2
     assert lines[0].startswith("49 waiting, 1 running, 150 completed")
     shown = next(line for line in lines if "running" in line and "lambda" in line)
@@ -614,36 +605,29 @@ def test_the_table_shows_what_runs_and_how_many_wait_in_any_terminal(
         assert "node7" in shown
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        "x",
-        True,
-        [],
-        0,
-        -1,
-        pytest.param(10**400, id="without end"),
-        1e300,
-        1e-320,
-        float("nan"),
-        float("-inf"),
-    ],
-)
-def test_whatever_is_in_a_row_it_is_shown_in_one_line(value: object, tmp_path: Path) -> None:
-    (tmp_path / "tiny.yaml").write_text(CONFIG.replace("iterations: 4", "epochs: 4"))
-    (point, *_) = resolve_sweep(load_document(tmp_path / "tiny.yaml")).points
-    state = PointState(point, tmp_path / point.name, status="running")
+def test_whatever_is_in_a_row_it_is_shown_in_one_line(tmp_path: Path) -> None:
+    (state, *_) = points_of(tmp_path, settings=["train.epochs=4"])
+    state.status = "running"
     state.path.mkdir()
-    for row in (*({**GOOD, key: value} for key in list(GOOD)[1:]), {"kind": "steps"}):
-        (state.path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
-        console = Console(file=io.StringIO(), width=200, markup=False)
-        console.print(View().drawn([state], 200, 40))
-        assert isinstance(console.file, io.StringIO)
-        shown = console.file.getvalue()
+    for value in (None, "x", True, [], 0, -1, 10**400, 1e300, 1e-320, float("nan"), float("-inf")):
+        row = dict.fromkeys(list(GOOD)[1:], value)
+        (state.path / "metrics.jsonl").write_text(json.dumps({**row, "kind": "steps"}) + "\n")
+        shown = drawn([state], 200, 40)
         assert len([line for line in shown.splitlines() if line.strip()]) == 4
         assert "running" in shown
         assert len(max(shown.split(), key=len)) < 100
+
+
+def points_of(tmp_path: Path, **flags: Any) -> list[PointState]:
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    grid = resolve_sweep(load_document(tmp_path / "tiny.yaml"), Flags(**flags))
+    return [PointState(point, tmp_path / point.name) for point in grid.points]
+
+
+def drawn(states: Sequence[PointState], width: int, height: int) -> str:
+    file = io.StringIO()
+    Console(file=file, width=width, markup=False).print(View().drawn(states, width, height))
+    return file.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -653,38 +637,33 @@ def test_whatever_is_in_a_row_it_is_shown_in_one_line(value: object, tmp_path: P
             ["--ray-address", "auto"],
             "--ray-address is for the launcher ray, and this sweep is launched by local",
         ),
-        (
-            ["--launcher", "slurm", "--ray-address", "auto"],
-            "this sweep is launched by slurm: add --launcher ray",
-        ),
         (["--launcher", "condor"], "--launcher: expected local, ray or slurm; received 'condor'"),
     ],
 )
 def test_options_that_do_not_go_together_start_nothing(
-    arguments: list[str], words: str, tmp_path: Path
+    arguments: list[str], words: str, here: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "tiny.yaml").write_text(CONFIG)
-    done = cl("sweep", "--config", "tiny.yaml", *arguments, cwd=tmp_path)
-    assert done.returncode in (1, 2)
-    assert words in done.stderr
+    code, _, errors = here("sweep", "--config", "tiny.yaml", *arguments)
+    assert code in (1, 2)
+    assert words in errors
     assert not (tmp_path / "runs").exists()
 
 
-def test_how_points_are_launched_can_be_set_on_the_way(launched: Callable[..., Any], tmp_path: Path) -> None:
-    """The grid came from flags, so that the file alone would plan another sweep."""
+def test_a_resume_can_change_how_points_are_launched(launched: Callable[..., Any], here: Any) -> None:
+    """The axes came from flags, so that the file alone would plan another sweep."""
     launched(completes, launch=Launch(launcher="local", jobs=1))
     command = ("sweep", "--resume", "sweep", "--set", "sweep.resources.cpus=97")
-    done = cl(*command, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "warning: each point keeps the" in done.stderr
-    assert "sweep.resources.cpus is 97" in done.stderr
-    assert cl(*command, "--set", "train.batch_size=21", cwd=tmp_path).returncode == 2
+    code, _, errors = here(*command)
+    assert code == 0, errors
+    assert "warning: each point keeps the" in errors
+    assert "sweep.resources.cpus is 97" in errors
+    assert here(*command, "--set", "train.batch_size=21")[0] == 2
 
 
-def test_a_dry_run_tells_the_threads_that_there_will_be(tmp_path: Path) -> None:
+def test_a_dry_run_tells_the_threads_that_there_will_be(here: Any, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(CONFIG)
-    done = cl(
-        "sweep",
+    words = [
         "--config",
         "tiny.yaml",
         "--lambda",
@@ -694,10 +673,33 @@ def test_a_dry_run_tells_the_threads_that_there_will_be(tmp_path: Path) -> None:
         "--jobs",
         "9",
         "--dry-run",
-        cwd=tmp_path,
-    )
+        "--device",
+        "cpu",
+    ]
     cores = threads_of_this_process()
-    assert f"by:     local, {cores} core{'s' * (cores > 1)} each, 1 at a time" in done.stdout
+    assert f"by:     local, {cores} core{'s' * (cores > 1)} each, 1 at a time" in here("sweep", *words)[1]
+
+
+def test_summaries_name_the_axes_and_their_values(launched: Callable[..., Any], tmp_path: Path) -> None:
+    text = CONFIG.replace(
+        "seed: [0, 1]}", "grid: {model.feature_dim: [2]}, variants: {a: {}, b: {train.momentum: 0.5}}}"
+    )
+    (tmp_path / "tiny.yaml").write_text(text)
+    states, _ = launched(completes, text=text)
+    assert len(states) == 6
+    summary = json.loads((tmp_path / "sweep" / "summary.json").read_text())
+    assert summary["axes"] == ["variant", "loss.lambda", "model.feature_dim"]
+    row = summary["runs"][-1]
+    assert row["directory"] == "b-lambda1-alpha0.5-seed0-feature_dim2"
+    assert row["settings"] == {"variant": "b", "loss.lambda": 1.0, "model.feature_dim": 2}
+    header, *_, last = (tmp_path / "sweep" / "summary.csv").read_text().splitlines()
+    assert header.endswith(",variant,model.feature_dim")
+    assert last.endswith(",b,2")
+    (tmp_path / "sweep" / "summary.json").unlink()
+    again, _ = launched(completes, resume=True, text=text)
+    assert {state.point.name: state.point for state in again} == {
+        state.point.name: state.point for state in states
+    }
 
 
 def test_a_sweep_that_is_done_needs_no_cluster_to_say_so(

@@ -33,11 +33,6 @@ class Block:
     axes: dict[str, list[Edit]]
     variants: dict[str, list[Edit]]
 
-    @property
-    def paths(self) -> list[KeyPath]:
-        """The keys that it varies."""
-        return [edit.path for edits in (*self.axes.values(), *self.variants.values()) for edit in edits]
-
     def __len__(self) -> int:
         return math.prod(map(len, self.axes.values())) * max(1, len(self.variants))
 

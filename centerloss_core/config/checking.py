@@ -55,8 +55,8 @@ def _validate(values: dict[str, Any], model: type[Checked]) -> tuple[Checked | N
     except ValidationError as error:
         errors = error.errors(include_url=False)
         # Pydantic also calls a list too short when its items are wrong; that is no second mistake.
-        around = {each["loc"][:-1] for each in errors}
-        return None, [each for each in errors if not (each["type"] == "too_short" and each["loc"] in around)]
+        inside = {error["loc"][:depth] for error in errors for depth in range(len(error["loc"]))}
+        return None, [each for each in errors if each["type"] != "too_short" or each["loc"] not in inside]
 
 
 def _rules_behind(tree: Tree, errors: list[ErrorDetails], model: type[Config]) -> list[ErrorDetails]:

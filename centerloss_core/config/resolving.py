@@ -82,7 +82,7 @@ class Given:
         tree.apply(values)
         blocks, of_blocks = read_blocks(tree, flags.axes, settings)
         tree.apply(edit for edit in settings if edit.path[0] != "sweep")
-        axes = {path for block in blocks for path in block.paths}
+        axes = {edits[0].path for block in blocks for edits in block.axes.values()}
         variants = [name for block in blocks for name in block.variants]
         overrides, of_overrides = read_overrides(tree, axes, variants)
         others = {key: value for key, value in tree.values.items() if key not in Config.model_fields}

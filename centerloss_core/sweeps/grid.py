@@ -124,17 +124,24 @@ def _point(directory: Path, name: str, config: Config, axes: Sequence[str]) -> P
 def _axes_of(configs: Mapping[str, Config]) -> tuple[str, ...]:
     """The axes of a sweep whose summary is lost, from what its points differ in and what their names say."""
     runs = [config.settings() for config in configs.values()]
-    names = list(zip(configs, runs, strict=True))
-    keys = [
-        key
-        for key in varying(runs, dict.fromkeys(key for run in runs for key in run))
-        if key in (LAMBDA, ALPHA, SEED) or all(name_part(key, run.get(key)) in name for name, run in names)
-    ]
-    first = names[0][0]
-    keys.sort(key=lambda key: first.find(name_part(key, runs[0].get(key))))
-    if not all(name.startswith(point_name(run)) for name, run in names):
-        keys.append(VARIANT)
-    return in_order([*keys, LAMBDA])
+    axes = varying(runs, (LAMBDA, ALPHA, SEED))
+    name = max(configs, key=len)
+    settings = configs[name].settings()
+    before, plain, rest = name.partition(point_name(settings))
+    axes += [VARIANT] if plain and before else []
+    keys = {key[:end] for key in settings for end in (*_dots(key), len(key))}
+    while rest:
+        parts = {
+            f"-{name_part(key, value_of(settings, key), among)}": key for key in keys for among in ((), keys)
+        }
+        part = max((part for part in parts if rest.startswith(part)), key=len, default=rest)
+        axes += [parts[part]] if part in parts else []
+        rest = rest.removeprefix(part)
+    return in_order(axes)
+
+
+def _dots(key: str) -> list[int]:
+    return [place for place, letter in enumerate(key) if letter == "."]
 
 
 def points_with(directory: Path, begun: Sequence[Point], flags: Flags) -> list[Point]:
