@@ -24,14 +24,14 @@ from centerloss_core.config.tree import Edit, Tree
 
 
 def load_config(
-    path: Path,
+    path: Path | str,
     values: Mapping[str, Any] | None = None,
     *,
     settings: Sequence[str] = (),
     may_be_a_pipe: bool = False,
 ) -> Config:
     """The config of one run, from a file and the command line; see `resolve`."""
-    return resolve(load_document(path, may_be_a_pipe=may_be_a_pipe), values, settings=settings)
+    return resolve(load_document(Path(path), may_be_a_pipe=may_be_a_pipe), values, settings=settings)
 
 
 def resolve(

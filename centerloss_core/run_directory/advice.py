@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-from centerloss_core.run_directory.listing import status_now as status_of
-from centerloss_core.run_directory.names import CONFIG, what_is_missing
-from centerloss_core.run_directory.reader import RunRecord, look_at
-
-__all__ = ["how_to_complete", "how_to_finish", "status_of", "what_is_missing"]
+from centerloss_core.run_directory.names import CONFIG
+from centerloss_core.run_directory.reader import RunRecord
 
 
 def how_to_complete(run: RunRecord) -> str:
@@ -28,8 +22,3 @@ def how_to_complete(run: RunRecord) -> str:
         )
     because = f" ({reason})" if reason else ""
     return f"is {run.status}{because}: resume it: cl train --resume {shlex.quote(str(run.path))}"
-
-
-def how_to_finish(run: Path, manifest: Mapping[str, Any]) -> str:
-    """Look at a run first."""
-    return how_to_complete(look_at(run)) if manifest else "is missing"

@@ -116,11 +116,6 @@ class RunRow:
         }
 
 
-def status_now(path: Path, manifest: Mapping[str, Any]) -> Status:
-    """The status of a run as it is now."""
-    return look_at(path).status if manifest else "missing"
-
-
 def _time(value: Any) -> datetime | None:
     try:
         return datetime.fromisoformat(value).astimezone(UTC)  # one without a zone is taken as local time

@@ -44,7 +44,7 @@ class Result:
 
 
 def train(
-    config: Config, path: Path, *, show: ShowProgress | None = None, warn: Warn | None = None
+    config: Config, path: Path | str, *, show: ShowProgress | None = None, warn: Warn | None = None
 ) -> Result:
     """Train one run into the new directory `path`.
 
@@ -67,6 +67,7 @@ def train(
         ReplacedError: the run directory was removed or moved meanwhile; what is there now is untouched.
     """
     began = time.perf_counter()
+    path = Path(path)
     refuse_existing(path)  # Run.create would, but only after the framework has taken its seconds
     if config.train.tensorboard:
         require_tensorboard()

@@ -1,0 +1,47 @@
+"""The Python API, and every example of docs/api.md."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import centerloss_core
+
+PAGE = Path(__file__).parent.parent / "docs" / "api.md"
+
+
+def test_the_examples_of_the_page_run_in_their_order(tmp_path: Path) -> None:
+    """In a process of their own, because training fixes its devices."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
+    (tmp_path / "examples.py").write_text("\n".join(blocks))
+    done = subprocess.run(
+        [sys.executable, "examples.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "completed" in done.stdout.splitlines()
+    assert (tmp_path / "runs" / "small" / "plots" / "scatter-test.png").is_file()
+
+
+def test_importing_the_package_loads_no_framework() -> None:
+    heavy = ("keras", "tensorflow", "jax", "numpy", "pydantic", "matplotlib")
+    program = (
+        "import sys\n"
+        "import centerloss_core\n"
+        "centerloss_core.read_run\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])\n"
+        "centerloss_core.load_config\n"
+        "print('keras' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "False"]
+
+
+def test_every_name_is_there_and_no_other() -> None:
+    for name in centerloss_core.__all__:
+        assert callable(getattr(centerloss_core, name))
+        assert name in dir(centerloss_core)
+    unknown = "tain"
+    with pytest.raises(AttributeError, match="has no attribute 'tain'"):
+        getattr(centerloss_core, unknown)
