@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 _LARGEST, _SMALLEST = 1e39, 1e-46  # just beyond float32
-_DIGITS = {"softmax_loss": ".4f"}
 _LARGEST_SEED = 2**64  # longer integers are not settings of a run, and would fill a line
 
 
@@ -51,7 +50,13 @@ def number(value: object, digits: str = ".3g") -> str:
 
 def figure_in_words(name: str, value: object) -> str:
     """A figure of a step with its name: `softmax loss 2.2988`, `accuracy 10.33 %`."""
-    written = percent(value) if name.endswith("accuracy") else number(value, _DIGITS.get(name, ".4g"))
+    if name.endswith("accuracy"):
+        written = percent(value)
+    elif name == "softmax_loss":
+        written = number(value, ".4f")
+    else:
+        figure = finite(value)
+        written = "–" if figure is None else f"{figure:.4g}"
     return f"{name.replace('_', ' ')} {written}"
 
 

@@ -293,10 +293,10 @@ def test_the_exit_code_survives_an_error_that_cannot_be_printed(tmp_path: Path) 
             ["--lambda", "0,1"],
             "error: --lambda 0,1: a run has one value, with a point for decimals; `cl sweep` takes several",
         ),
-        (["--lambda", "abc"], "error: --lambda abc: sweep.lambda[0]: expected a number ≥ 0; received 'abc'"),
+        (["--lambda", "abc"], "error: --lambda abc: loss.lambda: expected a number ≥ 0; received 'abc'"),
         (
             ["--seed", "1.5"],
-            "error: --seed 1.5: sweep.seed[0]: expected an integer from 0 to 4294967295; received 1.5",
+            "error: --seed 1.5: train.seed: expected an integer from 0 to 4294967295; received 1.5",
         ),
     ],
 )
