@@ -357,7 +357,7 @@ class Replacement:
         (fitting.TrainStep, "__call__", "SIGTERM"),
         (fitting.TrainStep, "__call__", "failure"),
         (checkpoint_files, "write_arrays", None),  # in the middle of a checkpoint
-        (saving, "write_checkpoint", "at its end"),  # what is outdated then is not the run's
+        (checkpoint_files, "write_checkpoint", "at its end"),  # what is outdated then is not the run's
         (fitting.Recorder, "on_end", None),
         (fitting.Diagnosis, "at_end", None),  # the final word
         (training, "_say_what_differs", None),  # before the first step

@@ -1,6 +1,5 @@
 """What TensorBoard itself reads from a run, and that nothing of it is there unless it is asked for."""
 
-import functools
 import importlib.util
 import io
 import json
@@ -225,7 +224,11 @@ def test_a_disk_that_is_full_is_an_error_that_names_the_file(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = board(run)
-    monkeypatch.setattr(writer, "_open_to_append", functools.partial(open, "/dev/full", "ab"))
+
+    def full(_: Path) -> Any:
+        return Path("/dev/full").open("ab")
+
+    monkeypatch.setattr(writer, "_open_to_append", full)
     with pytest.raises(OSError, match="No space left on device") as caught:
         made.on_row({"kind": "steps", "step": 1, "accuracy": 0.5})
     assert Path(caught.value.filename).name.startswith("events.out.tfevents")

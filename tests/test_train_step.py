@@ -234,7 +234,7 @@ class Prototypes(Term):
     scalars = ("scale",)
 
     def build(self, features_shape: Any, labels_shape: Any = None) -> None:
-        self.prototypes = self.add_weight(shape=(10, features_shape[1]), initializer="ones")
+        self.prototypes = self.add_weight(shape=(10, features_shape[1]), initializer="zeros")
 
     def call(self, features: Any, labels: Any, training: bool = False, scale: Any = 1.0) -> Any:
         return scale * keras.ops.sum(
@@ -249,7 +249,7 @@ def test_a_term_may_learn_at_a_rate_of_its_own_and_ask_for_scalars(split: Split)
         assert list(figures) == ["softmax_loss", "accuracy", "pull_loss"]
         assert "pull_loss/variable" in "".join(arrays_of(step, 1))
         assert isinstance(step.term, Prototypes)
-        change: np.ndarray = np.array(step.term.prototypes) - 1
+        change: np.ndarray = np.array(step.term.prototypes)
         return change
 
     plain = moved(scale=1.0, term_rate=1.0)

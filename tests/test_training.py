@@ -272,7 +272,11 @@ def test_a_second_signal_acts_at_once_and_loses_nothing_saved(tmp_path: Path) ->
             signal.raise_signal(signal.SIGTERM)
 
     with pytest.raises(InterruptedRunError, match="at once by a second signal") as caught:
-        train(tiny("train.checkpoint_every=3"), tmp_path / "stopped", show=insist)
+        train(
+            tiny("train.checkpoint_every=3", "train.checkpoint_seconds=null"),
+            tmp_path / "stopped",
+            show=insist,
+        )
     assert caught.value.exit_code == 143
     assert json.loads((tmp_path / "stopped" / "run.json").read_text())["status"] == "interrupted"
     assert os.listdir(tmp_path / "stopped" / "checkpoints") == ["step-00000003"]
