@@ -336,7 +336,7 @@ def _rows(path: Path) -> int:
 def test_a_real_limit_on_the_size_of_files_is_a_clear_error_and_no_traceback(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="Windows has no such limit")
     (tmp_path / "tiny.yaml").write_text(
-        "data: {name: mnist5k}\nmodel: {batch_norm: false, channels: [8, 32, 64]}\n"
+        "data: {name: digits8}\nmodel: {batch_norm: false, channels: [8, 32, 64]}\n"
         "train: {iterations: 3, batch_size: 20, learning_rate: 1e-3, dump_train: 100}\n"
     )
     command = ("train", "--config", "tiny.yaml", "--run-dir", "run")

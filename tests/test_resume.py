@@ -29,7 +29,7 @@ from centerloss_core.training import run as training
 from centerloss_core.training import saving
 from centerloss_core.training.run import resume, train
 
-WITHIN_EPOCHS = random.Random(0).sample(sorted(set(range(1, LAST_STEP)) - {STEPS_PER_EPOCH}), 3)
+WITHIN_EPOCHS = random.Random(0).sample(sorted(set(range(1, LAST_STEP)) - {STEPS_PER_EPOCH}), 2)
 
 
 @pytest.mark.parametrize("step", [STEPS_PER_EPOCH, LAST_STEP, *WITHIN_EPOCHS])
