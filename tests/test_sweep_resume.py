@@ -150,7 +150,7 @@ def test_a_point_that_failed_is_taken_up_again_when_asked(tmp_path: Path) -> Non
         (["sweep", "--resume", f"sweep/{LOST}"], "is a run, not a sweep: cl train --resume"),
         (["sweep", "--resume", "sweep", "--run-dir", "x"], "--run-dir and --resume exclude each other"),
         (["train", "--resume", "sweep", "--name", "x"], "--name and --resume exclude each other"),
-        (["sweep"], "give --config FILE to begin something new, or --resume DIR"),
+        (["sweep"], "give --config FILE to begin a new run or sweep, or --resume DIR to resume one"),
     ],
 )
 def test_what_cannot_be_resumed_is_named(
@@ -190,7 +190,7 @@ def test_an_edited_point_is_refused(begun: bool, copy: Path) -> None:
     if not begun:
         shutil.rmtree(copy / LOST)
     edit(copy / "points" / f"{LOST}.yaml", "learning_rate: 0.001", "learning_rate: 0.01")
-    with pytest.raises(ChangedError, match="is resumed as it was begun"):
+    with pytest.raises(ChangedError, match="as it was begun"):
         resume_sweep(copy)
 
 
@@ -215,7 +215,7 @@ def test_a_point_that_cannot_start_says_why_and_does_not_start_again(copy: Path)
     edit(copy / LOST / "checkpoints" / "step-00000003" / "config.yaml", "batch_size: 20", "batch_size: 21")
     resign(copy / LOST / "checkpoints" / "step-00000003")
     manifest = json.loads((copy / LOST / "run.json").read_text())
-    (copy / LOST / "run.json").write_text(json.dumps({**manifest, "status": "waiting"}))
+    (copy / LOST / "run.json").write_text(json.dumps({**manifest, "status": "failed"}))
     done = cl("sweep", "--resume", "sweep", cwd=copy.parent)
     assert done.returncode == 1
     assert f"1 of 3 points did not complete: {LOST}: " in done.stderr
