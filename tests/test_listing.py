@@ -383,7 +383,15 @@ def test_runs_of_a_grid_by_alpha_seed_and_status(tmp_path: Path) -> None:
 
 def test_a_list_needs_no_framework_and_no_config(tmp_path: Path) -> None:
     put(tmp_path / "run")
-    heavy = ("tensorflow", "keras", "numpy", "matplotlib", "yaml", "rich.table", "centerloss_core.config")
+    heavy = (
+        "tensorflow",
+        "keras",
+        "numpy",
+        "matplotlib",
+        "yaml",
+        "rich.table",
+        "centerloss_core.config.schema",
+    )
     program = (
         "import sys\n"
         f"sys.argv = ['cl', 'runs', '{tmp_path}']\n"
