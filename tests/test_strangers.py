@@ -376,4 +376,4 @@ def test_a_format_of_another_program_is_shown_in_short(found: object, sweep: Pat
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": found}))
     line = complaint(lambda: Run.open(sweep / NAME), path)
     assert line.isprintable()
-    assert line.endswith("this version of centerloss knows 1: use the version that wrote it")
+    assert line.endswith("this version of centerloss knows 2: use the version that wrote it")
