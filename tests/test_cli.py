@@ -195,7 +195,7 @@ def test_wrong_usage_exits_2_and_makes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_mnist_names_three_ways_on(here: Any, tmp_path: Path) -> None:
+def test_missing_mnist_names_three_solutions(here: Any, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, _, errors = here("train", "--config", ROOT / "configs" / "mnist.yaml", "--set", "data.dir=empty")
     assert code == 1

@@ -153,7 +153,7 @@ def test_a_named_folder_is_all_that_is_looked_at(
     monkeypatch.setenv("CENTERLOSS_DATA_DIR", str(good))
     message = fake.refusal(empty)
     assert f"{empty}: lacks train-images-idx3-ubyte, train-labels" in message
-    assert_three_ways_on(message)
+    assert_three_solutions(message)
 
 
 def test_a_missing_file_is_named(fake: FakeMnist, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_an_unknown_name_and_a_folder_that_does_not_apply() -> None:
             ask("mnist5k", dir=Path("x"))
 
 
-def assert_three_ways_on(message: str) -> None:
+def assert_three_solutions(message: str) -> None:
     for way in ("data.dir", "CENTERLOSS_DATA_DIR", "data.name to mnist5k"):
         assert way in message
 
@@ -234,7 +234,7 @@ def test_a_bad_file_is_refused_with_its_name_and_reason(
     assert f"{tmp_path / IMAGES}: " in message
     assert reason in message
     assert "put the original train-images-idx3-ubyte[.gz] in its place" in message
-    assert_three_ways_on(message)
+    assert_three_solutions(message)
 
 
 def test_images_where_labels_are_expected(fake: FakeMnist, tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_a_bad_npz_is_refused(
     np.savez(tmp_path / "mnist.npz", **arrays)
     message = fake.refusal(tmp_path)
     assert f"{tmp_path / 'mnist.npz'}: {reason}" in message
-    assert_three_ways_on(message)
+    assert_three_solutions(message)
 
 
 def test_an_npz_that_is_none(fake: FakeMnist, tmp_path: Path) -> None:

@@ -669,7 +669,7 @@ def test_data_folders_that_cannot_be(
     with pytest.raises(DataError) as caught:
         load_dataset("mnist", dir=name)
     assert reason in str(caught.value)
-    assert "which will not do: " in locate("mnist", dir=name)
+    assert "which cannot be used: " in locate("mnist", dir=name)
     monkeypatch.setenv("CENTERLOSS_DATA_DIR", name)
     with pytest.raises(DataError) as caught:
         load_mnist()

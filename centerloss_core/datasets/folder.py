@@ -1,4 +1,4 @@
-"""Finding MNIST in a folder that somebody filled by hand or with another library."""
+"""Finding MNIST in a folder that was filled by hand or by another library."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """The full MNIST: 60,000 training and 10,000 test images, wherever they may be.
 
-The order of search: `data.dir`, the environment variable, the cache, a download. Whoever names a folder
-gets that folder or an error, never a download in its stead.
+The order of search: `data.dir`, the environment variable, the cache, a download. A folder that is
+named is used or refused; it is never replaced by a download.
 """
 
 import os
@@ -22,7 +22,7 @@ from centerloss_core.datasets.source import Loaded
 TITLE = "MNIST"
 DATA_DIR_VARIABLE = "CENTERLOSS_DATA_DIR"
 
-_WAYS_ON = f"""Three ways on:
+_SOLUTIONS = f"""Three solutions:
   - set data.dir to a folder with the four MNIST files (gzipped or not) or Keras' mnist.npz
   - set the environment variable {DATA_DIR_VARIABLE} to such a folder
   - set data.name to mnist5k: 5,000 digits that are already installed, no download"""
@@ -42,7 +42,7 @@ def load(
         files, mirrors, cache: what to expect and where to look for it, replaceable for tests.
 
     Raises:
-        DataError: lists every place tried with its reason, and the ways on.
+        DataError: lists every place tried with its reason, and the solutions.
     """
     named = _named_folder(directory)
     try:
@@ -53,7 +53,7 @@ def load(
             arrays, source = _from_cache_or_mirrors(files, cache or default_cache(), mirrors)
     except DataError as error:
         tried = "\n".join(f"  - {line}" for line in str(error).splitlines())
-        raise DataError(f"MNIST could not be loaded. Tried:\n{tried}\n{_WAYS_ON}") from error
+        raise DataError(f"MNIST could not be loaded. Tried:\n{tried}\n{_SOLUTIONS}") from error
     train_images, train_labels, test_images, test_labels = arrays
     train = Split(train_images, train_labels.astype(np.int64))
     test = Split(test_images, test_labels.astype(np.int64))
@@ -74,7 +74,7 @@ def locate(
         try:
             find_in_folder(named[0], files)
         except DataError as error:
-            return f"{place}, which will not do: {error}"
+            return f"{place}, which cannot be used: {error}"
         return place
     cache = cache or default_cache()
     if all(cached_path(cache, known).is_file() for known in files):
@@ -94,8 +94,8 @@ def default_cache() -> Path:
 
 
 def _named_folder(directory: Path | None) -> tuple[Path, str] | None:
-    """The folder somebody named, and how; None if nobody did."""
-    # os.path's expanduser leaves a user whom nobody knows as text; that of Path fails.
+    """The folder that is named, and where it is named; None if none is."""
+    # os.path's expanduser keeps the name of an unknown user as text; that of Path raises an error.
     if directory is not None:
         return Path(os.path.expanduser(directory)), "data.dir"
     from_environment = os.environ.get(DATA_DIR_VARIABLE)

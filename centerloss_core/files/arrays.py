@@ -1,4 +1,4 @@
-"""Named arrays in an `.npz` file, written so that equal arrays give equal bytes, and read as if a stranger wrote it."""
+"""Named arrays in an `.npz` file, written so that equal arrays give equal bytes, and read as untrusted."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def read_arrays(path: Path, check: Callable[[Mapping[str, Header]], None]) -> di
         raise
     except zipfile.BadZipFile as error:
         raise ArrayFileError(f"damaged or not an .npz file ({error})") from error
-    # RuntimeError: zip entries that are encrypted or patched, as nobody here writes them.
+    # RuntimeError: zip entries that are encrypted or patched, which this program does not write.
     except (ValueError, EOFError, OSError, RuntimeError) as error:
         # NumPy's parser repeats the whole of a header that it cannot read.
         raise ArrayFileError(str(error)[:ARRAY_ERROR]) from error

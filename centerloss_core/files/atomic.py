@@ -46,7 +46,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new binary file that is on disk when the block ends; for a name that nobody reads yet."""
+    """Open a new binary file that is on disk when the block ends; for a name that is not read yet."""
     with errors_name(path), path.open("xb") as file:
         yield file
         file.flush()
@@ -100,7 +100,7 @@ def temporaries(directory: Path) -> list[Path]:
 
 
 def clear_temporaries(directory: Path) -> None:
-    """Remove what killed processes left behind; for a directory that nobody else writes to at the time."""
+    """Remove what killed processes left behind, from a directory that no other process writes to."""
     for path in temporaries(directory):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -111,7 +111,7 @@ def clear_temporaries(directory: Path) -> None:
 def open_own_file(path: Path, flags: int) -> int:
     """Open a file that is written in place, and never what a link under its name leads to.
 
-    A directory that came from a stranger may hold links to the files of whoever opens it.
+    An untrusted directory may hold links to the user's own files.
 
     Raises:
         OSError: it cannot be opened, or is not an ordinary file; then its text names the mend.
@@ -119,7 +119,7 @@ def open_own_file(path: Path, flags: int) -> int:
     try:
         descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a pipe that nobody reads, or a socket
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a pipe without a reader, or a socket
             raise _not_ordinary(path) from error
         raise
     if stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -1,6 +1,6 @@
-"""A directory that somebody else may have filled: what lies in it is looked at before it is written to or read.
+"""Untrusted directories: what is in them is checked before it is written to or read.
 
-In the place of a folder of ours there may be a link to one of the user's; in that of a file a pipe, a device, or more
+In place of a folder there may be a link to another one; in place of a file a pipe, a device, or more
 than the memory holds. Importing this loads nothing that takes time.
 """
 
@@ -59,7 +59,7 @@ def open_to_read(path: Path) -> BufferedReader:
         ValueError: it is something else than a file.
         OSError: it cannot be opened.
     """
-    # O_NONBLOCK: a pipe of this name, which nobody writes to, would be waited for.
+    # O_NONBLOCK: without it, opening a pipe waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):

@@ -1,7 +1,8 @@
 """Everything that is measured on feature dumps. docs/metrics.md says what each figure means, and when it is undefined.
 
 - `separation`: accuracy and distances, cheap enough for every epoch; training writes them.
-- `sample`: which images are looked at where all would be too many.
+- `distances`: to class points and between them, and class means.
+- `sample`: which images are measured where all would be too many.
 - `neighbors`: classifiers that know nothing but the training features: nearest class mean, k nearest neighbors.
 - `clusters`: silhouette and Davies–Bouldin.
 - `verification`: are two images of one class? EER, AUC, TAR at a FAR.

@@ -94,7 +94,7 @@ def _between_scatter(means: NDArray[np.float64], counts: NDArray[np.intp]) -> fl
 
 
 def _ratio(between: float | None, within: float) -> float | None:
-    """The ratio, or None where there is none that JSON can hold."""
+    """The ratio, or None where JSON cannot hold it."""
     if between is None or within == 0:
         return None
     ratio = between / within
