@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from test_cli import QUICKSTART, cl
+from typer.testing import CliRunner, Result
 
 from centerloss_core.config import ConfigError, load_config
 from centerloss_core.run_directory.comparison import (
@@ -21,6 +22,7 @@ from centerloss_core.run_directory.comparison import (
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.writer import Run
+from cli.app import app
 
 ORIGIN = {
     "versions": {"python": "3.11.7", "keras": "3.15.1"},
@@ -169,15 +171,21 @@ def test_numbers_that_no_float_holds_do_no_harm(tmp_path: Path) -> None:
         compare_runs([a, b])
 
 
-# ---- The command --------------------------------------------------------------------------------------------
+# ---- The command ------------------------------------------------------------------------------------------
 
 
-def test_the_tables_say_it_in_words(tmp_path: Path) -> None:
+def compare(*arguments: str) -> Result:
+    """`cl compare` in this process."""
+    return CliRunner().invoke(app, ["compare", *arguments])
+
+
+def test_the_tables_say_it_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     make(tmp_path / "a", accuracy=0.98)
     make(tmp_path / "b", "loss.lambda=1", accuracy=0.99, origin={**ORIGIN, "threads": None})
     make(tmp_path / "c", accuracy=0.98)
-    done = cl("compare", "a", "b", "c", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = compare("a", "b", "c")
+    assert (done.exit_code, done.stderr) == (0, "")
     lines = [re.sub(" +", " ", line) for line in done.stdout.splitlines()]
     for line in (
         "loss.lambda 0.01 1 0.01",
@@ -191,10 +199,13 @@ def test_the_tables_say_it_in_words(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == (
         "a and c have the same config; their final feature dumps are equal byte for byte."
     )
-    assert "No two of them have the same config." in cl("compare", "a", "b", cwd=tmp_path).stdout
+    assert "No two of them have the same config." in compare("a", "b").stdout
 
 
-def test_what_was_evaluated_and_warned_of_is_compared_too(tmp_path: Path) -> None:
+def test_what_was_evaluated_and_warned_of_is_compared_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     evaluation = {
         "settings": {"neighbors": 10},
         "test": {
@@ -217,7 +228,7 @@ def test_what_was_evaluated_and_warned_of_is_compared_too(tmp_path: Path) -> Non
             warnings=list(map(str, range(12))),
         )
     make(tmp_path / "c", "train.seed=1")
-    done = cl("compare", "a", "b", "c", cwd=tmp_path)
+    done = compare("a", "b", "c")
     lines = [re.sub(" +", " ", line) for line in done.stdout.splitlines()]
     for line in (
         "warnings 1 12 0",
@@ -232,17 +243,18 @@ def test_what_was_evaluated_and_warned_of_is_compared_too(tmp_path: Path) -> Non
         assert line in lines
     assert sum(line.startswith("test softmax") for line in lines) == 1  # the run has noted it itself
     assert "neighbors" not in done.stdout
-    found = json.loads(cl("compare", "a", "b", "--json", cwd=tmp_path).stdout)
+    found = json.loads(compare("a", "b", "--json").stdout)
     assert found["runs"][0]["warnings"] == ["the centers stand still"]
     eer = {"key": "test.cosine_eer", "values": [0.25, 0.375], "differences": [0.0, 0.125]}
     assert eer in found["evaluation"]
-    assert "Evaluation" not in cl("compare", "c", "c", cwd=tmp_path).stdout
+    assert "Evaluation" not in compare("c", "c").stdout
 
 
-def test_json_has_the_same(tmp_path: Path) -> None:
+def test_json_has_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     make(tmp_path / "a", accuracy=0.5)
     make(tmp_path / "b", accuracy=0.25, shift=1.0)
-    found = json.loads(cl("compare", "a", "b", "--json", cwd=tmp_path).stdout)
+    found = json.loads(compare("a", "b", "--json").stdout)
     assert list(found) == ["runs", "config", "provenance", "results", "evaluation", "same_config"]
     assert found["runs"][1].pop("settings")["loss.lambda"] == 0.01
     assert found["runs"][1] == {"path": "b", "name": "b", "status": "completed", "warnings": []}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from test_cli import QUICKSTART, cl, environment
+from typer.testing import CliRunner, Result
 
 from centerloss_core.config import load_config
 from centerloss_core.run_directory.listing import (
@@ -23,6 +24,7 @@ from centerloss_core.run_directory.listing import (
 )
 from centerloss_core.run_directory.reader import RunRecord
 from centerloss_core.run_directory.writer import Run
+from cli.app import app
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEYS = [
@@ -298,6 +300,11 @@ def test_numbers_in_names_count_as_numbers() -> None:
     assert names(sort_rows(rows, "name", reverse=True)) == " ".join(reversed(ordered))
 
 
+def runs(*arguments: str) -> Result:
+    """`cl runs` in this process."""
+    return CliRunner().invoke(app, ["runs", *arguments])
+
+
 # ---- The command --------------------------------------------------------------------------------------------
 
 
@@ -329,44 +336,47 @@ def test_the_table_and_its_advice(tmp_path: Path) -> None:
     assert lines[-1] == "resume the unfinished one: cl train --resume runs/ends"
 
 
-def test_runs_with_warnings_are_marked_and_how_to_read_them_is_said(tmp_path: Path) -> None:
+def test_runs_with_warnings_are_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     put(tmp_path / "runs" / "a", warnings=["collapse"])
     put(tmp_path / "runs" / "b", warnings=[])
-    done = cl("runs", cwd=tmp_path)
+    done = runs()
     lines = [line for line in done.stdout.splitlines() if line.startswith(("a ", "b "))]
     assert ["completed !" in line for line in lines] == [True, False]
     assert "! 1 run has warnings: cl report runs/a" in done.stdout.splitlines()
     put(tmp_path / "runs" / "c", warnings=["collapse", "no move"])
-    assert "! 2 runs have warnings: cl compare runs/a runs/c" in cl("runs", cwd=tmp_path).stdout.splitlines()
-    assert "warnings:" not in cl("runs", "--seed", "99", cwd=tmp_path).stdout
+    assert "! 2 runs have warnings: cl compare runs/a runs/c" in runs().stdout.splitlines()
+    assert "warnings:" not in runs("--seed", "99").stdout
 
 
-def test_filters_order_and_json(tmp_path: Path) -> None:
+def test_filters_order_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     for index, lambda_ in enumerate((0.1, 1, 0.1)):
         put(tmp_path / f"r{index}", **{"lambda": lambda_}, metrics={"test": {"accuracy": 0.9 + index / 100}})
     put(tmp_path / "r3", status="failed", metrics={})
-    done = cl("runs", ".", "--lambda", "0.1", "--sort", "accuracy", "--reverse", "--json", cwd=tmp_path)
+    done = runs(".", "--lambda", "0.1", "--sort", "accuracy", "--reverse", "--json")
     rows = json.loads(done.stdout)
     assert [row["name"] for row in rows] == ["r2", "r0", "r3"]
     assert list(rows[0]) == KEYS
-    text = cl("runs", "--help", cwd=tmp_path).stdout
+    text = runs("--help").stdout
     for key in KEYS:
         assert key in text
-    none = cl("runs", ".", "--data", "mnist5k", cwd=tmp_path)
+    none = runs(".", "--data", "mnist5k")
     assert "none of the 4 runs in . matches" in none.stdout
-    assert json.loads(cl("runs", ".", "--status", "failed", "--json", cwd=tmp_path).stdout)[0]["name"] == "r3"
-    assert cl("runs", ".", "--status", "finished", cwd=tmp_path).returncode == 2
+    assert json.loads(runs(".", "--status", "failed", "--json").stdout)[0]["name"] == "r3"
+    assert runs(".", "--status", "finished").exit_code == 2
     assert cl("runs", ".", "--sort", "size", cwd=tmp_path).returncode == 2
 
 
-def test_runs_of_a_grid_by_alpha_seed_and_status(tmp_path: Path) -> None:
+def test_runs_of_a_grid_by_alpha_seed_and_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     for alpha in (0.1, 0.5):
         for seed in (0, 1):
             status = "failed" if seed else "completed"
             put(tmp_path / f"a{alpha:g}-s{seed}", alpha=alpha, seed=seed, status=status)
 
     def listed(*arguments: str) -> list[str]:
-        done = cl("runs", ".", *arguments, "--json", cwd=tmp_path)
+        done = runs(".", *arguments, "--json")
         return [row["name"] for row in json.loads(done.stdout)]
 
     assert listed("--alpha", "0.5", "--seed", "1") == ["a0.5-s1"]
@@ -378,7 +388,7 @@ def test_runs_of_a_grid_by_alpha_seed_and_status(tmp_path: Path) -> None:
     ]
     assert listed("--sort", "alpha", "--reverse") == ["a0.5-s0", "a0.5-s1", "a0.1-s0", "a0.1-s1"]
     assert listed("--sort", "status") == ["a0.1-s0", "a0.5-s0", "a0.1-s1", "a0.5-s1"]
-    assert cl("runs", ".", "--seed", "0.5", cwd=tmp_path).returncode == 2
+    assert runs(".", "--seed", "0.5").exit_code == 2
 
 
 def test_a_list_needs_no_framework_and_no_config(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One process at a time in a run directory, and whoever comes second is told who has it."""
+"""One process at a time in a run directory; the second is told which process has it."""
 
 import errno
 import json
@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from test_cli import QUICKSTART, cl, environment
 
+from centerloss_core.config import load_config
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError, ReplacedError, holder
+from centerloss_core.run_directory.writer import Run
 
 # Sixteen processes want the same run directory at the same moment: a new one, or one whose process was killed.
 _ROUNDS = """
@@ -112,10 +114,10 @@ def test_what_a_dead_process_left_is_taken_over(tmp_path: Path) -> None:
         assert f"process {os.getpid()} on " in str(holder(tmp_path))
 
 
-def test_whoever_may_only_read_is_told_who_has_it_too(
+def test_the_holder_is_named_where_the_lock_can_only_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody else's run, or a disk that is mounted read-only."""
+    """Another user's run, or a disk that is mounted read-only."""
     may_read = True
     real = os.open
 
@@ -129,7 +131,7 @@ def test_whoever_may_only_read_is_told_who_has_it_too(
         assert f"process {os.getpid()} on " in str(holder(tmp_path))
         may_read = False
         assert "its lock cannot be read" in str(holder(tmp_path))
-    (tmp_path / "lock").touch()  # nobody's
+    (tmp_path / "lock").touch()  # not held
     may_read = True
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", read_only)
@@ -195,13 +197,9 @@ def test_a_lock_that_was_given_back_is_no_lock(tmp_path: Path) -> None:
         lock.refuse_if_replaced()
 
 
-@pytest.mark.parametrize("arguments", [["--resume", "run"], ["--config", QUICKSTART, "--run-dir", "run"]])
-def test_the_command_names_who_has_the_directory(arguments: list[str | Path], tmp_path: Path) -> None:
-    from centerloss_core.config import load_config
-    from centerloss_core.run_directory.writer import Run
-
+def test_the_command_names_the_process_that_works_in_the_directory(tmp_path: Path) -> None:
     with Run.create(tmp_path / "run", load_config(QUICKSTART), {}):
-        done = cl("train", *arguments, cwd=tmp_path)
+        done = cl("train", "--resume", "run", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: run is in use by process {os.getpid()} on ")
     assert len(done.stderr.splitlines()) == 1
@@ -231,7 +229,7 @@ def test_sixteen_commands_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "pipe"])
-def test_a_lock_that_is_no_file_of_ours_is_refused_and_what_it_leads_to_is_left_alone(
+def test_a_lock_that_is_a_link_or_a_pipe_is_refused_and_its_target_stays_as_it_is(
     kind: str, tmp_path: Path
 ) -> None:
     precious = tmp_path / "precious"
@@ -249,7 +247,7 @@ def test_a_lock_that_is_no_file_of_ours_is_refused_and_what_it_leads_to_is_left_
     assert not precious.exists() if kind == "dangling link" else precious.read_text() == "mine"
 
 
-def test_whoever_looks_whether_a_directory_is_in_use_keeps_nobody_out(tmp_path: Path) -> None:
+def test_looking_whether_a_directory_is_in_use_does_not_lock_it(tmp_path: Path) -> None:
     """`cl runs` may look at the very moment in which a run is resumed."""
     looker = "import sys\nfrom pathlib import Path\n"
     looker += "from centerloss_core.run_directory.lock import holder\nprint(1, flush=True)\n"
@@ -272,41 +270,26 @@ def test_whoever_looks_whether_a_directory_is_in_use_keeps_nobody_out(tmp_path: 
             process.kill()
 
 
-@pytest.mark.parametrize("word", ["x", "é", "\udcff", "🙂", "two\nlines"])
 def test_a_long_command_is_shortened_so_that_the_others_can_read_it(
-    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["cl", "sweep", "--seed", word * 5000])
-    with DirectoryLock(tmp_path), pytest.raises(InUseError) as caught:
-        DirectoryLock(tmp_path)
-    words = str(caught.value)
-    assert f"is in use by process {os.getpid()} on {socket.gethostname()} (cl sweep --seed " in words
-    assert words.isprintable()
+    for word in ("x", "é", "\udcff", "🙂", "two\nlines"):
+        monkeypatch.setattr(sys, "argv", ["cl", "sweep", "--seed", word * 5000])
+        with DirectoryLock(tmp_path), pytest.raises(InUseError) as caught:
+            DirectoryLock(tmp_path)
+        words = str(caught.value)
+        assert f"is in use by process {os.getpid()} on {socket.gethostname()} (cl sweep --seed " in words
+        assert words.isprintable()
 
 
-@pytest.mark.parametrize(
-    "signature",
-    [
-        {"pid": 10**30},
-        {"pid": "1"},
-        {"pid": [[]]},
-        {"host": None},
-        [],
-        "[" * 4000,
-        '{"pid": ' * 500,
-        "9" * 4096,
-    ],
-)
-def test_a_signature_that_is_none_of_ours_names_nobody(signature: object, tmp_path: Path) -> None:
+def test_a_damaged_signature_names_no_process(tmp_path: Path) -> None:
     honest = {"pid": os.getpid(), "host": socket.gethostname(), "since": "now", "command": "cl"}
-    if isinstance(signature, dict):
-        signature = honest | signature
-        if signature["host"] is None:
-            del signature["host"]
-    text = signature if isinstance(signature, str) else json.dumps(signature)
+    nameless = {key: value for key, value in honest.items() if key != "host"}
+    damaged = [honest | {"pid": pid} for pid in (10**30, "1", [[]])] + [nameless, []]
     with DirectoryLock(tmp_path):
-        (tmp_path / "lock").write_text(text)
-        assert holder(tmp_path) == "another process"
+        for text in (*map(json.dumps, damaged), "[" * 4000, '{"pid": ' * 500, "9" * 4096):
+            (tmp_path / "lock").write_text(text)
+            assert holder(tmp_path) == "another process"
         with pytest.raises(InUseError, match="is in use by another process: wait for it, or stop it"):
             DirectoryLock(tmp_path)
 

@@ -36,7 +36,7 @@ class DirectoryLock:
     The file `lock` in it says who holds the right. That it exists means nothing: after a kill it stays, and the next
     process takes it over. A lock taken in a folder stays held when that folder is renamed.
 
-    What is locked is a file, and what is written goes by path. A folder that somebody else moves or removes takes the
+    What is locked is a file, and what is written goes by path. A folder that is moved or removed takes the
     locked file along, and another process may make one of the same name: ask `refuse_if_replaced` before each write.
 
     Raises:
@@ -139,7 +139,7 @@ def _open_to_ask(path: Path) -> int:
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
-    return open_own_file(path, os.O_RDONLY)  # somebody else's run, or a disk that is mounted read-only
+    return open_own_file(path, os.O_RDONLY)  # another user's run, or a disk that is mounted read-only
 
 
 def _read_words(descriptor: int) -> str | None:
@@ -151,7 +151,7 @@ def _read_words(descriptor: int) -> str | None:
             return None
         words = f"process {found['pid']} on {found['host']} ({found['command']}, since {found['since']})"
         return words if words.isprintable() else words.encode("unicode_escape").decode()
-    # A stranger may have written it: what is no process (a number without end, a thousand brackets) holds nothing.
+    # The file may hold anything: a number without end, a thousand brackets.
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
@@ -164,7 +164,7 @@ def lives(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # another user's
         return True
     return True
 
@@ -180,7 +180,7 @@ def _open_and_lock(path: Path) -> int | None:
             looks += 1
             if held or looks > _LOOKS:
                 return None
-            time.sleep(_MOMENT)  # whoever only looked whether it is held (`holder`) lets go at once
+            time.sleep(_MOMENT)  # `holder`, which only looks whether it is held, lets go at once
             continue
         if _is_at(descriptor, path):
             return descriptor

@@ -44,7 +44,7 @@ def _installed_versions(packages: Sequence[str]) -> dict[str, str]:
 def git_revision(directory: Path) -> str | None:
     """The commit of the checkout that the code runs from, with "+changes" where it was edited; None elsewhere."""
     try:
-        # The file asked for must be one that git tracks: an installed package may lie inside somebody's repository.
+        # The file asked for must be one that git tracks: an installed package may lie inside another repository.
         _git(directory, "ls-files", "--error-unmatch", "provenance.py")
         revision = _git(directory, "rev-parse", "HEAD")
         changed = _git(directory, "status", "--porcelain", "--untracked-files=no")

@@ -58,7 +58,7 @@ def _config_back(path: Path) -> str:
     """Where the `config.yaml` of the run in `path` can be had again."""
     config = path / CONFIG
     copies = [each / CONFIG for each in checkpoints(path) if (each / CONFIG).is_file()]
-    if copies:  # to the letter, as going on from that checkpoint asks for
+    if copies:  # to the letter, as resuming from that checkpoint asks for
         return f"put it back: {shlex.join(['cp', str(copies[-1]), str(config)])}"
     return (
         f'put it back as it was ({path / MANIFEST} keeps it as "config"), or begin anew in another directory'
@@ -67,20 +67,18 @@ def _config_back(path: Path) -> str:
 
 def refuse_another_config(path: Path, begun: Config, asked: Config) -> None:
     """Raise ChangedError, with the difference, unless the run in `path` was begun with the config asked for."""
-    complaint = f"{path} was begun with another config, and a run goes on as it was begun"
+    complaint = f"{path} was begun with another config, and a run is resumed as it was begun"
     refuse_changes(dump_yaml(begun), dump_yaml(asked), complaint)
 
 
 def refuse_changed_config(path: Path, manifest: Mapping[str, Any], config: Config) -> None:
     """Raise ChangedError, with the difference, if `config.yaml` is not what the run's manifest keeps of it."""
     kept = manifest.get("config")
-    if kept is None:  # of a version that kept none
-        return
     try:
         begun = Config.model_validate(kept)
     except ValidationError as error:
         raise ChangedError(f"{path / MANIFEST}: its config was changed: put it back as it was") from error
     complaint = (
-        f"{path / 'config.yaml'} was changed after the run was begun, and a run goes on as it was begun"
+        f"{path / 'config.yaml'} was changed after the run was begun, and a run is resumed as it was begun"
     )
     refuse_changes(dump_yaml(begun), dump_yaml(config), complaint)

@@ -1,4 +1,4 @@
-"""Directories from strangers: nothing outside them is written to, and nothing in them is waited for or swallowed."""
+"""Untrusted directories: nothing outside them is written to, and nothing in them is waited for or read without a limit."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from test_plotting import make_run, make_sweep
 
 from centerloss_core.config import dump_yaml, load_document, resolve_sweep
 from centerloss_core.errors import ExpectedError
-from centerloss_core.files import untrusted as strangers
+from centerloss_core.files import untrusted
 from centerloss_core.files.untrusted import LinkError
 from centerloss_core.metrics.directory import EvaluationError, evaluate_directory
 from centerloss_core.plotting import plot_directory
@@ -254,7 +254,7 @@ def complaint(read: Callable[[], object], path: Path) -> str:
 
 @pytest.mark.parametrize("what", WHATS)
 @pytest.mark.usefixtures("little_memory")
-def test_a_manifest_that_is_none_of_ours_is_an_error_in_one_line(what: str, tmp_path: Path) -> None:
+def test_a_damaged_manifest_is_an_error_in_one_line(what: str, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     path = run / "run.json"
     put(path, what)
@@ -264,7 +264,7 @@ def test_a_manifest_that_is_none_of_ours_is_an_error_in_one_line(what: str, tmp_
 
 @pytest.mark.parametrize("what", WHATS)
 @pytest.mark.usefixtures("little_memory")
-def test_a_summary_that_is_none_of_ours_is_an_error_or_written_anew(what: str, tmp_path: Path) -> None:
+def test_a_damaged_summary_is_an_error_or_is_written_anew(what: str, tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path / "sweep")
     put(sweep / "summary.json", what)
     complaint(lambda: read_summary(sweep), sweep / "summary.json")
@@ -277,7 +277,7 @@ def test_a_summary_that_is_none_of_ours_is_an_error_or_written_anew(what: str, t
 
 @pytest.mark.parametrize("what", WHATS)
 @pytest.mark.usefixtures("little_memory")
-def test_metrics_that_are_none_of_ours_are_an_error_in_one_line(what: str, tmp_path: Path) -> None:
+def test_damaged_metrics_are_an_error_in_one_line(what: str, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     path = run / "metrics.jsonl"
     put(path, what)
@@ -289,7 +289,7 @@ def test_metrics_that_are_none_of_ours_are_an_error_in_one_line(what: str, tmp_p
 def test_metrics_are_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(tmp_path / "run")
     rows = (run / "metrics.jsonl").read_text()
-    monkeypatch.setattr(strangers, "ROWS_BYTES", len(rows))
+    monkeypatch.setattr(untrusted, "ROWS_BYTES", len(rows))
     assert len(read_run(run).history().steps) == 6
     (run / "metrics.jsonl").write_text(rows + '{"kind":"steps","step":700')  # what is still being written
     assert len(read_run(run).history().steps) == 6
@@ -334,7 +334,7 @@ def test_a_config_that_the_user_names_may_be_a_pipe(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", WHATS)
 @pytest.mark.usefixtures("little_memory")
-def test_a_note_of_a_job_that_is_none_of_ours_says_nothing(what: str, tmp_path: Path) -> None:
+def test_a_damaged_note_of_a_job_says_nothing(what: str, tmp_path: Path) -> None:
     for kind in ("order", "began", "ended"):
         put(tmp_path / f"{NAME}.1.{kind}", what)
     assert slurm_notes.order_for(tmp_path, f"{NAME}.1") is None
@@ -368,12 +368,11 @@ def test_a_directory_that_no_run_can_have_is_named_with_the_file_and_in_short(
         assert line.isprintable()
 
 
-@pytest.mark.parametrize(
-    "found", ["x" * 3_000_000, ["x"] * 100_000, {"x": [[[[["x" * 3_000_000]]]]]}, "\x1b[2J"]
-)
-def test_a_format_of_another_program_is_shown_in_short(found: object, sweep: Path) -> None:
+def test_a_format_of_another_program_is_shown_in_short(sweep: Path) -> None:
     path = sweep / NAME / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": found}))
-    line = complaint(lambda: Run.open(sweep / NAME), path)
-    assert line.isprintable()
-    assert line.endswith("this version of centerloss knows 2: use the version that wrote it")
+    manifest = json.loads(path.read_text())
+    for found in ("x" * 3_000_000, ["x"] * 100_000, {"x": [[[[["x" * 3_000_000]]]]]}, "\x1b[2J"):
+        path.write_text(json.dumps(manifest | {"format": found}))
+        line = complaint(lambda: Run.open(sweep / NAME), path)
+        assert line.isprintable()
+        assert line.endswith("this version of centerloss knows 2: use the version that wrote it")
