@@ -1,4 +1,4 @@
-"""Untrusted directories: nothing outside them is written to, and nothing in them is waited for or read without a limit."""
+"""Untrusted directories: nothing outside them is written, and nothing in them is waited for or read without limit."""
 
 import json
 import os
