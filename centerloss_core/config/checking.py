@@ -16,7 +16,7 @@ from centerloss_core.config.base import RULE, Named, Says
 from centerloss_core.config.documents import is_number
 from centerloss_core.config.problems import Problem, listed, shown
 from centerloss_core.config.schema import Config, ConfigFile
-from centerloss_core.config.tree import Edit, KeyPath, Tree, copied, dotted
+from centerloss_core.config.tree import Edit, KeyPath, Tree, dotted
 
 Checked = TypeVar("Checked", bound=Config)
 
@@ -36,15 +36,11 @@ def check_edit(edit: Edit) -> list[Problem]:
     around: Any = ConfigFile
     for depth, part in enumerate(edit.path):
         if _names(around):  # which settings it has depends on its name
-            known = part in _fields(around)
-            return (
-                []
-                if known
-                else [edit.origin.problem(edit.path[: depth + 1], _unknown_key(edit.path, around))]
-            )
+            if part in _fields(around):
+                return []
+            return [edit.origin.problem(edit.path[: depth + 1], _unknown_key(edit.path, around))]
         around = _annotation_of(around, part)
-    tree = Tree({}, {(): edit.origin})
-    tree.apply([edit])
+    tree = Tree({}, {(): edit.origin}).edited([edit])
     _, errors = _validate(tree.values, ConfigFile)
     return [_problem(tree, error) for error in errors if error["type"] != "missing" and not _rule_keys(error)]
 
@@ -67,10 +63,12 @@ def _rules_behind(tree: Tree, errors: list[ErrorDetails], model: type[Config]) -
     if not errors:
         return []
     wrong = {_path(error) for error in errors}
-    values = copied(tree.values)
     for path in wrong:
-        _leave_out(values, path)
-    _, again = _validate(values, model)
+        # The whole list for one of its items; sections themselves stay.
+        keys = tuple(key for key in path if isinstance(key, str)) if path[0] != "overrides" else path[:1]
+        if len(keys) > 1 or keys == ("overrides",):
+            tree = tree.without(keys)
+    _, again = _validate(tree.values, model)
     return [
         error
         for error in again
@@ -78,16 +76,6 @@ def _rules_behind(tree: Tree, errors: list[ErrorDetails], model: type[Config]) -
         and _path(error) not in wrong
         and not any((*_path(error), key) in wrong for key in _rule_keys(error))
     ]
-
-
-def _leave_out(values: dict[str, Any], path: KeyPath) -> None:
-    """Remove a wrong key of a section, the whole list for one of its items; sections themselves stay."""
-    keys = [key for key in path if isinstance(key, str)] if path[:1] != ("overrides",) else ["overrides"]
-    here: Any = values
-    for key in keys[:-1]:
-        here = here.get(key) if isinstance(here, dict) else None
-    if isinstance(here, dict) and (len(keys) > 1 or keys == ["overrides"]):
-        here.pop(keys[-1], None)
 
 
 def _path(error: ErrorDetails) -> KeyPath:
@@ -142,8 +130,9 @@ def _problem(tree: Tree, error: ErrorDetails) -> Problem:
 
 def _latest(tree: Tree, path: KeyPath, keys: tuple[str, ...]) -> KeyPath:
     """Of the keys that break a rule together, the one to blame: the last to be given."""
-    given = [(*path, key) for key in keys if (*path, key) in tree.origins]
-    return max(given, key=lambda key: (tree.origin(key).source, tree.origin(key).line or 0), default=path)
+    found = [tree.nearest((*path, key)) for key in keys]
+    given = {key: (origin.source, origin.line or 0) for key, origin in found if len(key) > len(path)}
+    return max(given, key=lambda key: given[key], default=path)
 
 
 def _unknown_key(path: KeyPath, around: Any) -> str:

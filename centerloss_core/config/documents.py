@@ -59,15 +59,6 @@ def is_number(text: str) -> bool:
     return bool(_INT.match(text) or _FLOAT.match(text))
 
 
-@dataclass
-class Parsed:
-    """What a YAML text says, where, and what is wrong with it although it could be read."""
-
-    value: Any = None
-    origins: dict[KeyPath, Origin] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-
 @dataclass(frozen=True)
 class Document:
     """A config file, read but not yet checked: flags and overrides may still change its values."""
@@ -92,19 +83,14 @@ def load_document(path: Path, *, may_be_a_pipe: bool = False) -> Document:
     parsed = parse(text, place)
     sections = listed(ConfigFile.model_fields)
     if parsed.value is None:
-        raise ConfigError(
-            [place(None).problem((), f"the file is empty; a config has the sections {sections}")]
-        )
+        raise place(None).error(f"the file is empty; a config has the sections {sections}")
     if not isinstance(parsed.value, dict):
         message = f"expected a mapping with the sections {sections}; received {shown(parsed.value)}"
-        raise ConfigError([parsed.origins[()].problem((), message)])
+        raise parsed.origins[()].error(message)
     # `model:` with nothing below it is a section without keys.
-    values = {key: _empty(key) if value is None else value for key, value in parsed.value.items()}
+    empty: dict[str, Any] = {"overrides": []}
+    values = {key: empty.get(key, {}) if value is None else value for key, value in parsed.value.items()}
     return Document(path, text, Tree(values, parsed.origins), tuple(parsed.problems))
-
-
-def _empty(section: str) -> Any:
-    return [] if section == "overrides" else {}
 
 
 def dump_yaml(config: Config) -> str:
@@ -131,18 +117,16 @@ def parse(text: str, place: Place) -> Parsed:
     except yaml.reader.ReaderError as error:
         where = place(text.count("\n", 0, error.position) + 1)
         message = f"not valid YAML: the character {chr(int(error.character))!r} is not allowed"
-        raise ConfigError([where.problem((), message)]) from error
+        raise where.error(message) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # ValueError and OverflowError: PyYAML turns escapes such as "\UFFFFFFFF" into characters unchecked.
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
-        raise ConfigError([place(line).problem((), _what_yaml_says(error))]) from error
-    if node is None:
-        return Parsed()
-    builder = _Builder(place)
-    value = builder.build(node, ())
-    builder.origins[()] = place(_line(node))
-    return Parsed(value, builder.origins, builder.problems)
+        raise place(line).error(_what_yaml_says(error)) from error
+    parsed = Parsed(place)
+    if node is not None:
+        parsed.value = parsed.build(node, ())
+    return parsed
 
 
 def _read_text(path: Path, origin: Origin, may_be_a_pipe: bool) -> str:
@@ -165,7 +149,7 @@ def _read_text(path: Path, origin: Origin, may_be_a_pipe: bool) -> str:
         message = f"cannot be read ({error.strerror}): make it readable"
     except (OSError, ValueError) as error:
         message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
-    raise ConfigError([origin.problem((), message)])
+    raise origin.error(message)
 
 
 def _file_meant(path: Path) -> str:
@@ -185,27 +169,21 @@ def _refuse_what_no_config_needs(text: str, place: Place) -> None:
     for number, event in enumerate(yaml.parse(text, Loader=_PlainLoader)):
         origin = place(_line(event))
         if number > CONFIG_EVENTS:
-            raise ConfigError([origin.problem((), "too many keys and values: this is no config")])
+            raise origin.error("too many keys and values: this is no config")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         documents += isinstance(event, yaml.DocumentStartEvent)
         if depth > CONFIG_NESTING:
-            raise ConfigError([origin.problem((), f"nested more than {CONFIG_NESTING} levels deep")])
+            raise origin.error(f"nested more than {CONFIG_NESTING} levels deep")
         if documents > 1:
-            raise ConfigError(
-                [origin.problem((), "a second YAML document starts here; a config is one document")]
-            )
+            raise origin.error("a second YAML document starts here; a config is one document")
         anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if anchor is not None:
             sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
-            message = (
-                f"{sign}{shortened(anchor)}: anchors and aliases are not supported; write the values out"
-            )
-            problems.append(origin.problem((), message))
+            what = f"{sign}{shortened(anchor)}: anchors and aliases are"
+            problems.append(origin.problem((), f"{what} not supported; write the values out"))
         if tag is not None:
-            message = (
-                f"the YAML tag {shown(tag.replace(_TAG, '!!', 1))} is not supported; write a plain value"
-            )
-            problems.append(origin.problem((), message))
+            what = f"the YAML tag {shown(tag.replace(_TAG, '!!', 1))} is"
+            problems.append(origin.problem((), f"{what} not supported; write a plain value"))
     if problems:
         raise ConfigError(problems)
 
@@ -219,23 +197,30 @@ def _what_yaml_says(error: Exception) -> str:
 
 
 @dataclass
-class _Builder:
-    """Plain values from YAML nodes, with the line of every key and list item."""
+class Parsed:
+    """What a YAML text says, where, and what is wrong with it although it could be read.
+
+    Attributes:
+        place: gives the origin of a line.
+        value: plain values; None where the text is empty.
+        origins: of every key and list item.
+    """
 
     place: Place
+    value: Any = None
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
+        """The value of a node at a path."""
+        self.origins.setdefault(
+            path, self.place(_line(node))
+        )  # of a value in a mapping it is that of the key
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            return [self._item(item, (*path, index)) for index, item in enumerate(node.value)]
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
         return _scalar(node)
-
-    def _item(self, node: yaml.Node, path: KeyPath) -> Any:
-        self.origins[path] = self.place(_line(node))
-        return self.build(node, path)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         mapping: dict[str, Any] = {}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, SEED
 from centerloss_core.config.documents import parse
 from centerloss_core.config.problems import ConfigError, Problem, shortened
-from centerloss_core.config.tree import Edit, Origin, Source, dotted
+from centerloss_core.config.tree import Edit, Origin, Source, dotted, edit_of
 from centerloss_core.formatting import plain_setting
 from centerloss_core.limits import CONFIG_NESTING, QUOTED_FLAG, SWEEP_POINTS
 
@@ -36,23 +36,23 @@ class Flags:
 
     def edits(self) -> tuple[list[Edit], list[Edit], list[Problem]]:
         """Values and settings as edits, and what is wrong with them; `axes` are put into the blocks of a sweep."""
-        values = [
-            Edit(tuple(key.split(".")), value, origin_of(key, str(value)))
-            for key, value in self.values.items()
-        ]
-        settings, problems = _parse_settings(self.settings)
+        values = [edit_of(key, value, origin_of(key, str(value))) for key, value in self.values.items()]
+        settings: list[Edit] = []
+        problems: list[Problem] = []
+        for text in self.settings:
+            try:
+                settings.append(_parse_setting(text))
+            except ConfigError as error:
+                problems += error.problems
         given = {edit.path: edit.origin for edit in values}
-        given |= {
-            ("sweep", NAMES[key]): axis_origin(key, self.axes[key]) for key in self.axes if key in NAMES
-        }
-        given |= {("sweep", "grid", key): axis_origin(key, each) for key, each in self.axes.items()}
-        problems += [
-            edit.origin.problem(
-                (), f"{dotted(edit.path)} is also given by {given[edit.path].file}; give it once"
+        for key, each in self.axes.items():
+            given |= dict.fromkeys(
+                [("sweep", NAMES.get(key, key)), ("sweep", "grid", key)], axis_origin(key, each)
             )
-            for edit in settings
-            if edit.path in given
-        ]
+        for edit in settings:
+            if edit.path in given:
+                message = f"{dotted(edit.path)} is also given by {given[edit.path].file}; give it once"
+                problems.append(edit.origin.problem((), message))
         return values, settings, problems
 
     def __bool__(self) -> bool:
@@ -82,10 +82,9 @@ def parse_flags(
         key, equals, values = text.partition("=")
         key, origin = key.strip(), Origin(f"--grid {shortened(text, QUOTED_FLAG)}", None, Source.FLAG)
         if not equals or "." not in key:
-            raise ConfigError([origin.problem((), "expected KEY=V1,V2, for example model.feature_dim=2,8")])
+            raise origin.error("expected KEY=V1,V2, for example model.feature_dim=2,8")
         if key in axes:
-            first = axis_origin(key, axes[key]).file
-            raise ConfigError([origin.problem((), f"{key} is also given by {first}; give it once")])
+            raise origin.error(f"{key} is also given by {axis_origin(key, axes[key]).file}; give it once")
         axes[key] = _split(values, origin)
     return Flags({} if device is None else {DEVICE: device}, axes, tuple(settings))
 
@@ -102,14 +101,18 @@ def parse_list(key: str, text: str) -> tuple[Any, ...]:
 def _split(text: str, origin: Origin) -> tuple[Any, ...]:
     """The YAML values between the commas of a text; those in brackets, braces and quotes separate nothing."""
     if text.rstrip().endswith(",") or ",," in text.replace(" ", "") or not text.strip(", "):
-        raise ConfigError([origin.problem((), "a value is missing; write null for none")])
-    parsed = parse(f"[{text}]", lambda _: origin)
+        raise origin.error("a value is missing; write null for none")
+    values = _parse_value(f"[{text}]", origin)
+    if len(values) > SWEEP_POINTS:
+        raise origin.error(f"{len(values)} values; a sweep has at most {SWEEP_POINTS} runs")
+    return tuple(values)
+
+
+def _parse_value(text: str, origin: Origin) -> Any:
+    parsed = parse(text, lambda _: origin)
     if parsed.problems:
         raise ConfigError(parsed.problems)
-    if len(parsed.value) > SWEEP_POINTS:
-        message = f"{len(parsed.value)} values; a sweep has at most {SWEEP_POINTS} runs"
-        raise ConfigError([origin.problem((), message)])
-    return tuple(parsed.value)
+    return parsed.value
 
 
 def origin_of(key: str, text: str) -> Origin:
@@ -124,36 +127,20 @@ def axis_origin(key: str, values: Sequence[Any]) -> Origin:
     return origin_of(key, text) if key in NAMES and key != DEVICE else origin_of(f"--grid {key}", text)
 
 
-def _parse_settings(settings: Iterable[str]) -> tuple[list[Edit], list[Problem]]:
-    edits: list[Edit] = []
-    problems: list[Problem] = []
-    for text in settings:
-        try:
-            edits.append(_parse_setting(text))
-        except ConfigError as error:
-            problems += error.problems
-    return edits, problems
-
-
 def _parse_setting(text: str) -> Edit:
     """`train.epochs=4` as an edit; the value is YAML, read as in a file."""
     origin = Origin(f"--set {shortened(text, QUOTED_FLAG)}", None, Source.SETTING)
     key, equals, value = text.partition("=")
     path = tuple(part.strip() for part in key.split("."))
     if not equals or len(path) == 1:
-        raise ConfigError([origin.problem((), "expected section.key=value, for example train.epochs=4")])
+        raise origin.error("expected section.key=value, for example train.epochs=4")
     if path[0] == "overrides":
-        raise ConfigError(
-            [origin.problem((), "overrides belong in the file; --set wins over them for any key")]
-        )
+        raise origin.error("overrides belong in the file; --set wins over them for any key")
     if len(path) > CONFIG_NESTING:
-        raise ConfigError([origin.problem(path, TOO_DEEP)])
+        raise origin.error(TOO_DEEP, path)
     if not value.strip():
-        raise ConfigError([origin.problem(path, "no value after '='; write null for none")])
-    parsed = parse(value, lambda _: origin)
-    if parsed.problems:
-        raise ConfigError(parsed.problems)
+        raise origin.error("no value after '='; write null for none", path)
     for start, names in ((("sweep", "grid"), 2), (("sweep", "variants"), 3)):  # whose keys are dotted
         if path[:2] == start and len(path) > names:
             path = (*path[:names], ".".join(path[names:]))
-    return Edit(path, parsed.value, origin)
+    return Edit(path, _parse_value(value, origin), origin)

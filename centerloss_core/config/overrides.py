@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -58,56 +58,43 @@ def read_overrides(
     overrides: list[Override] = []
     problems: list[Problem] = []
     items = tree.values.get("overrides")
-    forms = [
-        (index, _mapping(item.get("when")), _mapping(item.get("set")))
-        for index, item in enumerate(items if isinstance(items, list) else ())
-        if isinstance(item, dict)
+    places: list[KeyPath] = [
+        ("overrides", index) for index in range(len(items) if isinstance(items, list) else 0)
     ]
-    chosen_by = {tuple(key.split(".")) for _, when, _ in forms for key in when}
-    named = 0
-    for index, when, settings in forms:
-        named += len(settings) + len(when)
-        if (
-            named > 2 * OVERRIDDEN_VALUES
-            or sum(len(each.edits) for each in overrides) + len(settings) > OVERRIDDEN_VALUES
-        ):
+    forms = [
+        [tree.settings_at((*place, key), Source.OVERRIDE) for key in ("when", "set")] for place in places
+    ]
+    chosen_by = {edit.path for conditions, _ in forms for edit in conditions}
+    values = 0
+    for place, (conditions, edits) in zip(places, forms, strict=True):
+        values += max(len(conditions), len(edits))
+        if values > OVERRIDDEN_VALUES:
             message = f"more than {OVERRIDDEN_VALUES} values are set by overrides"
-            return [], [*problems, tree.origin(("overrides", index, "set")).problem(("overrides",), message)]
-        conditions = _edits(tree, ("overrides", index, "when"), when)
-        edits = _edits(tree, ("overrides", index, "set"), settings)
+            return [], [*problems, tree.origin((*place, "set")).problem(("overrides",), message)]
         problems += _problems_of_conditions(conditions, variants)
         for edit in edits:
             if edit.path in chosen_by:
-                problems.append(
-                    edit.origin.problem(edit.path, "an override cannot set what overrides are chosen by")
-                )
+                problems.append(edit.problem("an override cannot set what overrides are chosen by"))
             elif replaces_one_of(edit.path, axes):
-                problems.append(
-                    edit.origin.problem(edit.path, "an override cannot set what the sweep varies")
-                )
+                problems.append(edit.problem("an override cannot set what the sweep varies"))
             else:
                 problems += problems_of_setting(edit, "an override")
         problems += rivals_among(edits)
         # A key of thousands of parts would become a mapping too deep to walk.
-        if when:
-            texts = {key: _texts(value)[-1] for key, value in when.items()}
+        if conditions:
+            texts = {dotted(edit.path): _texts(edit.value)[-1] for edit in conditions}
             overrides.append(Override(texts, [edit for edit in edits if len(edit.path) <= CONFIG_NESTING]))
     return overrides, problems
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    """The value, where it is a mapping; an empty one for anything else."""
-    return value if isinstance(value, dict) else {}
 
 
 def problems_of_setting(edit: Edit, setter: str) -> list[Problem]:
     """What is wrong with a dotted key and its value; `setter`, such as "an override", sets it."""
     if len(edit.path) > CONFIG_NESTING:
-        return [edit.origin.problem(edit.path, TOO_DEEP)]
+        return [edit.problem(TOO_DEEP)]
     if edit.path[0] in {"sweep", "overrides"}:
-        return [edit.origin.problem(edit.path, f"{setter} cannot set the section {edit.path[0]}")]
+        return [edit.problem(f"{setter} cannot set the section {edit.path[0]}")]
     if len(edit.path) == 1:
-        return [edit.origin.problem(edit.path, "expected a dotted key such as train.iterations")]
+        return [edit.problem("expected a dotted key such as train.iterations")]
     return check_edit(edit)
 
 
@@ -115,7 +102,7 @@ def rivals_among(edits: Collection[Edit]) -> list[Problem]:
     """Epochs and iterations, where both are set at once."""
     paths = [edit.path for edit in edits]
     return [
-        edit.origin.problem(edit.path, "give either epochs or iterations, not both")
+        edit.problem("give either epochs or iterations, not both")
         for number, edit in enumerate(edits)
         if RIVALS.get(edit.path) in paths[:number]
     ]
@@ -126,13 +113,6 @@ def replaces_one_of(path: KeyPath, keys: Collection[KeyPath]) -> bool:
     return any(key[: len(path)] == path or RIVALS.get(path) == key for key in keys)
 
 
-def _edits(tree: Tree, around: KeyPath, settings: dict[str, Any]) -> list[Edit]:
-    return [
-        Edit(tuple(key.split(".")), value, replace(tree.origin((*around, key)), source=Source.OVERRIDE))
-        for key, value in settings.items()
-    ]
-
-
 def _problems_of_conditions(conditions: list[Edit], variants: Collection[str]) -> list[Problem]:
     problems: list[Problem] = []
     for edit in conditions:
@@ -140,7 +120,7 @@ def _problems_of_conditions(conditions: list[Edit], variants: Collection[str]) -
             problems += problems_of_setting(edit, "a condition")
         elif edit.value not in variants:
             known = f"expected one of {listed(variants)}" if variants else "the sweep has no variants"
-            problems.append(edit.origin.problem(edit.path, f"{known}; received {shown(edit.value)}"))
+            problems.append(edit.problem(f"{known}; received {shown(edit.value)}"))
     return problems
 
 

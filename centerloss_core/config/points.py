@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from centerloss_core.config.axes import VARIANT, in_order, point_name, value_of, varying
-from centerloss_core.config.blocks import read_sections
 from centerloss_core.config.documents import Document
 from centerloss_core.config.flags import DEVICE, NAMES, Flags
 from centerloss_core.config.overrides import replaces_one_of
 from centerloss_core.config.problems import ConfigError, Problem
 from centerloss_core.config.resolving import Given
 from centerloss_core.config.schema import Config
-from centerloss_core.config.sweep import LAUNCH_KEYS, Sweep
+from centerloss_core.config.sweep import Sweep
 from centerloss_core.config.tree import Edit, Tree, dotted
 
 # A person needs no more of them, nor of points that are wrong.
@@ -88,11 +87,11 @@ def resolve_sweep(document: Document, flags: Flags | None = None) -> Grid:
             message = (
                 f"two runs have the name {point.name} and differ in {key}: rename a variant, or vary {key}"
             )
-            problems.append(given.tree.origin(("sweep",)).problem(("sweep",), message))
+            problems.append(given.sweep.problem(("sweep",), message))
             break
     if problems:
         raise ConfigError(problems)
-    return Grid(list(points.values()), _launch(given.tree))
+    return Grid(list(points.values()), given.launch)
 
 
 def _runs(given: Given) -> Iterator[tuple[str | None, Tree]]:
@@ -100,20 +99,17 @@ def _runs(given: Given) -> Iterator[tuple[str | None, Tree]]:
     for block in given.blocks:
         bundles: list[tuple[str | None, list[Edit]]] = [*block.variants.items()] or [(None, [])]
         for variant, edits in bundles:
-            bundle = given.run.copy()
-            bundle.apply(edits)
+            bundle = given.run.edited(edits)
             for values in itertools.product(*block.axes.values()):
-                run = bundle.copy()
                 # `loss.head` before `loss.head.margin`, which it would replace.
-                run.apply(sorted(values, key=lambda edit: len(edit.path)))
-                run.apply(given.settings_of_runs())
-                yield variant, run
+                in_order_of_depth = sorted(values, key=lambda edit: len(edit.path))
+                yield variant, bundle.edited([*in_order_of_depth, *given.settings])
 
 
 def _settings_of_axes(given: Given) -> list[Problem]:
     """A `--set` or `--device` of a key that the sweep varies would make all its runs the same."""
     problems = []
-    for edit in (*given.values, *given.settings_of_runs()):
+    for edit in (*given.values, *given.settings):
         for block in given.blocks:
             for key, edits in block.axes.items():
                 if replaces_one_of(edit.path, [edits[0].path]):
@@ -125,14 +121,3 @@ def _settings_of_axes(given: Given) -> list[Problem]:
                     message = f"the variant {name} of the sweep sets {dotted(edit.path)}; give it once"
                     problems.append(edit.origin.problem((), message))
     return problems
-
-
-def _launch(tree: Tree) -> Sweep:
-    """The one block that says how points are launched, or what the blocks say of it together."""
-    sections = read_sections(tree) or [Sweep()]
-    if len(sections) == 1:
-        return sections[0]
-    said = {
-        key: getattr(each, key) for each in sections for key in LAUNCH_KEYS if key in each.model_fields_set
-    }
-    return Sweep.model_validate(said)

@@ -8,19 +8,20 @@ are refused: one of them would be ignored silently.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from centerloss_core.config.blocks import Block, read_blocks
+from centerloss_core.config.blocks import Block, as_asked, read_blocks
 from centerloss_core.config.checking import check
 from centerloss_core.config.documents import Document, load_document
 from centerloss_core.config.flags import Flags
 from centerloss_core.config.overrides import ANY_RUN, Override, edits_for, read_overrides
 from centerloss_core.config.problems import ConfigError, Problem
 from centerloss_core.config.schema import Config, ConfigFile
-from centerloss_core.config.tree import Edit, Tree
+from centerloss_core.config.sweep import Sweep
+from centerloss_core.config.tree import Edit, Origin, Tree
 
 
 def load_config(
@@ -60,49 +61,50 @@ class Given:
     """What a file and a command line say of all their runs, read once.
 
     Attributes:
-        tree: the whole file as the command line has changed it.
         run: the sections of a run as they are without axes and overrides.
         blocks: of the sweep; empty where they are wrong.
-        values, settings: what the command line has changed.
+        launch: how the runs of the sweep are launched.
+        values, settings: what the command line changes in the runs.
+        sweep: where the sweep is given.
         problems: of everything but the single runs.
     """
 
-    tree: Tree
     run: Tree
     blocks: list[Block]
+    launch: Sweep
     overrides: list[Override]
     values: list[Edit]
     settings: list[Edit]
+    sweep: Origin
     problems: list[Problem]
 
     @classmethod
     def of(cls, document: Document, flags: Flags) -> Given:
         values, settings, problems = flags.edits()
-        tree = document.tree.copy()
-        tree.apply(values)
-        blocks, of_blocks = read_blocks(tree, flags.axes, settings)
-        tree.apply(edit for edit in settings if edit.path[0] != "sweep")
+        of_runs = [edit for edit in settings if edit.path[0] != "sweep"]
+        of_sweep = [edit for edit in settings if edit.path[0] == "sweep"]
+        tree, refused = as_asked(document.tree.edited(values), flags.axes, of_sweep)
+        blocks, launch, of_blocks = read_blocks(tree)
+        tree = tree.edited(of_runs)
         axes = {edits[0].path for block in blocks for edits in block.axes.values()}
         variants = [name for block in blocks for name in block.variants]
         overrides, of_overrides = read_overrides(tree, axes, variants)
-        others = {key: value for key, value in tree.values.items() if key not in Config.model_fields}
-        _, found = check(Tree({**ANY_RUN, **others}, tree.origins), ConfigFile)
+        others = {
+            key: value for key, value in tree.values.items() if key not in (*Config.model_fields, "sweep")
+        }
+        _, found = check(replace(tree, values={**ANY_RUN, **others}), ConfigFile)
+        every = [*document.problems, *problems, *refused, *found, *of_blocks, *of_overrides]
         run = tree.part(Config.model_fields)
-        every = [*document.problems, *problems, *found, *of_blocks, *of_overrides]
-        return cls(tree, run, blocks, overrides, values, settings, every)
+        return cls(run, blocks, launch, overrides, values, of_runs, tree.origin(("sweep",)), every)
 
     def config_with(self, run: Tree, variant: str | None = None) -> tuple[Config | None, list[Problem]]:
         """The config of a run: `run` with what the overrides say of it."""
         if edits := edits_for(self.overrides, run, variant):
-            run = run.copy()
-            run.apply(edits)
-            run.apply(self.settings_of_runs())  # again: the first time for the matching, this time to win
+            run = run.edited(
+                [*edits, *self.settings]
+            )  # settings again: they win, and count in the matching too
         config, problems = check(run, Config)
         return None if config is None else _with_absolute_dir(config), problems
-
-    def settings_of_runs(self) -> Iterable[Edit]:
-        """What `--set` says beside the sweep."""
-        return [edit for edit in self.settings if edit.path[0] != "sweep"]
 
 
 def _with_absolute_dir(config: Config) -> Config:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
-from centerloss_core.config.problems import Problem
+from centerloss_core.config.problems import ConfigError, Problem
 
 KeyPath = tuple[str | int, ...]
 
@@ -42,6 +42,14 @@ class Origin:
         """A problem with the value at `path`, located here."""
         return Problem(self.file, self.line, dotted(path), message)
 
+    def at_least(self, source: Source) -> Origin:
+        """The same place of a value that wins over what is below `source`."""
+        return replace(self, source=max(self.source, source))
+
+    def error(self, message: str, path: KeyPath = ()) -> ConfigError:
+        """The error that this one problem is."""
+        return ConfigError([self.problem(path, message)])
+
 
 @dataclass(frozen=True)
 class Edit:
@@ -51,114 +59,110 @@ class Edit:
     value: Any
     origin: Origin
 
+    def problem(self, message: str) -> Problem:
+        """A problem with the value."""
+        return self.origin.problem(self.path, message)
 
-@dataclass
+
+@dataclass(frozen=True)
 class Tree:
-    """Nested plain values (`values`) and the origin of each path in them; `()` is the whole."""
+    """Nested plain values, never changed in place, so that trees share what they have in common.
+
+    Attributes:
+        values: the whole.
+        origins: the places in the file; `()` is the whole of it.
+        edits: what was put over the file, in order.
+    """
 
     values: dict[str, Any]
-    origins: dict[KeyPath, Origin]
+    origins: Mapping[KeyPath, Origin]
+    edits: tuple[Edit, ...] = ()
 
-    def copy(self) -> Tree:
-        """An independent tree with the same content."""
-        return Tree(copied(self.values), dict(self.origins))
-
-    def part(self, sections: Collection[str]) -> Tree:
-        """An independent tree of these sections alone."""
-        return Tree(
-            {key: copied(value) for key, value in self.values.items() if key in sections},
-            {path: origin for path, origin in self.origins.items() if not path or path[0] in sections},
-        )
+    def part(self, sections: Iterable[str]) -> Tree:
+        """These sections alone."""
+        return replace(self, values={key: self.values[key] for key in sections if key in self.values})
 
     def get(self, path: KeyPath, default: object = None) -> Any:
         """The value at `path`, or `default` where the path leads nowhere."""
         value: Any = self.values
         for key in path:
-            is_there = (
-                key in value
-                if isinstance(value, dict)
-                else isinstance(value, list) and isinstance(key, int) and key < len(value)
-            )
-            if not is_there:
+            in_list = isinstance(value, list) and isinstance(key, int) and key < len(value)
+            if not in_list and not (isinstance(value, dict) and key in value):
                 return default
             value = value[key]
         return value
 
-    def remove(self, path: KeyPath) -> None:
-        """Take a key out of its mapping, where it is there."""
+    def without(self, path: KeyPath) -> Tree:
+        """The tree without this key of a mapping."""
         around = self.get(path[:-1])
-        if isinstance(around, dict):
-            self._forget(path, around.pop(path[-1], None))
+        if not isinstance(around, dict) or path[-1] not in around:
+            return self
+        others = {key: value for key, value in around.items() if key != path[-1]}
+        return replace(self, values=_put(self.values, path[:-1], others))
 
     def origin(self, path: KeyPath) -> Origin:
         """The origin of the value at `path`, or of the nearest thing around it that has one."""
+        return self.nearest(path)[1]
+
+    def nearest(self, path: KeyPath) -> tuple[KeyPath, Origin]:
+        """The path of what has this origin, and the origin."""
+        for edit in reversed(self.edits):
+            if path[: len(edit.path)] == edit.path:
+                return edit.path, edit.origin
         while path not in self.origins:
             path = path[:-1]
-        return self.origins[path]
+        return path, self.origins[path]
 
-    def apply(self, edits: Iterable[Edit]) -> None:
-        """Put each edit's value in its place, in order."""
+    def settings_at(self, path: KeyPath, source: Source) -> list[Edit]:
+        """What the mapping of dotted keys at `path` asks for; nothing where there is no mapping."""
+        settings = self.get(path)
+        return [
+            edit_of(key, value, self.origin((*path, key)).at_least(source))
+            for key, value in (settings if isinstance(settings, dict) else {}).items()
+        ]
+
+    def edited(self, edits: Iterable[Edit]) -> Tree:
+        """The tree with each edit's value in its place, in order."""
+        tree = self
         for edit in edits:
-            self._put(edit)
+            tree = tree._with(edit)
+        return tree
 
-    def _put(self, edit: Edit) -> None:
-        parent = self._mapping_for(edit)
-        if parent is None:
-            return
-        self._came_from(edit.path, edit.origin, parent.get(edit.path[-1]))
-        parent[edit.path[-1]] = copied(edit.value)
-        rival = RIVALS.get(edit.path)
-        if rival is not None and edit.value is not None:
-            self.remove(rival)
-
-    def _mapping_for(self, edit: Edit) -> dict[str | int, Any] | None:
-        """The mapping that is to hold the edited key, made where there is none.
+    def _with(self, edit: Edit) -> Tree:
+        """The tree with the value of an edit, and with the mapping around it where there is none.
 
         `--set loss.ramp.start=0.2` makes a ramp where the file has `ramp: null`, and `--set loss.head.scale=8` keeps
         the name in `head: arcface`. A section that is not a mapping (`train: 5`) is a mistake in the file; it stays,
         to be reported.
         """
-        here: Any = self.values
-        for depth, key in enumerate(edit.path[:-1], start=1):
-            if isinstance(here, list):
-                here = here[key] if isinstance(key, int) and key < len(here) else None
+        for depth in range(1, len(edit.path)):
+            around = edit.path[:depth]
+            there = self.get(around)
+            if isinstance(there, dict) or (isinstance(there, list) and isinstance(edit.path[depth], int)):
                 continue
-            if not isinstance(here, dict):
-                return None
-            child = here.get(key)
-            if not isinstance(child, dict | list):
-                if depth == 1 and child is not None:
-                    return None
-                self._came_from(edit.path[:depth], edit.origin, child)
-                is_named = edit.path[:depth] in _NAMED and isinstance(child, str)
-                child = here[key] = {"name": child} if is_named else {}
-            here = child
-        return here if isinstance(here, dict) else None
-
-    def _came_from(self, path: KeyPath, origin: Origin, old: object) -> None:
-        self._forget(path, old)
-        self.origins[path] = origin
-
-    def _forget(self, path: KeyPath, value: object) -> None:
-        """The origin of the value at `path` and of what is in it, where that has one of its own."""
-        if self.origins.pop(path, None) is None:
-            return
-        items = (
-            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        )
-        for key, inner in items:
-            self._forget((*path, key), inner)
+            if isinstance(there, list) or (depth == 1 and there is not None):
+                return self
+            content = {"name": there} if around in _NAMED and isinstance(there, str) else {}
+            return self._with(Edit(around, content, edit.origin))._with(edit)
+        tree = Tree(_put(self.values, edit.path, edit.value), self.origins, (*self.edits, edit))
+        rival = RIVALS.get(edit.path)
+        return tree if rival is None or edit.value is None else tree.without(rival)
 
 
-def copied(value: Any) -> Any:
-    """A value whose mappings are its own, also those in a list of mappings; no other list is changed."""
-    if isinstance(value, dict):
-        return {key: copied(inner) for key, inner in value.items()}
-    return (
-        [copied(each) for each in value]
-        if isinstance(value, list) and value and isinstance(value[0], dict)
-        else value
-    )
+def _put(around: Any, path: KeyPath, value: Any) -> Any:
+    """The mapping or list with another value at this path."""
+    if not path:
+        return value
+    key, *rest = path
+    inner = _put(around[key] if rest else None, tuple(rest), value)
+    if isinstance(around, list):
+        return [inner if index == key else each for index, each in enumerate(around)]
+    return {**around, key: inner}
+
+
+def edit_of(key: str, value: Any, origin: Origin) -> Edit:
+    """The edit that gives a value to a dotted key."""
+    return Edit(tuple(key.split(".")), value, origin)
 
 
 def dotted(path: KeyPath) -> str:
