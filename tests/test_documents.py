@@ -4,8 +4,6 @@ import re
 import shlex
 from pathlib import Path
 
-import keras
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -77,19 +75,3 @@ def test_the_posts_config_has_the_posts_lengths() -> None:
         (0.1, 16000),
         (1.0, 25000),
     ]
-
-
-def test_the_readmes_model_trains() -> None:
-    (code,) = re.findall(r"```python\n(class Classifier.*?|import keras.*?)```", README, flags=re.DOTALL)
-    names: dict[str, type[keras.Model]] = {}
-    exec(code, names)
-    random = np.random.default_rng(0)
-    images, labels = random.normal(size=(64, 8)).astype("float32"), random.integers(0, 3, 64)
-    model = names["Classifier"](keras.layers.Dense(2), num_classes=3, lambda_=0.1)
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    history = model.fit((images, labels), labels, epochs=5, verbose=0).history["loss"]
-    assert history[-1] < history[0]
-    centers = model.center_loss.centers.numpy()
-    assert np.abs(centers).sum() > 0
-    model.evaluate((images, labels), labels, verbose=0)
-    assert np.array_equal(model.center_loss.centers.numpy(), centers)
