@@ -39,6 +39,7 @@ LOCK_COMMAND = 300  # characters, of at most 12 bytes each, so that a lock stays
 FILE_NAME_BYTES = 255  # what most file systems allow
 WARNINGS = 100  # of a run, so that `run.json` stays short
 DATA_TITLE = 120  # characters of a data set's title: a figure has no room for more
+CLASS_NAME = 60  # characters of the name of a class
 
 # ---- Feature dumps ------------------------------------------------------------------------------------------
 

@@ -537,7 +537,7 @@ def test_many_classes_are_listed_by_the_pairs_that_are_confused() -> None:
     measured = evaluate_split(dump, None).as_dict()
     assert len(measured["per_class"]) == 290
     assert measured["confusion"] == {
-        "softmax": [{"class": wrong, "taken_for": 5, "images": 1} for wrong in (7, 8, 9)]
+        "softmax": [{"class": wrong, "predicted": 5, "images": 1} for wrong in (7, 8, 9)]
     }
     assert len(json.dumps(measured["confusion"])) < 1000
 

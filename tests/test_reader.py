@@ -58,6 +58,15 @@ def test_a_completed_run(tmp_path: Path) -> None:
     assert run.snapshot("train") is None
 
 
+def test_titles_and_class_names_are_printable_short_and_few(tmp_path: Path) -> None:
+    data = {"title": "\x1b[2J" + "t" * 500, "class_names": ["\x1b]0;x\a", "n" * 500, None] * 1000}
+    run = read_run(make(tmp_path / "run", data=data))
+    assert run.data_title is not None
+    texts = [run.data_title, *run.class_names]
+    assert all(text.isprintable() for text in texts)
+    assert (len(texts[0]), max(map(len, texts[1:])), len(run.class_names)) == (120, 60, 1000)
+
+
 def test_the_history_has_the_last_row_of_a_step_and_the_end(tmp_path: Path) -> None:
     history = read_run(make(tmp_path / "run")).history()
     assert [row["softmax_loss"] for row in history.steps] == [2.0]

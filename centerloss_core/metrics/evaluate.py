@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from centerloss_core.limits import CLASSES
 from centerloss_core.metrics.clusters import SILHOUETTE_IMAGES, davies_bouldin, silhouette
 from centerloss_core.metrics.neighbors import NEIGHBORS, mean_accuracy, neighbor_accuracy
 from centerloss_core.metrics.per_class import Matrix, confusion, confusion_as_json, per_class
@@ -74,7 +73,6 @@ def evaluate_split(
     Raises:
         ValueError: the two dumps are not of one network, or one has no image of a known class.
     """
-    class_names = class_names[:CLASSES]
     dump = dump.known()
     train = None if train is None else train.known()
     if train is not None and _shape(train) != _shape(dump):

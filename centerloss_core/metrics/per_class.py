@@ -16,7 +16,7 @@ Matrix = NDArray[np.intp]
 
 
 def confusion(dump: FeatureDump, classes: int | None = None) -> dict[str, Matrix]:
-    """Count, for each class in a row, as which class its images were taken, in columns.
+    """Count how many images of each class, in a row, are predicted as which class, in a column.
 
     Args:
         dump: the features.
@@ -29,12 +29,14 @@ def confusion(dump: FeatureDump, classes: int | None = None) -> dict[str, Matrix
     if dump.centers is not None:
         chosen["nearest_center"] = nearest(dump.features.astype(np.float64), dump.centers)
     classes = dump.classes_seen() if classes is None else classes
-    return {name: count_taken(dump.labels, each, classes) for name, each in chosen.items()}
+    return {name: count_predicted(dump.labels, each, classes) for name, each in chosen.items()}
 
 
-def count_taken(labels: NDArray[np.integer[Any]], taken: NDArray[np.integer[Any]], classes: int) -> Matrix:
-    """Return (classes, classes) counts: a row per label, a column per class that its images were taken for."""
-    pairs = labels.astype(np.intp) * classes + taken.astype(np.intp)
+def count_predicted(
+    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], classes: int
+) -> Matrix:
+    """Return (classes, classes) counts: a row per label, a column per class that its images are predicted as."""
+    pairs = labels.astype(np.intp) * classes + predicted.astype(np.intp)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
@@ -44,10 +46,10 @@ def confusion_as_json(counts: Matrix) -> list[list[int]] | list[dict[str, int]]:
         rows: list[list[int]] = counts.tolist()
         return rows
     wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
-    label, taken = np.nonzero(wrong)
-    order = np.argsort(-wrong[label, taken], kind="stable")[:CONFUSED_PAIRS]
+    label, predicted = np.nonzero(wrong)
+    order = np.argsort(-wrong[label, predicted], kind="stable")[:CONFUSED_PAIRS]
     return [
-        {"class": int(label[i]), "taken_for": int(taken[i]), "images": int(wrong[label[i], taken[i]])}
+        {"class": int(label[i]), "predicted": int(predicted[i]), "images": int(wrong[label[i], predicted[i]])}
         for i in order
     ]
 

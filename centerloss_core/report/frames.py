@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from centerloss_core.limits import FRAME_BYTES, PANELS
 from centerloss_core.metrics.distances import nearest
 from centerloss_core.plotting.plane import project
-from centerloss_core.report.reading import Record, shortened
+from centerloss_core.report.reading import Record
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, read_features
 
 _STEPS = 65_535
@@ -69,7 +69,7 @@ class Panel:
     @property
     def class_names(self) -> list[str]:
         names = self.record.run.class_names
-        return [*map(shortened, names), *map(str, range(len(names), self.classes))]
+        return [*names, *map(str, range(len(names), self.classes))]
 
 
 @dataclass

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from centerloss_core.config.axes import flatten
+from centerloss_core.config.problems import shortened
 from centerloss_core.formatting import finite
-from centerloss_core.limits import DATA_TITLE
+from centerloss_core.limits import CLASS_NAME, CLASSES, DATA_TITLE
 from centerloss_core.run_directory import names
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.history import History, has_rows, read_history
@@ -101,15 +102,17 @@ class RunRecord:
     @property
     def data_title(self) -> str | None:
         title = self.data.get("title")
-        if not isinstance(title, str):
-            return None
-        return title if len(title) <= DATA_TITLE else f"{title[: DATA_TITLE - 1]}…"
+        return shortened(title, DATA_TITLE) if isinstance(title, str) else None
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """By label; empty where `run.json` does not name them."""
+        """By label, printable and short; empty where `run.json` does not name them."""
         found = self.data.get("class_names")
-        return tuple(map(str, found)) if isinstance(found, list) else ()
+        return (
+            tuple(shortened(str(name), CLASS_NAME) for name in found[:CLASSES])
+            if isinstance(found, list)
+            else ()
+        )
 
     @property
     def image_shape(self) -> tuple[int, ...] | None:
