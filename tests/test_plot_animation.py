@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_runs import WEIGHTS, grid_of, make_dump, make_run, make_sweep, plotted, words
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.transforms import Bbox
 from PIL import Image
-from test_plotting import WEIGHTS, grid_of, make_dump, make_run, make_sweep, plotted, words
 
 from centerloss_core.limits import FILM_FRAMES
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.animation import Film, Screen, read_film
 from centerloss_core.plotting.grid import Cell, arrange
-from centerloss_core.plotting.limits import Limits, follow
+from centerloss_core.plotting.limits import follow
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
 from centerloss_core.run_directory.reader import read_run
 
@@ -78,12 +79,12 @@ def test_gif_of_a_run_has_a_frame_per_epoch(tmp_path: Path) -> None:
         np.testing.assert_array_equal(frame[[0, -1]], 255)  # nothing runs over the edge of a white sheet
 
 
-def axes_of(film: Film) -> list[list[Limits]]:
-    """The axes of each run, frame by frame."""
+def axes_of(film: Film) -> list[list[tuple[float, ...]]]:
+    """The ends of the axes of each run, left, right, bottom, top, frame by frame."""
     screen, seen = Screen(film), []
     for epoch in film.epochs:
         screen.show(epoch)
-        seen.append([Limits(*axes.get_xlim(), *axes.get_ylim()) for axes in screen.figure.axes])
+        seen.append([(*axes.get_xlim(), *axes.get_ylim()) for axes in screen.figure.axes])
     return seen
 
 
@@ -93,11 +94,11 @@ def test_axes_stand_still_and_hold_every_epoch_of_their_run(tmp_path: Path) -> N
     first, *others = axes_of(film)
     assert others == [first] * 3
     assert len(set(first)) == 4
-    for limits, run in zip(first, film.moments.values(), strict=True):
+    for (left, right, bottom, top), run in zip(first, film.moments.values(), strict=True):
         shown = np.concatenate([part for each in run for part in (each.plane.points, each.plane.centers)])
-        assert (shown > [limits.left, limits.bottom]).all()
-        assert (shown < [limits.right, limits.top]).all()
-        assert np.ptp(shown, axis=0).max() > 0.85 * (limits.right - limits.left)
+        assert (shown > [left, bottom]).all()
+        assert (shown < [right, top]).all()
+        assert np.ptp(shown, axis=0).max() > 0.85 * (right - left)
     screen = Screen(film)
     screen.show(3)
     title = "epoch 3 of 4 · MNIST test · α = 0.5, seed 0 · each at its own scale · axes fixed"
@@ -166,31 +167,28 @@ def test_every_frame_says_its_epoch_and_shows_the_points_large(tmp_path: Path) -
         title = f"epoch {epoch} of 4 · MNIST test · α = 0.5, seed 0 · each at its own scale · axes follow the points"
         assert title in words(screen.figure)
     for epoch, frame in zip((1, 2, 3, 4), axes_of(film), strict=True):
-        for limits, place in zip(frame, film.moments, strict=True):
+        for (left, right, bottom, top), place in zip(frame, film.moments, strict=True):
             points = film.moment(place, epoch).plane.points
-            assert (points > [limits.left, limits.bottom]).all()
-            assert (points < [limits.right, limits.top]).all()
-            width, height = np.ptp(points, axis=0)
-            assert max(width, height) > 0.6 * (limits.right - limits.left)
+            assert (points > [left, bottom]).all()
+            assert (points < [right, top]).all()
+            assert np.ptp(points, axis=0).max() > 0.6 * (right - left)
 
 
 def test_axes_move_only_when_they_must() -> None:
-    def box(half: float) -> Limits:
-        return Limits(-half, half, -half, half)
-
     steps = [10.0, 9.0, 8.0, 6.0, 5.0, 5.5, 7.0]
-    assert [limits.right for limits in follow([box(half) for half in steps])] == [10, 10, 10, 6, 6, 6, 7]
+    needed = [Bbox([[-half, -half], [half, half]]) for half in steps]
+    assert [box.x1 for box in follow(needed)] == [10, 10, 10, 6, 6, 6, 7]
 
 
 def test_shared_axes_are_equal_in_all_runs_and_frames(tmp_path: Path) -> None:
     film = film_of(sweep_with_epochs(tmp_path / "sweep", (2, 2)), axes="shared")
     frames = axes_of(film)
     assert len({limits for frame in frames for limits in frame}) == 1
-    limits = frames[0][0]
+    left, right, bottom, top = frames[0][0]
     for run in film.moments.values():
         points = np.concatenate([moment.plane.points for moment in run])
-        assert (points > [limits.left, limits.bottom]).all()
-        assert (points < [limits.right, limits.top]).all()
+        assert (points > [left, bottom]).all()
+        assert (points < [right, top]).all()
     screen = Screen(film)
     screen.show(2)
     title = "epoch 2 of 2 · MNIST test · α = 0.5, seed 0 · all at one scale · axes fixed"

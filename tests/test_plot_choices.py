@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
-from test_plotting import (
+from made_runs import (
     WEIGHTS,
     make_dump,
     make_grid,
@@ -20,6 +17,9 @@ from test_plotting import (
     plotted,
     words,
 )
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from typer.testing import CliRunner
 
 from centerloss_core.plotting import PlotError, plot_directory

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_runs import make_dump, make_run, make_snapshot, words
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
-from test_plotting import make_dump, make_run, make_snapshot, words
 
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.head import HeadError, SoftmaxHead, read_head

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_runs import make_dump, make_record, make_run, make_sweep, words
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from test_plotting import make_dump, make_record, make_run, make_sweep, words
 
 from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting import PlotError, plot_directory

@@ -1,8 +1,6 @@
 """Figures of runs and sweeps: which files appear, what they show, and what is refused."""
 
-import itertools
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,22 +9,33 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_runs import (
+    DIGITS,
+    WEIGHTS,
+    assert_within,
+    covered,
+    grid_of,
+    make_dump,
+    make_grid,
+    make_record,
+    make_run,
+    make_snapshot,
+    make_sweep,
+    plotted,
+    words,
+)
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
-from shell import BY_A_SHELL
 from typer.testing import CliRunner
 
-from centerloss_core.config import load_config
 from centerloss_core.errors import ExpectedError
 from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.curves import curves_figure
-from centerloss_core.plotting.drawing import _read_or_leave_out
-from centerloss_core.plotting.grid import MAX_COLUMNS, MAX_ROWS, Cell, Grid, arrange
+from centerloss_core.plotting.grid import MAX_COLUMNS, MAX_ROWS, Cell, arrange
 from centerloss_core.plotting.histogram import distances_figure
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.plane import project
@@ -40,133 +49,13 @@ from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFile
 from centerloss_core.run_directory.history import History
 from centerloss_core.run_directory.lock import DirectoryLock
 from centerloss_core.run_directory.manifest import FORMAT
-from centerloss_core.run_directory.reader import RunRecord, Snapshot, read_run, read_sweep
+from centerloss_core.run_directory.reader import read_run
 from cli.app import app
-
-WEIGHTS = (0.0, 0.01, 0.1, 1.0)
-DIGITS = [str(digit) for digit in range(10)]
-
-
-def make_dump(weight: float = 0.01, n: int = 300, d: int = 2, seed: int = 0) -> FeatureDump:
-    """Rays for λ = 0, clusters that shrink with λ for the others."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(n) % 10
-    angles = labels * 2 * np.pi / 10
-    radii = rng.uniform(20, 300, n) if weight == 0 else rng.normal(15 * 0.01 / weight, 0.5 * 0.01 / weight, n)
-    x = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
-    x = x[:, :1] if d == 1 else x @ np.eye(2, d) + rng.normal(scale=1e-3, size=(n, d))
-    centers = np.stack([x[labels == digit].mean(axis=0) for digit in range(10)])
-    return FeatureDump(x.astype(np.float32), labels, labels.copy(), centers.astype(np.float32))
-
-
-def make_snapshot(weight: float = 0.01, d: int = 2, epoch: int | None = None, seed: int = 0) -> Snapshot:
-    return Snapshot(make_record(weight, seed=seed), "test", make_dump(weight, d=d, seed=seed), epoch)
-
-
-def make_record(
-    weight: float = 0.01, status: Any = "completed", path: str = "run", **changes: Any
-) -> RunRecord:
-    """A run that is not on disk."""
-    manifest = {
-        "lambda": weight,
-        "lambda_eq": weight * 100,
-        "alpha": 0.5,
-        "seed": 0,
-        "data": {"title": "MNIST"},
-    }
-    return RunRecord(Path(path), status, manifest | changes)
-
-
-def make_run(directory: Path, weight: float = 0.01, status: str = "completed", **changes: Any) -> Path:
-    """Write what a training run leaves."""
-    (directory / "features").mkdir(parents=True)
-    dump = make_dump(weight)
-    names = ("test-final", "train-final") if status == "completed" else ("test-epoch-0002", "test-epoch-0010")
-    for name in names:
-        write_features(directory / "features" / f"{name}.npz", dump)
-    manifest = {
-        "format": FORMAT,
-        "status": status,
-        "lambda": weight,
-        "lambda_eq": weight * 100,
-        "alpha": 0.5,
-        "seed": 0,
-        "data": {"title": "MNIST"},
-    }
-    (directory / "run.json").write_text(json.dumps(manifest | changes))
-    rows: list[dict[str, Any]] = [
-        {
-            "kind": "steps",
-            "step": step,
-            "epoch": step / 600,
-            "softmax_loss": 230 / step,
-            "center_loss": 1e5 / step,
-            "lambda": weight * max(0.0, (step - 100) / 500),
-            "accuracy": step / 700,
-            "center_shift": 5 / step,
-        }
-        for step in range(100, 601, 100)
-    ]
-    rows.append({"kind": "epoch", "epoch": 1, "step": 600, "test": separation(dump).as_dict()})
-    (directory / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return directory
-
-
-def make_sweep(
-    directory: Path, statuses: dict[float, str] | None = None, weights: tuple[float, ...] = WEIGHTS
-) -> Path:
-    """Write a sweep over λ; a run whose status is "missing" has no directory."""
-    rows = []
-    for weight in weights:
-        name, status = f"lambda{weight:g}-alpha0.5-seed0", (statuses or {}).get(weight, "completed")
-        if status != "missing":
-            make_run(directory / name, weight, status)
-        rows.append({"directory": name, "lambda": weight, "alpha": 0.5, "seed": 0, "status": status})
-    (directory / "sweep.yaml").write_text("")
-    (directory / "summary.json").write_text(json.dumps({"format": FORMAT, "runs": rows}))
-    return directory
-
-
-def make_grid(weights: tuple[float, ...] = WEIGHTS, seeds: int = 1, failed: float | None = None) -> Grid:
-    return arrange(
-        [
-            Cell(make_record(weight, "failed", seed=seed))
-            if weight == failed
-            else Cell(make_record(weight, seed=seed), make_snapshot(weight, seed=seed))
-            for weight in weights
-            for seed in range(seeds)
-        ]
-    )
-
-
-def grid_of(sweep: Path, problems: list[str] | None = None) -> Grid:
-    record = read_sweep(sweep)
-    problems = [] if problems is None else problems
-    return arrange([Cell(run, _read_or_leave_out(run, "test", problems)) for run in record.runs], record.axes)
-
-
-def read_example_history(tmp_path: Path) -> tuple[RunRecord, History]:
-    run = read_run(make_run(tmp_path / "run"))
-    return run, run.history()
-
-
-def words(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
-
-
-def plotted(directory: Path) -> dict[str, list[str]]:
-    """Return the names in every plots/ folder under a directory."""
-    folders = sorted(directory.rglob("plots"))
-    return {str(folder.parent.relative_to(directory)): sorted(os.listdir(folder)) for folder in folders}
-
 
 # --- which files appear ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("fmt", "style", "split"),
-    [("png", "default", "test"), ("svg", "post", "train"), ("pdf", "default", "train")],
-)
+@pytest.mark.parametrize(("fmt", "style", "split"), [("png", "default", "test"), ("svg", "post", "train")])
 def test_files_of_a_run(tmp_path: Path, fmt: str, style: str, split: str) -> None:
     run = make_run(tmp_path / "run")
     written = plot_directory(run, split=split, style=style, fmt=fmt)
@@ -174,30 +63,28 @@ def test_files_of_a_run(tmp_path: Path, fmt: str, style: str, split: str) -> Non
     names = [scatter, f"curves.{fmt}", f"regions-{split}.{fmt}", f"distances-{split}.{fmt}"]
     assert written == [run / "plots" / name for name in names]
     assert plotted(tmp_path) == {"run": sorted(names)}
-    opening = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[fmt]
-    assert all(path.read_bytes().startswith(opening) for path in written)
 
 
-@pytest.mark.parametrize("style", ["default", "post"])
-def test_files_of_a_sweep(tmp_path: Path, style: str) -> None:
+def test_files_of_a_sweep(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path / "sweep", {0.1: "missing", 1.0: "failed"}, WEIGHTS[1:])
-    suffix = "-post" if style == "post" else ""
-    written = plot_directory(sweep, style=style)
-    of_a_run = ["curves.png", f"scatter-test{suffix}.png"]
+    written = plot_directory(sweep, style="post")
     assert plotted(sweep) == {
-        ".": [f"panel-test{suffix}.png"],
-        "lambda0.01-alpha0.5-seed0": of_a_run,
+        ".": ["panel-test-post.png"],
+        "lambda0.01-alpha0.5-seed0": ["curves.png", "scatter-test-post.png"],
     }
-    assert written[0] == sweep / "plots" / f"panel-test{suffix}.png"
+    assert written[0] == sweep / "plots" / "panel-test-post.png"
     assert len(written) == 3
 
 
-def test_out_takes_one_figure_and_decides_the_format(tmp_path: Path) -> None:
+def test_out_takes_one_figure_and_decides_the_format_and_same_files_give_the_same_bytes(
+    tmp_path: Path,
+) -> None:
     run, sweep = make_run(tmp_path / "run"), make_sweep(tmp_path / "sweep", weights=(0.01,))
-    for directory in (run, sweep):
-        out = tmp_path / f"{directory.name}.SVG"
-        assert plot_directory(directory, out=out) == [out]
-        assert out.read_bytes().startswith(b"<?xml")
+    for name, opening in (("a.png", b"\x89PNG"), ("a.SVG", b"<?xml"), ("a.pdf", b"%PDF")):
+        first, second = (plot_directory(run, out=tmp_path / name)[0].read_bytes() for _ in range(2))
+        assert first == second
+        assert first.startswith(opening)
+    assert plot_directory(sweep, out=tmp_path / "b.png") == [tmp_path / "b.png"]
     assert plotted(tmp_path) == {}
 
 
@@ -207,23 +94,13 @@ def test_unfinished_run_shows_its_newest_epoch(tmp_path: Path) -> None:
     assert snapshot is not None
     assert snapshot.epoch == 10
     assert "MNIST test · epoch 10" in scatter_figure(snapshot).axes[0].get_title(loc="left")
-    plot_directory(run, figures=["scatter"])
-    assert plotted(tmp_path) == {"run": ["scatter-test.png"]}
-
-
-def test_same_files_give_the_same_bytes(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
-    for name in ("figure.png", "figure.svg", "figure.pdf"):
-        first, second = (plot_directory(run, out=tmp_path / name)[0].read_bytes() for _ in range(2))
-        assert first == second
 
 
 # --- what they show -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("style", "of", "size"),
-    [("default", "run", (847, 731)), ("post", "run", (928, 511)), ("post", "sweep", (1856, 1022))],
+    ("style", "of", "size"), [("default", "run", (847, 731)), ("post", "sweep", (1856, 1022))]
 )
 def test_pixels(tmp_path: Path, style: str, of: str, size: tuple[int, int]) -> None:
     directory = make_run(tmp_path / "run") if of == "run" else make_sweep(tmp_path / "sweep")
@@ -252,14 +129,14 @@ def test_titles() -> None:
     assert post_figure(make_snapshot(0.0, epoch=3)).axes[0].get_title().endswith("MNIST test · epoch 3")
 
 
-def test_figures_of_two_seeds_say_which_is_which(tmp_path: Path) -> None:
-    snapshot, (run, history) = make_snapshot(seed=7), read_example_history(tmp_path)
+def test_figures_of_two_seeds_say_which_is_which() -> None:
+    snapshot = make_snapshot(seed=7)
     for figure in (
         scatter_figure(snapshot),
         post_figure(snapshot),
         regions_figure(snapshot, None),
         distances_figure(snapshot),
-        curves_figure(RunRecord(run.path, run.status, run.manifest | {"seed": 7}), history),
+        curves_figure(snapshot.run, History([{"step": 1, "epoch": 1, "softmax_loss": 1}], [])),
     ):
         assert any("α = 0.5, seed 7 · MNIST" in text for text in words(figure))
 
@@ -297,22 +174,17 @@ def test_the_name_of_a_center_stays_within_the_frame(angle: float) -> None:
     centers = np.stack([np.cos(turned), np.sin(turned)], axis=1).astype(np.float32) * 100
     labels = np.arange(10)
     snapshot = replace(make_snapshot(), dump=FeatureDump(centers * 0.9, labels, labels, centers))
-    for figure in (scatter_figure(snapshot), post_figure(snapshot), panel_figure(_many(snapshot))):
-        FigureCanvasAgg(figure).draw()
-        for axes in figure.axes:
-            frame = axes.get_window_extent()
-            boxes = [text.get_window_extent() for text in axes.texts if text.get_text() in DIGITS]
-            drawn = [box for box in boxes if box.width > 1]  # the post's axes end where its points do
-            assert len(drawn) >= 8
-            for box in drawn:
-                assert frame.x0 <= box.x0
-                assert box.x1 <= frame.x1
-                assert frame.y0 <= (box.y0 + box.y1) / 2 <= frame.y1  # a box is higher than the digit in it
-
-
-def _many(snapshot: Snapshot) -> Grid:
-    """A panel, whose boxes are smaller."""
-    return arrange([Cell(make_record(weight), snapshot) for weight in range(2)])
+    for figure in (scatter_figure(snapshot), post_figure(snapshot)):
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        frame = axes.get_window_extent()
+        boxes = [text.get_window_extent() for text in axes.texts if text.get_text() in DIGITS]
+        drawn = [box for box in boxes if box.width > 1]  # the post's axes end where its points do
+        assert len(drawn) >= 8
+        for box in drawn:
+            assert frame.x0 <= box.x0
+            assert box.x1 <= frame.x1
+            assert frame.y0 <= (box.y0 + box.y1) / 2 <= frame.y1  # a box is higher than the digit in it
 
 
 def test_one_unit_is_as_long_across_as_up_and_nothing_is_cut_off() -> None:
@@ -346,20 +218,9 @@ def test_post_legend_covers_no_point(weight: float, corner: tuple[float, float])
     dump = make_dump(weight)
     features = dump.features.copy()
     features[:30] = np.abs(features).max() * np.array(corner) / 40 + np.linspace(0, 1, 30)[:, None]
-    snapshot = Snapshot(
-        make_snapshot().run,
-        "test",
-        FeatureDump(features.astype(np.float32), dump.labels, dump.predictions, dump.centers),
-    )
-    figure = post_figure(snapshot)
-    FigureCanvasAgg(figure).draw()
-    axes = figure.axes[0]
-    legend = axes.get_legend()
-    assert legend is not None
-    box, points = legend.get_window_extent(), axes.transData.transform(features)
-    covered = (points > [box.x0, box.y0]).all(axis=1) & (points < [box.x1, box.y1]).all(axis=1)
-    assert not covered.any()
-    frame = axes.get_window_extent()
+    (axes,) = post_figure(replace(make_snapshot(), dump=replace(dump, features=features))).axes
+    assert not covered(axes, features).any()
+    frame, points = axes.get_window_extent(), axes.transData.transform(features)
     assert (points >= [frame.x0, frame.y0]).all()
     assert (points <= [frame.x1, frame.y1]).all()
 
@@ -371,18 +232,17 @@ def test_post_axes_stand_where_the_post_has_them() -> None:
     )
 
 
-def test_panel_boxes_are_equal_and_in_order_of_weight() -> None:
-    for draw, loc in ((panel_figure, "left"), (post_panel, "center")):
-        figure = draw(make_grid(weights=WEIGHTS[::-1]))
-        FigureCanvasAgg(figure).draw()
-        sizes = [axes.get_window_extent().size for axes in figure.axes]
-        np.testing.assert_allclose(sizes, [sizes[0]] * 4, rtol=1e-6)
-        starts = [axes.get_title(loc=loc).split()[2] for axes in figure.axes]
-        assert starts == ["0", "0.01", "0.1", "1"]
+@pytest.mark.parametrize(("draw", "loc"), [(panel_figure, "left"), (post_panel, "center")])
+def test_panel_boxes_are_equal_and_in_order_of_weight(draw: Any, loc: str) -> None:
+    figure = draw(make_grid(weights=(1.0, 0.1)))
+    figure.draw_without_rendering()
+    sizes = [axes.get_window_extent().size for axes in figure.axes]
+    np.testing.assert_allclose(sizes, [sizes[0]] * 2, rtol=1e-6)
+    assert [axes.get_title(loc=loc).split()[2] for axes in figure.axes] == ["0.1", "1"]
 
 
 def test_panel_has_one_legend_with_all_classes() -> None:
-    figure = panel_figure(make_grid())
+    figure = panel_figure(make_grid(weights=WEIGHTS[:2]))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [*DIGITS, "trained center"]
     assert all(axes.get_legend() is None for axes in figure.axes)
     assert "MNIST test · α = 0.5, seed 0 · each at its own scale" in words(figure)
@@ -429,25 +289,10 @@ def test_a_thinned_out_panel_keeps_what_there_is_to_see() -> None:
     assert "1 of 9 values of seed · 2 of 40 values of λ" in grid.title()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such count of memory")
-def test_a_panel_of_many_runs_takes_little_memory() -> None:
-    """Each title is measured; a canvas as large as the panel for each took 2 GB."""
-    program = (
-        "import io, resource, sys\n"
-        "from test_plotting import make_grid, panel_figure\n"
-        "figure = panel_figure(make_grid(weights=tuple(0.001 * i for i in range(12))))\n"
-        "figure.savefig(io.BytesIO(), format='png', dpi=figure.dpi)\n"
-        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "print(peak // (1 << 20 if sys.platform == 'darwin' else 1 << 10))"
-    )
-    done = subprocess.run(
-        [*BY_A_SHELL, sys.executable, "-c", program],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert int(done.stdout) < 600  # MiB
+def test_titles_are_measured_without_a_canvas_as_large_as_the_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one for each title, a panel of many runs took 2 GB."""
+    monkeypatch.setattr(FigureCanvasAgg, "get_renderer", pytest.fail)
+    panel_figure(make_grid(weights=WEIGHTS[:2]))
 
 
 @pytest.mark.parametrize(
@@ -484,130 +329,22 @@ def test_one_feature_shows_strips(draw: Any) -> None:
 
 def test_collapsed_features_can_be_drawn() -> None:
     dump = make_dump()
-    zeros = FeatureDump(dump.features * 0, dump.labels, dump.predictions, dump.centers * 0)
-    for draw in (scatter_figure, post_figure):
-        figure = draw(Snapshot(make_snapshot().run, "test", zeros))
-        FigureCanvasAgg(figure).draw()
-    assert "inter/intra –" in "".join(words(scatter_figure(Snapshot(make_snapshot().run, "test", zeros))))
+    collapsed = replace(dump, features=dump.features * 0, centers=dump.centers * 0)
+    snapshot = replace(make_snapshot(), dump=collapsed)
+    for figure in (scatter_figure(snapshot), post_figure(snapshot)):
+        assert_within(figure)
+    assert "inter/intra –" in "".join(words(scatter_figure(snapshot)))
 
 
-def test_nothing_is_clipped(tmp_path: Path) -> None:
-    figures = [
+def test_nothing_is_clipped() -> None:
+    for figure in (
         scatter_figure(make_snapshot(0.0)),
         scatter_figure(make_snapshot(d=16, epoch=12)),
         post_figure(make_snapshot(d=16, epoch=12)),
         panel_figure(make_grid(weights=(0.01, 1.0), seeds=2, failed=1.0)),
         panel_figure(make_grid(weights=(0.01,))),
-        post_panel(make_grid(weights=(0.01, 1.0))),
-        curves_figure(*read_example_history(tmp_path)),
-    ]
-    for figure in figures:
-        FigureCanvasAgg(figure).draw()
-        for text in figure.findobj(Text):
-            if text.get_visible() and text.get_text().strip():
-                box = text.get_window_extent()
-                inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
-                assert inside or not _is_drawn(text, figure), text.get_text()
-
-
-def _is_drawn(text: Text, figure: Figure) -> bool:
-    """Tick labels beyond the limits exist but are not drawn."""
-    ticks = [label for axes in figure.axes for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
-    return text not in ticks
-
-
-def test_curves(tmp_path: Path) -> None:
-    figure = curves_figure(*read_example_history(tmp_path))
-    softmax, center, weight, shift, accuracy = figure.axes  # this run has logged no learning rate
-    assert len(softmax.lines[0].get_xdata()) == len(center.lines[0].get_xdata()) == 6  # type: ignore[arg-type]
-    assert weight.get_title(loc="left") == "λ in force"
-    assert shift.get_title(loc="left").startswith("‖Δc‖ of a step")
-    np.testing.assert_allclose(shift.lines[0].get_ydata(), [5 / step for step in range(100, 601, 100)])
-    legend = accuracy.get_legend()
-    assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "training batches",
-        "test (100.00 %)",
-        "test, nearest center (100.00 %)",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("values", "scale"),
-    [
-        ([1, 2, 3], "linear"),
-        ([0, 0], "linear"),
-        ([1, 10], "log"),
-        ([0, 1e-4, 1e-2], "symlog"),
-        ([None, 1], "linear"),
-    ],
-)
-def test_scale_of_a_curve(values: list[float | None], scale: str) -> None:
-    rows = [{"step": i, "epoch": i, "softmax_loss": value} for i, value in enumerate(values)]
-    figure = curves_figure(make_snapshot().run, History(rows, []))
-    FigureCanvasAgg(figure).draw()
-    assert figure.axes[0].get_yscale() == scale
-
-
-@pytest.mark.parametrize(
-    ("values", "names"),
-    [
-        ([1.3, 0.3, 0.065], ["0.1", "0.2", "0.5", "1"]),
-        ([0.4, 5], ["0.5", "1", "2", "5"]),
-        ([0, 1.5e-5, 0.1], ["0", "3e-05", "0.0001", "0.0003", "0.001", "0.003", "0.01", "0.03", "0.1"]),
-        ([1e-9, 1], [f"1e-0{n}" for n in range(9, 4, -1)] + ["0.0001", "0.001", "0.01", "0.1", "1"]),
-    ],
-)
-def test_a_log_axis_has_few_round_numbers(values: list[float], names: list[str]) -> None:
-    rows = [{"step": i, "epoch": i, "softmax_loss": value} for i, value in enumerate(values)]
-    figure = curves_figure(make_snapshot().run, History(rows, []))
-    FigureCanvasAgg(figure).draw()
-    axis = figure.axes[0].yaxis
-    assert not axis.get_minorticklocs().size
-    low, high = figure.axes[0].get_ylim()
-    shown = [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
-    assert [label.get_text() for label in shown] == names
-    boxes = [label.get_window_extent() for label in shown]
-    assert all(lower.y1 <= upper.y0 for lower, upper in itertools.pairwise(boxes))
-    assert all(box.x0 >= 0 for box in boxes)
-
-
-def test_the_quickstart_logs_enough_for_its_curves() -> None:
-    train = load_config(Path(__file__).parent.parent / "configs" / "quickstart.yaml").train
-    assert train.epochs is not None
-    assert train.epochs * 4000 / train.batch_size / train.log_every >= 30
-
-
-def test_what_is_no_number_is_a_gap_in_a_curve() -> None:
-    steps = [
-        {"step": i, "epoch": i, "softmax_loss": value} for i, value in enumerate([1, "x", [2], {"a": 3}, 4])
-    ]
-    epochs = [{"step": 1, "epoch": 1, "test": 7}, {"step": 2, "epoch": "y", "test": {"accuracy": 0.5}}]
-    figure = curves_figure(make_snapshot().run, History(steps, epochs))
-    FigureCanvasAgg(figure).draw()
-    nan = np.nan
-    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [1, nan, nan, nan, 4])
-
-
-@pytest.mark.parametrize("values", [[0, 0, 0], [0, 0, 2], [0, 0, 1e-4, 1e-2]])
-def test_a_line_of_zeros_is_seen_above_the_bottom(values: list[float]) -> None:
-    """λ of a run without center loss, and before a ramp begins."""
-    rows = [{"step": i, "epoch": i, "lambda": value} for i, value in enumerate(values)]
-    figure = curves_figure(make_snapshot().run, History(rows, []))
-    FigureCanvasAgg(figure).draw()
-    plot = figure.axes[0]
-    bottom = plot.transAxes.inverted().transform(plot.transData.transform((0, 0)))[1]
-    assert 0.02 < bottom < 0.6
-    assert 0 in plot.get_yticks()
-
-
-def test_history_of_a_resumed_run_and_a_cut_off_line(tmp_path: Path) -> None:
-    run = read_run(make_run(tmp_path / "run"))
-    with (run.path / "metrics.jsonl").open("a") as file:
-        file.write('{"kind": "steps", "step": 200, "epoch": 0.3, "accuracy": 0.9}\n{"kind": "st')
-    history = run.history()
-    assert [row["step"] for row in history.steps] == [100, 200, 300, 400, 500, 600]
-    assert history.steps[1]["accuracy"] == 0.9
+    ):
+        assert_within(figure)
 
 
 def test_palette_for_all_eyes() -> None:
@@ -774,7 +511,7 @@ def test_plotting_loads_no_framework_and_importing_it_no_matplotlib(tmp_path: Pa
         "import pathlib, sys\n"
         "from centerloss_core.plotting import plot_directory\n"
         "assert 'matplotlib' not in sys.modules\n"
-        f"plot_directory(pathlib.Path({str(run)!r}))\n"
+        f"plot_directory(pathlib.Path({str(run)!r}), figures=['distances'])\n"
         "loaded = {'tensorflow', 'keras', 'jax', 'sklearn', 'matplotlib.pyplot'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
     )
@@ -782,7 +519,7 @@ def test_plotting_loads_no_framework_and_importing_it_no_matplotlib(tmp_path: Pa
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("title", [r"$\foo{$", "x" * 200_000, "x\n" * 20_000, "\ud800\x1b[2J\0\u202e"])
+@pytest.mark.parametrize("title", ["x\n" * 100_000, "$\\foo{$\ud800\x1b[2J\0\u202e"])
 def test_a_title_is_words_however_it_is_written(tmp_path: Path, title: str) -> None:
     """No formula, and no more of it than a figure has room for."""
     for directory, figures in (
@@ -790,9 +527,7 @@ def test_a_title_is_words_however_it_is_written(tmp_path: Path, title: str) -> N
         (make_sweep(tmp_path / "sweep", weights=(0.01, 0.1)), ["panel"]),
     ):
         change_titles(directory, title)
-        written = plot_directory(directory, figures=figures)
-        assert len(written) == len(figures)
-        assert all(path.is_file() for path in written)
+        assert len(plot_directory(directory, figures=figures)) == len(figures)
 
 
 def change_titles(directory: Path, title: str) -> None:
@@ -804,74 +539,11 @@ def change_titles(directory: Path, title: str) -> None:
         (directory / "summary.json").write_text(json.dumps(content))
 
 
-def test_a_dollar_stays_a_dollar(tmp_path: Path) -> None:
-    run = read_run(make_run(tmp_path / "run", data={"title": "$a_1$"}))
-    figure = curves_figure(run, run.history())
-    FigureCanvasAgg(figure).draw()
+def test_a_dollar_stays_a_dollar() -> None:
+    figure = scatter_figure(replace(make_snapshot(), run=make_record(data={"title": "$a_1$"})))
     (title,) = [text for text in figure.findobj(Text) if "a_1" in text.get_text()]
     assert "$a_1$" in title.get_text()
     assert title.get_parse_math() is False
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("sign", [1, -1])
-def test_curves_leave_out_what_no_run_computes(tmp_path: Path, sign: int) -> None:
-    directory = make_run(tmp_path / "run")
-    keys = ("epoch", "softmax_loss", "center_loss", "lambda", "center_shift", "learning_rate", "accuracy")
-    values = [1e308, 1e-320, 1e300, 1.0, 0.0, 10**400, 1e38, 1e-45]
-    rows: list[dict[str, Any]] = [
-        {"kind": "steps", "step": step, **dict.fromkeys(keys, sign * value)}
-        for step, value in enumerate(values, start=1)
-    ]
-    rows.append({"kind": "epoch", "step": 8, "epoch": 1e308, "test": {"accuracy": 1e308}})
-    (directory / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run = read_run(directory)
-    figure = curves_figure(run, run.history())
-    FigureCanvasAgg(figure).draw()
-    drawn = figure.axes[0].lines[0].get_ydata()
-    assert np.isnan(drawn).tolist() == [True, False, True, False, False, True, False, False]
-
-
-# --- runs that end within an epoch ----------------------------------------------------------------------------
-
-
-def short_run(directory: Path) -> Path:
-    """What three steps leave: a row of means, no evaluation, and the final figures."""
-    measured = separation(make_dump()).as_dict()
-    run = make_run(directory, metrics={"test": measured, "seconds": 1.0})
-    row = {"kind": "steps", "step": 3, "epoch": 0.0144, "softmax_loss": 2.3, "accuracy": 0.1}
-    (run / "metrics.jsonl").write_text(json.dumps(row) + "\n")
-    return run
-
-
-def test_a_run_of_a_few_steps_has_an_axis_that_can_be_read(tmp_path: Path) -> None:
-    run = read_run(short_run(tmp_path / "run"))
-    figure = curves_figure(run, run.history())
-    FigureCanvasAgg(figure).draw()
-    for axes in figure.axes[-2:]:
-        assert axes.get_xlim()[0] == 0
-        boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
-        assert 2 <= len(boxes) <= 7
-        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
-
-
-def test_the_final_accuracies_stand_where_a_run_ended(tmp_path: Path) -> None:
-    path = short_run(tmp_path / "run")
-    log = (path / "metrics.jsonl").read_bytes()
-    run = read_run(path)
-    figure = curves_figure(run, run.history())
-    points = {
-        str(line.get_label()).split(" (")[0]: (list(line.get_xdata()), list(line.get_ydata()))  # type: ignore[arg-type]
-        for line in figure.axes[-1].lines
-    }
-    assert points["test"] == ([0.0144], [run.metrics["test"]["accuracy"]])
-    assert points["test, nearest center"] == ([0.0144], [run.metrics["test"]["nearest_center_accuracy"]])
-    assert (path / "metrics.jsonl").read_bytes() == log
-
-
-def test_a_run_that_ends_with_an_epoch_has_its_last_point_once(tmp_path: Path) -> None:
-    run = read_run(make_run(tmp_path / "run", metrics={"test": {"accuracy": 0.5}}))
-    assert [row["step"] for row in run.history().epochs] == [600]
 
 
 # --- sweeps of which a part cannot be drawn -------------------------------------------------------------------
@@ -886,14 +558,12 @@ def spoil(run: Path, name: str) -> Path:
 def test_a_damaged_run_does_not_keep_its_sweep_from_its_figures(tmp_path: Path, name: str) -> None:
     sweep = make_sweep(tmp_path / "sweep", weights=(0.01, 0.1))
     damaged = spoil(sweep / "lambda0.1-alpha0.5-seed0", name)
-    done = CliRunner().invoke(app, ["plot", str(sweep)])
+    done = CliRunner().invoke(app, ["plot", str(sweep), "--figures", "panel,distances"])
     assert done.exit_code == 0, done.output
     (line,) = [line for line in done.output.splitlines() if line.startswith("note: left out: ")]
     assert str(damaged) in line
     assert "put it back from a copy, or train the run again" in line
-    drawn = plotted(sweep)
-    assert drawn["."] == ["panel-test.png"]
-    assert len(drawn) == 1 + 1
+    assert plotted(sweep) == {".": ["panel-test.png"], "lambda0.01-alpha0.5-seed0": ["distances-test.png"]}
     assert "damaged" in words(panel_figure(grid_of(sweep)))
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_runs import WEIGHTS, make_dump, make_run, make_sweep, short_run
 from PIL import Image
-from test_plotting import WEIGHTS, make_dump, make_run, make_sweep, short_run
 from typer.testing import CliRunner
 
 from centerloss_core.config import dump_yaml, load_config

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_plotting import make_run, make_sweep
+from made_runs import make_run, make_sweep
 from typer.testing import CliRunner
 
 from centerloss_core.report import ReportError

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from made_runs import make_run, make_sweep
 from test_cli import environment
-from test_plotting import make_run, make_sweep
 
 from centerloss_core.config import dump_yaml, load_document, resolve_sweep
 from centerloss_core.errors import ExpectedError

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_runs import make_run
 from test_measures import make_run as make_measured_run
-from test_plotting import make_run
 from typer.testing import CliRunner
 
 from centerloss_core.formatting import exact, number

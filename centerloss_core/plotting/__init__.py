@@ -11,8 +11,7 @@
 - `style`, `classes`, `titles`, `label_places`, `limits`, `log_ticks`, `text_fit`, `save`: common to all.
 """
 
-from centerloss_core.plotting.drawing import plot_directory
 from centerloss_core.plotting.errors import PlotError
-from centerloss_core.plotting.request import FORMATS, SPLITS, STYLES
+from centerloss_core.plotting.request import FORMATS, SPLITS, STYLES, plot_directory
 
 __all__ = ["FORMATS", "SPLITS", "STYLES", "PlotError", "plot_directory"]

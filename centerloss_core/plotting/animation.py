@@ -13,17 +13,18 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from centerloss_core.limits import FILM_FRAMES
 from centerloss_core.plotting.classes import has_short_names, legend_handles
-from centerloss_core.plotting.grid import Cell, Grid
-from centerloss_core.plotting.limits import Limits, follow, limits_of, union
+from centerloss_core.plotting.grid import Cell, Grid, evenly
+from centerloss_core.plotting.limits import follow, limits_of
 from centerloss_core.plotting.panel import write_status
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.scatter import draw_features
 from centerloss_core.plotting.text_fit import fit, legend_below
-from centerloss_core.plotting.titles import numbers_title
+from centerloss_core.plotting.titles import join, numbers_title
 from centerloss_core.run_directory.feature_dumps import FeatureFileError, read_features
 
 _DPI = 100
@@ -63,18 +64,18 @@ class Film:
     axes: str
     skipped: int = 0
 
-    def limits(self) -> dict[tuple[int, int], dict[int, Limits]]:
+    def limits(self) -> dict[tuple[int, int], dict[int, Bbox]]:
         """Return the axes of each run by the epoch of the frame: every point of that frame is within."""
         if self.axes == "follow":
-            return {place: self._following(place) for place in self.moments}
+            following = {}
+            for place in self.moments:
+                needed = [limits_of([self.moment(place, epoch).plane]) for epoch in self.epochs]
+                following[place] = dict(zip(self.epochs, follow(needed), strict=True))
+            return following
         fixed = {place: limits_of([moment.plane for moment in run]) for place, run in self.moments.items()}
         if self.axes == "shared":
-            fixed = dict.fromkeys(fixed, union(list(fixed.values())))
+            fixed = dict.fromkeys(fixed, Bbox.union(list(fixed.values())))
         return {place: dict.fromkeys(self.epochs, limits) for place, limits in fixed.items()}
-
-    def _following(self, place: tuple[int, int]) -> dict[int, Limits]:
-        needed = [limits_of([self.moment(place, epoch).plane]) for epoch in self.epochs]
-        return dict(zip(self.epochs, follow(needed), strict=True))
 
     def moment(self, place: tuple[int, int], epoch: int) -> Moment:
         """Return what a run shows in a frame: a shorter run stays as its last epoch left it."""
@@ -94,7 +95,7 @@ def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None])
     if max(map(len, dumps.values()), default=0) < 2:
         return None
     epochs = sorted({epoch for run in dumps.values() for epoch in run})
-    kept = _thin_out(epochs)
+    kept = [epochs[place] for place in evenly(len(epochs), FILM_FRAMES)]
     moments = {}
     for place, run in dumps.items():
         # A run shorter than the others has its last epoch, even if no frame falls on it.
@@ -110,12 +111,6 @@ def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None])
     if not moments:
         return None
     return Film(grid, kept, moments, axes, len(epochs) - len(kept))
-
-
-def _thin_out(epochs: list[int]) -> list[int]:
-    if len(epochs) <= FILM_FRAMES:
-        return epochs
-    return [epochs[index] for index in np.linspace(0, len(epochs) - 1, FILM_FRAMES).round().astype(int)]
 
 
 def _read_run(dumps: dict[int, Path]) -> list[Moment]:
@@ -196,9 +191,8 @@ class Screen:
         # Only a run whose epoch is another than that over the picture says so.
         other = None if moment.epoch == epoch else moment.epoch
         shown = replace(cell, snapshot=replace(cell.snapshot, epoch=other))
-        lines = [self._film.grid.cell_title(shown), moment.numbers, moment.plane.note]
-        text = "\n".join(line for line in lines if line)
-        fit(axes.set_title(text, loc="left", fontsize=9, linespacing=1.4), self._box)
+        title = join(self._film.grid.cell_title(shown), moment.numbers, moment.plane.note, by="\n")
+        fit(axes.set_title(title, loc="left", fontsize=9, linespacing=1.4), self._box)
 
 
 def _even(inches: float) -> float:

@@ -8,13 +8,7 @@ from typing import Any
 from centerloss_core.config.axes import LAMBDA, SEED, label, sign, value_of, varying
 from centerloss_core.formatting import finite
 from centerloss_core.plotting.classes import class_names
-from centerloss_core.plotting.titles import (
-    data_title,
-    epoch_title,
-    join,
-    settings_title,
-    title_keys,
-)
+from centerloss_core.plotting.titles import data_title, epoch_title, join, settings_title, title_keys
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
@@ -93,10 +87,9 @@ class Grid:
 def arrange(cells: Sequence[Cell], axes: Sequence[str] = ()) -> Grid:
     """Put runs that differ in one setting on a near-square grid; else that setting in columns, the others in rows.
 
-    The columns are λ if it varies, else the setting with the most values; seeds come last.
-
-    A panel of more than `MAX_ROWS` rows is not legible: then the first seed stands for the others. Nor is one of more
-    than `MAX_COLUMNS` columns: then values are left out evenly, and the first and the last stay.
+    The columns are λ if it varies, else the setting with the most values; seeds come last. What has more than
+    `MAX_ROWS` rows or `MAX_COLUMNS` columns is not legible: the first seed stands for the others, then values are left
+    out evenly.
     """
     runs = [cell.run for cell in cells]
     keys = title_keys(axes)
@@ -105,15 +98,24 @@ def arrange(cells: Sequence[Cell], axes: Sequence[str] = ()) -> Grid:
     rows = [key for key in vary if key != column]
     common = tuple(key for key in keys if key not in vary and key != column)
     own = tuple(key for key in keys if key not in common)
-    at = {(combination(cell.run, rows), label_of(cell.run, column)): cell for cell in cells}
-    kept_rows, few_rows = _limit_rows(cells, rows)
+    at = {(combination(cell.run, rows), combination(cell.run, [column])): cell for cell in cells}
+    kept_rows, few_rows = _legible(cells, rows, MAX_ROWS)
     in_rows = [cell for cell in cells if combination(cell.run, rows) in kept_rows]
-    if not rows:
-        values, note = _limit_columns(in_rows, column, MAX_COLUMNS**2)
-        return Grid(_wrap([at[(), value] for value in values]), common, own, note)
-    values, few_columns = _limit_columns(in_rows, column, MAX_COLUMNS)
+    values, few_columns = _legible(in_rows, [column], MAX_COLUMNS if rows else MAX_COLUMNS**2)
     places = [[at.get((row, value)) for value in values] for row in kept_rows]
+    if not rows:
+        # Four in a row are too small to read on a page; two rows of two are twice as large.
+        columns = len(values) if len(values) <= 3 else math.ceil(math.sqrt(len(values)))
+        padded = [*places[0], *[None] * (-len(values) % columns)]
+        places = [padded[start : start + columns] for start in range(0, len(padded), columns)]
     return Grid(places, common, own, join(few_rows, few_columns))
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """Return at most so many of the places 0 … count − 1, evenly chosen; the first and the last stay."""
+    if count <= most:
+        return list(range(count))
+    return [round(place * (count - 1) / (most - 1)) for place in range(most)]
 
 
 # ---- The values of a setting --------------------------------------------------------------------------------
@@ -150,39 +152,18 @@ def combinations(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[tuple[s
     return sorted(found, key=lambda names: [rank[name] for rank, name in zip(ranks, names, strict=True)])
 
 
-def _limit_rows(cells: Sequence[Cell], keys: Sequence[str]) -> tuple[list[tuple[str, ...]], str]:
-    """Return the combinations that get a row, and a note on what was left out."""
+def _legible(cells: Sequence[Cell], keys: Sequence[str], most: int) -> tuple[list[tuple[str, ...]], str]:
+    """Return the combinations that get a place, and a note on what was left out."""
     everything = combinations([cell.run for cell in cells], keys)
-    if len(everything) <= MAX_ROWS:
+    if len(everything) <= most:
         return everything, ""
-    kept = combinations(
-        [cell.run for cell in cells if cell.snapshot], keys
-    )  # what there is to see comes first
+    # What there is to see comes first.
+    kept = combinations([cell.run for cell in cells if cell.snapshot], keys)
     if SEED in keys:
-        place = keys.index(SEED)
-        first: dict[tuple[str, ...], tuple[str, ...]] = {}
-        for names in kept:
-            first.setdefault(names[:place] + names[place + 1 :], names)
-        kept = list(first.values())
-    kept = kept[:MAX_ROWS]
-    signs = [sign(key, keys) for key in keys]
-    what = f"values of {signs[0]}" if len(keys) == 1 else f"combinations of {' and '.join(signs)}"
-    return kept, f"{len(kept)} of {len(everything)} {what}"
-
-
-def _limit_columns(cells: Sequence[Cell], key: str, most: int) -> tuple[list[str], str]:
-    """Return the values that get a place, and a note on what was left out."""
-    values = list(values_of([cell.run for cell in cells], key))
-    if len(values) <= most:
-        return values, ""
-    drawn = list(values_of([cell.run for cell in cells if cell.snapshot], key))
-    if len(drawn) > most:
-        drawn = [drawn[round(place * (len(drawn) - 1) / (most - 1))] for place in range(most)]
-    return drawn, f"{len(drawn)} of {len(values)} values of {sign(key)}"
-
-
-def _wrap(cells: list[Cell]) -> list[list[Cell | None]]:
-    # Four in a row are too small to read on a page; two rows of two are twice as large.
-    columns = len(cells) if len(cells) <= 3 else math.ceil(math.sqrt(len(cells)))
-    padded: list[Cell | None] = [*cells, *[None] * (-len(cells) % columns)]
-    return [padded[start : start + columns] for start in range(0, len(padded), columns)]
+        seed = keys.index(SEED)
+        first = {names[:seed] + names[seed + 1 :]: names for names in reversed(kept)}
+        kept = [names for names in kept if names in first.values()]
+    kept = [kept[place] for place in evenly(len(kept), most)]
+    what = "values" if len(keys) == 1 else "combinations"
+    signs = " and ".join(sign(key, keys) for key in keys)
+    return kept, f"{len(kept)} of {len(everything)} {what} of {signs}"

@@ -32,16 +32,17 @@ class SoftmaxHead:
     """The last layer: logits = x · kernel + bias.
 
     Attributes:
-        kernel: (d, k) float32.
-        bias: (k,) float32, zeros for a head without one.
+        kernel: (d, k).
+        bias: (k,), zeros for a head without one.
     """
 
-    kernel: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    kernel: NDArray[np.floating[Any]]
+    bias: NDArray[np.floating[Any]]
 
     def logits(self, features: NDArray[Any]) -> NDArray[Any]:
         """Return (n, k) logits of (n, d) features."""
-        return features @ self.kernel + self.bias
+        logits: NDArray[Any] = features @ self.kernel + self.bias
+        return logits
 
 
 def read_head(run: RunRecord, dump: FeatureDump, classes: int) -> SoftmaxHead:

@@ -1,6 +1,6 @@
 """How far images lie from their own class, and how far from the others, as two histograms over one log scale."""
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,21 +24,13 @@ _MARGIN = 1.06  # beyond the outermost bins
 _OWN, _OTHER = CLASS_COLORS[6], CLASS_COLORS[8]
 
 
-@dataclass(frozen=True, eq=False)
-class Distances:
-    """Distances of images to the mean features of classes.
+def distances(dump: FeatureDump) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Measure how far images lie from the mean features of classes; those of unknown classes take no part.
 
-    Attributes:
-        own: (n,) of each image to the mean of its class; their mean is the figure "intra".
-        others: (n · (classes present − 1),) of each image to the means of the other classes.
+    Returns:
+        (n,) of each image to the mean of its class; their mean is the figure "intra".
+        (n · (classes present − 1),) of each image to the means of the other classes.
     """
-
-    own: NDArray[np.float64]
-    others: NDArray[np.float64]
-
-
-def distances(dump: FeatureDump) -> Distances:
-    """Measure a dump; a class without images has no mean and takes no part, nor do images of unknown classes."""
     known = dump.labels >= 0
     features, labels = dump.features[known].astype(np.float64), dump.labels[known]
     own, others = [], []
@@ -47,40 +39,39 @@ def distances(dump: FeatureDump) -> Distances:
         distance = np.linalg.norm(features - features[members].mean(axis=0), axis=1)
         own.append(distance[members])
         others.append(distance[~members])
-    return Distances(np.concatenate(own), np.concatenate(others))
+    return np.concatenate(own), np.concatenate(others)
 
 
 def distances_figure(snapshot: Snapshot) -> Figure:
     """Draw both histograms; the less they overlap, the better the classes are told apart."""
-    measured, metrics = distances(snapshot.dump), separation(snapshot.dump)
+    (own, others), metrics = distances(snapshot.dump), separation(snapshot.dump)
     figure = Figure(figsize=_SIZE, dpi=_DPI)
     axes = figure.add_axes(_MARGINS)
-    positive = np.concatenate([values[values > 0] for values in (measured.own, measured.others)])
+    both = np.concatenate([own, others])
+    positive = both[both > 0]
     if positive.size:
         bins = _bins(positive)
         axes.set_xscale("log")
         axes.set_xlim(bins[0] / _MARGIN, bins[-1] * _MARGIN)
-        _draw(axes, measured.own, bins, "of an image to the mean of its own class", _OWN, hatch="")
-        _draw(axes, measured.others, bins, "… to the mean of each other class", _OTHER, hatch="////")
-        _mark(axes, metrics.intra_class_distance, f"intra {metrics.intra_class_distance:.3g}", "--")
-        if metrics.inter_class_distance:
-            name = f"inter {metrics.inter_class_distance:.3g}, between two means"
-            _mark(axes, metrics.inter_class_distance, name, ":")
-        axes.legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
-            ncols=2,
-            fontsize=9.5,
-            frameon=False,
-            columnspacing=2.0,
-        )
+        _draw(axes, own, bins, "of an image to the mean of its own class", _OWN, hatch="")
+        _draw(axes, others, bins, "… to the mean of each other class", _OTHER, hatch="////")
+        for name, value, style in (
+            ("intra {:.3g}", metrics.intra_class_distance, "--"),
+            ("inter {:.3g}, between two means", metrics.inter_class_distance, ":"),
+        ):
+            if value:
+                axes.axvline(value, color="black", linestyle=style, linewidth=1.6, label=name.format(value))
+        where: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "ncols": 2}
+        axes.legend(**where, fontsize=9.5, frameon=False, columnspacing=2.0)
     else:
         axes.set(xticks=[], yticks=[])
         axes.text(0.5, 0.5, "all distances are 0", transform=axes.transAxes, ha="center", fontsize=14)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     axes.set_ylim(bottom=0)
     axes.set_ylabel("share of the distances")
-    axes.set_xlabel("distance between features" + _what_is_missing(measured))
+    zeros = both.size - positive.size  # a log scale has no place for them
+    missing = f" ({zeros:,} of 0 not shown)" if zeros and positive.size else ""
+    axes.set_xlabel("distance between features" + missing)
     axes.tick_params(labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     title = f"{snapshot_title(snapshot)}: {ratio_title(metrics.separation_ratio)}"
@@ -113,14 +104,3 @@ def _draw(
         hatch=hatch or None,
         label=name,
     )
-
-
-def _mark(axes: Axes, value: float, name: str, style: str) -> None:
-    if value > 0:
-        axes.axvline(value, color="black", linestyle=style, linewidth=1.6, label=name)
-
-
-def _what_is_missing(measured: Distances) -> str:
-    """A log scale has no place for 0."""
-    zeros = int((measured.own == 0).sum() + (measured.others == 0).sum())
-    return f" ({zeros:,} of 0 not shown)" if 0 < zeros < measured.own.size + measured.others.size else ""

@@ -3,15 +3,16 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.transforms import Bbox
 
 from centerloss_core.plotting.classes import legend_handles
 from centerloss_core.plotting.grid import Cell, Grid
-from centerloss_core.plotting.limits import Limits, limits_of
+from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.scatter import DPI, draw_features
 from centerloss_core.plotting.style import FAINT
 from centerloss_core.plotting.text_fit import fit, legend_below
-from centerloss_core.plotting.titles import numbers_title
+from centerloss_core.plotting.titles import join, numbers_title
 
 _CELL = (4.5, 4.75)  # inches
 _NOTE = 0.4  # inches higher, with a third line over a box and the names of axes
@@ -56,16 +57,15 @@ def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
     return figure
 
 
-def _draw_cell(axes: Axes, grid: Grid, cell: Cell, plane: Plane | None, limits: Limits | None) -> None:
-    lines = [grid.cell_title(cell)]
+def _draw_cell(axes: Axes, grid: Grid, cell: Cell, plane: Plane | None, limits: Bbox | None) -> None:
+    title = grid.cell_title(cell)
     if cell.snapshot and plane:
         draw_features(axes, plane, cell.snapshot.dump.labels, grid.class_names, limits)
-        lines += [numbers_title(cell.snapshot.dump), plane.note]
+        title = join(title, numbers_title(cell.snapshot.dump), plane.note, by="\n")
     else:
         write_status(axes, cell)
         axes.set_box_aspect(1)
-    title = axes.set_title("\n".join(line for line in lines if line), loc="left", fontsize=9, linespacing=1.5)
-    fit(title, _ROOM)
+    fit(axes.set_title(title, loc="left", fontsize=9, linespacing=1.5), _ROOM)
 
 
 def write_status(axes: Axes, cell: Cell) -> None:

@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from centerloss_core.plotting.classes import class_names
-from centerloss_core.plotting.grid import Cell, Grid
-from centerloss_core.plotting.limits import Limits, union
+from centerloss_core.plotting.grid import Grid
 from centerloss_core.plotting.panel import write_status
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.scatter import mark_centers, name_strips
@@ -56,49 +54,39 @@ def post_panel(grid: Grid, *, shared: bool = False) -> Figure:
     """
     rows, columns = grid.shape
     figure = Figure(figsize=(_SIZE[0] * columns, _SIZE[1] * rows), dpi=DPI)
+    drawn: list[tuple[Axes, Plane]] = []
     for row, column, cell in grid.places:
         left, bottom, width, height = _RECTANGLE
         axes = figure.add_axes(
             ((column + left) / columns, (rows - 1 - row + bottom) / rows, width / columns, height / rows)
         )
-        _draw_cell(axes, grid, cell, grid.scale_note(shared=shared))
+        title = join(grid.cell_title(cell), grid.title() + grid.scale_note(shared=shared))
+        if cell.snapshot:
+            plane = project(cell.snapshot.dump)
+            _draw_points(axes, plane, cell.snapshot.dump.labels, grid.class_names, font_size=10)
+            drawn.append((axes, plane))
+            title = join(title, plane.note)
+        else:
+            write_status(axes, cell)
+        fit(axes.set_title(title, fontsize=12), _SIZE[0] * 0.96)
     if shared:
-        _share_limits(figure, grid)
-    for axes, (_, _, cell) in zip(figure.axes, grid.places, strict=True):
-        if cell.snapshot:  # now that the limits stand
-            mark_centers(axes, project(cell.snapshot.dump), grid.class_names, _CENTER, largest_name=12)
+        _share_limits(drawn)
+    for axes, plane in drawn:  # now that the limits stand
+        mark_centers(axes, plane, grid.class_names, _CENTER, largest_name=12)
     return figure
 
 
-def _share_limits(figure: Figure, grid: Grid) -> None:
+def _share_limits(drawn: Sequence[tuple[Axes, Plane]]) -> None:
     """Give all runs the axes that show every point and in which no legend hides one."""
-    drawn = [
-        (axes, project(cell.snapshot.dump).points)
-        for axes, (_, _, cell) in zip(figure.axes, grid.places, strict=True)
-        if cell.snapshot
-    ]
     # A legend is uncovered by moving the right or the upper end of the axes outwards; moving them further for another
     # run covers nothing again.
     for uncovered in (False, True):
-        for axes, points in drawn:
-            legend = axes.get_legend()
-            if uncovered and legend is not None:
-                _uncover(axes, points, legend)
-        common = union([Limits(*axes.get_xlim(), *axes.get_ylim()) for axes, _ in drawn])
+        for axes, plane in drawn:
+            if uncovered:
+                _uncover(axes, plane.points)
+        common = Bbox.union([axes.viewLim for axes, _ in drawn])
         for axes, _ in drawn:
-            common.apply(axes)
-
-
-def _draw_cell(axes: Axes, grid: Grid, cell: Cell, scale_note: str) -> None:
-    note = ""
-    if cell.snapshot:
-        plane = project(cell.snapshot.dump)
-        _draw_points(axes, plane, cell.snapshot.dump.labels, grid.class_names, font_size=10)
-        note = plane.note
-    else:
-        write_status(axes, cell)
-    title = join(grid.cell_title(cell), grid.title() + scale_note, note)
-    fit(axes.set_title(title, fontsize=12), _SIZE[0] * 0.96)
+            axes.set(xlim=common.intervalx, ylim=common.intervaly)
 
 
 def _draw_points(
@@ -118,15 +106,17 @@ def _draw_points(
     axes.tick_params(labelsize=font_size, length=2, width=0.5, pad=2)
     axes.set_xlabel(plane.axis_labels[0], fontsize=font_size)
     axes.set_ylabel(plane.axis_labels[1], fontsize=font_size)
-    legend = axes.legend(loc="upper right", fontsize=font_size)
-    fit_legend(legend, _LEGEND)
-    _uncover(axes, plane.points, legend)
+    fit_legend(axes.legend(loc="upper right", fontsize=font_size), _LEGEND)
+    _uncover(axes, plane.points)
 
 
-def _uncover(axes: Axes, points: NDArray[np.float64], legend: Legend) -> None:
+def _uncover(axes: Axes, points: NDArray[np.float64]) -> None:
     """Widen the axes, to the right or upwards, just as far as the legend in that corner hides no point."""
-    corner = _box_in_axes(axes, legend)
-    low, high = np.array([axes.get_xlim(), axes.get_ylim()]).T
+    legend = axes.get_legend()
+    assert legend is not None, "it stands in the corner"
+    # A dot's width around it.
+    corner = legend.get_window_extent(ruler(axes)).padded(8).transformed(axes.transAxes.inverted())
+    low, high = axes.viewLim.get_points()
     at = (points - low) / (high - low)
     right, above = at[:, 0] > corner.x0, at[:, 1] > corner.y0
     if not (right & above).any():
@@ -139,10 +129,3 @@ def _uncover(axes: Axes, points: NDArray[np.float64], legend: Legend) -> None:
         axes.set_xlim(low[0], low[0] + (high[0] - low[0]) * stretch_x)
     else:
         axes.set_ylim(low[1], low[1] + (high[1] - low[1]) * stretch_y)
-
-
-def _box_in_axes(axes: Axes, legend: Legend) -> Bbox:
-    """Return the legend's box as fractions of the axes, with a dot's width around it."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None, "a legend is measured where it stands"
-    return legend.get_window_extent(ruler(figure)).padded(8).transformed(axes.transAxes.inverted())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from centerloss_core.plotting.errors import PlotError
+from centerloss_core.run_directory.reader import SweepRecord, read_directory
 
 FORMATS = ("png", "svg", "pdf")
 FILM_FORMATS = ("gif", "mp4")
@@ -23,10 +24,10 @@ ALL = "all"
 class Request:
     """The settings of one call.
 
-    Attributes, where `drawing.plot_directory` does not say the same:
+    Attributes, where `plot_directory` does not say the same:
         figures: what to draw, of `OF_A_RUN` and `OF_A_SWEEP`.
-        named: those of them that were asked for by name: that one of these cannot be drawn is an error, of a run; of a
-            sweep, a note, as long as there is something to draw.
+        named: what was asked for by name: that one of these cannot be drawn is an error, of a run; of a sweep, a
+            note, as long as there is something to draw.
     """
 
     split: str
@@ -50,8 +51,48 @@ class Request:
         return self.split if self.style == "default" else f"{self.split}-{self.style}"
 
 
-def check_choices(*, split: str, style: str, axes: str, animate: bool) -> None:
-    """Raise PlotError unless each setting is one of its choices, and the axes suit what is drawn."""
+def plot_directory(
+    directory: Path,
+    *,
+    split: str = "test",
+    style: str = "default",
+    fmt: str | None = None,
+    out: Path | None = None,
+    figures: Sequence[str] | None = None,
+    axes: str = "own",
+    animate: bool = False,
+    note: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Draw the figures of a run or a sweep from its files, replacing earlier ones of the same name.
+
+    A run gets `plots/scatter-<split>.<fmt>`, `plots/curves.<fmt>`, `plots/regions-<split>.<fmt>` (with two features)
+    and `plots/distances-<split>.<fmt>`. A sweep gets `plots/panel-<split>.<fmt>` with all its runs and, with several
+    seeds, `plots/seeds-<split>.<fmt>`; its completed runs get their scatter plots and curves, the others when asked
+    for. In the post's style the names of scatter plots and panel end in `-post`; the other figures look the same.
+
+    Args:
+        directory: a run directory (with `run.json`) or a sweep directory (with `summary.json`).
+        split: "test" or "train", the images to show.
+        style: "default", or "post" for the look of the blog post's figures.
+        fmt: "png", "svg" or "pdf"; None takes the suffix of `out`, or png.
+        out: write one figure to this file and nothing else: the one named in `figures`, else the scatter plot of a run
+            or the panel of a sweep; with `animate`, the animation (.gif or .mp4).
+        figures: names out of `OF_A_RUN` and `OF_A_SWEEP`, or "all"; None for the usual ones.
+        axes: "own" or "shared" scale for the runs of a panel or animation; names of shared ones end in `-shared`. Those
+            of an animation are the same at every epoch, or "follow" the points (`-follow`), beside a panel with "own".
+        animate: also write `plots/animation-<split>.gif`, and `.mp4` where ffmpeg is found.
+        note: called with what is missing and why, where that is no error; once with each message.
+
+    Returns:
+        The files written, the panel or scatter plot first.
+
+    Raises:
+        PlotError: no features to draw yet, or settings that contradict each other.
+        RunError: no such directory, a damaged one, or curves named in `figures` of a run without a history.
+        FeatureFileError: a feature dump of the run is damaged; of a sweep's runs, a note says so instead.
+        LinkError: the folder for the figures is a link.
+        OSError: a figure cannot be written.
+    """
     _check_choice("split", split, SPLITS)
     _check_choice("style", style, STYLES)
     _check_choice("axes", axes, FILM_AXES)
@@ -60,16 +101,29 @@ def check_choices(*, split: str, style: str, axes: str, animate: bool) -> None:
             f"axes {axes!r} is for an animation, whose axes follow the points from epoch to epoch; add --animate, or "
             f"choose {' or '.join(AXES)}"
         )
+    fmt = _choose_format(fmt, out, animate=animate)
+    record = read_directory(directory)
+    chosen = _choose_figures(figures, sweep=isinstance(record, SweepRecord), out=out, animate=animate)
+    said: set[str] = set()
+
+    def note_once(message: str) -> None:
+        if note and message not in said:
+            said.add(message)
+            note(message)
+
+    from centerloss_core.plotting.drawing import draw_run, draw_sweep
+
+    request = Request(split, style, fmt, out, chosen, tuple(figures or ()), axes, animate, note_once)
+    written = draw_sweep(record, request) if isinstance(record, SweepRecord) else draw_run(record, request)
+    if not written:
+        raise PlotError(f"{directory}: nothing of what was asked for can be drawn")
+    return written
 
 
-def choose_figures(
+def _choose_figures(
     asked: Sequence[str] | None, *, sweep: bool, out: Path | None, animate: bool
 ) -> tuple[str, ...]:
-    """Return which figures to draw: the usual ones, or those that were asked for.
-
-    Raises:
-        PlotError: one is unknown or not a figure of a run, or `out` is to hold several.
-    """
+    """Return which figures to draw: the usual ones, or those that were asked for."""
     if animate and out:  # the file holds the animation
         if asked is not None:
             raise PlotError(f"{out}: one file holds one figure; leave out figures or animate")
@@ -83,18 +137,14 @@ def choose_figures(
             raise PlotError(f"figure {name!r} is of a sweep, and this is a run; it has {', '.join(possible)}")
         _check_choice("figure", name, (*possible, ALL))
     figures = tuple(name for name in possible if ALL in asked or name in asked)
-    if out and (len(figures) != 1 or (sweep and figures[0] in OF_A_RUN)):
-        alone = OF_A_SWEEP if sweep else OF_A_RUN
+    alone = OF_A_SWEEP if sweep else OF_A_RUN
+    if out and (len(figures) != 1 or figures[0] not in alone):
         raise PlotError(f"{out}: one file holds one figure; ask for one of {', '.join(alone)}")
     return figures
 
 
-def choose_format(fmt: str | None, out: Path | None, *, animate: bool) -> str:
-    """Return the format of the files: as asked, or as the name `out` ends.
-
-    Raises:
-        PlotError: there is no such format, the two contradict each other, or the folder of `out` does not exist.
-    """
+def _choose_format(fmt: str | None, out: Path | None, *, animate: bool) -> str:
+    """Return the format of the files: as asked, or as the name `out` ends, whose folder must exist."""
     if fmt is not None:
         _check_choice("format", fmt, FORMATS)
     if out is None:

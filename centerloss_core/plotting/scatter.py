@@ -9,15 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from centerloss_core.plotting.classes import CENTER_MARK, class_names, legend_handles
 from centerloss_core.plotting.label_places import name_places
-from centerloss_core.plotting.limits import Limits, limits_of
+from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.style import colors_of
-from centerloss_core.plotting.text_fit import fit, fit_legend, text_width
-from centerloss_core.plotting.titles import numbers_title, snapshot_title
+from centerloss_core.plotting.text_fit import dpi, fit, fit_legend, text_width
+from centerloss_core.plotting.titles import join, numbers_title, snapshot_title
 from centerloss_core.run_directory.reader import Snapshot
 
 DPI = 110
@@ -39,11 +40,8 @@ def scatter_figure(snapshot: Snapshot) -> Figure:
     figure = Figure(figsize=_SIZE, dpi=DPI)
     axes = figure.add_axes((_LEFT / _SIZE[0], _BOTTOM / _SIZE[1], _BOX / _SIZE[0], _BOX / _SIZE[1]))
     draw_features(axes, plane, snapshot.dump.labels, names)
-    lines = [snapshot_title(snapshot), numbers_title(snapshot.dump), plane.note]
-    title = axes.set_title(
-        "\n".join(line for line in lines if line), loc="left", fontsize=10, linespacing=1.5
-    )
-    fit(title, _BOX + _RIGHT - 0.1)
+    title = join(snapshot_title(snapshot), numbers_title(snapshot.dump), plane.note, by="\n")
+    fit(axes.set_title(title, loc="left", fontsize=10, linespacing=1.5), _BOX + _RIGHT - 0.1)
     legend = axes.legend(
         handles=legend_handles(names, snapshot.dump),
         loc="upper left",
@@ -60,7 +58,7 @@ def draw_features(
     plane: Plane,
     labels: NDArray[np.integer],
     names: Sequence[str],
-    limits: Limits | None = None,
+    limits: Bbox | None = None,
 ) -> None:
     """Draw points and centers in a square box, one unit as long on both axes if distances mean something.
 
@@ -78,7 +76,8 @@ def draw_features(
         rasterized=True,  # 10,000 circles make an SVG or PDF that no viewer scrolls
     )
     axes.set_box_aspect(1)
-    (limits or limits_of([plane])).apply(axes)
+    box = limits or limits_of([plane])
+    axes.set(xlim=box.intervalx, ylim=box.intervaly)
     if not plane.isometric:
         name_strips(axes, names)
     mark_centers(axes, plane, names)
@@ -121,10 +120,8 @@ def mark_centers(
     """
     if not len(plane.centers):
         return
-    figure = axes.get_figure(root=True)
-    assert figure is not None, "marks are sized where they stand"
-    spots = axes.transData.transform(plane.centers) * 72 / figure.dpi  # in points
-    frame = axes.bbox.get_points() * 72 / figure.dpi
+    spots = axes.transData.transform(plane.centers) * 72 / dpi(axes)  # in points
+    frame = axes.bbox.get_points() * 72 / dpi(axes)
     apart = np.linalg.norm(spots[:, None] - spots, axis=-1)
     np.fill_diagonal(apart, np.inf)
     size = float(np.clip(np.median(apart.min(axis=1)) / _ROOM, _SMALLEST_MARK, 1))
@@ -132,7 +129,7 @@ def mark_centers(
     scaled = {**mark, "markersize": width, "markeredgewidth": size}
     axes.plot(plane.centers[:, 0], plane.centers[:, 1], **scaled, zorder=3)
     font = FontProperties(weight="bold", size=font_size)
-    widths = np.array([text_width(figure, name, font) for name in names[: len(spots)]])
+    widths = np.array([text_width(axes, name, font) for name in names[: len(spots)]])
     # The colours still tell which is which where a name has no place.
     places = name_places(spots, apart, frame, mark=width, size=size, font_size=font_size, widths=widths)
     for label, place in places.items():

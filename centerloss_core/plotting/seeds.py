@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,10 +15,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from centerloss_core.config.axes import LAMBDA, SEED, short, sign, varying
 from centerloss_core.config.problems import shortened
 from centerloss_core.formatting import finite
-from centerloss_core.metrics.separation import SeparationMetrics, separation
-from centerloss_core.plotting.grid import Cell, combination, combinations, label_of, main_axis, values_of
+from centerloss_core.metrics.separation import SeparationMetrics
+from centerloss_core.plotting.grid import combination, combinations, label_of, main_axis, values_of
 from centerloss_core.plotting.style import CLASS_COLORS, INK
-from centerloss_core.plotting.text_fit import fit, legend_below, ruler
+from centerloss_core.plotting.text_fit import dpi, fit, legend_below, ruler
 from centerloss_core.plotting.titles import join, settings_title, title_keys
 from centerloss_core.run_directory.reader import RunRecord
 
@@ -34,10 +33,8 @@ _SPREAD = 0.75  # of the distance between two values, for the lines side by side
 _MARGIN = 0.08  # of a plot's height, above and below what is shown
 _LEAST_SHARE, _LEAST_PART = 0.002, 0.01  # the least height of a plot: 0.2 %, or this part of a ratio
 _MOST_TICKS = 8
-_TITLE, _NAME_ROOM = (
-    0.28,
-    0.28,
-)  # inches: from the upper edge; for names of values in a figure of the usual height
+_TITLE = 0.28  # inches from the upper edge
+_NAME_ROOM = 0.28  # inches for names of values in a figure of the usual height
 _LETTERS, _GAP = 9, 5  # points: names of values, and between two of them
 _LONGEST_VALUE = 24  # characters
 _ANGLES = (30, 45, 60)
@@ -53,20 +50,10 @@ class Measured:
     metrics: SeparationMetrics
 
 
-def measure(cells: Sequence[Cell]) -> list[Measured]:
-    """Measure the completed runs among some cells."""
-    return [
-        Measured(cell.run, separation(cell.snapshot.dump))
-        for cell in cells
-        if cell.snapshot and cell.run.status == "completed"
-    ]
-
-
-def has_spread(cells: Sequence[Cell], axes: Sequence[str] = ()) -> bool:
+def has_spread(runs: Sequence[RunRecord], axes: Sequence[str] = ()) -> bool:
     """Whether any settings were trained with more than one seed."""
-    done = [cell.run for cell in cells if cell.snapshot and cell.run.status == "completed"]
     others = _averaged(axes)
-    return len({combination(run, others) for run in done}) < len(done)
+    return len({combination(run, others) for run in runs}) < len(runs)
 
 
 def _averaged(axes: Sequence[str]) -> list[str]:
@@ -120,9 +107,9 @@ def seeds_figure(measured: Sequence[Measured], data: str, axes: Sequence[str] = 
 
 
 def _figures(measured: Sequence[Measured]) -> dict[str, str]:
-    """Return what is drawn, and its title; the means of classes stand in for centers that there are not."""
-    by_center = any(each.metrics.nearest_center_accuracy is not None for each in measured)
-    nearest = "center" if by_center else "mean"
+    """Return what is drawn, and its title; means of classes stand in for missing centers."""
+    has_centers = any(each.metrics.nearest_center_accuracy is not None for each in measured)
+    nearest = "center" if has_centers else "mean"
     return {
         "accuracy": "softmax accuracy",
         f"nearest_{nearest}_accuracy": f"nearest-{nearest} accuracy",
@@ -164,17 +151,10 @@ def _draw(
         _set_height(axes, min(shown), max(shown), is_share=is_share)
     axes.ticklabel_format(axis="y", useOffset=False)
     if is_share:
-        axes.yaxis.set_major_formatter(FuncFormatter(partial(_percent, axes)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     axes.grid(axis="y", color="#eeeeee", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _percent(axes: Axes, value: float, _: int) -> str:
-    """A tick with as many decimals as its neighbours need: 99.95 %, not 99.9 %."""
-    ticks = [100 * tick for tick in axes.get_yticks()]
-    decimals = next((n for n in range(6) if all(abs(round(tick, n) - tick) < 1e-9 for tick in ticks)), 6)
-    return f"{100 * value:.{decimals}f} %"
 
 
 def _make_room(figure: Figure, legend: float) -> None:
@@ -211,10 +191,8 @@ def _name_values(axes: Axes, values: Sequence[Any]) -> None:
     if len(set(brief)) == len(values):
         names = brief
     axes.set_xticks(range(len(values)), names, parse_math=False)
-    figure = axes.get_figure(root=True)
-    assert figure is not None, "names are measured where they stand"
-    boxes = [label.get_window_extent(ruler(figure)) for label in axes.get_xticklabels()]
-    room, gap = axes.bbox.width / len(values), _GAP * figure.dpi / 72
+    boxes = [label.get_window_extent(ruler(axes)) for label in axes.get_xticklabels()]
+    room, gap = axes.bbox.width / len(values), _GAP * dpi(axes) / 72
     if all((one.width + other.width) / 2 + gap <= room for one, other in pairwise(boxes)):
         return
     line = max(box.height for box in boxes)
@@ -242,31 +220,17 @@ def _axis_name(runs: Sequence[RunRecord], key: str) -> str:
 
 
 def _seed_look(color: str) -> dict[str, Any]:
-    return {
-        "marker": "o",
-        "linestyle": "none",
-        "markersize": _SEED,
-        "markerfacecolor": "white",
-        "markeredgecolor": color,
-        "markeredgewidth": 1.0,
-    }
+    mark = {"marker": "o", "markersize": _SEED, "markerfacecolor": "white", "markeredgecolor": color}
+    return mark | {"markeredgewidth": 1.0, "linestyle": "none"}
 
 
 def _legend(lines: Sequence[str]) -> list[Line2D]:
-    signs = [
-        Line2D(
-            [],
-            [],
-            marker=mark,
-            color=color,
-            linestyle="none",
-            markersize=7,
-            label=f"mean, {name}" if name else "mean",
-        )
-        for name, (color, mark) in zip(lines[:_MOST_NAMES], _LOOKS * _MOST_NAMES, strict=False)
-    ]
+    means: dict[str, Any] = {"linestyle": "none", "markersize": 7}
     return [
-        *signs,
+        *(
+            Line2D([], [], **means, marker=mark, color=color, label=f"mean, {name}" if name else "mean")
+            for name, (color, mark) in zip(lines[:_MOST_NAMES], _LOOKS * _MOST_NAMES, strict=False)
+        ),
         Line2D([], [], **_seed_look(INK), label="one seed"),
         Line2D([], [], color=INK, linewidth=1.4, label="lowest to highest"),
     ]

@@ -16,13 +16,13 @@ _SMALLEST_LEGEND = 5.0
 _FEWEST_LETTERS = 12  # in a line
 
 
-def ruler(figure: Figure) -> RendererAgg:
+def ruler(within: Artist) -> RendererAgg:
     """Return what `get_window_extent` of the things in a figure measures with.
 
     Left to itself, matplotlib would make a canvas as large as the figure for every measurement: of a panel, which
     grows with the runs and has a title for each, memory that grows with their square.
     """
-    return RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
+    return RendererAgg(1, 1, dpi(within))  # type: ignore[no-untyped-call]
 
 
 def fit(text: Text, room: float) -> None:
@@ -91,14 +91,19 @@ def legend_below(
             fontsize = max(_SMALLEST_LEGEND, min(fontsize - 0.5, fontsize * room / width))
 
 
-def text_width(figure: Figure, words: str, font: FontProperties) -> float:
+def text_width(axes: Artist, words: str, font: FontProperties) -> float:
     """In points."""
-    measure = ruler(figure).get_text_width_height_descent
-    return float(measure(words, font, False)[0]) * 72 / figure.dpi  # type: ignore[no-untyped-call]
+    measure = ruler(axes).get_text_width_height_descent
+    return float(measure(words, font, False)[0]) * 72 / dpi(axes)  # type: ignore[no-untyped-call]
+
+
+def dpi(within: Artist) -> float:
+    """Return how many pixels of a figure are an inch."""
+    figure = within.get_figure(root=True)
+    assert figure is not None, "things are measured where they stand"
+    return figure.dpi
 
 
 def _width(artist: Text | Legend) -> float:
     """In inches."""
-    figure = artist.get_figure(root=True)
-    assert figure is not None, "words are measured where they stand"
-    return artist.get_window_extent(ruler(figure)).width / figure.dpi
+    return artist.get_window_extent(ruler(artist)).width / dpi(artist)

@@ -76,6 +76,6 @@ def ratio_title(ratio: float | None) -> str:
     return "inter/intra –" if ratio is None else f"inter/intra {ratio:.1f}"
 
 
-def join(*parts: str | None) -> str:
-    """Join what there is by ` · `."""
-    return " · ".join(part for part in parts if part)
+def join(*parts: str | None, by: str = " · ") -> str:
+    """Join what there is."""
+    return by.join(part for part in parts if part)
