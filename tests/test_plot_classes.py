@@ -31,19 +31,6 @@ from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.history import History
 from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
-FASHION = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-
 
 def snapshot_of(
     classes: int, d: int, *, centers: bool = True, names: tuple[str, ...] = (), **more: Any
@@ -59,7 +46,7 @@ def snapshot_of(
 
 @pytest.mark.parametrize(
     ("classes", "d", "centers"),
-    [(2, 1, True), (2, 64, False), (10, 3, True), (100, 1, False), (100, 2, True), (100, 64, True)],
+    [(2, 1, True), (2, 64, False), (10, 3, True), (100, 1, False), (100, 2, True)],
 )
 def test_every_figure_can_be_drawn(classes: int, d: int, centers: bool) -> None:
     snapshot = snapshot_of(classes, d, centers=centers)
@@ -92,10 +79,8 @@ def test_class_names_come_from_the_record_and_not_from_the_centers() -> None:
     assert class_names(unnamed) == ("0", "1", "2")
 
 
-@pytest.mark.parametrize(
-    "names", [FASHION, tuple(f"a very long name of class $number_{i}$" for i in range(10))]
-)
-def test_long_class_names_neither_overlap_nor_leave_the_frame(names: tuple[str, ...]) -> None:
+def test_long_class_names_neither_overlap_nor_leave_the_frame() -> None:
+    names = ("Trouser", "Ankle boot", *(f"a very long name of class $number_{i}$" for i in range(8)))
     one, two = (snapshot_of(10, d, names=names) for d in (1, 2))
     head = SoftmaxHead(np.eye(2, 10, dtype=np.float32), np.zeros(10, np.float32))
     for figure in (

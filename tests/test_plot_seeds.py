@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from made_runs import make_dump, make_record, make_run, make_sweep, words
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting import PlotError, plot_directory
+from centerloss_core.plotting.request import DEFAULT_OF_A_SWEEP
 from centerloss_core.plotting.seeds import Measured, seeds_figure
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
 from centerloss_core.run_directory.manifest import FORMAT
@@ -97,7 +97,7 @@ def test_long_settings_do_not_run_into_each_other() -> None:
         measured(weight, seed, 0.123456) for weight in (1.23456e-5, 0.00123457, 0.0123457) for seed in (0, 1)
     ]
     figure = seeds_figure(runs, "a data set whose name is really rather long, test")
-    FigureCanvasAgg(figure).draw()
+    figure.draw_without_rendering()
     for axes in figure.axes:
         boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
         assert all(box.y0 >= 0 for box in boxes)
@@ -107,14 +107,14 @@ def test_long_settings_do_not_run_into_each_other() -> None:
 
 def test_a_sweep_with_seeds_gets_the_figure_and_one_without_does_not(tmp_path: Path) -> None:
     several = make_seeds(tmp_path / "several", seeds=2, weights=(0.01,))
-    assert several / "plots" / "seeds-test.png" in plot_directory(several)  # without being asked
+    assert plot_directory(several, figures=["seeds"]) == [several / "plots" / "seeds-test.png"]
+    assert "seeds" in DEFAULT_OF_A_SWEEP
     single = make_sweep(tmp_path / "single", weights=(0.01,))
-    written = plot_directory(single, figures=["panel", "seeds"])
-    assert [path.name for path in written] == ["panel-test.png"]
     with pytest.raises(PlotError, match="no point has completed runs of two seeds"):
         plot_directory(single, figures=["seeds"])
-    out = tmp_path / "spread.svg"
-    assert plot_directory(several, figures=["seeds"], out=out) == [out]
+    notes: list[str] = []
+    assert plot_directory(single, figures=["seeds", "distances"], note=notes.append)
+    assert notes == ["no seeds: no point has completed runs of two seeds, so there is no spread to show"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_the_names_of_the_weights_overlap_neither_each_other_nor_the_legend(
 ) -> None:
     runs = [measured_at(weight, seed) for weight in weights for seed in (0, 1)]
     figure = seeds_figure(runs, "MNIST test")
-    FigureCanvasAgg(figure).draw()
+    figure.draw_without_rendering()
     legend = figure.legends[0].get_window_extent()
     for axes in figure.axes:
         assert axes.xaxis.label.get_window_extent().y0 >= legend.y1 - 1
@@ -159,7 +159,7 @@ def test_no_axis_runs_beyond_all_images_and_equal_seeds_have_short_ticks() -> No
         figures = replace(run.metrics, accuracy=1.0, separation_ratio=17.2007974 + 1e-7 * seed)
         runs.append(replace(run, metrics=figures))
     figure = seeds_figure(runs, "MNIST test")
-    FigureCanvasAgg(figure).draw()
+    figure.draw_without_rendering()
     softmax, center, ratio = figure.axes
     assert softmax.get_ylim()[1] == 1
     assert center.get_ylim()[1] <= 1

@@ -567,15 +567,6 @@ def test_a_damaged_run_does_not_keep_its_sweep_from_its_figures(tmp_path: Path, 
     assert "damaged" in words(panel_figure(grid_of(sweep)))
 
 
-def test_the_curves_of_the_other_runs_are_drawn_when_asked_for(tmp_path: Path) -> None:
-    sweep, notes = make_sweep(tmp_path / "sweep", weights=(0.01, 0.1)), list[str]()
-    damaged = spoil(sweep / "lambda0.1-alpha0.5-seed0", "metrics.jsonl")
-    written = plot_directory(sweep, figures=["curves"], note=notes.append)
-    assert len(written) == 1
-    (note,) = notes
-    assert note.startswith(f"no curves: {damaged}:1: not a row of metrics")
-
-
 def test_a_sweep_that_is_damaged_altogether_says_how(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path / "sweep")
     damaged = [spoil(run, "run.json") for run in sweep.iterdir() if run.is_dir()]
