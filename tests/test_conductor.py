@@ -21,7 +21,15 @@ from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import DirectoryLock, ReplacedError
 from centerloss_core.run_directory.manifest import read_manifest
 from centerloss_core.run_directory.writer import Run
-from centerloss_core.sweeps import Launch, PointState, launch_record, resume_sweep, run_sweep, sweep
+from centerloss_core.sweeps import (
+    Launch,
+    PointState,
+    launch_record,
+    plan_sweep,
+    resume_sweep,
+    run_sweep,
+    sweep,
+)
 from centerloss_core.sweeps.launchers import Ending, LauncherError, Task, child
 from cli.app import app
 from cli.sweep_view import View
@@ -661,23 +669,12 @@ def test_a_resume_can_change_how_points_are_launched(launched: Callable[..., Any
     assert here(*command, "--set", "train.batch_size=21")[0] == 2
 
 
-def test_a_dry_run_tells_the_threads_that_there_will_be(here: Any, tmp_path: Path) -> None:
+def test_a_plan_tells_the_threads_that_there_will_be(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(CONFIG)
-    words = [
-        "--config",
-        "tiny.yaml",
-        "--lambda",
-        "0",
-        "--seed",
-        "0",
-        "--jobs",
-        "9",
-        "--dry-run",
-        "--device",
-        "cpu",
-    ]
+    flags = Flags(axes={"loss.lambda": [0], "train.seed": [0]})
+    plan = plan_sweep(load_document(tmp_path / "tiny.yaml"), tmp_path / "sweep", flags, Launch(jobs=9))
     cores = threads_of_this_process()
-    assert f"by:     local, {cores} core{'s' * (cores > 1)} each, 1 at a time" in here("sweep", *words)[1]
+    assert plan.launch.in_words() == f"local, {cores} core{'s' * (cores > 1)} each, 1 at a time"
 
 
 def test_summaries_name_the_axes_and_their_values(launched: Callable[..., Any], tmp_path: Path) -> None:

@@ -22,11 +22,11 @@ from centerloss_core.plotting import plot_directory
 from centerloss_core.report import write_report
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.history import last_row
-from centerloss_core.run_directory.manifest import read_manifest
+from centerloss_core.run_directory.manifest import read_manifest, read_summary
 from centerloss_core.run_directory.reader import read_run
 from centerloss_core.run_directory.resume_check import begun_config
 from centerloss_core.run_directory.writer import Run
-from centerloss_core.sweeps import Point, begun_points, read_summary, resume_sweep
+from centerloss_core.sweeps import Point, begun_points, resume_sweep
 from centerloss_core.sweeps import sweep as sweep_module
 from centerloss_core.sweeps.grid import write_points
 from centerloss_core.sweeps.launchers import LauncherError, slurm_notes

@@ -15,7 +15,7 @@ from centerloss_core.config import Point
 from centerloss_core.sweeps.launchers import Launch, resume_command
 from centerloss_core.sweeps.planning import SweepPlan, conduct, plan_resume, plan_sweep
 from centerloss_core.sweeps.states import PointState
-from centerloss_core.sweeps.summary import read_summary, rows_now, write_summary
+from centerloss_core.sweeps.summary import rows_now, write_summary
 from centerloss_core.sweeps.sweep import begun_points, resume_sweep, run_sweep
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "conduct",
     "plan_resume",
     "plan_sweep",
-    "read_summary",
     "resume_command",
     "resume_sweep",
     "rows_now",

@@ -7,12 +7,12 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from centerloss_core.config import Resources
 from centerloss_core.interrupts import StopRequest
 from centerloss_core.run_directory.lock import DirectoryLock
-from centerloss_core.sweeps.launchers import Ending, Launch, Launcher, Task
+from centerloss_core.sweeps.launchers import Ending, Launch, Launcher, Started, Task
 from centerloss_core.sweeps.outcomes import take_note
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import write_summary
@@ -23,6 +23,20 @@ _BETWEEN_SUMMARIES = 1.0
 _LONGEST_SAVE = 10.0  # when the sweep itself has failed
 
 ShowStates = Callable[[Sequence[PointState]], None]
+
+
+class How(TypedDict, total=False):
+    """How the points of a sweep are watched.
+
+    Attributes:
+        retries: how often a point that failed is resumed; one that diverged is not, it would diverge again.
+        fail_fast: stop all others, as Ctrl-C would, when a point has failed for good.
+        show: called a few times a second with the state of all points.
+    """
+
+    retries: int
+    fail_fast: bool
+    show: ShowStates | None
 
 
 class Conductor:
@@ -36,9 +50,7 @@ class Conductor:
         origin: Mapping[str, Any],
         launch: Launch,
         launcher: Launcher,
-        retries: int,
-        fail_fast: bool,
-        show: ShowStates | None,
+        **how: Unpack[How],
     ) -> None:
         self._states = states
         self._directory = directory
@@ -46,9 +58,9 @@ class Conductor:
         self._origin = origin
         self._resources = launch.resources or Resources()
         self._launcher = launcher
-        self._retries = retries
-        self._fail_fast = fail_fast
-        self._show = show
+        self._retries = how.get("retries", 0)
+        self._fail_fast = how.get("fail_fast", False)
+        self._show = how.get("show")
         self._stopping = False
         self._changed = True
         self._next_summary = 0.0
@@ -84,21 +96,19 @@ class Conductor:
                 # A full disk must not stop the points: the summary is written later.
                 with contextlib.suppress(OSError):
                     self._write_summary()
-            for state in self._started()[:1]:  # until it ends, or it is time to look again
-                assert state.started is not None
-                state.started.wait(_POLL_SECONDS)
+            for _, started in self._started()[:1]:  # until it ends, or it is time to look again
+                started.wait(_POLL_SECONDS)
 
-    def _started(self) -> list[PointState]:
-        return [state for state in self._states if state.started is not None]
+    def _started(self) -> list[tuple[PointState, Started]]:
+        return [(state, state.started) for state in self._states if state.started is not None]
 
     def _stop(self, signal_number: int) -> None:
         """Have all points save and end; start none from now on."""
         if self._stopping:
             return
         self._stopping = True
-        for state in self._started():
-            assert state.started is not None
-            state.started.interrupt(signal_number)
+        for _, started in self._started():
+            started.interrupt(signal_number)
 
     def _start(self) -> None:
         if self._stopping:
@@ -108,17 +118,9 @@ class Conductor:
             waiting = waiting[: max(0, self._launcher.jobs - len(self._started()))]
         if not waiting:
             return
-        threads = int(self._origin["threads"])
-        tasks = [
-            Task(
-                state.point.name,
-                self._directory.resolve(),
-                threads,
-                self._resources.gpus,
-                self._resources.memory,
-            )
-            for state in waiting
-        ]
+        directory, threads = self._directory.resolve(), int(self._origin["threads"])
+        gpus, memory = self._resources.gpus, self._resources.memory
+        tasks = [Task(state.point.name, directory, threads, gpus, memory) for state in waiting]
         for state in waiting:
             state.remember()
         for state, started in zip(waiting, self._launcher.start(tasks), strict=True):
@@ -133,10 +135,9 @@ class Conductor:
             self._changed = True
 
     def _collect(self) -> None:
-        for state in self._started():
-            assert state.started is not None
+        for state, started in self._started():
             self._note_place(state)
-            if (ending := state.started.ended()) is None:
+            if (ending := started.ended()) is None:
                 continue
             take_note(state, ending, stopping=self._stopping)
             self._changed = True
@@ -155,21 +156,19 @@ class Conductor:
         with contextlib.suppress(Exception):  # the first error is the one to report
             self._stop(signal.SIGTERM)
             while (left := self._started()) and time.monotonic() < deadline:
-                assert left[0].started is not None
-                left[0].started.wait(_POLL_SECONDS)
+                left[0][1].wait(_POLL_SECONDS)
                 self._collect()
 
     def _end_all(self) -> None:
         """Leave nothing running behind, also when the sweep itself fails or is stopped a second time."""
-        for state in self._started():
-            assert state.started is not None
-            state.started.kill()
-            if (ending := state.started.ended()) is not None:
+        for state, started in self._started():
+            started.kill()
+            if (ending := started.ended()) is not None:
                 take_note(state, ending, stopping=True)
 
     def _abandon(self) -> None:
         """Points whose end a second signal did not wait for are left to their launcher."""
-        for state in self._started():
+        for state, _ in self._started():
             take_note(state, Ending(None, lost=True), stopping=True)
 
     def _write_summary(self) -> None:

@@ -8,6 +8,7 @@ import itertools
 import math
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from centerloss_core.config.axes import (
     LAMBDA,
     SEED,
     VARIANT,
+    Settings,
     canonical,
     in_order,
     name_part,
@@ -111,37 +113,34 @@ def read_points(directory: Path, summary: Mapping[str, Any] | None) -> list[Poin
 
 
 def _point(directory: Path, name: str, config: Config, axes: Sequence[str]) -> Point:
-    plain = Point.of(config, axes)
-    if name == plain.name:
-        return plain
-    if VARIANT in axes and name.endswith(f"-{plain.name}"):
-        return Point.of(config, axes, name.removesuffix(f"-{plain.name}"))
-    raise ChangedError(
-        f"{config_path(directory, name)} was changed: it is the config of {plain.name} now; put it back as it was"
-    )
+    before, begun, _ = _parts(name, config.settings())
+    if not begun:
+        raise ChangedError(
+            f"{config_path(directory, name)} was changed: it is the config of {Point.of(config, axes).name} now; "
+            "put it back as it was"
+        )
+    return replace(Point.of(config, axes, before.removesuffix("-") or None), name=name)
+
+
+def _parts(name: str, settings: Settings) -> tuple[str, str, str]:
+    """The name of a point: the variant, `lambda0.01-alpha0.5-seed0`, and what it says of other keys."""
+    return f"{name}-".partition(f"{point_name(settings)}-")
 
 
 def _axes_of(configs: Mapping[str, Config]) -> tuple[str, ...]:
     """The axes of a sweep whose summary is lost, from what its points differ in and what their names say."""
     runs = [config.settings() for config in configs.values()]
-    axes = varying(runs, (LAMBDA, ALPHA, SEED))
     name = max(configs, key=len)
     settings = configs[name].settings()
-    before, plain, rest = name.partition(point_name(settings))
-    axes += [VARIANT] if plain and before else []
-    keys = {key[:end] for key in settings for end in (*_dots(key), len(key))}
-    while rest:
-        parts = {
-            f"-{name_part(key, value_of(settings, key), among)}": key for key in keys for among in ((), keys)
-        }
-        part = max((part for part in parts if rest.startswith(part)), key=len, default=rest)
-        axes += [parts[part]] if part in parts else []
-        rest = rest.removeprefix(part)
-    return in_order(axes)
-
-
-def _dots(key: str) -> list[int]:
-    return [place for place, letter in enumerate(key) if letter == "."]
+    before, _, further = _parts(name, settings)
+    keys = [key[:end] for key in settings for end, letter in enumerate(f"{key}.") if letter == "."]
+    named = [
+        key
+        for key in dict.fromkeys(keys)
+        for among in ((), keys)
+        if f"-{name_part(key, value_of(settings, key), among)}-" in f"-{further}"
+    ]
+    return in_order([*varying(runs, (LAMBDA, ALPHA, SEED)), *named, *([VARIANT] if before else [])])
 
 
 def points_with(directory: Path, begun: Sequence[Point], flags: Flags) -> list[Point]:
@@ -162,16 +161,16 @@ def points_with(directory: Path, begun: Sequence[Point], flags: Flags) -> list[P
     others = {_identity(point, [key for key in names if key not in axes]): point for point in begun}
     if (count := len(others) * math.prod(map(len, axes.values()))) > SWEEP_POINTS:
         raise RunError(f"{directory}: the flags ask for {count} points; a sweep has at most {SWEEP_POINTS}")
-    asked: dict[str, Point] = {}
+    asked: list[Point] = []
     for other in others.values():
         for values in itertools.product(*axes.values()):
             changed = dict(zip(axes, values, strict=True))
             point = known.get(_identity(other, names, changed))
             document = load_document(config_path(directory, (point or other).name))
             config = resolve(document, {**flags.values, **({} if point else changed)}, settings=settings)
-            made = Point.of(config, names, other.settings.get(VARIANT))
-            asked.setdefault(made.name, made)
-    return list(asked.values())
+            new = Point.of(config, names, other.settings.get(VARIANT))
+            asked.append(replace(point, config=config) if point else new)
+    return asked
 
 
 def _axis_of(edit: Edit) -> tuple[str, list[Any]] | None:

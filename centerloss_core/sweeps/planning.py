@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 from centerloss_core.config import Document, Flags, Point, load_document, resolve_sweep
 from centerloss_core.config.sweep import LAUNCH_KEYS
-from centerloss_core.sweeps.conductor import ShowStates
+from centerloss_core.sweeps.conductor import How
 from centerloss_core.sweeps.grid import points_with
 from centerloss_core.sweeps.launchers import Launch, resume_command
 from centerloss_core.sweeps.layout import config_path
@@ -91,14 +92,7 @@ def _launch_key(setting: str) -> str | None:
     return keys[0] if section == "sweep" and keys and keys[0] in LAUNCH_KEYS else None
 
 
-def conduct(
-    plan: SweepPlan,
-    *,
-    retries: int = 0,
-    fail_fast: bool = False,
-    show: ShowStates | None = None,
-    warn: Warn | None = None,
-) -> list[PointState]:
+def conduct(plan: SweepPlan, *, warn: Warn | None = None, **how: Unpack[How]) -> list[PointState]:
     """Train the points of a plan; see `run_sweep` and `resume_sweep`.
 
     Raises:
@@ -110,21 +104,5 @@ def conduct(
         for data in dict.fromkeys(point.config.data for point in plan.points):
             load_dataset(data.name, dir=data.dir, validation=data.validation)
     if plan.document_text is not None:
-        return run_sweep(
-            plan.points,
-            plan.directory,
-            plan.document_text,
-            launch=plan.launch,
-            retries=retries,
-            fail_fast=fail_fast,
-            show=show,
-        )
-    return resume_sweep(
-        plan.directory,
-        asked=plan.asked,
-        launch=plan.launch,
-        retries=retries,
-        fail_fast=fail_fast,
-        show=show,
-        warn=warn,
-    )
+        return run_sweep(plan.points, plan.directory, plan.document_text, launch=plan.launch, **how)
+    return resume_sweep(plan.directory, asked=plan.asked, launch=plan.launch, warn=warn, **how)

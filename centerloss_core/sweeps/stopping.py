@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from centerloss_core.interrupts import InterruptedRunError, StopRequest
+from centerloss_core.interrupts import StopRequest
 from centerloss_core.run_directory.lock import ReplacedError
 from centerloss_core.run_directory.names import SUMMARY
 from centerloss_core.sweeps.launchers import resume_command
@@ -14,30 +14,16 @@ from centerloss_core.sweeps.launchers import resume_command
 
 @contextmanager
 def stoppable(directory: Path, ray_address: str | None) -> Iterator[StopRequest]:
-    """The first signal asks the block to stop, the second stops it at once."""
+    """The first signal asks the block to stop, the second stops it at once.
+
+    Whatever ends the block, the points of a sweep that has begun can be resumed.
+    """
     try:
         with StopRequest() as stop:
             yield stop
-    except (InterruptedRunError, KeyboardInterrupt) as error:
-        if (directory / SUMMARY).exists():
-            say_how_to_resume(error, directory, ray_address)
-        raise
-
-
-@contextmanager
-def resumable(directory: Path, ray_address: str | None) -> Iterator[None]:
-    """Whatever ends this block, the points that have begun can be resumed."""
-    try:
-        yield
     except ReplacedError:  # there is nothing left of this sweep to resume
         raise
     except BaseException as error:
-        say_how_to_resume(error, directory, ray_address)
+        if (directory / SUMMARY).exists():
+            error.add_note(f"resume it: {resume_command(directory, ray_address)}")
         raise
-
-
-def say_how_to_resume(error: BaseException, directory: Path, ray_address: str | None) -> None:
-    """Note the command on the error, once."""
-    advice = f"resume it: {resume_command(directory, ray_address)}"
-    if advice not in getattr(error, "__notes__", ()):
-        error.add_note(advice)

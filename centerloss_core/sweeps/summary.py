@@ -6,27 +6,19 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, in_order
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.run_directory import manifest
 from centerloss_core.run_directory.lock import holder
 from centerloss_core.run_directory.names import SUMMARY
-
-__all__ = ["SUMMARY", "read_summary", "rows_now", "write_summary"]
+from centerloss_core.sweeps.states import PointState
 
 _COLUMNS = (LAMBDA, ALPHA, SEED)  # have a column of their own in every sweep
 
 
-class HasRow(Protocol):
-    """A point of a sweep, as it is doing."""
-
-    def summary(self) -> dict[str, Any]:
-        """Its row in `summary.json`."""
-
-
-def write_summary(directory: Path, states: Sequence[HasRow], origin: Mapping[str, Any]) -> None:
+def write_summary(directory: Path, states: Sequence[PointState], origin: Mapping[str, Any]) -> None:
     """Replace `summary.json` (with `origin`, where it came from) and `summary.csv`."""
     rows = [state.summary() for state in states]
     axes = in_order(key for row in rows for key in row["settings"])
@@ -44,8 +36,10 @@ def write_summary(directory: Path, states: Sequence[HasRow], origin: Mapping[str
         file.write(table.getvalue().encode(errors="backslashreplace"))  # a reason may hold any file's name
 
 
-def read_summary(directory: Path) -> list[dict[str, Any]] | None:
-    """The rows of a sweep's `summary.json`; None where there is no sweep.
+def rows_now(directory: Path) -> list[dict[str, Any]] | None:
+    """The rows of a sweep's `summary.json`; those that ran when their sweep was killed are "stopped".
+
+    None where there is no sweep.
 
     Raises:
         RunError: the file is damaged.
@@ -53,16 +47,6 @@ def read_summary(directory: Path) -> list[dict[str, Any]] | None:
     if not (directory / SUMMARY).exists():
         return None
     rows: list[dict[str, Any]] = manifest.read_summary(directory)["runs"]
-    return rows
-
-
-def rows_now(directory: Path) -> list[dict[str, Any]] | None:
-    """The rows of `read_summary`; those that ran when their sweep was killed are "stopped".
-
-    Raises:
-        RunError: as `read_summary`.
-    """
-    rows = read_summary(directory)
-    if rows is None or holder(directory) is not None:
+    if holder(directory) is not None:
         return rows
     return [{**row, "status": "stopped"} if row.get("status") == "running" else row for row in rows]

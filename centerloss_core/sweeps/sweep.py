@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from centerloss_core.config import Point
 from centerloss_core.config.problems import shortened
@@ -15,18 +15,19 @@ from centerloss_core.files.untrusted import own_folder
 from centerloss_core.run_directory.directories import new_directory, refuse_existing, refuse_links, take_over
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import DirectoryLock, holder
-from centerloss_core.run_directory.manifest import read_json, read_manifest, refuse_another_format
-from centerloss_core.run_directory.names import MANIFEST
+from centerloss_core.run_directory.manifest import read_json, refuse_another_format
+from centerloss_core.run_directory.names import MANIFEST, SUMMARY
 from centerloss_core.run_directory.provenance import provenance
-from centerloss_core.sweeps.conductor import Conductor, ShowStates
+from centerloss_core.run_directory.reader import look_at
+from centerloss_core.sweeps.conductor import Conductor, How
 from centerloss_core.sweeps.grid import fingerprint, read_points, refuse_other_points, write_points
 from centerloss_core.sweeps.launch_record import as_begun, begun_address, record
 from centerloss_core.sweeps.launchers import Launch, LauncherError, open_launcher, slurm_notes
 from centerloss_core.sweeps.launchers.child import wait_until_free
 from centerloss_core.sweeps.layout import DOCUMENT, POINTS, config_path, log_path
 from centerloss_core.sweeps.states import PointState
-from centerloss_core.sweeps.stopping import resumable, stoppable
-from centerloss_core.sweeps.summary import SUMMARY, write_summary
+from centerloss_core.sweeps.stopping import stoppable
+from centerloss_core.sweeps.summary import write_summary
 from centerloss_core.training.diagnosis import Warn
 
 
@@ -36,9 +37,7 @@ def run_sweep(
     document_text: str,
     *,
     launch: Launch = Launch(),
-    retries: int = 0,
-    fail_fast: bool = False,
-    show: ShowStates | None = None,
+    **how: Unpack[How],
 ) -> list[PointState]:
     """Train every point; one that fails does not stop the others.
 
@@ -47,9 +46,7 @@ def run_sweep(
         directory: the sweep directory, which must not exist yet.
         document_text: the config file, kept as `sweep.yaml`.
         launch: by what, how many at a time, and with which resources. Default: one at a time, on this machine.
-        retries: how often a point that failed is resumed; one that diverged is not, it would diverge again.
-        fail_fast: stop all others, as Ctrl-C would, when a point has failed for good.
-        show: called a few times a second with the state of all points.
+        how: see `How`.
 
     Raises:
         RunError: the directory exists or cannot be made.
@@ -60,8 +57,10 @@ def run_sweep(
     states = [PointState(point, directory / point.name) for point in points]
     origin = {**provenance(), **record(launch, launch.threads)}
     refuse_existing(directory)  # before a cluster is joined for nothing
-    address = launch.ray_address
-    with stoppable(directory, address) as stop, open_launcher(launch, launch.threads) as launcher:
+    with (
+        stoppable(directory, launch.ray_address) as stop,
+        open_launcher(launch, launch.threads) as launcher,
+    ):
         stop.obey("stopped before anything was made")
         with new_directory(directory) as folder:
             log_path(folder, "").parent.mkdir()
@@ -71,10 +70,8 @@ def run_sweep(
             origin["points"] = fingerprint(folder)
             write_summary(folder, states, origin)
             lock = DirectoryLock(folder)
-        with lock.moved_to(directory) as lock, resumable(directory, address):
-            return Conductor(
-                states, directory, lock, origin, launch, launcher, retries, fail_fast, show
-            ).conduct(stop)
+        with lock.moved_to(directory) as lock:
+            return Conductor(states, directory, lock, origin, launch, launcher, **how).conduct(stop)
 
 
 def resume_sweep(
@@ -82,10 +79,8 @@ def resume_sweep(
     *,
     asked: Sequence[Point] | None = None,
     launch: Launch = Launch(),
-    retries: int = 0,
-    fail_fast: bool = False,
-    show: ShowStates | None = None,
     warn: Warn | None = None,
+    **how: Unpack[How],
 ) -> list[PointState]:
     """Train the points that are missing, interrupted or failed, from where they stopped; leave the others untouched.
 
@@ -94,8 +89,8 @@ def resume_sweep(
         asked: the points that are asked for; None for its own.
         launch: what differs from how it was begun. Each point has the threads that it would have had, whatever
             launches it, because the last bits of a result depend on their number.
-        retries, fail_fast, show: as for `run_sweep`.
         warn: called with each warning.
+        how: see `How`.
 
     Raises:
         RunError: it is not a sweep, or cannot be written.
@@ -127,9 +122,9 @@ def resume_sweep(
                 state.status = "completed"
             elif state.path.is_dir() and not state.manifest():
                 what = "is damaged" if (state.path / MANIFEST).exists() else "is lost"
-                state.status, state.reason = (
-                    "failed",
-                    f"{state.path / MANIFEST} {what}: put it back from a copy, or move {state.path} away",
+                state.status = "failed"
+                state.reason = (
+                    f"{state.path / MANIFEST} {what}: put it back from a copy, or move {state.path} away"
                 )
         _warn_of_other_runs(directory, points, warn)
         asked_cores = None if launch.resources is None else launch.resources.cpus
@@ -141,13 +136,12 @@ def resume_sweep(
         launch_now = launch if any(state.waits for state in states) else Launch()
         if launch_now.ray_address != asked_address:
             _refuse_unasked_cluster(directory, launch_now.ray_address)
-        address = launch.ray_address
-        with stoppable(directory, address) as stop, open_launcher(launch_now, threads) as launcher:
+        with (
+            stoppable(directory, launch.ray_address) as stop,
+            open_launcher(launch_now, threads) as launcher,
+        ):
             stop.obey("stopped before any point was started")
-            with resumable(directory, address):
-                return Conductor(
-                    states, directory, lock, origin, launch, launcher, retries, fail_fast, show
-                ).conduct(stop)
+            return Conductor(states, directory, lock, origin, launch, launcher, **how).conduct(stop)
 
 
 def _refuse_links(directory: Path, points: Sequence[Point]) -> None:
@@ -181,17 +175,10 @@ def _wait_for_earlier_runs(directory: Path, states: Sequence[PointState], warn: 
     # First those that begin: they get their names meanwhile.
     folders = [*temporaries(directory), *(state.path for state in states)]
     for folder in folders:
-        if (words := holder(folder)) and not _is_completed(folder):
+        if (words := holder(folder)) and look_at(folder).status != "completed":
             warn(f"{folder} is in use by {words}: waiting for it to save and end, a minute at most")
             wait_until_free(folders)
             break
-
-
-def _is_completed(path: Path) -> bool:
-    try:
-        return read_manifest(path).get("status") == "completed"
-    except RunError:
-        return False
 
 
 def ray_address_of(directory: Path, launch: Launch) -> str | None:
