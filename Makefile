@@ -4,12 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help quickstart test slow bench audit lint format clean
+PYTEST_ARGS ?=
+
+.PHONY: help quickstart test test-fast slow bench audit lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make quickstart   train λ = 0, 0.01, 0.1, 1.0 on packaged digits and draw the figures (minutes)"
-	@echo "make test         tests, lint and types"
+	@echo "make test         tests, lint and types (minutes); PYTEST_ARGS=… adds arguments of pytest"
+	@echo "make test-fast    the tests that train nothing, draw nothing and start no process (under a minute)"
 	@echo "make slow         the long tests"
 	@echo "make bench        measure speed beside what we compare with (an hour; make bench BENCH=--list names its parts)"
 	@echo "make audit        look the pinned packages up among known vulnerabilities (needs pypi.org or osv.dev)"
@@ -24,10 +27,13 @@ quickstart: $(VENV)/.installed
 # Three at a time also on two cores: the long tests are processes of their own, which wait for one another now and then.
 # A file stays together with what it has trained.
 test: $(VENV)/.installed-dev lint
-	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+test-fast: $(VENV)/.installed-dev
+	$(BIN)/pytest -q -n 2 --dist loadfile --fast $(PYTEST_ARGS)
 
 slow: $(VENV)/.installed-dev
-	$(BIN)/pytest -q -m slow
+	$(BIN)/pytest -q -m slow $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks $(BENCH)

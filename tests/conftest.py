@@ -6,17 +6,40 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fast
 import pytest
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as a run does, before a test imports TensorFlow
 
 # Each file goes to one of three processes: the longest first, so that none is left alone with one at the end.
-_LONGEST = ("ray_cluster", "slurm_launcher", "kills", "resume", "tensorboard", "ray_launcher", "sweep_resume")
+_LONGEST = (
+    "ray_cluster",
+    "resume",
+    "ray_launcher",
+    "sweep_resume",
+    "kills",
+    "slurm_jobs",
+    "tensorboard",
+    "training",
+)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help=fast.__doc__)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    ignored = config.option.fast and collection_path.suffix == ".py" and fast.is_heavy_file(collection_path)
+    return True if ignored else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
     names = [f"test_{name}.py" for name in _LONGEST]
     items.sort(key=lambda item: names.index(item.path.name) if item.path.name in names else len(names))
+    if config.option.fast:
+        kept = [item for item in items if fast.is_fast(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
 
 
 @pytest.fixture(scope="session")
