@@ -15,7 +15,7 @@ from .streams import printable, say, say_json
 from .tables import table_lines
 
 if TYPE_CHECKING:
-    from centerloss_core.run_directory.comparison import Comparison, Result, Twins
+    from centerloss_core.run_directory.comparison import Comparison, Twins
 
 
 _MOST_WARNINGS = 10  # of a run
@@ -57,17 +57,19 @@ def compare(
 def _lines(comparison: Comparison) -> list[str]:
     runs = comparison.runs
     sections: dict[str, list[list[str]]] = {
-        "Settings that differ": [[each.key, *map(plain_setting, each.values)] for each in comparison.config],
+        "Settings that differ": [
+            [key, *map(plain_setting, values)] for key, values in comparison.config.items()
+        ],
         "Origins that differ": [
-            [each.key, *("–" if value is None else plain_setting(value) for value in each.values)]
-            for each in comparison.provenance
+            [key, *("–" if value is None else plain_setting(value) for value in values)]
+            for key, values in comparison.provenance.items()
         ],
         "Results": [
             ["status", *(run.status for run in runs)],
             ["warnings", *(str(len(run.warnings)) for run in runs)],
-            *map(_result_cells, comparison.results),
+            *(_result_cells(key, values) for key, values in comparison.results.items()),
         ],
-        "Evaluation": list(map(_result_cells, _evaluated(comparison))),
+        "Evaluation": [_result_cells(key, comparison.evaluation[key]) for key in _evaluated(comparison)],
     }
     lines: list[str] = []
     for title, rows in sections.items():
@@ -93,12 +95,10 @@ def _sentence(names: Sequence[str], twins: Twins) -> str:
     return f"{', '.join(others)} and {last} have the same config; their final feature dumps {dumps}."
 
 
-def _evaluated(comparison: Comparison) -> list[Result]:
+def _evaluated(comparison: Comparison) -> list[str]:
     """The figures of `cl evaluate` in its order, without those that the runs have noted themselves."""
-    found = {each.key: each for each in comparison.evaluation}
-    known = {each.key for each in comparison.results}
     keys = [f"{split}.{name.key}" for split in ("test", "train") for name in FIGURES if name.key != "images"]
-    return [found[key] for key in keys if key in found and key not in known]
+    return [key for key in keys if key in comparison.evaluation and key not in comparison.results]
 
 
 def _title(key: str) -> str:
@@ -108,14 +108,14 @@ def _title(key: str) -> str:
     return key if words is None else f"{split} {words}".strip()
 
 
-def _result_cells(result: Result) -> list[str]:
-    cells = [_title(result.key)]
-    for index, (value, difference) in enumerate(zip(result.values, result.differences, strict=True)):
-        cell = _figure(result.key, value)
+def _result_cells(key: str, values: Sequence[float | None]) -> list[str]:
+    from centerloss_core.run_directory.comparison import to_first
+
+    cells = [_figure(key, value) for value in values]
+    for index, difference in enumerate(to_first(values)):
         if index and difference is not None:
-            cell += f" ({_signed(result.key, difference)})"
-        cells.append(cell)
-    return cells
+            cells[index] += f" ({_signed(key, difference)})"
+    return [_title(key), *cells]
 
 
 def _figure(key: str, value: float | None) -> str:

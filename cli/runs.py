@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -104,14 +105,15 @@ def runs(
 
 def _lines(rows: Sequence[RunRow]) -> list[str]:
     from centerloss_core.formatting import duration, exact, number, percent
-    from centerloss_core.run_directory.listing import count_statuses
 
     from .tables import table_lines
 
     further = _further_columns(rows)
     columns = {
         "run": [row.name for row in rows],
-        "status": [f"{row.status} {_MARK}" if row.warnings else row.status for row in rows],
+        "status": [
+            f"{row.record.status} {_MARK}" if row.record.warnings else row.record.status for row in rows
+        ],
         "data": [row.data or "–" for row in rows],
         "λ": [exact(row.record.lambda_) for row in rows],
         "α": [exact(row.record.alpha) for row in rows],
@@ -126,9 +128,10 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
     # The names of a sweep's runs say what varies in it.
     spare = ("time", "age", *reversed(further), "data", "α", "seed", "nearest center", "λ")
     lines = table_lines(list(columns), list(zip(*columns.values(), strict=True)), left=3, spare=spare)
-    counts = ", ".join(f"{number} {status}" for status, number in count_statuses(rows).items())
+    statuses = Counter(sorted(row.record.status for row in rows))
+    counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     lines += ["", f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: {counts}"]
-    lines += [printable(f"damaged: {row.reason}") for row in rows if row.status == "damaged"]
+    lines += [printable(f"damaged: {row.reason}") for row in rows if row.record.status == "damaged"]
     return lines + _warned(rows) + _advice(rows)
 
 
@@ -136,10 +139,10 @@ def _further_columns(rows: Sequence[RunRow]) -> dict[str, list[str]]:
     """A column per setting that varies, beside those that have one in any case."""
     from .setting_columns import setting_columns
 
-    known = [row.settings for row in rows if row.record.manifest]
+    known = [row.record.settings for row in rows if row.record.manifest]
     keys = dict.fromkeys(key for settings in known for key in settings if key not in _OWN_COLUMN)
     shown = [key for key in keys if varying(known, [key])]
-    return setting_columns([row.settings for row in rows], shown, always=shown)
+    return setting_columns([row.record.settings for row in rows], shown, always=shown)
 
 
 def _parsed(text: str) -> tuple[str, Any]:
@@ -154,7 +157,7 @@ def _parsed(text: str) -> tuple[str, Any]:
 
 
 def _refuse_unknown(rows: Sequence[RunRow], option: str, asked: Mapping[str, Sequence[Any]]) -> None:
-    known = {key for row in rows for key in row.settings}
+    known = {key for row in rows for key in row.record.settings}
     for key in asked:
         if known and asked[key] and key not in known and key not in (LAMBDA, ALPHA, SEED):
             nearest = difflib.get_close_matches(key, known, 1)
@@ -164,12 +167,12 @@ def _refuse_unknown(rows: Sequence[RunRow], option: str, asked: Mapping[str, Seq
 
 def _warned(rows: Sequence[RunRow]) -> list[str]:
     """How to read the warnings of the runs that are marked."""
-    warned = [row for row in rows if row.warnings]
+    warned = [row for row in rows if row.record.warnings]
     if not warned:
         return []
     if len(warned) == 1:
-        return [f"{_MARK} 1 run has warnings: cl report {_quoted(warned[0].path)}"]
-    paths = " ".join(_quoted(row.path) for row in warned[:_MOST_NAMED])
+        return [f"{_MARK} 1 run has warnings: cl report {_quoted(warned[0].record.path)}"]
+    paths = " ".join(_quoted(row.record.path) for row in warned[:_MOST_NAMED])
     first = f", the first {_MOST_NAMED}" if len(warned) > _MOST_NAMED else ""
     return [f"{_MARK} {len(warned)} runs have warnings{first}: cl compare {paths}"]
 
@@ -187,10 +190,10 @@ def _age(seconds: float | None) -> str:
 def _advice(rows: Sequence[RunRow]) -> list[str]:
     from centerloss_core.run_directory.names import sweep_of
 
-    unfinished = [row for row in rows if row.status in ("stopped", "interrupted")]
+    unfinished = [row for row in rows if row.record.status in ("stopped", "interrupted")]
     if not unfinished:
         return []
-    run = unfinished[0].path
+    run = unfinished[0].record.path
     sweep = sweep_of(run)  # which knows with how many threads its points were begun
     path, command = (run, "train") if sweep is None else (sweep, "sweep")
     first = "the unfinished one" if len(unfinished) == 1 else "the first unfinished one"

@@ -14,10 +14,9 @@ from typer.testing import CliRunner, Result
 from centerloss_core.config import ConfigError, load_config
 from centerloss_core.run_directory.comparison import (
     ComparisonError,
-    Difference,
-    TooFewRunsError,
     Twins,
     compare_runs,
+    to_first,
 )
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureDump
@@ -62,13 +61,13 @@ def test_only_the_settings_that_differ_are_shown_by_their_dotted_keys(tmp_path: 
     other = make(tmp_path / "b", "loss.lambda=1", "train.seed=7", "loss.ramp.start=0.15", "loss.ramp.end=0.5")
     ramp = {"start": 0.15, "end": 0.5, "from": load_config(other / "config.yaml").loss.ramp.from_}  # type: ignore[union-attr]
     found = compare_runs([plain, other, plain])
-    assert found.config == (
-        Difference("loss.lambda", (0.01, 1.0, 0.01)),
-        Difference("loss.ramp", (None, ramp, None)),
-        Difference("train.seed", (0, 7, 0)),
-    )
+    assert found.config == {
+        "loss.lambda": [0.01, 1.0, 0.01],
+        "loss.ramp": [None, ramp, None],
+        "train.seed": [0, 7, 0],
+    }
     two_ramps = compare_runs([other, make(tmp_path / "c", "loss.lambda=1", "train.seed=7")])
-    assert [each.key for each in two_ramps.config if each.key != "loss.ramp.from"] == [
+    assert [key for key in two_ramps.config if key != "loss.ramp.from"] == [
         "loss.ramp.start",
         "loss.ramp.end",
     ]
@@ -79,7 +78,7 @@ def test_a_key_that_a_run_is_too_old_to_have_is_at_its_default(tmp_path: Path) -
     text = (old / "config.yaml").read_text()
     assert "  tensorboard: false\n" in text
     (old / "config.yaml").write_text(text.replace("  tensorboard: false\n", ""))
-    assert compare_runs([new, old]).config == ()
+    assert compare_runs([new, old]).config == {}
 
 
 def test_only_the_origins_that_differ_are_shown(tmp_path: Path) -> None:
@@ -92,24 +91,24 @@ def test_only_the_origins_that_differ_are_shown(tmp_path: Path) -> None:
     other = make(tmp_path / "other", origin={**ORIGIN, **changed})
     with Run.open(other) as run:
         run.update(resumed=[{"step": 13}])
-    assert compare_runs([one, other]).provenance == (
-        Difference("versions.keras", ("3.15.1", "3.16.0")),
-        Difference("versions.jax", (None, "0.10")),
-        Difference("threads", (2, 8)),
-        Difference("data.fingerprint", ("f1", "f2")),
-        Difference("resumed_at", ([], [13])),
-    )
+    assert compare_runs([one, other]).provenance == {
+        "versions.keras": ["3.15.1", "3.16.0"],
+        "versions.jax": [None, "0.10"],
+        "threads": [2, 8],
+        "data.fingerprint": ["f1", "f2"],
+        "resumed_at": [[], [13]],
+    }
 
 
 def test_results_stand_side_by_side_with_the_difference_to_the_first(tmp_path: Path) -> None:
     paths = [make(tmp_path / name, accuracy=value) for name, value in (("a", 0.5), ("b", None), ("c", 0.75))]
     found = compare_runs(paths)
     assert tuple(run.status for run in found.runs) == ("completed", "failed", "completed")
-    assert [each.key for each in found.results] == ["test.accuracy", "test.separation_ratio", "seconds"]
-    accuracy = found.results[0]
-    assert accuracy.values == (0.5, None, 0.75)
-    assert accuracy.differences == (0.0, None, 0.25)
-    assert compare_runs(paths[1:]).results[0].differences == (None, None)
+    assert list(found.results) == ["test.accuracy", "test.separation_ratio", "seconds"]
+    accuracy = found.results["test.accuracy"]
+    assert accuracy == [0.5, None, 0.75]
+    assert to_first(accuracy) == [0.0, None, 0.25]
+    assert to_first(accuracy[1:]) == [None, None]
 
 
 def test_equal_configs_are_said_and_whether_their_dumps_are_equal(tmp_path: Path) -> None:
@@ -118,34 +117,34 @@ def test_equal_configs_are_said_and_whether_their_dumps_are_equal(tmp_path: Path
     c = make(tmp_path / "c", shift=1.0)
     other = make(tmp_path / "other", "train.seed=1")
     failed = make(tmp_path / "failed", accuracy=None)
-    assert compare_runs([a, b]).twins == (Twins((0, 1), True),)
-    assert compare_runs([a, c]).twins == (Twins((0, 1), False),)
-    assert compare_runs([a, failed]).twins == (Twins((0, 1), None),)
-    assert compare_runs([a, other]).twins == ()
+    assert compare_runs([a, b]).twins == [Twins((0, 1), True)]
+    assert compare_runs([a, c]).twins == [Twins((0, 1), False)]
+    assert compare_runs([a, failed]).twins == [Twins((0, 1), None)]
+    assert compare_runs([a, other]).twins == []
     others = make(tmp_path / "others", "train.seed=1")
-    assert compare_runs([a, other, b, others]).twins == (Twins((0, 2), True), Twins((1, 3), True))
+    assert compare_runs([a, other, b, others]).twins == [Twins((0, 2), True), Twins((1, 3), True)]
     (b / "features" / "train-final.npz").unlink()
-    assert compare_runs([a, b]).twins == (Twins((0, 1), None),)
+    assert compare_runs([a, b]).twins == [Twins((0, 1), None)]
 
 
 def test_names_are_as_short_as_tells_them_apart(tmp_path: Path) -> None:
     paths = [make(tmp_path / name) for name in ("x/a", "x/b", "y/a")]
-    assert compare_runs(paths[:2]).names == ("a", "b")
-    assert compare_runs(paths).names == ("x/a", "x/b", "y/a")
-    assert compare_runs([paths[0], paths[0]]).names == (str(paths[0]),) * 2
+    assert compare_runs(paths[:2]).names == ["a", "b"]
+    assert compare_runs(paths).names == ["x/a", "x/b", "y/a"]
+    assert compare_runs([paths[0], paths[0]]).names == [str(paths[0])] * 2
 
 
 def test_what_cannot_be_compared_is_named(tmp_path: Path) -> None:
     run = make(tmp_path / "sweep" / "point")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TooFewRunsError, match="two or more"):
+    with pytest.raises(ComparisonError, match="two or more"):
         compare_runs([run])
     for name, words in (
         ("nowhere", "no such run directory; cl runs lists"),
         ("empty", "it has no run.json"),
         ("sweep", "holds 1 runs and is not a run itself; name the ones to compare, such as .*sweep/point"),
     ):
-        with pytest.raises(ComparisonError, match=words) as caught:
+        with pytest.raises(RunError, match=words) as caught:
             compare_runs([run, tmp_path / name])
         assert str(tmp_path / name) in str(caught.value)
     damaged = Path(shutil.copytree(run, tmp_path / "damaged"))
@@ -164,7 +163,7 @@ def test_numbers_that_no_float_holds_do_no_harm(tmp_path: Path) -> None:
     content = json.loads((b / "run.json").read_text())
     content["metrics"] = {"test": {"accuracy": None, "intra": "wide", "huge": 10**400, "on": True}}
     (b / "run.json").write_text(json.dumps(content))
-    assert {each.values[1] for each in compare_runs([a, b]).results} == {None}
+    assert {values[1] for values in compare_runs([a, b]).results.values()} == {None}
     content["metrics"] = {"test": {"accuracy": float("nan")}}
     (b / "run.json").write_text(json.dumps(content))
     with pytest.raises(RunError, match=r"run.json: cannot be read \(NaN is not JSON\)"):

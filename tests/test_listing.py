@@ -18,7 +18,6 @@ from centerloss_core.run_directory.listing import (
     ListingError,
     RunRow,
     choose_rows,
-    count_statuses,
     list_runs,
     sort_rows,
 )
@@ -93,7 +92,7 @@ def test_runs_are_found_here_and_one_level_deeper(tmp_path: Path) -> None:
     rows = list_runs(tmp_path, now=NOW)
     expected = ["single", "sweep/lambda0.1-alpha0.5-seed0", "sweep/lambda1-alpha0.5-seed0"]
     assert [row.name for row in rows] == expected
-    assert [row.path for row in rows] == [tmp_path / name for name in expected]
+    assert [row.record.path for row in rows] == [tmp_path / name for name in expected]
     points = [name.removeprefix("sweep/") for name in expected[1:]]
     assert [row.name for row in list_runs(tmp_path / "sweep")] == [*points, "logs/deeper"]
     assert [row.name for row in list_runs(tmp_path / "single")] == ["single"]
@@ -142,12 +141,12 @@ def test_the_duration_is_what_is_on_record(
 def test_running_is_who_holds_the_lock(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", load_config(QUICKSTART), {})
     alive = only(run.path)
-    assert (alive.status, alive.record.lambda_, alive.figure("accuracy")) == ("running", 0.01, None)
+    assert (alive.record.status, alive.record.lambda_, alive.figure("accuracy")) == ("running", 0.01, None)
     run.close()
     gone = only(run.path)
-    assert (gone.status, gone.duration) == ("stopped", None)
+    assert (gone.record.status, gone.duration) == ("stopped", None)
     (run.path / "lock").write_text('{"pid": 1}')  # as a kill leaves it
-    assert only(run.path).status == "stopped"
+    assert only(run.path).record.status == "stopped"
 
 
 def test_a_run_that_ends_while_it_is_looked_at_is_not_called_stopped(
@@ -159,7 +158,7 @@ def test_a_run_that_ends_while_it_is_looked_at_is_not_called_stopped(
         (directory / "run.json").write_text(json.dumps(manifest()))
 
     monkeypatch.setattr("centerloss_core.run_directory.manifest.holder", end)
-    assert only(path).status == "completed"
+    assert only(path).record.status == "completed"
 
 
 # ---- What is damaged ----------------------------------------------------------------------------------------
@@ -185,7 +184,7 @@ def test_a_damaged_manifest_is_a_row(content: bytes, reason: str, tmp_path: Path
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "run.json").write_bytes(content)
     bad, good = list_runs(tmp_path)
-    assert (bad.status, good.status) == ("damaged", "completed")
+    assert (bad.record.status, good.record.status) == ("damaged", "completed")
     assert bad.reason is not None
     assert bad.reason.startswith(f"{tmp_path}/bad/run.json: ")
     assert reason in bad.reason
@@ -201,7 +200,7 @@ def test_what_is_no_file_is_damaged_and_not_waited_for(tmp_path: Path) -> None:
     with (tmp_path / "big" / "run.json").open("wb") as file:
         file.truncate(1 << 40)
     rows = list_runs(tmp_path)
-    assert [row.status for row in rows] == ["damaged"] * 5
+    assert [row.record.status for row in rows] == ["damaged"] * 5
     assert "larger than 16 MiB" in str(next(row.reason for row in rows if row.name == "big"))
 
 
@@ -260,7 +259,6 @@ def test_rows_are_chosen_by_all_that_is_asked_for() -> None:
     assert names(choose_rows(rows, settings={"train.batch_size": [50, 100]})) == "c"
     assert names(choose_rows(rows, settings={"loss.lambda": [1, 0.5], "train.seed": [1, 9]})) == "b"
     assert names(choose_rows(rows, settings={"train.tensorboard": [1]})) == ""
-    assert count_statuses(rows) == {"completed": 2, "damaged": 1, "failed": 1}
 
 
 def test_every_key_sorts_and_what_is_unknown_comes_last() -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
+from centerloss_core.config.axes import canonical
 from centerloss_core.errors import ExpectedError
 from centerloss_core.formatting import finite
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.manifest import SHORT_KEYS, Status, mapping, read_summary
-from centerloss_core.run_directory.names import MANIFEST, SUMMARY
+from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.run_directory.reader import RunRecord, look_at
 
 
@@ -37,24 +37,6 @@ class RunRow:
     name: str
     record: RunRecord
     now: datetime
-
-    @property
-    def path(self) -> Path:
-        return self.record.path
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Its config as flat dotted keys, and "variant" of a sweep's point that has one."""
-        return self.record.settings
-
-    @property
-    def warnings(self) -> int:
-        """How many `run.json` keeps."""
-        return len(self.record.warnings)
-
-    @property
-    def status(self) -> Status:
-        return self.record.status
 
     @property
     def reason(self) -> str | None:
@@ -84,12 +66,12 @@ class RunRow:
     @property
     def duration(self) -> float | None:
         """Seconds at work. Of a resumed run only the last start is on record: its training time, if that is longer."""
-        if self.status == "completed":
+        if self.record.status == "completed":
             found = (finite(self.record.metrics.get(key)) for key in ("seconds", "training_seconds"))
             return max((each for each in found if each is not None), default=None)
         if self.created is None or self.record.manifest.get("resumed"):
             return None  # between two starts it was not at work, and nobody noted when the first one ended
-        ended = self.now if self.status == "running" else _time(self.record.manifest.get("finished"))
+        ended = self.now if self.record.status == "running" else _time(self.record.manifest.get("finished"))
         return None if ended is None else (ended - self.created).total_seconds()
 
     def as_dict(self) -> dict[str, Any]:
@@ -98,21 +80,19 @@ class RunRow:
         return {
             "name": self.name,
             "path": str(record.path),
-            "status": self.status,
+            "status": record.status,
             "reason": self.reason,
             "lambda": record.lambda_,
             "lambda_eq": record.lambda_eq,
             "alpha": record.alpha,
             "seed": record.seed,
             "data": self.data,
-            "accuracy": self.figure("accuracy"),
-            "nearest_center_accuracy": self.figure("nearest_center_accuracy"),
-            "separation_ratio": self.figure("separation_ratio"),
+            **{key: self.figure(key) for key in _FIGURES.values()},
             "created": None if self.created is None else self.created.isoformat(timespec="seconds"),
             "age_seconds": self.age,
             "duration_seconds": self.duration,
-            "warnings": self.warnings,
-            "settings": self.settings,
+            "warnings": len(record.warnings),
+            "settings": record.settings,
         }
 
 
@@ -152,30 +132,23 @@ def list_runs(directory: Path, *, now: datetime | None = None) -> list[RunRow]:
     return sort_rows([RunRow(name, record, now) for name, record in records.items()], "name")
 
 
-def _runs_below(directory: Path) -> Iterator[tuple[str, RunRecord]]:
-    inside = _points(directory)
+def _runs_below(directory: Path, levels: int = 2) -> Iterator[tuple[str, RunRecord]]:
+    points = _points(directory)
     for name in _folders(directory):
-        if _has_manifest(directory / name):
-            yield name, _record(directory, name, inside)
-            continue
-        with contextlib.suppress(OSError):  # a folder that may not be read, or went away meanwhile
-            below = [each for each in _folders(directory / name) if _has_manifest(directory / name / each)]
-            points = _points(directory / name) if below else {}
-            for each in below:
-                yield f"{name}/{each}", _record(directory / name, each, points)
-
-
-def _record(directory: Path, name: str, points: Mapping[str, dict[str, Any]]) -> RunRecord:
-    record = look_at(directory / name)
-    if name in points:
-        record.sweep, record.point = directory, points[name]
-    return record
+        path = directory / name
+        if _has_manifest(path):
+            record = look_at(path)
+            if name in points:
+                record.sweep, record.point = directory, points[name]
+            yield name, record
+        elif levels > 1:
+            with contextlib.suppress(OSError):  # a folder that may not be read, or went away meanwhile
+                for below, record in _runs_below(path, levels - 1):
+                    yield f"{name}/{below}", record
 
 
 def _points(directory: Path) -> dict[str, dict[str, Any]]:
     """The rows of a sweep by the names of their directories; none where it is not one."""
-    if not (directory / SUMMARY).is_file():
-        return {}
     try:
         return {row["directory"]: row for row in read_summary(directory)["runs"]}
     except RunError:  # it says nothing of a run that the run does not know better
@@ -190,7 +163,7 @@ def _folders(directory: Path) -> list[str]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, say
+    except OSError:  # such as a link to itself
         return False
 
 
@@ -215,22 +188,17 @@ def choose_rows(
         statuses, data: names.
         settings: values by key: {"loss.lambda": [0.1, 1], "model.feature_dim": [2]}.
     """
-    asked = [(key, values) for key, values in (settings or {}).items() if values]
+    asked = {key: set(map(canonical, values)) for key, values in (settings or {}).items() if values}
     return [
         row
         for row in rows
-        if (not statuses or row.status in statuses)
+        if (not statuses or row.record.status in statuses)
         and (not data or row.data in data)
         and all(
-            key in row.settings and any(same_setting(row.settings[key], value) for value in values)
-            for key, values in asked
+            key in row.record.settings and canonical(row.record.settings[key]) in values
+            for key, values in asked.items()
         )
     ]
-
-
-def same_setting(one: Any, other: Any) -> bool:
-    """Whether two settings are equal: 1 and 1.0 are, True and 1 are not, unlike in Python."""
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def sort_rows(rows: Iterable[RunRow], by: str, *, reverse: bool = False) -> list[RunRow]:
@@ -252,25 +220,22 @@ def sort_rows(rows: Iterable[RunRow], by: str, *, reverse: bool = False) -> list
     return [*(row for _, row in known), *(row for value, row in pairs if value is None)]
 
 
-SORT_KEYS = (
-    *("name", "status", "lambda", "alpha", "seed"),
-    *("accuracy", "nearest-center", "ratio", "age", "duration"),
-)
 _FIGURES = {
     "accuracy": "accuracy",
     "nearest-center": "nearest_center_accuracy",
     "ratio": "separation_ratio",
 }
+SORT_KEYS = ("name", "status", "lambda", "alpha", "seed", *_FIGURES, "age", "duration")
 
 
 def _sort_value(row: RunRow, by: str) -> Any:
     if by in _FIGURES:
         return row.figure(_FIGURES[by])
     if by == "status":
-        return get_args(Status).index(row.status)
+        return get_args(Status).index(row.record.status)
     if by in ("age", "duration"):
         return row.age if by == "age" else row.duration
-    return row.settings.get(SHORT_KEYS.get(by, by))
+    return row.record.settings.get(SHORT_KEYS.get(by, by))
 
 
 def _sortable(value: Any) -> tuple[float, list[list[tuple[int, float, str]]]]:
@@ -293,9 +258,3 @@ def _text_key(text: str) -> list[list[tuple[int, float, str]]]:
         [(1, float(piece), "") if index % 2 else (0, 0.0, piece) for index, piece in enumerate(pieces)]
         for pieces in parts
     ]
-
-
-def count_statuses(rows: Sequence[RunRow]) -> dict[str, int]:
-    """How many runs there are of each status, the most frequent first."""
-    counts = Counter(row.status for row in rows)
-    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
