@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from centerloss_core.formatting import duration, exact, figure_in_words
+from centerloss_core.formatting import duration, exact, figure_in_words, number
 
 from .streams import plain, say
 
@@ -28,7 +28,7 @@ def training_progress(start: Start) -> Iterator[Callable[[Progress], None]]:
     """Show one run: its settings first, then where it stands."""
     config, loss = start.config, start.config.loss
     if loss.term.name == "center":
-        weight = f"λ = {exact(loss.lambda_)} ({loss.reduction}; λ_eq = {config.lambda_eq:g})"
+        weight = f"λ = {exact(loss.lambda_)} ({loss.reduction}; λ_eq = {number(config.lambda_eq, 'g')})"
         what = f"{weight}, α = {exact(loss.alpha)}"
     else:
         what = loss.head.name

@@ -51,7 +51,7 @@ def show_plan(
     columns = {
         "run": [str(path) for path, _ in runs],
         "λ": columns.pop("λ"),
-        "λ_eq": [f"{each.lambda_eq:g}" for _, each in runs],
+        "λ_eq": [number(each.lambda_eq, "g") for _, each in runs],
         **columns,
         "length": [_length(each) for _, each in runs],
     }

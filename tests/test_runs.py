@@ -35,7 +35,7 @@ def test_checkpoints_are_in_the_order_of_their_steps_however_long_a_run_is(
         for step in reversed(steps):
             checkpoint_path(run.path, step).mkdir()
         (run.path / "checkpoints" / "step-00000001-copy").mkdir()
-        assert run.checkpoints() == [checkpoint_path(run.path, step) for step in steps]
+        assert checkpoints(run.path) == [checkpoint_path(run.path, step) for step in steps]
 
 
 def test_of_very_many_warnings_the_first_are_kept(tmp_path: Path, config: Config) -> None:

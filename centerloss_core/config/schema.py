@@ -28,11 +28,22 @@ class Config(Section):
         return flatten(self.model_dump(mode="json", by_alias=True, include=set(Config.model_fields)))
 
     @property
-    def lambda_eq(self) -> float:
-        """The weight λ in the paper's terms, where both losses are means over the batch."""
-        if self.loss.reduction == "mean":
-            return self.loss.lambda_
-        return self.loss.lambda_ * self.train.batch_size
+    def lambda_eq(self) -> float | None:
+        """The weight λ in the paper's terms, where both losses are means over the batch; None without a term."""
+        if self.loss.term.module is None:
+            return None
+        return self.loss.lambda_ * (1 if self.loss.reduction == "mean" else self.train.batch_size)
+
+    def in_short(self) -> dict[str, Any]:
+        """What `run.json` and tables say of it; null where it means nothing because there is no term."""
+        loss = self.loss
+        of_term = {
+            "lambda": loss.lambda_,
+            "alpha": loss.alpha,
+            "reduction": loss.reduction,
+            "lambda_eq": self.lambda_eq,
+        }
+        return {**(of_term if loss.term.module else dict.fromkeys(of_term)), "seed": self.train.seed}
 
 
 class ConfigFile(Config):

@@ -11,7 +11,6 @@ from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
 # In every run's title, if the run has them; a variant, which names a bundle of settings, comes first.
 STANDARD = (VARIANT, LAMBDA, ALPHA, SEED)
-_OF_CENTER_LOSS = (LAMBDA, ALPHA)
 _LONGEST_VALUE, _LONGEST_TITLE = 60, 120  # characters
 
 
@@ -25,7 +24,7 @@ def settings_title(run: RunRecord, keys: Sequence[str]) -> str:
     parts = []
     for key in keys:
         value = value_of(run.settings, key)
-        if value is None or (key in _OF_CENTER_LOSS and not _has_term(run)):
+        if value is None:
             continue
         text = shortened(label(key, value, keys), _LONGEST_VALUE)
         # λ_eq says nothing new where it equals λ.
@@ -33,12 +32,6 @@ def settings_title(run: RunRecord, keys: Sequence[str]) -> str:
             text += f" (λ_eq = {run.lambda_eq:g})"
         parts.append(text)
     return ", ".join(parts)
-
-
-def _has_term(run: RunRecord) -> bool:
-    """Whether λ and α mean anything: a run without a second term has them in its config all the same."""
-    term = value_of(run.settings, "loss.term")
-    return (term.get("name") if isinstance(term, dict) else term) != "none"
 
 
 def run_title(run: RunRecord) -> str:

@@ -95,8 +95,7 @@ def read_contents(directory: Path) -> Contents:
     found = read_directory(directory)
     if not isinstance(found, SweepRecord):
         record = _read(found, f"resume with: cl train --resume {shlex.quote(str(directory))}")
-        without = (LAMBDA, ALPHA) if record.value("loss.term") in ("none", {"name": "none"}) else ()
-        keys = [key for key in (LAMBDA, ALPHA, SEED) if key in found.settings and key not in without]
+        keys = [key for key in (LAMBDA, ALPHA, SEED) if key in found.settings]
         _give_label(record, keys[:1] if LAMBDA in keys else [])
         return Contents(directory, [record], keys, is_sweep=False)
     advice = f"resume with: cl sweep --resume {shlex.quote(str(directory))}"

@@ -67,14 +67,16 @@ class RunRecord:
     def settings(self) -> dict[str, Any]:
         """Its config as flat dotted keys, {"loss.lambda": 0.01, …}, and "variant" of a point that has one.
 
-        Of a point without a run directory: what varies in its sweep.
+        Of a point without a run directory: what varies in its sweep. λ and α are missing where the loss has no term.
         """
         short = {**self.point, **self.manifest}
-        return {
+        settings = {
             **{key: short[name] for name, key in SHORT_KEYS.items() if name in short},
             **mapping(self.point.get("settings")),
             **flatten(mapping(self.manifest.get("config"))),
         }
+        unused = [key for name, key in SHORT_KEYS.items() if name in short and short[name] is None]
+        return {key: value for key, value in settings.items() if key not in unused}
 
     @property
     def lambda_(self) -> float | None:

@@ -17,10 +17,9 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from centerloss_core.config import Config, dump_yaml
@@ -61,7 +60,7 @@ _PARTS = (CHECKPOINTS, FEATURES, PLOTS)
 _KEPT = 2  # checkpoints: the newest, and one more in case that one turns out damaged
 
 
-class Run:
+class Run(AbstractContextManager["Run"]):
     """One run directory, and the exclusive right to write into it. Made by `create` or `open`; `close` gives it back.
 
     Used as a context, it is closed at the end. Nothing else writes into the directory meanwhile: each method that
@@ -89,11 +88,7 @@ class Run:
             "finished": None,
             "resumed": [],
             "warnings": [],
-            "lambda": config.loss.lambda_,
-            "alpha": config.loss.alpha,
-            "reduction": config.loss.reduction,
-            "lambda_eq": config.lambda_eq,
-            "seed": config.train.seed,
+            **config.in_short(),
             "config": config.model_dump(mode="json", by_alias=True),
             **provenance,
             "metrics": {},
@@ -134,12 +129,7 @@ class Run:
         """Let others write here."""
         self._lock.release()
 
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # ---- run.json -------------------------------------------------------------------------------------------
@@ -180,8 +170,7 @@ class Run:
 
     def metrics_bytes(self) -> int:
         """Length of `metrics.jsonl`, all of it on disk when this returns."""
-        self._lock.refuse_if_replaced()
-        with _open_to_append(self._metrics_path) as file:
+        with self._open_to_append(METRICS) as file:
             os.fsync(file.fileno())
             return file.tell()
 
@@ -191,8 +180,7 @@ class Run:
         Returns:
             Whether it had as many; if not, its last whole row stays the last.
         """
-        self._lock.refuse_if_replaced()
-        with _open_to_append(self._metrics_path, "a+b") as file:
+        with self._open_to_append(METRICS, "a+b") as file:
             found = file.tell()
             if found < length:
                 file.truncate(_end_of_last_row(file))
@@ -202,8 +190,7 @@ class Run:
 
     def open_log(self) -> IO[bytes]:
         """Open `log.txt` for appending."""
-        self._lock.refuse_if_replaced()
-        return _open_to_append(self.path / LOG, buffering=0)
+        return self._open_to_append(LOG, buffering=0)
 
     # ---- Whole files ----------------------------------------------------------------------------------------
 
@@ -221,9 +208,7 @@ class Run:
 
     def append(self, name: str, content: bytes) -> None:
         """Add to the file `name`; the bytes are in it, not in a buffer, when this returns."""
-        self._lock.refuse_if_replaced()
-        path = self.path / name
-        with errors_name(path), _open_to_append(path) as file:
+        with errors_name(self.path / name), self._open_to_append(name) as file:
             file.write(content)
 
     def tensorboard_folder(self) -> Path:
@@ -259,7 +244,7 @@ class Run:
         # A run comes to each step once, so a checkpoint that is there already is not its own.
         write_checkpoint(checkpoint_path(self.path, position.step), arrays, position, self.config_text())
         self._lock.refuse_if_replaced()  # writing takes its time, and the outdated ones must be its own
-        for outdated in self.checkpoints()[:-_KEPT]:
+        for outdated in checkpoints(self.path)[:-_KEPT]:
             remove_directory(outdated)
 
     def put_aside(self, checkpoint: Path) -> Path:
@@ -269,21 +254,15 @@ class Run:
         checkpoint.rename(aside)
         return aside
 
-    def checkpoints(self) -> list[Path]:
-        """All checkpoints that are there, oldest first."""
-        return checkpoints(self.path)
-
     def config_text(self) -> str:
         """Its `config.yaml`."""
         return read_text(self.path / CONFIG)
 
-    @property
-    def _metrics_path(self) -> Path:
-        return self.path / METRICS
-
-
-def _open_to_append(path: Path, mode: Literal["ab", "a+b"] = "ab", buffering: int = -1) -> IO[bytes]:
-    return os.fdopen(open_own_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), mode, buffering)
+    def _open_to_append(self, name: str, mode: Literal["ab", "a+b"] = "ab", buffering: int = -1) -> IO[bytes]:
+        self._lock.refuse_if_replaced()
+        return os.fdopen(
+            open_own_file(self.path / name, os.O_RDWR | os.O_CREAT | os.O_APPEND), mode, buffering
+        )
 
 
 def _end_of_last_row(file: IO[bytes]) -> int:

@@ -132,17 +132,14 @@ class PointState:
         return row
 
     def _read_summary(self) -> dict[str, Any]:
-        config = self.point.config
+        in_short = self.point.config.in_short()
         record = look_at(self.path)
         metrics = mapping(record.manifest.get("metrics"))
         test = mapping(metrics.get("test"))
         return {
             "directory": self.path.name,
             "settings": self.point.settings,
-            "lambda": config.loss.lambda_,
-            "alpha": config.loss.alpha,
-            "seed": config.train.seed,
-            "lambda_eq": config.lambda_eq,
+            **{key: in_short[key] for key in ("lambda", "alpha", "seed", "lambda_eq")},
             "status": self.status,
             "reason": self.reason,
             **{figure: test.get(figure) for figure in _FIGURES},

@@ -15,6 +15,7 @@ from centerloss_core.run_directory.checkpoints import (
     read_position,
     verify_checkpoint,
 )
+from centerloss_core.run_directory.names import checkpoints
 from centerloss_core.run_directory.resume_check import ChangedError, refuse_changes
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.clock import Stopwatch
@@ -113,7 +114,7 @@ def find_saved_state(run: Run, data: str, warn: Warn) -> SavedState | None:
 
 def _newest_whole(run: Run, warn: Warn) -> Path | None:
     damaged = False
-    for path in reversed(run.checkpoints()):
+    for path in reversed(checkpoints(run.path)):
         try:
             verify_checkpoint(path)
         except DamagedCheckpointError as error:
