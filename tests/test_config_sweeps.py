@@ -276,6 +276,13 @@ def test_flags_that_are_wrong(swept: Swept, flags: dict[str, object], message: s
     assert len(caught.value.problems) == 1
 
 
+def test_a_weight_of_nothing_is_not_swept(swept: Swept) -> None:
+    with pytest.raises(ConfigError, match="sweep: no run has a loss term, so λ changes nothing: give one λ"):
+        swept("", settings=["loss.term=none"])
+    assert len(swept("sweep: {lambda: [0], seed: [0, 1]}", settings=["loss.term=none"]).points) == 2
+    assert len(swept("sweep: {grid: {loss.term: [center, none]}, lambda: [0, 1]}").points) == 4
+
+
 def test_set_reaches_only_the_launch_of_a_list(swept: Swept) -> None:
     with pytest.raises(
         ConfigError, match="the sweep of this file is a list; --set changes only launcher, resources"

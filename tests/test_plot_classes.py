@@ -152,7 +152,8 @@ def test_lambda_stays_in_columns_and_variants_in_their_order() -> None:
 
 
 def test_a_run_without_a_term_is_not_called_by_its_lambda() -> None:
-    snapshot = snapshot_of(2, 2, config={"loss": {"term": "none", "lambda": 0.01, "alpha": 0.5}})
+    config = {"loss": {"term": "none", "lambda": 0.01, "alpha": 0.5}}
+    snapshot = snapshot_of(2, 2, config=config, **{"lambda": None, "alpha": None})
     assert snapshot_title(snapshot) == "seed 0 · things test"
 
 

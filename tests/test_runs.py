@@ -15,7 +15,7 @@ from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.history import last_row
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError, ReplacedError
 from centerloss_core.run_directory.manifest import read_manifest
-from centerloss_core.run_directory.names import checkpoint_path, free_path
+from centerloss_core.run_directory.names import checkpoint_path, checkpoints, free_path
 from centerloss_core.run_directory.resume_check import begun_config
 from centerloss_core.run_directory.writer import Run
 

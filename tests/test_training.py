@@ -15,6 +15,7 @@ from centerloss_core.errors import DivergedError
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.networks.image_shape import ImageShapeError
 from centerloss_core.run_directory.errors import RunError
+from centerloss_core.run_directory.reader import read_run
 from centerloss_core.training import Result, train
 from centerloss_core.training import run as running
 from centerloss_core.training.progress import Progress
@@ -207,6 +208,10 @@ def test_without_a_term_a_run_knows_neither_lambda_nor_centers(tmp_path: Path) -
     names = {"kind", "step", "epoch", "softmax_loss", "accuracy", "learning_rate", "images_per_second"}
     assert all(row.keys() == names for row in rows(result.path, "steps"))
     assert shown[-1].figures.keys() == {"softmax_loss", "accuracy"}
+    run = read_run(result.path)
+    for key in ("lambda", "alpha", "reduction", "lambda_eq"):
+        assert run.manifest[key] is None
+    assert (run.lambda_, run.alpha, run.seed, run.lambda_eq) == (None, None, 0, None)
 
 
 def test_more_feature_dimensions_and_the_authors_options(tmp_path: Path) -> None:

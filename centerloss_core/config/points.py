@@ -89,6 +89,12 @@ def resolve_sweep(document: Document, flags: Flags | None = None) -> Grid:
             )
             problems.append(given.sweep.problem(("sweep",), message))
             break
+    weights = {point.config.loss.lambda_ for point in points.values()}
+    if len(weights) > 1 and all(point.config.loss.term.module is None for point in points.values()):
+        message = (
+            "no run has a loss term, so λ changes nothing: give one λ (--lambda 0) or vary others (--grid)"
+        )
+        problems.append(given.sweep.problem(("sweep",), message))
     if problems:
         raise ConfigError(problems)
     return Grid(list(points.values()), given.launch)

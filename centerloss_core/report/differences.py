@@ -18,7 +18,7 @@ def differences(records: Sequence[Record], detailed: Sequence[Record]) -> Table 
         return None
     shown = [(place, record) for place, (record, _) in enumerate(known) if record in detailed]
     found = differing([config.model_dump(mode="json", by_alias=True) for _, config in known])
-    rows = [plain_row(each.key, [_written(each.values[place]) for place, _ in shown]) for each in found]
+    rows = [plain_row(key, [_written(values[place]) for place, _ in shown]) for key, values in found.items()]
     head = ["setting", *(record.label for _, record in shown)]
     return Table("Settings that differ between the runs", head, rows)
 
