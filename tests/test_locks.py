@@ -189,14 +189,6 @@ def test_a_folder_whose_parent_became_a_file_is_replaced(tmp_path: Path) -> None
     assert (tmp_path / "runs").read_text() == "mine"
 
 
-def test_a_lock_that_was_given_back_is_no_lock(tmp_path: Path) -> None:
-    lock = DirectoryLock(tmp_path)
-    lock.release()
-    assert not lock.is_in_place()
-    with pytest.raises(ValueError, match="the lock was given back"):
-        lock.refuse_if_replaced()
-
-
 def test_the_command_names_the_process_that_works_in_the_directory(tmp_path: Path) -> None:
     with Run.create(tmp_path / "run", load_config(QUICKSTART), {}):
         done = cl("train", "--resume", "run", cwd=tmp_path)

@@ -17,7 +17,6 @@ from test_cli import QUICKSTART, TINY, cl, environment
 
 from centerloss_core.config import Config, load_config
 from centerloss_core.datasets import Dataset, Split
-from centerloss_core.run_directory import writer
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training import tensorboard as ours
@@ -224,7 +223,7 @@ def test_a_disk_that_is_full_is_an_error_that_names_the_file(
 ) -> None:
     made = board(run)
 
-    def full(_: Path) -> Any:
+    def full(*_: object) -> Any:
         return Path("/dev/full").open("ab")
 
     monkeypatch.setattr(writer, "_open_to_append", full)

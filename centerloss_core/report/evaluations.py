@@ -11,7 +11,7 @@ from centerloss_core.metrics.names import CLASS_FIGURES, CLUSTERS, RECOGNITION, 
 from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.seeds import has_seeds
 from centerloss_core.report.tables import Cell, Row, Table, best_of, figure, known_columns, words
-from centerloss_core.run_directory.manifest import mapping
+from centerloss_core.run_directory.manifest import items, mapping
 
 _SPLITS = ("test", "train")
 _KINDS = (
@@ -81,7 +81,7 @@ def _class_rows(measured: _Measured) -> list[Row]:
     rows = []
     for record, split, figures in measured:
         classes = figures.get("per_class")
-        for row in map(mapping, classes if isinstance(classes, list) else []):
+        for row in map(mapping, items(classes)):
             cells = [
                 _class_cell(record, row.get(name.key))
                 if name.key == "nearest_class"

@@ -14,7 +14,7 @@ from centerloss_core.errors import ExpectedError
 from centerloss_core.files.untrusted import open_to_read
 from centerloss_core.formatting import finite
 from centerloss_core.run_directory.errors import RunError
-from centerloss_core.run_directory.manifest import mapping
+from centerloss_core.run_directory.manifest import items, mapping
 from centerloss_core.run_directory.names import MANIFEST, features_path
 from centerloss_core.run_directory.reader import RunRecord, read_run
 from centerloss_core.run_directory.resume_check import begun_config
@@ -157,11 +157,10 @@ def _short_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _origin(run: RunRecord) -> dict[str, Any]:
-    resumed = run.manifest.get("resumed")
     return {
         **{key: run.manifest.get(key) for key in _PROVENANCE},
         "data": {key: run.data.get(key) for key in _DATA},
-        "resumed_at": [mapping(row).get("step") for row in resumed] if isinstance(resumed, list) else [],
+        "resumed_at": [mapping(row).get("step") for row in items(run.manifest.get("resumed"))],
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,14 +97,11 @@ def last_row(run: Path, *, kind: str) -> Row | None:
             tail = file.read(_TAIL).split(b"\n")[:-1]  # what follows the last newline is still being written
     except (OSError, ValueError):
         return None
-    return next(_rows_of_kind(reversed(tail), kind), None)
-
-
-def _rows_of_kind(lines: Iterator[bytes], kind: str) -> Iterator[Row]:
-    for line in lines:
+    for line in reversed(tail):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):  # the first line of the tail may be cut
             continue
         if isinstance(row, dict) and row.get("kind") == kind:
-            yield row
+            return row
+    return None

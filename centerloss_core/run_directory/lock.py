@@ -12,7 +12,6 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.atomic import open_own_file
@@ -30,7 +29,7 @@ class ReplacedError(ExpectedError):
     """The directory in which this process worked is gone, or another's by now; the message names it."""
 
 
-class DirectoryLock:
+class DirectoryLock(contextlib.AbstractContextManager["DirectoryLock"]):
     """The exclusive right to write into `directory`, until released or until this process ends, however it ends.
 
     The file `lock` in it says who holds the right. That it exists means nothing: after a kill it stays, and the next
@@ -82,8 +81,6 @@ class DirectoryLock:
             ReplacedError: it would go to another directory of that name, or to none.
             OSError: that cannot be told.
         """
-        if self._descriptor is None:
-            raise ValueError("the lock was given back")
         if self.is_in_place():
             return
         directory = self._path.parent
@@ -94,20 +91,15 @@ class DirectoryLock:
         """Give the right back; a second call does nothing."""
         if self._descriptor is None:
             return
-        # While it is held and in place, so that nobody else's is removed. Windows removes no open file, a read-only
-        # disk none at all: a lock that nobody holds may stay.
+        # While it is held and in place, so that no other process's is removed. Windows removes no open file, a
+        # read-only disk none at all: a lock that is not held may stay.
         with contextlib.suppress(OSError):
             if self.is_in_place():
                 self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
         self._descriptor = None
 
-    def __enter__(self) -> DirectoryLock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 
@@ -165,7 +157,7 @@ def lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:  # another user's
-        return True
+        pass
     return True
 
 

@@ -39,6 +39,11 @@ def mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def items(value: object) -> list[Any]:
+    """The list that was read from a file; an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON whole or not at all; NaN is refused, because JSON has none."""
     with atomic_write(path) as file:
@@ -123,11 +128,6 @@ def _written(path: Path, manifest: Mapping[str, Any]) -> Written:
         if status == known:
             return known
     raise RunError(f"{path / MANIFEST}: its status is not one of {', '.join(_WRITTEN)}: {_put_back(path)}")
-
-
-def is_completed(path: Path) -> bool:
-    """Whether the run in `path` has reached its end."""
-    return (path / MANIFEST).is_file() and read_manifest(path).get("status") == "completed"
 
 
 # ---- A sweep ------------------------------------------------------------------------------------------------

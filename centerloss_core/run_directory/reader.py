@@ -25,6 +25,7 @@ from centerloss_core.run_directory.lock import holder
 from centerloss_core.run_directory.manifest import (
     SHORT_KEYS,
     Status,
+    items,
     mapping,
     read_manifest_and_status,
     read_summary,
@@ -109,19 +110,14 @@ class RunRecord:
     @property
     def class_names(self) -> tuple[str, ...]:
         """By label, printable and short; empty where `run.json` does not name them."""
-        found = self.data.get("class_names")
-        return (
-            tuple(shortened(str(name), CLASS_NAME) for name in found[:CLASSES])
-            if isinstance(found, list)
-            else ()
-        )
+        names = items(self.data.get("class_names"))[:CLASSES]
+        return tuple(shortened(str(name), CLASS_NAME) for name in names)
 
     @property
     def image_shape(self) -> tuple[int, ...] | None:
         """(height, width, channels)."""
-        found = self.data.get("image_shape")
-        is_shape = isinstance(found, list) and all(isinstance(each, int) for each in found)
-        return tuple(found) if isinstance(found, list) and is_shape else None
+        found = items(self.data.get("image_shape"))
+        return tuple(found) if found and all(isinstance(each, int) for each in found) else None
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -130,8 +126,7 @@ class RunRecord:
 
     @property
     def warnings(self) -> list[str]:
-        found = self.manifest.get("warnings")
-        return list(map(str, found)) if isinstance(found, list) else []
+        return list(map(str, items(self.manifest.get("warnings"))))
 
     @property
     def has_rows(self) -> bool:

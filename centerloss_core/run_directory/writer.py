@@ -35,7 +35,7 @@ from centerloss_core.files.untrusted import own_folder, read_text
 from centerloss_core.limits import ROW_BYTES, WARNINGS
 from centerloss_core.run_directory.directories import new_directory, refuse_links, take_over
 from centerloss_core.run_directory.lock import DirectoryLock
-from centerloss_core.run_directory.manifest import FORMAT, Written, read_manifest, write_json
+from centerloss_core.run_directory.manifest import FORMAT, Written, items, read_manifest, write_json
 from centerloss_core.run_directory.names import (
     CHECKPOINTS,
     CONFIG,
@@ -142,19 +142,13 @@ class Run(AbstractContextManager["Run"]):
 
     def resume(self, step: int, provenance: Mapping[str, Any]) -> None:
         """Note that the run resumes from `step`, and on what."""
-        earlier = self.manifest.get("resumed")
         row = {"at": _now(), "step": step, **provenance}
-        self.update(
-            status="running",
-            reason=None,
-            finished=None,
-            resumed=[*(earlier if isinstance(earlier, list) else []), row],
-        )
+        resumed = [*items(self.manifest.get("resumed")), row]
+        self.update(status="running", reason=None, finished=None, resumed=resumed)
 
     def warn(self, message: str) -> None:
         """Keep a warning, once; of more than 100 the first ones."""
-        earlier = self.manifest.get("warnings")
-        warnings = earlier if isinstance(earlier, list) else []
+        warnings = items(self.manifest.get("warnings"))
         if message not in warnings and len(warnings) < WARNINGS:
             self.update(warnings=[*warnings, message])
 

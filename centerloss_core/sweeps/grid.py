@@ -41,7 +41,7 @@ from centerloss_core.files.atomic import new_file
 from centerloss_core.files.untrusted import read_text
 from centerloss_core.limits import SWEEP_POINTS
 from centerloss_core.run_directory.errors import RunError
-from centerloss_core.run_directory.manifest import mapping
+from centerloss_core.run_directory.manifest import items, mapping
 from centerloss_core.run_directory.names import MANIFEST, SUMMARY
 from centerloss_core.run_directory.resume_check import ChangedError, refuse_another_config, refuse_changes
 from centerloss_core.sweeps.layout import POINTS, config_path
@@ -108,7 +108,7 @@ def read_points(directory: Path, summary: Mapping[str, Any] | None) -> list[Poin
             "put it back as it was, or begin a new sweep"
         )
     rows = summary.get("runs")
-    order = [mapping(row).get("directory") for row in rows] if isinstance(rows, list) else []
+    order = [mapping(row).get("directory") for row in items(rows)]
     return sorted(points, key=lambda point: order.index(point.name) if point.name in order else len(order))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.config import Config, load_config
-from centerloss_core.run_directory.manifest import is_completed
+from centerloss_core.run_directory.manifest import read_manifest
 from centerloss_core.run_directory.names import CONFIG, last_saved_step
 from centerloss_core.run_directory.resume_check import begun_config, refuse_another_config
 from centerloss_core.training.diagnosis import Warn
@@ -63,4 +63,5 @@ def prepare_resume(
             config_file or path / CONFIG, values, settings=settings, may_be_a_pipe=config_file is not None
         )
         refuse_another_config(path, config, asked)
-    return Start(path, config, last_saved_step(path), is_completed(path))
+    is_completed = read_manifest(path).get("status") == "completed"
+    return Start(path, config, last_saved_step(path), is_completed)
