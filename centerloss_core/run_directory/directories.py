@@ -27,7 +27,7 @@ def refuse_existing(path: Path) -> None:
         raise InUseError(f"{path} is in use by {words}: choose another --run-dir or --name")
     others = "choose another --run-dir or --name, or remove it"
     if is_run(path):
-        others = f"continue it with --resume {shlex.quote(str(path))}, choose another --run-dir or --name, or remove it"
+        others = f"continue it with --resume {shlex.quote(str(path))}, {others}"
     raise RunError(f"{path} exists already and nothing is overwritten: {others}")
 
 
