@@ -226,7 +226,7 @@ def test_a_disk_that_is_full_is_an_error_that_names_the_file(
     def full(*_: object) -> Any:
         return Path("/dev/full").open("ab")
 
-    monkeypatch.setattr(writer, "_open_to_append", full)
+    monkeypatch.setattr(Run, "_open_to_append", full)
     with pytest.raises(OSError, match="No space left on device") as caught:
         made.on_row({"kind": "steps", "step": 1, "accuracy": 0.5})
     assert Path(caught.value.filename).name.startswith("events.out.tfevents")
