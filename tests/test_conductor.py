@@ -74,8 +74,6 @@ class Fake:
     def kill(self) -> None:
         self._ending = self._ending or Ending(-signal.SIGKILL)
 
-    def wait(self, seconds: float) -> None: ...
-
     def leave(self, status: Any, code: int, reason: str | None = None) -> Ending:
         """Leave what a real run leaves."""
         if self.task.path.exists():
@@ -124,6 +122,15 @@ class FakeLauncher:
         running = sum(fake._ending is None for fake in self.started)
         self.most_at_once = max(self.most_at_once, running)
         return new
+
+    def interrupt(self, signal_number: int) -> None:
+        for fake in self.started:
+            if fake._ending is None:
+                fake.interrupt(signal_number)
+
+    def kill(self) -> None:
+        for fake in self.started:
+            fake.kill()
 
 
 @pytest.fixture
@@ -360,8 +367,11 @@ def test_a_process_that_said_nothing_is_told_by_how_it_ended(
 def test_a_machine_that_is_lost_while_the_sweep_stops_leaves_what_its_run_saved(
     launched: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stopped: list[int] = []
+
     def lost(fake: Fake) -> Ending | None:
-        if fake.task.name == "lambda0-alpha0.5-seed0":
+        if fake.task.name == "lambda0-alpha0.5-seed0" and not stopped:
+            stopped.append(signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
         return None
 

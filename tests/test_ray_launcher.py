@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 from test_cli import cl, environment
 
-from centerloss_core.run_directory.lock import DirectoryLock
-from centerloss_core.sweeps.launchers import LauncherError, on_ray, ray_session, ray_watcher
+from centerloss_core.sweeps.launchers import LauncherError, on_ray, ray_session, ray_thread
 from centerloss_core.sweeps.launchers.on_ray import RayLauncher
 
 SWEEP = """
@@ -173,18 +172,18 @@ def test_a_suspended_sweep_does_not_take_its_cluster_for_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(ray_watcher.time, "monotonic", lambda: now)
-    watcher = ray_watcher.Watcher(ray_session.RaySession("auto", 1))
+    monkeypatch.setattr(ray_thread.time, "monotonic", lambda: now)
+    thread = ray_thread.RayThread("auto", 1)
     now += 100  # as after Ctrl-Z and `fg`
-    watcher.check()
-    watcher._heard = now
+    thread.check()
+    thread._heard = now
     now += 10
-    watcher.check()
+    thread.check()
     now += 100
-    watcher.check()
+    thread.check()
     now += 10
     with pytest.raises(LauncherError, match="the Ray cluster went away"):
-        watcher.check()
+        thread.check()
 
 
 # ---- An instance of our own --------------------------------------------------------------------------------------
@@ -306,22 +305,3 @@ def test_a_sweep_that_is_stopped_while_ray_starts_says_so_and_leaves_nothing(
     assert (process.returncode, lines(stderr)) == (143, ["error: stopped before anything was made"])
     assert not (tmp_path / "sweep").exists()
     assert not folders()
-
-
-def test_the_next_sweep_clears_the_ray_folders_of_a_killed_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(ray_session, "_LONGEST_FOLDER", 1000)
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    for name in ("clray-1-left", f"clray-{dead.pid}-lives", "clray-unknown", "else-1-left"):
-        (tmp_path / name / "session").mkdir(parents=True)
-        if name != "clray-unknown":
-            (tmp_path / name / "lock").touch()
-    with DirectoryLock(tmp_path / f"clray-{dead.pid}-lives"), contextlib.ExitStack() as cleanup:
-        folder = Path(ray_session._short_folder(cleanup))
-        assert folder.name.startswith(f"clray-{os.getpid()}-")
-        left = {path.name for path in tmp_path.iterdir()} - {folder.name}
-    assert left == {f"clray-{dead.pid}-lives", "clray-unknown", "else-1-left"}
-    assert not folder.exists()

@@ -185,7 +185,7 @@ def notes_of(task: Task) -> Path:
 def test_a_job_that_was_stopped_before_it_began_never_begins(task: Task) -> None:
     with SlurmLauncher(Slurm(cluster="local"), 1) as launcher:
         (point,) = launcher.start([task])
-        point.interrupt(signal.SIGINT)
+        launcher.interrupt(signal.SIGINT)
         until(lambda: point.ended() is not None)
         assert point.ended() == launcher_module.Ending(None, "stopped before it began")
         assert point.place is None
@@ -211,7 +211,7 @@ def test_a_kill_ends_the_run(task: Task) -> None:
     with SlurmLauncher(Slurm(cluster="local"), 1) as launcher:
         (point,) = launcher.start([task])
         until((task.path / "run.json").exists)
-        point.kill()
+        launcher.kill()
         assert point.ended() == launcher_module.Ending(-signal.SIGKILL)
     assert holder(task.path) is None
     assert processes_of(task.directory) == []
@@ -224,17 +224,18 @@ def test_threads_are_those_of_the_sweep_and_not_of_the_node(
 
     seen: list[dict[str, str]] = []
 
-    def start(_: Task, variables: dict[str, str]) -> subprocess.Popen[bytes]:
-        seen.append({name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ} | variables)
+    def start(_: Task) -> subprocess.Popen[bytes]:
+        names = ("KERAS_BACKEND", *THREAD_VARIABLES)
+        seen.append({name: os.environ[name] for name in names if name in os.environ})
         return subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
 
     monkeypatch.setattr(child, "start", start)
     for name in THREAD_VARIABLES:
         monkeypatch.setenv(name, "7")  # the node's
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     (ticket,) = new_tickets(task)
-    job = PointJob(
-        task.name, str(task.directory), 1, ticket, {"KERAS_BACKEND": "jax"}, {"OMP_NUM_THREADS": "2"}
-    )
+    told = {"KERAS_BACKEND": "jax", "OMP_NUM_THREADS": "2"}
+    job = PointJob(task.name, str(task.directory), 1, ticket, told)
     assert job() == 3
     assert seen == [{"OMP_NUM_THREADS": "2", "KERAS_BACKEND": "jax"}]
     assert slurm_notes.ending(notes_of(task), ticket) == (3, None)

@@ -17,7 +17,7 @@ from centerloss_core.sweeps.outcomes import take_note
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import write_summary
 
-_POLL_SECONDS = 0.25
+_POLL_SECONDS, _MOMENT = 0.25, 0.05
 # A point that starts or ends is noted at once, but the summary of a thousand points is not written for each of them.
 _BETWEEN_SUMMARIES = 1.0
 _LONGEST_SAVE = 10.0  # when the sweep itself has failed
@@ -96,8 +96,14 @@ class Conductor:
                 # A full disk must not stop the points: the summary is written later.
                 with contextlib.suppress(OSError):
                     self._write_summary()
-            for _, started in self._started()[:1]:  # until it ends, or it is time to look again
-                started.wait(_POLL_SECONDS)
+            self._wait()
+
+    def _wait(self) -> None:
+        """Return when a point has ended, and after a quarter of a second at the latest."""
+        deadline = time.monotonic() + _POLL_SECONDS
+        started = [started for _, started in self._started()]
+        while started and time.monotonic() < deadline and all(point.ended() is None for point in started):
+            time.sleep(_MOMENT)
 
     def _started(self) -> list[tuple[PointState, Started]]:
         return [(state, state.started) for state in self._states if state.started is not None]
@@ -107,8 +113,7 @@ class Conductor:
         if self._stopping:
             return
         self._stopping = True
-        for _, started in self._started():
-            started.interrupt(signal_number)
+        self._launcher.interrupt(signal_number)
 
     def _start(self) -> None:
         if self._stopping:
@@ -155,14 +160,14 @@ class Conductor:
         deadline = time.monotonic() + _LONGEST_SAVE
         with contextlib.suppress(Exception):  # the first error is the one to report
             self._stop(signal.SIGTERM)
-            while (left := self._started()) and time.monotonic() < deadline:
-                left[0][1].wait(_POLL_SECONDS)
+            while self._started() and time.monotonic() < deadline:
+                self._wait()
                 self._collect()
 
     def _end_all(self) -> None:
         """Leave nothing running behind, also when the sweep itself fails or is stopped a second time."""
+        self._launcher.kill()
         for state, started in self._started():
-            started.kill()
             if (ending := started.ended()) is not None:
                 take_note(state, ending, stopping=True)
 

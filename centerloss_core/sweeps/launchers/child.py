@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from centerloss_core.devices import thread_limits
+from centerloss_core.devices import THREAD_VARIABLES, thread_limits
 from centerloss_core.files.atomic import open_own_file
 from centerloss_core.interrupts import LEASH
 from centerloss_core.run_directory.lock import holder
@@ -18,8 +18,8 @@ from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.sweeps.launchers.launcher import Task
 
 # What decides how a run computes and where its data is; a process on another machine gets these too.
-_PASSED_ON = ("KERAS_BACKEND", "CENTERLOSS_DATA_DIR", "TF_ENABLE_ONEDNN_OPTS")
-_LONGEST_WAIT, _MOMENT = 60.0, 0.05  # seconds
+_PASSED_ON = ("KERAS_BACKEND", "CENTERLOSS_DATA_DIR", "TF_ENABLE_ONEDNN_OPTS", *THREAD_VARIABLES)
+_MOMENT = 0.05  # seconds
 
 
 def start(task: Task, variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -60,20 +60,29 @@ def close(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-def wait_until_free(directories: Sequence[Path]) -> None:
-    """Wait until no process works in these run directories, a minute at most for all of them.
+def wait_until_free(
+    directories: Sequence[Path], seconds: float = 60.0, given_up: Callable[[], bool] | None = None
+) -> None:
+    """Wait until no process works in these run directories, so many seconds at most for all of them.
 
     A run whose machine or launcher was lost takes a moment to notice, and saves before it ends.
     """
-    deadline = time.monotonic() + _LONGEST_WAIT
+    deadline = time.monotonic() + seconds
     for directory in directories:
-        while holder(directory) is not None and time.monotonic() < deadline:
+        while holder(directory) is not None and time.monotonic() < deadline and not (given_up and given_up()):
             time.sleep(_MOMENT)
 
 
 def passed_variables() -> dict[str, str]:
     """The variables of this process that one on another machine must have too."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
+def adopt(variables: Mapping[str, str]) -> None:
+    """Compute as the sweep's process would: threads that a node asks for would change the last bits of a result."""
+    for name in THREAD_VARIABLES:
+        os.environ.pop(name, None)
+    os.environ.update(variables)
 
 
 @contextlib.contextmanager

@@ -76,15 +76,6 @@ class Started(Protocol):
     def ended(self) -> Ending | None:
         """How it ended, or None. By then its run directory is complete."""
 
-    def interrupt(self, signal_number: int) -> None:
-        """Ask it to save and stop; one that still waits for its resources then never starts."""
-
-    def kill(self) -> None:
-        """Stop it now, and return when it has ended."""
-
-    def wait(self, seconds: float) -> None:
-        """Return when it has ended, and after this time at the latest."""
-
 
 class Launcher(Protocol):
     """Starts points, between `__enter__` and `__exit__`, which leaves nothing running."""
@@ -99,3 +90,9 @@ class Launcher(Protocol):
 
     def start(self, tasks: Sequence[Task]) -> Sequence[Started]:
         """Start these points, in this order."""
+
+    def interrupt(self, signal_number: int) -> None:
+        """Ask all points to save and stop; those that still wait for their resources never start."""
+
+    def kill(self) -> None:
+        """Stop all points now, and return when they have ended."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 from collections.abc import Sequence
 
@@ -34,6 +33,7 @@ class LocalLauncher:
             gpus = 1
         self._gpus = None if gpus is None else Gpus(visible, gpus)
         self.jobs: int | None = jobs if not gpus or self._gpus is None else min(jobs, self._gpus.places)
+        self._running: list[LocalProcess] = []
 
     def __enter__(self) -> LocalLauncher:
         return self
@@ -43,14 +43,22 @@ class LocalLauncher:
 
     def start(self, tasks: Sequence[Task]) -> list[LocalProcess]:
         """Start a process each; one that the system refuses counts as ended, and the others start."""
-        started: list[LocalProcess] = []
-        try:
-            started.extend(LocalProcess(task, self._gpus) for task in tasks)
-        except BaseException:
-            for process in started:
-                process.kill()
-            raise
+        started = []
+        self._running = [process for process in self._running if process.ended() is None]
+        for task in tasks:
+            started.append(LocalProcess(task, self._gpus))
+            self._running.append(started[-1])
         return started
+
+    def interrupt(self, signal_number: int) -> None:
+        """Pass the signal on."""
+        for process in self._running:
+            process.signal(signal_number)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        for process in self._running:
+            process.kill()
 
 
 class LocalProcess:
@@ -86,22 +94,16 @@ class LocalProcess:
         self._give_back()
         return Ending(code)
 
-    def interrupt(self, signal_number: int) -> None:
-        """Pass the signal on."""
+    def signal(self, number: int) -> None:
+        """Pass a signal on."""
         if self._process is not None:
-            self._process.send_signal(signal_number)
+            self._process.send_signal(number)
 
     def kill(self) -> None:
-        """Send SIGKILL."""
+        """Send SIGKILL, and wait for its end."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-
-    def wait(self, seconds: float) -> None:
-        """Return when it has ended, and after this time at the latest."""
-        if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(seconds)
 
     def _give_back(self) -> None:
         if self._gpus is not None and self._taken is not None:

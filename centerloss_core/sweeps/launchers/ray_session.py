@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import secrets
-import shutil
 import signal
 import socket
 import tempfile
@@ -20,7 +19,6 @@ from typing import Any
 
 from centerloss_core.devices import usable_cores
 from centerloss_core.interrupts import signals_blocked
-from centerloss_core.run_directory.lock import LOCK, DirectoryLock, holder
 from centerloss_core.sweeps.launchers.child import environment
 from centerloss_core.sweeps.launchers.launcher import LauncherError
 
@@ -31,7 +29,6 @@ PATIENCE = 90.0  # seconds for starting or joining a cluster
 _TRIES = 2  # at joining a cluster
 _OBJECT_STORE = 200 * 2**20  # bytes; it holds pieces of 4 MiB
 _LONGEST_FOLDER = 30  # characters; the path of a socket in it must not have more than 107
-_FOLDER = "clray-"
 # Blocked in our own instance of Ray, and unblocked for the points that it starts.
 STOPS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
@@ -46,11 +43,14 @@ _QUIET = {
 }
 # Ray ends the process of a driver, without a message, when the head has been away for so long. A sweep notices earlier.
 _PATIENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "3600"}
-# An instance of our own inherits it: after its sweep was killed, its processes wait so long for the head.
-_NOT_TOO_PATIENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "120"}
 # Ray listens on the network even when told 127.0.0.1. Only where "clusters" are off, as they are by default on Windows
 # and macOS, does it stay on the loopback; in spite of its name the switch works anywhere.
-_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+# After its sweep was killed, its processes wait for so many seconds for the head.
+_ALONE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "120",
+}
 
 
 def require_ray() -> None:
@@ -96,47 +96,30 @@ def client_token(address: str) -> dict[str, str]:
     return {"RAY_AUTH_MODE": "token"} if there else {}
 
 
-class RaySession:
-    """Entered, this process is a driver of Ray; all calls must come from the thread that entered it.
+@contextlib.contextmanager
+def ray_session(address: str | None, threads: int) -> Iterator[None]:
+    """In this block, this process is a driver of Ray.
 
     Args:
-        address: "auto", host:port or ray://host:port; None or "local": an instance of our own.
+        address: "auto", host:port or ray://host:port; None: an instance of our own.
         threads: of a point; our own instance has room for one at least.
+
+    Raises:
+        LauncherError: no cluster answers there.
     """
-
-    def __init__(self, address: str | None, threads: int) -> None:
-        self._address = None if address == "local" else address
-        self._threads = threads
-        self._cleanup = contextlib.ExitStack()
-
-    def __enter__(self) -> RaySession:
-        """Connect.
-
-        Raises:
-            LauncherError: no cluster answers there.
-        """
-        with contextlib.ExitStack() as cleanup:
-            if self._address is None:
-                cleanup.enter_context(
-                    environment(
-                        _QUIET | _NOT_TOO_PATIENT | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
-                    )
-                )
-                _start_alone(max(usable_cores(), self._threads), cleanup)
-            else:
-                cleanup.enter_context(environment(_QUIET | _PATIENT | client_token(self._address)))
-                _join(self._address)
-                cleanup.callback(_shutdown)
-            self._cleanup = cleanup.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._cleanup.close()
-
-    @property
-    def place(self) -> str:
-        """Where Ray runs, in words."""
-        return "on this machine" if self._address is None else f"at {self._address}"
+    variables = (
+        _PATIENT | client_token(address) if address else _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    )
+    with contextlib.ExitStack() as cleanup:
+        cleanup.enter_context(environment(_QUIET | variables))
+        if address is None:
+            folder = cleanup.enter_context(_short_folder())
+            cleanup.callback(_shutdown)
+            _start_alone(max(usable_cores(), threads), folder)
+        else:
+            _join(address)
+            cleanup.callback(_shutdown)
+        yield
 
 
 def alive_nodes() -> list[dict[str, Any]]:
@@ -153,7 +136,7 @@ def have_sigterm_back() -> None:
         signal.signal(signal.SIGTERM, handler)
 
 
-def _start_alone(cores: int, cleanup: contextlib.ExitStack) -> None:
+def _start_alone(cores: int, folder: str) -> None:
     import ray
 
     # Checked before anything is opened, so that no instance starts that others could reach.
@@ -162,8 +145,6 @@ def _start_alone(cores: int, cleanup: contextlib.ExitStack) -> None:
             f"Ray {ray.__version__} would listen on the network, not on {_LOOPBACK} alone: "
             "start a cluster yourself and name it with --ray-address, or use another version of Ray"
         )
-    folder = _short_folder(cleanup)
-    cleanup.callback(_shutdown)
     try:
         # A closed terminal or a service manager signals all processes of a sweep. Ray must survive that, so that the
         # points can save; Ray itself takes care of Ctrl-C alone.
@@ -235,39 +216,7 @@ def _reason(error: Exception) -> str:
     return headline.rstrip(".:")
 
 
-def _short_folder(cleanup: contextlib.ExitStack) -> str:
+def _short_folder() -> tempfile.TemporaryDirectory[str]:
     usual = tempfile.gettempdir()
     place = usual if len(usual) <= _LONGEST_FOLDER else "/tmp"
-    for folder in abandoned_folders(_FOLDER, place):
-        shutil.rmtree(folder, ignore_errors=True)
-    return str(new_folder(_FOLDER, cleanup, place))
-
-
-def new_folder(prefix: str, cleanup: contextlib.ExitStack, place: str | None = None) -> Path:
-    """Make a temporary folder, for as long as this process lives or until `cleanup` is closed."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=place))
-    cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-    with contextlib.suppress(OSError):  # on a file system without locks it never counts as abandoned
-        cleanup.callback(DirectoryLock(folder).release)
-    return folder
-
-
-def abandoned_folders(prefix: str, place: str | None = None) -> Iterator[Path]:
-    """Such folders of this user whose process was killed.
-
-    Their locks tell that. The process numbers in their names do not: a container that shares the folder has its own.
-    """
-    for folder in Path(place or tempfile.gettempdir()).glob(f"{prefix}*"):
-        with contextlib.suppress(OSError):  # another process may remove it at the same moment
-            if folder.lstat().st_uid == os.getuid() and (folder / LOCK).is_file() and holder(folder) is None:
-                yield folder
-
-
-def node_environment() -> dict[str, str] | None:
-    """The variables that this node of Ray was started with, without those that Ray adds; None where not known."""
-    try:
-        raw = Path(f"/proc/{os.environ['RAY_RAYLET_PID']}/environ").read_bytes()
-    except (OSError, KeyError):
-        return None
-    pairs = (entry.partition("=") for entry in raw.decode(errors="surrogateescape").split("\0"))
-    return {name: value for name, _, value in pairs if name}
+    return tempfile.TemporaryDirectory(prefix=f"clray-{os.getpid()}-", dir=place, ignore_cleanup_errors=True)

@@ -15,8 +15,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from centerloss_core.devices import THREAD_VARIABLES
-from centerloss_core.run_directory.lock import holder
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.launcher import Task
 from centerloss_core.sweeps.launchers.slurm_notes import (
@@ -42,8 +40,6 @@ class PointJob:
         threads: for the run.
         ticket: of this start.
         variables: for the run, above those of the job.
-        thread_variables: those of the sweep's process that decide on threads. A node's own are ignored: the last bits
-            of a result depend on them.
     """
 
     name: str
@@ -51,7 +47,6 @@ class PointJob:
     threads: int
     ticket: str
     variables: dict[str, str]
-    thread_variables: dict[str, str]
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _code: int | None = field(default=None, init=False, repr=False)
 
@@ -83,39 +78,36 @@ class PointJob:
         if _under_slurm():
             self._pass_term_on()
         task = Task(self.name, Path(self.directory), self.threads)
-        deadline = time.monotonic() + _LONGEST_WAIT
-        while order_for(self._notes, self.ticket) is None and holder(task.path) is not None:
-            if time.monotonic() >= deadline:  # the run itself reports who has its directory
-                break
-            time.sleep(_BETWEEN_LOOKS)
-        if order_for(self._notes, self.ticket) is not None:
+        child.wait_until_free([task.path], _LONGEST_WAIT, lambda: self._order() is not None)
+        if self._order() is not None:
             return None, "stopped before it began"
-        for name in THREAD_VARIABLES:
-            os.environ.pop(name, None)
-        os.environ.update(self.thread_variables)
+        child.adopt(self.variables)
         say_began(self._notes, self.ticket)
-        self._process = child.start(task, self.variables)
+        self._process = child.start(task)
         threading.Thread(target=self._reap, args=[self._process], daemon=True).start()
-        ordered = self._watch()
-        if not ordered and self._code in (128 + signal.SIGTERM, -signal.SIGTERM) and _under_slurm():
+        self._watch()
+        if self._order() is None and self._code in (128 + signal.SIGTERM, -signal.SIGTERM) and _under_slurm():
             # Slurm's SIGTERM may be followed by USR2 and a new start (a preemption) or by SIGKILL (`scancel`). Only
             # if nothing follows has the job ended.
-            self._wait(_SLURM_DECIDES)
+            deadline = time.monotonic() + _SLURM_DECIDES
+            while time.monotonic() < deadline and self._order() is None:
+                time.sleep(_BETWEEN_LOOKS)
         return self._code, None
 
-    def _watch(self) -> bool:
-        """Wait for the run, and pass on each order once; return whether there was one."""
-        passed_on: set[str] = set()
+    def _watch(self) -> None:
+        """Wait for the run, and pass on each order once."""
+        passed_on = None
         next_look = 0.0
         while self._code is None:
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + _BETWEEN_LOOKS
-                order = order_for(self._notes, self.ticket)
-                if order is not None and order not in passed_on:
-                    passed_on.add(order)
+                if (order := self._order()) != passed_on and order is not None:
+                    passed_on = order
                     self._signal(signal.SIGKILL if order == KILL else signal.SIGTERM)
             time.sleep(_MOMENT)
-        return bool(passed_on)
+
+    def _order(self) -> str | None:
+        return order_for(self._notes, self.ticket)
 
     def _stop(self) -> None:
         """Have the run save, and wait for its end."""
@@ -145,11 +137,6 @@ class PointJob:
                 earlier(number, frame)
 
         earlier = signal.signal(signal.SIGTERM, pass_on)
-
-    def _wait(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and order_for(self._notes, self.ticket) is None:
-            time.sleep(_BETWEEN_LOOKS)
 
 
 def _under_slurm() -> bool:

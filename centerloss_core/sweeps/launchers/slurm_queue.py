@@ -10,7 +10,6 @@ from pathlib import Path
 from centerloss_core.sweeps.launchers.launcher import Ending
 
 GONE = "GONE"  # our own state of a job that Slurm no longer knows
-_HEAD = "JobID|State|NodeList"
 _SECONDS = 30  # that a command may take; a busy controller answers late
 _ENDS = {
     "COMPLETED": "its job ended without a message",
@@ -52,16 +51,11 @@ def ask(jobs: Sequence[str]) -> dict[str, str]:
     end. Where neither answers, the result is empty.
     """
     arrays = ",".join(sorted({job.partition("_")[0] for job in jobs}))
-    text = _output("sacct", "-o", "JobID,State,NodeList", "--parsable2", "-j", arrays)
+    text = _output("sacct", "-o", "JobID,State", "--parsable2", "-j", arrays)
     if text is not None:
         return _states(text)
-    columns = _HEAD.replace("JobID", "%i").replace("State", "%T").replace("NodeList", "%N")
-    text = _output(
-        "squeue", "--noheader", "--array", "--states=all", f"--format={columns}", f"--jobs={arrays}"
-    )
-    if text is None:
-        return {}
-    return dict.fromkeys(jobs, GONE) | _states(f"{_HEAD}\n{text}")
+    text = _output("squeue", "--noheader", "--array", "--states=all", "--format=%i|%T", f"--jobs={arrays}")
+    return {} if text is None else dict.fromkeys(jobs, GONE) | _states(f"JobID|State\n{text}")
 
 
 def cancel(jobs: Sequence[str], *, only_waiting: bool) -> None:

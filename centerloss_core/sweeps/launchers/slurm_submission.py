@@ -42,25 +42,41 @@ class Cluster:
             folder with a known name. On this machine the numbers of processes also come again after a restart.
 
     Attributes:
-        grace: seconds in which a job that has ended may yet be requeued, or its note yet appear.
         pause: seconds between two questions for the states of jobs.
-        assigns_gpus: whether it tells a job which GPUs it has.
+        grace: seconds in which a job that has ended may yet be requeued, or its note yet appear; longer than `pause`.
 
     Raises:
         LauncherError: submitit is not installed.
     """
 
-    grace: float
     pause: float
-    assigns_gpus: bool
+    grace: float
 
     def __init__(self, slurm: Slurm, kind: str) -> None:
-        require_submitit()
+        try:
+            import submitit  # noqa: F401
+        except ImportError:
+            raise LauncherError(
+                "the launcher slurm needs submitit: pip install 'centerloss[slurm]'"
+            ) from None
+        logging.getLogger("submitit").setLevel(logging.CRITICAL + 1)
         self._slurm = slurm
         self._folder = f"{kind}-{secrets.token_hex(4)}"
+        self._known: dict[str, Any] = {}
 
     def submit(self, jobs: Sequence[PointJob], task: Task, after: str | None) -> list[str]:
-        """Submit these, all with the needs of `task`; return their names. None starts before `after` ended."""
+        """Submit these, all with the needs of `task`; return their names. None starts before `after` ended.
+
+        Raises:
+            LauncherError: Slurm refused the jobs.
+        """
+        with _orderly(task.directory) as folder:
+            executor = self._executor(folder / self._folder, task, len(jobs), after)
+            new = {str(job.job_id): job for job in executor.submit_array(jobs)}
+        self._known |= new
+        return list(new)
+
+    def _executor(self, folder: Path, task: Task, jobs: int, after: str | None) -> Any:
         raise NotImplementedError
 
     def ask(self, jobs: Sequence[str]) -> dict[str, str]:
@@ -92,9 +108,8 @@ class SlurmCluster(Cluster):
         LauncherError: submitit or Slurm is not installed here.
     """
 
-    grace = 30.0
-    pause = 60.0
-    assigns_gpus = True
+    pause = 30.0
+    grace = 45.0
 
     def __init__(self, slurm: Slurm, jobs: int | None) -> None:
         super().__init__(slurm, "jobs")
@@ -106,8 +121,7 @@ class SlurmCluster(Cluster):
                 )
         self._jobs = jobs
 
-    def submit(self, jobs: Sequence[PointJob], task: Task, after: str | None) -> list[str]:
-        """Submit one array, or a plain job where there is but one."""
+    def _executor(self, folder: Path, task: Task, jobs: int, after: str | None) -> Any:
         from submitit import SlurmExecutor
 
         slurm = self._slurm
@@ -121,27 +135,24 @@ class SlurmCluster(Cluster):
             # Of the whole array. A job at its time limit requeues itself, and ends only when its run is done.
             "dependency": f"afterany:{after.partition('_')[0]}" if after is not None else None,
         }
-        with _orderly(task.directory) as folder:
-            executor = SlurmExecutor(folder / self._folder, max_num_timeout=_REQUEUES, python=_python())
-            executor.update_parameters(
-                job_name=_job_name(task.directory),
-                time=slurm.minutes,
-                signal_delay_s=_time_to_save(slurm.minutes),
-                cpus_per_task=task.threads,
-                srun_args=[f"--cpus-per-task={task.threads}"],  # newer versions do not take it from the job
-                array_parallelism=self._jobs or len(jobs),
-                wckey=None,  # submitit would name itself, which a cluster that checks such keys refuses
-                additional_parameters={"requeue": True},
-                **{name: value for name, value in given.items() if value is not None},
-            )
-            return [str(job.job_id) for job in executor.submit_array(jobs)]
+        executor = SlurmExecutor(folder, max_num_timeout=_REQUEUES, python=_python())
+        executor.update_parameters(
+            job_name=_job_name(task.directory),
+            time=slurm.minutes,
+            signal_delay_s=_time_to_save(slurm.minutes),
+            cpus_per_task=task.threads,
+            srun_args=[f"--cpus-per-task={task.threads}"],  # newer versions do not take it from the job
+            array_parallelism=self._jobs or jobs,
+            wckey=None,  # submitit would name itself, which a cluster that checks such keys refuses
+            additional_parameters={"requeue": True},
+            **{name: value for name, value in given.items() if value is not None},
+        )
+        return executor
 
     def ask(self, jobs: Sequence[str]) -> dict[str, str]:
-        """Ask sacct or squeue."""
         return slurm_queue.ask(jobs)
 
     def cancel(self, jobs: Sequence[str], *, only_waiting: bool) -> None:
-        """Call scancel."""
         slurm_queue.cancel(jobs, only_waiting=only_waiting)
 
 
@@ -149,40 +160,27 @@ class LocalCluster(Cluster):
     """Processes of this machine, one beside each run, which keep the time limit and requeue it as Slurm would.
 
     They are not cancelled: each reads its order, and a signal of submitit's would kill it before its run has saved.
-
-    Raises:
-        LauncherError: submitit is not installed.
     """
 
-    grace = 1.0
     pause = 0.5
-    assigns_gpus = False
+    grace = 1.0
 
     def __init__(self, slurm: Slurm) -> None:
         super().__init__(slurm, "local")
-        self._known: dict[str, Any] = {}
 
-    def submit(self, jobs: Sequence[PointJob], task: Task, after: str | None) -> list[str]:
-        """Start a process each."""
+    def _executor(self, folder: Path, task: Task, jobs: int, after: str | None) -> Any:
         from submitit import LocalExecutor
 
-        with _orderly(task.directory) as folder:
-            executor = LocalExecutor(folder / self._folder, max_num_timeout=_REQUEUES, python=_python())
-            # Without GPUs: submitit would give the same ones to all jobs, so the launcher hands them out.
-            executor.update_parameters(
-                timeout_min=self._slurm.minutes, signal_delay_s=_time_to_save(self._slurm.minutes)
-            )
-            new = {str(job.job_id): job for job in executor.submit_array(jobs)}
-        self._known |= new
-        return list(new)
+        minutes = self._slurm.minutes
+        executor = LocalExecutor(folder, max_num_timeout=_REQUEUES, python=_python())
+        executor.update_parameters(timeout_min=minutes, signal_delay_s=_time_to_save(minutes))
+        return executor
 
     def ask(self, jobs: Sequence[str]) -> dict[str, str]:
-        """Look whether the process lives."""
         return {job: slurm_queue.GONE if self._known[job].done() else "RUNNING" for job in jobs}
 
     def abandon(self, jobs: Sequence[str]) -> None:
-        """Kill the process beside the run, whose order stands."""
-        for job in jobs:
+        for job in jobs:  # the order of its run stands
             if not self._known[job].done():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(job), signal.SIGKILL)
@@ -192,19 +190,6 @@ class LocalCluster(Cluster):
         deadline = time.monotonic() + _LAST_MOMENTS
         while not all(job.done() for job in self._known.values()) and time.monotonic() < deadline:
             time.sleep(_MOMENT)
-
-
-def require_submitit() -> None:
-    """Import it, and keep its log off the terminal.
-
-    Raises:
-        LauncherError: it is not installed.
-    """
-    try:
-        import submitit  # noqa: F401
-    except ImportError:
-        raise LauncherError("the launcher slurm needs submitit: pip install 'centerloss[slurm]'") from None
-    logging.getLogger("submitit").setLevel(logging.CRITICAL + 1)
 
 
 @contextlib.contextmanager
