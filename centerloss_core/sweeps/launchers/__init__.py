@@ -100,10 +100,9 @@ def open_launcher(launch: Launch, threads: int) -> Launcher:
             "add --launcher ray"
         )
     if launch.launcher == "ray":
-        from centerloss_core.sweeps.launchers.on_ray import RayLauncher, what_it_takes
+        from centerloss_core.sweeps.launchers.on_ray import RayLauncher
 
-        needs = what_it_takes(threads, resources.gpus, resources.memory)
-        return RayLauncher(launch.ray_address, launch.jobs, needs)
+        return RayLauncher(launch.ray_address, launch.jobs, threads, resources.gpus, resources.memory)
     if launch.launcher == "slurm":
         from centerloss_core.sweeps.launchers.on_slurm import SlurmLauncher
 

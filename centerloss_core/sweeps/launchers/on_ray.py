@@ -7,11 +7,10 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from centerloss_core.sweeps.launchers.launcher import LauncherError, Task
-from centerloss_core.sweeps.launchers.ray_point import RayPoint
+from centerloss_core.sweeps.launchers.ray_point import GIB, RayPoint
 from centerloss_core.sweeps.launchers.ray_session import knock, require_ray
 from centerloss_core.sweeps.launchers.ray_thread import RayThread
 
-_GIB = 2**30
 _LONGEST_KILL = 5.0  # seconds, for all points together
 _BEYOND = 2  # points that wait at least, so that a node which joins, or an autoscaler, finds work
 
@@ -25,20 +24,29 @@ class RayLauncher:
     Args:
         address: "auto", host:port or ray://host:port of a cluster; None or "local": an instance of our own.
         jobs: points at a time; None: as many as there is room for, and on a cluster as many again, which wait.
-        needs: what a point takes, see `what_it_takes`.
+        threads, gpus, memory: that a point takes; `memory` in GiB.
 
     Raises:
         LauncherError: Ray is not installed, or too old; or nothing listens at the address.
     """
 
-    def __init__(self, address: str | None, jobs: int | None, needs: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        address: str | None,
+        jobs: int | None,
+        threads: int,
+        gpus: float | None = None,
+        memory: float | None = None,
+    ) -> None:
         require_ray()
         self._address = None if address == "local" else address
         if self._address is not None and self._address != "auto":
             knock(self._address)
         self._asked = jobs
-        self._needs = needs
-        self._thread = RayThread(self._address, int(needs.get("CPU", 1)))
+        # By Ray's names.
+        needs = {"CPU": threads, "GPU": gpus or 0.0, "memory": (memory or 0.0) * GIB}
+        self._needs = {name: amount for name, amount in needs.items() if amount}
+        self._thread = RayThread(self._address, threads)
         self._points: list[RayPoint] = []
 
     @property
@@ -73,7 +81,7 @@ class RayLauncher:
             LauncherError: the cluster is gone.
         """
         self._thread.check()
-        started = [RayPoint(task, self._thread, self._needs, alone=self._address is None) for task in tasks]
+        started = [RayPoint(task, self._thread, alone=self._address is None) for task in tasks]
         self._points = [point for point in self._points if not point.life.done()] + started
         return started
 
@@ -88,16 +96,6 @@ class RayLauncher:
         _, left = concurrent.futures.wait([point.life for point in self._points], _LONGEST_KILL)
         for life in left:
             life.cancel()
-
-
-def what_it_takes(threads: int, gpus: float | None, memory: float | None) -> dict[str, float]:
-    """What a point takes, by Ray's names; `memory` is in GiB, and in bytes for Ray."""
-    needs: dict[str, float] = {"CPU": threads}
-    if gpus:
-        needs["GPU"] = gpus
-    if memory:
-        needs["memory"] = int(memory * _GIB)
-    return needs
 
 
 def _room(has: Mapping[str, float], needs: Mapping[str, float]) -> int:
@@ -119,6 +117,6 @@ def _in_words(resources: Mapping[str, float]) -> str:
     units = {
         "CPU": lambda amount: f"{amount:g} core{'s' * (amount != 1)}",
         "GPU": lambda amount: f"{amount:g} GPU{'s' * (amount != 1)}",
-        "memory": lambda amount: f"{amount / _GIB:.3g} GiB",
+        "memory": lambda amount: f"{amount / GIB:.3g} GiB",
     }
     return ", ".join(units[name](amount) for name, amount in resources.items())

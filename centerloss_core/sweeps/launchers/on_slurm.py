@@ -13,7 +13,7 @@ from centerloss_core.run_directory.reader import look_at
 from centerloss_core.sweeps.launchers import child, slurm_notes, slurm_queue
 from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError, Task
 from centerloss_core.sweeps.launchers.slurm_job import PointJob
-from centerloss_core.sweeps.launchers.slurm_submission import Cluster, LocalCluster, SlurmCluster
+from centerloss_core.sweeps.launchers.slurm_submission import LocalCluster, SlurmCluster
 
 _BETWEEN_LOOKS = 0.25  # seconds, at the notes
 _IN_A_HURRY = 3.0  # seconds between two questions to Slurm once its jobs are to stop
@@ -45,7 +45,7 @@ class SlurmLauncher:
                 f"Slurm gives whole GPUs, and sweep.resources.gpus is {gpus:g}: set it to 1 or leave it out"
             )
         local = slurm.cluster == "local"
-        self.cluster: Cluster = LocalCluster(slurm) if local else SlurmCluster(slurm, jobs)
+        self.cluster = LocalCluster(slurm, jobs) if local else SlurmCluster(slurm, jobs)
         self.jobs: int | None = jobs or max(1, usable_cores() // threads) if local else None
         self._chained = jobs is not None and not local
         self._points: list[SlurmPoint] = []
@@ -108,7 +108,6 @@ class SlurmLauncher:
         deadline = time.monotonic() + _LONGEST_KILL
         while (running := self._running()) and time.monotonic() < deadline:
             time.sleep(_MOMENT)
-        self.cluster.abandon([point.job for point in running])
         for point in running:
             point.ending = Ending(None, "its job was cancelled, and its end was not seen")
 
@@ -191,7 +190,7 @@ class SlurmPoint:
         now = time.monotonic()
         state = self._launcher.state(self.job)
         since = self._launcher.stopping_since
-        if state is None or not slurm_queue.is_final(state):
+        if state is None or state not in slurm_queue.ENDS:
             self._over_since = None
             # Slurm does not know the job, and it has not begun: it would find its order and not begin.
             given_up = state is None and since is not None and now > since + _LONGEST_DELAY

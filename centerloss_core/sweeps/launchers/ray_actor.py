@@ -161,7 +161,7 @@ class PointHost:
                     if unit[0].parent.parent.name == CHECKPOINTS:
                         checkpoints.append(unit[0].parent.name)
                     if stamps.items() - self._sent.items():
-                        changed += [(self._name(path), self._read(path, files[path])) for path in unit]
+                        changed += [self._member(path, file) for path, file in files.items()]
                         sent |= stamps
             if not changed:
                 return None
@@ -191,17 +191,13 @@ class PointHost:
                     yield [path]
         yield [self._task.log]
 
-    def _name(self, path: Path) -> str:
-        assert self._scratch is not None
-        return path.relative_to(self._scratch).as_posix()
-
-    def _read(self, path: Path, file: IO[bytes]) -> IO[bytes]:
-        """The log names files as they are on the driver's machine: nothing is left here when a person reads it."""
+    def _member(self, path: Path, file: IO[bytes]) -> tuple[str, IO[bytes]]:
+        """A log names files as they are on the driver's machine: this folder is gone when a person reads it."""
         assert self._task is not None
-        if path != self._task.log:
-            return file
-        there = shlex.quote(str(self._directory)).encode(errors="surrogateescape")
-        return io.BytesIO(file.read().replace(os.fsencode(self._task.directory), there))
+        if path == self._task.log:
+            there = shlex.quote(str(self._directory)).encode(errors="surrogateescape")
+            file = io.BytesIO(file.read().replace(os.fsencode(self._task.directory), there))
+        return path.relative_to(self._task.directory).as_posix(), file
 
 
 def _stamp(status: os.stat_result) -> _Stamp:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from centerloss_core.sweeps.launchers.ray_actor import PointHost, version_in_wor
 from centerloss_core.sweeps.launchers.ray_files import PIECE, Mirror
 from centerloss_core.sweeps.launchers.ray_thread import GONE, RayThread
 
+GIB = 2**30
 _POLL_SECONDS = 1.0  # that the actor waits for the end of the process before it answers
 _BETWEEN_PULLS = 2.0  # seconds
 _THREADS_OF_ACTOR = 3  # one waits for the process; a stop and a file get past it
@@ -29,17 +29,15 @@ class RayPoint:
     Args:
         task: the point.
         thread: that makes all calls to Ray.
-        needs: what it takes, by Ray's names.
         alone: whether Ray is an instance of our own, on this machine.
 
     Attributes:
         life: done when it has ended, and all its files are here.
     """
 
-    def __init__(self, task: Task, thread: RayThread, needs: Mapping[str, float], *, alone: bool) -> None:
+    def __init__(self, task: Task, thread: RayThread, *, alone: bool) -> None:
         self._task = task
         self._thread = thread
-        self._needs = needs
         self._alone = alone
         self._actor: Any = None
         self._about: dict[str, Any] | None = None  # what its actor says of itself
@@ -103,34 +101,33 @@ class RayPoint:
     async def _train(self) -> Ending:
         import ray
 
-        memory = {"memory": self._needs["memory"]} if "memory" in self._needs else {}
+        task = self._task
         self._actor = host = (
             ray.remote(PointHost)
             .options(
-                num_cpus=self._needs["CPU"],
-                num_gpus=self._needs.get("GPU", 0),
-                **memory,
+                num_cpus=task.threads,
+                num_gpus=task.gpus or 0,
+                memory=int(task.memory * GIB) if task.memory else None,
                 max_restarts=0,
                 max_task_retries=0,
                 max_concurrency=_THREADS_OF_ACTOR,
             )
             .remote()
         )
-        directory = self._task.directory
-        about = await host.introduce.remote(directory, signature(directory))
+        about = await host.introduce.remote(task.directory, signature(task.directory))
         if not self._alone and about["version"] != (here := version_in_words()):
             words = f"{about['host']} has centerloss {about['version']}, and this machine has {here}"
             return Ending(None, f"{words}: install the same on all nodes", for_all=True)
         self._about = about
         if about["shared"]:
-            await host.begin.remote(self._task, child.passed_variables())
+            await host.begin.remote(task, child.passed_variables())
             return await self._watch(None)
-        with contextlib.closing(Mirror(self._task)) as mirror:
+        with contextlib.closing(Mirror(task)) as mirror:
             with mirror.bundle() as bundle:
                 while piece := bundle.read(PIECE):
                     await host.receive.remote(piece)
-            await host.settle.remote(self._task)
-            await host.begin.remote(self._task, child.passed_variables())
+            await host.settle.remote(task)
+            await host.begin.remote(task, child.passed_variables())
             ending = await self._watch(mirror)
         await host.leave.remote()
         return ending

@@ -26,7 +26,6 @@ _OLDEST = (2, 54)
 _LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS = 5.0
 PATIENCE = 90.0  # seconds for starting or joining a cluster
-_TRIES = 2  # at joining a cluster
 _OBJECT_STORE = 200 * 2**20  # bytes; it holds pieces of 4 MiB
 _LONGEST_FOLDER = 30  # characters; the path of a socket in it must not have more than 107
 # Blocked in our own instance of Ray, and unblocked for the points that it starts.
@@ -150,11 +149,7 @@ def _start_alone(cores: int, folder: str) -> None:
         # points can save; Ray itself takes care of Ctrl-C alone.
         with signals_blocked(*STOPS):
             _init(
-                "local",
-                num_cpus=cores,
-                object_store_memory=_OBJECT_STORE,
-                _temp_dir=folder,
-                include_dashboard=False,
+                num_cpus=cores, object_store_memory=_OBJECT_STORE, _temp_dir=folder, include_dashboard=False
             )
     except Exception as error:
         raise LauncherError(f"Ray does not start on this machine: {_reason(error)}") from error
@@ -163,17 +158,16 @@ def _start_alone(cores: int, folder: str) -> None:
 
 
 def _join(address: str) -> None:
-    for tries_left in reversed(range(_TRIES)):
+    try:
         try:
             _init(address)
-            return
-        except Exception as error:
-            # A busy head sometimes gives up starting the process of a client, and has it at the next try.
-            if not (tries_left and isinstance(error, ConnectionAbortedError)):
-                raise LauncherError(_unreachable(address, error)) from error
+        except ConnectionAbortedError:
+            _init(address)  # a busy head sometimes gives up on a client, and has it at the next try
+    except Exception as error:
+        raise LauncherError(_unreachable(address, error)) from error
 
 
-def _init(address: str, **how: Any) -> None:
+def _init(address: str = "local", **how: Any) -> None:
     import ray
 
     # Ray warns about everything that goes through its client.
@@ -206,14 +200,9 @@ def _reason(error: Exception) -> str:
     """The first line of Ray's message, and the last one of a traceback in it."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    headline = lines[0].strip()
-    if headline.endswith(":") and len(lines) > 1:
-        at_the_margin = [
-            line for line in lines[1:] if not line[0].isspace() and not line.startswith("Traceback")
-        ]
-        return f"{headline} {(at_the_margin or lines)[-1].strip()}".rstrip(".:")
-    return headline.rstrip(".:")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    headline, *more = lines or [type(error).__name__]
+    return (f"{headline} {more[-1]}" if headline.endswith(":") and more else headline).rstrip(".:")
 
 
 def _short_folder() -> tempfile.TemporaryDirectory[str]:

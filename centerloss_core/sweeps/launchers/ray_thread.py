@@ -16,7 +16,7 @@ from centerloss_core.sweeps.launchers.ray_session import PATIENCE, alive_nodes, 
 _MOMENT = 0.1  # seconds
 _BETWEEN_LOOKS = 2.0  # at the nodes
 _LONGEST_SHUTDOWN, _LONGEST_SILENCE = 15.0, 60.0
-_SECOND_LOOK = 5.0
+_LONGEST_PAUSE = 5.0  # of the sweep's thread, which checks many times a second
 
 GONE = "the Ray cluster went away: every point that had begun can be resumed"
 _Answer = TypeVar("_Answer")
@@ -39,8 +39,7 @@ class RayThread:
         self._over: asyncio.Event
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ray", daemon=True)
-        self._heard = time.monotonic()
-        self._silent_since: float | None = None
+        self._heard = self._checked = time.monotonic()
         self._error: LauncherError | None = None
         self.nodes: list[dict[str, Any]] = []
 
@@ -82,12 +81,10 @@ class RayThread:
     def check(self) -> None:
         """Raise LauncherError if the cluster does not answer any more."""
         now = time.monotonic()
-        if now - self._heard <= _LONGEST_SILENCE:
-            self._silent_since = None
-        elif self._silent_since is None:
-            # Both threads may have been suspended (Ctrl-Z).
-            self._silent_since = now
-        elif now - self._silent_since > _SECOND_LOOK:
+        if now - self._checked > _LONGEST_PAUSE:  # both threads were suspended (Ctrl-Z)
+            self._heard = now
+        self._checked = now
+        if now - self._heard > _LONGEST_SILENCE:
             self._error = self._error or LauncherError(GONE)
         if self._error is not None:
             raise self._error

@@ -10,10 +10,11 @@ result of a job would come back as a pickle. Each start of a point has a ticket 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import socket
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,40 +36,23 @@ def new_tickets(folder: Path, names: Sequence[str]) -> list[str]:
     A job can outlive its sweep, or a node that counts as lost, and two jobs must not train the same point.
     """
     stop_jobs(folder, names)
-    last = dict.fromkeys(names, 0)
-    for name, number, _ in _tickets(folder):
-        if name in last:
-            last[name] = max(last[name], number)
-    tickets = [f"{name}.{number + 1}" for name, number in last.items()]
-    for ticket in tickets:
-        (folder / f"{ticket}.order").touch(exist_ok=False)
+    there = written(folder)
+    tickets = []
+    for name in names:
+        number = next(number for number in itertools.count(1) if f"{name}.{number}.order" not in there)
+        tickets.append(f"{name}.{number}")
+        (folder / f"{tickets[-1]}.order").touch(exist_ok=False)
     return tickets
 
 
-def stop_jobs(folder: Path, names: Collection[str] | None = None) -> bool:
-    """Ask every job that has not noted its end to save and stop; with `names`, those of these points.
-
-    Returns:
-        Whether there was such a job.
-    """
+def stop_jobs(folder: Path, names: Collection[str] | None = None) -> None:
+    """Ask every job that has not noted its end to save and stop; with `names`, those of these points."""
     there = written(folder)
-    open_tickets = [
-        ticket
-        for name, _, ticket in _tickets(folder)
-        if (names is None or name in names) and f"{ticket}.ended" not in there
-    ]
-    for ticket in open_tickets:
-        give_order(folder, ticket, TERM)
-    return bool(open_tickets)
-
-
-def _tickets(folder: Path) -> Iterator[tuple[str, int, str]]:
-    """The point, the number and the whole name of each ticket."""
-    for note in written(folder):
-        ticket, _, kind = note.rpartition(".")
-        name, _, number = ticket.rpartition(".")
-        if kind == "order" and number.isdecimal():
-            yield name, int(number), ticket
+    tickets = [note.removesuffix(".order") for note in there if note.endswith(".order")]
+    for ticket in tickets:
+        asked = names is None or ticket.rpartition(".")[0] in names
+        if asked and f"{ticket}.ended" not in there:
+            give_order(folder, ticket, TERM)
 
 
 def give_order(folder: Path, ticket: str, order: str) -> None:
@@ -122,10 +106,7 @@ def ending(folder: Path, ticket: str) -> tuple[int | None, str | None]:
     """The exit code, and why there is none."""
     said = _read(folder / f"{ticket}.ended")
     code, reason = said.get("code"), said.get("reason")
-    return (
-        code if isinstance(code, int) and not isinstance(code, bool) else None,
-        reason if isinstance(reason, str) else None,
-    )
+    return code if type(code) is int else None, reason if isinstance(reason, str) else None
 
 
 def _write(path: Path, said: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ from centerloss_core.sweeps.launchers.launcher import Ending
 
 GONE = "GONE"  # our own state of a job that Slurm no longer knows
 _SECONDS = 30  # that a command may take; a busy controller answers late
-_ENDS = {
+# What a job has come to that has ended, unless Slurm is about to requeue it.
+ENDS = {
     "COMPLETED": "its job ended without a message",
     "FAILED": "its job failed",
     "CANCELLED": "its job was cancelled",
@@ -28,11 +29,6 @@ _ENDS = {
 _LOST = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "LAUNCH_FAILED")
 
 
-def is_final(state: str | None) -> bool:
-    """Whether a job in this state has ended, unless Slurm is about to requeue it."""
-    return state in _ENDS
-
-
 def ending_in(state: str, log: Path) -> Ending:
     """The ending of a job that left no note.
 
@@ -41,7 +37,7 @@ def ending_in(state: str, log: Path) -> Ending:
         log: of the job, which may say more.
     """
     hint = f", see {log}" if state in ("FAILED", "COMPLETED", GONE) else ""
-    return Ending(None, _ENDS[state] + hint, lost=state in _LOST)
+    return Ending(None, ENDS[state] + hint, lost=state in _LOST)
 
 
 def ask(jobs: Sequence[str]) -> dict[str, str]:

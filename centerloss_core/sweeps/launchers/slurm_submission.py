@@ -32,27 +32,27 @@ _OF_A_JOB, _OF_THE_CLUSTER = ("SLURM_", "SLURMD_", "SRUN_"), ("SLURM_CONF", "SLU
 _LAST_MOMENTS, _MOMENT = 5.0, 0.02  # seconds
 
 
-class Cluster:
+class SlurmCluster:
     """Takes jobs, tells their state and cancels them.
 
     Args:
         slurm: the options of the jobs.
-        kind: the beginning of the name of a folder for submitit's files. The rest is random: a job unpickles what lies
-            there under its number, Slurm follows a link where it logs, and anybody can have put such files into a
-            folder with a known name. On this machine the numbers of processes also come again after a restart.
+        jobs: at a time; None: no limit.
 
     Attributes:
         pause: seconds between two questions for the states of jobs.
         grace: seconds in which a job that has ended may yet be requeued, or its note yet appear; longer than `pause`.
 
     Raises:
-        LauncherError: submitit is not installed.
+        LauncherError: submitit or Slurm is not installed here.
     """
 
-    pause: float
-    grace: float
+    pause = 30.0
+    grace = 45.0
+    _kind = "jobs"
+    _commands: tuple[str, ...] = ("sbatch", "srun")
 
-    def __init__(self, slurm: Slurm, kind: str) -> None:
+    def __init__(self, slurm: Slurm, jobs: int | None) -> None:
         try:
             import submitit  # noqa: F401
         except ImportError:
@@ -60,9 +60,18 @@ class Cluster:
                 "the launcher slurm needs submitit: pip install 'centerloss[slurm]'"
             ) from None
         logging.getLogger("submitit").setLevel(logging.CRITICAL + 1)
+        for command in self._commands:
+            if shutil.which(command) is None:
+                raise LauncherError(
+                    f"there is no {command} on this machine: run this where Slurm is, "
+                    "or set sweep.slurm.cluster to local to try it out here"
+                )
         self._slurm = slurm
-        self._folder = f"{kind}-{secrets.token_hex(4)}"
-        self._known: dict[str, Any] = {}
+        self._jobs = jobs
+        # A job unpickles what lies in the folder under its number, and Slurm follows a link where it logs: other
+        # people could put such files into a folder with a known name. On one machine, numbers of processes come again.
+        self._folder = f"{self._kind}-{secrets.token_hex(4)}"
+        self._submitted: dict[str, Any] = {}
 
     def submit(self, jobs: Sequence[PointJob], task: Task, after: str | None) -> list[str]:
         """Submit these, all with the needs of `task`; return their names. None starts before `after` ended.
@@ -73,53 +82,8 @@ class Cluster:
         with _orderly(task.directory) as folder:
             executor = self._executor(folder / self._folder, task, len(jobs), after)
             new = {str(job.job_id): job for job in executor.submit_array(jobs)}
-        self._known |= new
+        self._submitted |= new
         return list(new)
-
-    def _executor(self, folder: Path, task: Task, jobs: int, after: str | None) -> Any:
-        raise NotImplementedError
-
-    def ask(self, jobs: Sequence[str]) -> dict[str, str]:
-        """The states of jobs, in Slurm's words, as far as they are known."""
-        raise NotImplementedError
-
-    def cancel(self, jobs: Sequence[str], *, only_waiting: bool) -> None:
-        """Cancel jobs, or those of them that have not started."""
-
-    def log(self, directory: Path, job: str) -> Path:
-        """What a job itself printed; of interest only if it failed."""
-        return directory / FOLDER / self._folder / f"{job}_0_log.err"
-
-    def abandon(self, jobs: Sequence[str]) -> None:
-        """Give up jobs that did not end when they were told to."""
-
-    def close(self) -> None:
-        """All jobs have ended, or were given up."""
-
-
-class SlurmCluster(Cluster):
-    """Slurm itself.
-
-    Args:
-        slurm: the options of the jobs.
-        jobs: at a time; None: no limit.
-
-    Raises:
-        LauncherError: submitit or Slurm is not installed here.
-    """
-
-    pause = 30.0
-    grace = 45.0
-
-    def __init__(self, slurm: Slurm, jobs: int | None) -> None:
-        super().__init__(slurm, "jobs")
-        for command in ("sbatch", "srun"):
-            if shutil.which(command) is None:
-                raise LauncherError(
-                    f"there is no {command} on this machine: run this where Slurm is, "
-                    "or set sweep.slurm.cluster to local to try it out here"
-                )
-        self._jobs = jobs
 
     def _executor(self, folder: Path, task: Task, jobs: int, after: str | None) -> Any:
         from submitit import SlurmExecutor
@@ -137,7 +101,7 @@ class SlurmCluster(Cluster):
         }
         executor = SlurmExecutor(folder, max_num_timeout=_REQUEUES, python=_python())
         executor.update_parameters(
-            job_name=_job_name(task.directory),
+            job_name=re.sub(r"[^A-Za-z0-9_.-]", "_", task.directory.name)[:_LONGEST_NAME] or "sweep",
             time=slurm.minutes,
             signal_delay_s=_time_to_save(slurm.minutes),
             cpus_per_task=task.threads,
@@ -150,13 +114,22 @@ class SlurmCluster(Cluster):
         return executor
 
     def ask(self, jobs: Sequence[str]) -> dict[str, str]:
+        """The states of jobs, in Slurm's words, as far as they are known."""
         return slurm_queue.ask(jobs)
 
     def cancel(self, jobs: Sequence[str], *, only_waiting: bool) -> None:
+        """Cancel jobs, or those of them that have not started."""
         slurm_queue.cancel(jobs, only_waiting=only_waiting)
 
+    def log(self, directory: Path, job: str) -> Path:
+        """What a job itself printed; of interest only if it failed."""
+        return directory / FOLDER / self._folder / f"{job}_0_log.err"
 
-class LocalCluster(Cluster):
+    def close(self) -> None:
+        """All jobs have ended, or were given up."""
+
+
+class LocalCluster(SlurmCluster):
     """Processes of this machine, one beside each run, which keep the time limit and requeue it as Slurm would.
 
     They are not cancelled: each reads its order, and a signal of submitit's would kill it before its run has saved.
@@ -164,9 +137,8 @@ class LocalCluster(Cluster):
 
     pause = 0.5
     grace = 1.0
-
-    def __init__(self, slurm: Slurm) -> None:
-        super().__init__(slurm, "local")
+    _kind = "local"
+    _commands = ()
 
     def _executor(self, folder: Path, task: Task, jobs: int, after: str | None) -> Any:
         from submitit import LocalExecutor
@@ -177,18 +149,15 @@ class LocalCluster(Cluster):
         return executor
 
     def ask(self, jobs: Sequence[str]) -> dict[str, str]:
-        return {job: slurm_queue.GONE if self._known[job].done() else "RUNNING" for job in jobs}
+        return {job: slurm_queue.GONE if self._submitted[job].done() else "RUNNING" for job in jobs}
 
-    def abandon(self, jobs: Sequence[str]) -> None:
-        for job in jobs:  # the order of its run stands
-            if not self._known[job].done():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(job), signal.SIGKILL)
+    def cancel(self, jobs: Sequence[str], *, only_waiting: bool) -> None:
+        pass
 
     def close(self) -> None:
         """Wait for the processes beside the runs, which take a moment to notice the end."""
         deadline = time.monotonic() + _LAST_MOMENTS
-        while not all(job.done() for job in self._known.values()) and time.monotonic() < deadline:
+        while not all(job.done() for job in self._submitted.values()) and time.monotonic() < deadline:
             time.sleep(_MOMENT)
 
 
@@ -235,7 +204,3 @@ def _python() -> str:
 def _time_to_save(minutes: int) -> int:
     """Seconds before the time limit at which a run is told to save."""
     return min(_TIME_TO_SAVE, 30 * minutes)
-
-
-def _job_name(directory: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", directory.name)[:_LONGEST_NAME] or "sweep"
