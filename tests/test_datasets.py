@@ -65,6 +65,9 @@ class FakeMnist:
 
     def assert_loads_from(self, folder: Path) -> None:
         train, test, *_ = load_mnist(folder, files=self.files)
+        self.assert_holds(train, test)
+
+    def assert_holds(self, train: Split, test: Split) -> None:
         for split, suffix in ((train, "train"), (test, "test")):
             np.testing.assert_array_equal(split.images[..., 0], self.arrays[f"x_{suffix}"])
             np.testing.assert_array_equal(split.labels, self.arrays[f"y_{suffix}"])
