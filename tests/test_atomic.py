@@ -8,21 +8,14 @@ import pytest
 from centerloss_core.files.atomic import atomic_write
 
 
-def test_writes_and_replaces(tmp_path: Path) -> None:
+def test_a_name_is_taken_or_replaced_only_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
-    for content in (b"first", b"second"):
+    for earlier, content in ((None, b"first"), (b"first", b"second")):
         with atomic_write(path) as file:
             file.write(content)
+            assert (path.read_bytes() if path.exists() else None) == earlier
         assert path.read_bytes() == content
     assert os.listdir(tmp_path) == ["run.json"]
-
-
-def test_name_is_taken_only_at_the_end(tmp_path: Path) -> None:
-    path = tmp_path / "run.json"
-    with atomic_write(path) as file:
-        file.write(b"{}")
-        assert not path.exists()
-    assert path.exists()
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_datasets import FakeMnist, idx
+from test_datasets import FakeMnist
 from test_hostile_config import in_a_child
 
 from centerloss_core.datasets import DataError, load_dataset, locate
@@ -391,9 +391,8 @@ def test_states_given_to_a_network(train_step: Any, tmp_path: Path) -> None:
         if name == "the other byte order":
             restore_state(tmp_path, train_step)
             continue
-        with pytest.raises(CheckpointError) as caught:
-            restore_state(tmp_path, train_step)
-        assert str(caught.value).startswith(f"{tmp_path / 'state.npz'}: "), name
+        message = refusal(CheckpointError, lambda: restore_state(tmp_path, train_step), name)
+        assert message.startswith(f"{tmp_path / 'state.npz'}: "), name
     after = state_of(train_step, 0)
     assert {name: array.tobytes() for name, array in after.items()} == {
         name: array.tobytes() for name, array in before.items()
@@ -531,12 +530,11 @@ def test_positions(tmp_path: Path) -> None:
         assert len(message) < 500, name
 
 
-@pytest.mark.parametrize("content", [b"x" * (1 << 20) + b"x", b"\xff"], ids=["huge", "not UTF-8"])
-def test_configs_of_a_checkpoint(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_bytes(content)
-    with pytest.raises(CheckpointError) as caught:
-        read_config_text(tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path / 'config.yaml'}: cannot be read (")
+def test_configs_of_a_checkpoint(tmp_path: Path) -> None:
+    for content in (b"x" * (1 << 20) + b"x", b"\xff"):
+        (tmp_path / "config.yaml").write_bytes(content)
+        message = refusal(CheckpointError, lambda: read_config_text(tmp_path), str(content[:9]))
+        assert message.startswith(f"{tmp_path / 'config.yaml'}: cannot be read (")
 
 
 @pytest.fixture
@@ -590,9 +588,7 @@ def test_a_file_of_a_checkpoint_that_is_a_device_a_pipe_a_folder_or_missing(
     for kind, put in make.items():
         put()
         for read in (READERS[name], verify_checkpoint):
-            with pytest.raises(CheckpointError) as caught:
-                read(checkpoint)
-            assert str(checkpoint) in str(caught.value), kind
+            assert str(checkpoint) in refusal(CheckpointError, lambda read=read: read(checkpoint), kind)
         if kind == "folder":
             file.rmdir()
         else:
@@ -607,13 +603,11 @@ def test_a_link_that_points_outside_is_neither_shown_nor_followed_in_removing(
     secret.write_text("root:x:0:0")
     (checkpoint / name).unlink()
     (checkpoint / name).symlink_to(secret)
-    with pytest.raises(DamagedCheckpointError) as caught:
-        verify_checkpoint(checkpoint)
-    assert "root:x" not in str(caught.value)
+    assert "root:x" not in refusal(DamagedCheckpointError, lambda: verify_checkpoint(checkpoint), name)
     if name in ("state.npz", "position.json"):
-        with pytest.raises(CheckpointError, match=name) as refused:
-            READERS[name](checkpoint)
-        assert "root:x" not in str(refused.value)
+        message = refusal(CheckpointError, lambda: READERS[name](checkpoint), name)
+        assert name in message
+        assert "root:x" not in message
     remove_directory(checkpoint)
     assert secret.read_text() == "root:x:0:0"
 
@@ -643,16 +637,6 @@ MNIST_IN_ANOTHER_WRAPPING = (
 )
 
 
-def test_labels_that_are_no_digits(fake: FakeMnist, tmp_path: Path) -> None:
-    labels = np.full(50, 10, np.uint8)
-    (fake.write(tmp_path) / "train-labels-idx1-ubyte.gz").write_bytes(idx(labels))
-    assert "well-formed, but not the labels of MNIST (its SHA-256 differs)" in fake.refusal(tmp_path)
-
-    (tmp_path / "npz").mkdir()
-    np.savez(tmp_path / "npz" / "mnist.npz", **(fake.arrays | {"y_train": labels}))
-    assert "y_train is well-formed, but not that of MNIST" in fake.refusal(tmp_path / "npz")
-
-
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -666,14 +650,10 @@ def test_data_folders_that_cannot_be(
     name: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    with pytest.raises(DataError) as caught:
-        load_dataset("mnist", dir=name)
-    assert reason in str(caught.value)
+    assert reason in refusal(DataError, lambda: load_dataset("mnist", dir=name), name)
     assert "which cannot be used: " in locate("mnist", dir=name)
     monkeypatch.setenv("CENTERLOSS_DATA_DIR", name)
-    with pytest.raises(DataError) as caught:
-        load_mnist()
-    assert reason in str(caught.value)
+    assert reason in refusal(DataError, load_mnist, name)
 
 
 # ---- the reader below them all

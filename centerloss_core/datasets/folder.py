@@ -12,10 +12,7 @@ NPZ_NAME = "mnist.npz"
 
 
 def read_folder(folder: Path, files: tuple[KnownFile, ...]) -> list[UInt8Array]:
-    """Read `files` from `folder`, see `find_in_folder` for what is accepted.
-
-    Returns:
-        Arrays of uint8, one for each of `files`, in that order.
+    """Read the arrays of `files`, in that order, from what `find_in_folder` finds.
 
     Raises:
         DataError: something is missing or is not the genuine file.

@@ -23,7 +23,7 @@ def load_dataset(name: str, *, dir: str | Path | None = None, validation: int = 
         DataError: the data cannot be had; another data set is never put in its place.
     """
     source = _source(name)
-    train, test, class_names, place = source.load(_path(dir))
+    train, test, class_names, place = source.load(Path(dir) if dir is not None else None)
     train, held_out = hold_out(train, validation)
     fingerprint = fingerprint_of(train, held_out, test)
     return Dataset(name, source.TITLE, place, fingerprint, train, held_out, test, class_names)
@@ -35,14 +35,10 @@ def locate(name: str, *, dir: str | Path | None = None) -> str:
     Raises:
         DataError: `name` is unknown or `dir` does not apply to it.
     """
-    return _source(name).locate(_path(dir))
+    return _source(name).locate(Path(dir) if dir is not None else None)
 
 
 def _source(name: str) -> Source:
     if name not in SOURCES:
         raise DataError(f"data.name is {name!r}, expected one of {', '.join(SOURCES)}")
     return SOURCES[name]
-
-
-def _path(directory: str | Path | None) -> Path | None:
-    return None if directory is None else Path(directory)

@@ -35,11 +35,7 @@ def load(
     mirrors: Sequence[str] = MIRRORS,
     cache: Path | None = None,
 ) -> Loaded:
-    """Load MNIST from the first place in the order of search.
-
-    Args:
-        directory: the folder of `data.dir`; None to look further.
-        files, mirrors, cache: what to expect and where to look for it, replaceable for tests.
+    """Load MNIST from the first place in the order of search; `files`, `mirrors` and `cache` can be replaced for tests.
 
     Raises:
         DataError: lists every place tried with its reason, and the solutions.
@@ -47,8 +43,7 @@ def load(
     named = _named_folder(directory)
     try:
         if named is not None:
-            folder, why = named
-            arrays, source = read_folder(folder, files), _describe_folder(folder, why)
+            arrays, source = read_folder(named[0], files), named[1]
         else:
             arrays, source = _from_cache_or_mirrors(files, cache or default_cache(), mirrors)
     except DataError as error:
@@ -70,9 +65,9 @@ def locate(
     """Say where `load` would look, and if a folder that was named lacks files. Reads nothing."""
     named = _named_folder(directory)
     if named is not None:
-        place = _describe_folder(*named)
+        folder, place = named
         try:
-            find_in_folder(named[0], files)
+            find_in_folder(folder, files)
         except DataError as error:
             return f"{place}, which cannot be used: {error}"
         return place
@@ -94,18 +89,13 @@ def default_cache() -> Path:
 
 
 def _named_folder(directory: Path | None) -> tuple[Path, str] | None:
-    """The folder that is named, and where it is named; None if none is."""
-    # os.path's expanduser keeps the name of an unknown user as text; that of Path raises an error.
-    if directory is not None:
-        return Path(os.path.expanduser(directory)), "data.dir"
-    from_environment = os.environ.get(DATA_DIR_VARIABLE)
-    if from_environment:
-        return Path(os.path.expanduser(from_environment)), DATA_DIR_VARIABLE
+    """The folder that is named, also in words; None if none is."""
+    for folder, why in ((directory, "data.dir"), (os.environ.get(DATA_DIR_VARIABLE), DATA_DIR_VARIABLE)):
+        if folder:
+            # os.path's expanduser keeps the name of an unknown user as text; that of Path raises an error.
+            path = Path(os.path.expanduser(folder))
+            return path, f"the directory {path} ({why})"
     return None
-
-
-def _describe_folder(folder: Path, why: str) -> str:
-    return f"the directory {folder} ({why})"
 
 
 def _from_cache_or_mirrors(

@@ -3,24 +3,21 @@
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from centerloss_core.datasets.arrays import UInt8Array
 from centerloss_core.datasets.errors import DataError
 from centerloss_core.datasets.known_files import KnownFile
-from centerloss_core.files.arrays import open_archive
+from centerloss_core.files.arrays import open_archive, read_header
 
 
 def read_npz(path: Path, files: tuple[KnownFile, ...]) -> list[UInt8Array]:
-    """Read the arrays of `files` from the archive at `path`.
+    """Read the arrays of `files`, in that order, from the archive at `path`.
 
-    `np.load` allocates whatever an array's own header asks for; here shape and dtype are compared first, so
-    that nothing larger than MNIST is ever read, and nothing is ever unpickled.
-
-    Returns:
-        Arrays of uint8, one for each of `files`, in that order.
+    `np.load` allocates what an array's own header asks for. Here shape and dtype are compared first, so nothing larger
+    than MNIST is read, and nothing is unpickled.
 
     Raises:
         DataError: the archive is damaged or holds anything else.
@@ -56,24 +53,15 @@ def _read_array(archive: zipfile.ZipFile, known: KnownFile) -> UInt8Array:
 
 
 def _check_header(member: IO[bytes], known: KnownFile) -> None:
-    shape, fortran_order, dtype = _read_header(member, known)
-    if dtype.hasobject:
-        raise DataError(f"{known.npz_key} holds pickled Python objects, which are never loaded")
-    if dtype != np.uint8:
-        raise DataError(f"{known.npz_key} is {dtype}, expected uint8")
-    if shape != known.shape:
-        raise DataError(f"{known.npz_key} has shape {shape}, expected {known.shape}")
-    if fortran_order and len(shape) > 1:
-        raise DataError(f"{known.npz_key} is in Fortran order, expected C order")
-
-
-def _read_header(member: IO[bytes], known: KnownFile) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     try:
-        version = np.lib.format.read_magic(member)
-        # Later versions are for headers over 64 KiB: MNIST has none, and reading one would not be bounded.
-        if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(member)
-    # The header is a Python literal: a damaged one fails in whatever way its parsers fail.
-    except Exception as error:
-        raise DataError(f"{known.npz_key} is not in .npy format ({error})") from error
-    raise DataError(f"{known.npz_key} is in .npy format {version}, expected (1, 0)")
+        header = read_header(member, known.npz_key)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    if header.dtype.hasobject:
+        raise DataError(f"{known.npz_key} holds pickled Python objects, which are never loaded")
+    if header.dtype != np.uint8:
+        raise DataError(f"{known.npz_key} is {header.dtype}, expected uint8")
+    if header.shape != known.shape:
+        raise DataError(f"{known.npz_key} has shape {header.shape}, expected {known.shape}")
+    if header.fortran_order and len(header.shape) > 1:
+        raise DataError(f"{known.npz_key} is in Fortran order, expected C order")

@@ -37,6 +37,7 @@ class Header:
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    fortran_order: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -137,7 +138,7 @@ def _array_name(entry: zipfile.ZipInfo) -> str:
 
 def _read_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Header:
     with archive.open(entry) as member:
-        header = _parse_header(member, entry.filename)
+        header = read_header(member, entry.filename)
         if header.dtype.hasobject:
             raise ValueError(f"{entry.filename} holds Python objects, which are never loaded")
         if member.tell() + header.nbytes != entry.file_size:
@@ -147,13 +148,14 @@ def _read_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Header:
     return header
 
 
-def _parse_header(member: IO[bytes], name: str) -> Header:
+def read_header(member: IO[bytes], name: str) -> Header:
+    """Read the header of an array in .npy format; ValueError where it is another format, or damaged."""
     try:
         version = npy.read_magic(member)
         # Later versions are for headers over 64 KiB, which nothing here has.
         if version == (1, 0):
-            shape, _, dtype = npy.read_array_header_1_0(member)
-            return Header(shape, dtype)
+            shape, fortran_order, dtype = npy.read_array_header_1_0(member)
+            return Header(shape, dtype, fortran_order)
     # The header is a Python literal: a damaged one fails in whatever way its parsers fail.
     except Exception as error:
         raise ValueError(f"{name} is not in .npy format ({error})") from error

@@ -1,8 +1,8 @@
 """How well the classes, taken as clusters, keep apart: silhouette and Davies–Bouldin, from scikit-learn.
 
 Both are ratios of distances and change neither when the features are moved or rotated nor when all are multiplied by a
-number. scikit-learn's functions have absolute tolerances and lose digits far from the origin, though; so the features
-are moved to the origin and brought to unit size before.
+number. But scikit-learn's functions have absolute tolerances and lose precision far from the origin; so the features
+are standardized before.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Distances between features and class points: exact differences, in memory that does not grow with the images.
 
-‖x‖² − 2x·c + ‖c‖² would be faster, but it loses the digits that decide between close centers.
+‖x‖² − 2x·c + ‖c‖² would be faster, but it is too inexact to decide between close centers.
 """
 
 from collections.abc import Iterator

@@ -17,17 +17,14 @@ from centerloss_core.run_directory.feature_dumps import FeatureDump
 class SeparationMetrics:
     """Accuracy and distances of the images of known classes. Distances are Euclidean, in the units of the features.
 
-    Raw distances are not comparable between values of λ: center loss shrinks the whole plane, by a factor of
-    a hundred between λ = 0 and λ = 1 in the post's figures, and every distance with it. `separation_ratio` and
-    `fisher_ratio` do not change when all features are multiplied by a number, so they are the figures to compare.
+    The distances are not comparable between values of λ, because center loss shrinks all features; the two ratios are.
 
     Attributes:
         accuracy: fraction of images whose largest logit is that of their class.
         nearest_center_accuracy: fraction of images whose nearest *trained* center is that of their class; of
             equally near centers the lowest class wins. The centers of all classes take part. None without centers.
         nearest_mean_accuracy: the same with the mean features of the classes of this very split in place of the
-            trained centers. The means have seen the images that they judge: that makes no difference for
-            thousands of images in a plane, but it flatters a few images in 128 dimensions.
+            trained centers. The means include the image itself, so it is too high for few images in many dimensions.
         intra_class_distance: mean over images of the distance to the mean feature of their own class.
         inter_class_distance: mean over pairs of classes of the distance between their mean features; None
             where fewer than two classes are present.
