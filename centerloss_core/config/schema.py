@@ -9,10 +9,25 @@ from pydantic import Field
 from centerloss_core.config.axes import flatten
 from centerloss_core.config.base import Section
 from centerloss_core.config.data import Data
-from centerloss_core.config.loss import Loss
+from centerloss_core.config.loss import Loss, Ramp
 from centerloss_core.config.model import Model
-from centerloss_core.config.sweep import Override, Sweep, Sweeps
-from centerloss_core.config.train import Train
+from centerloss_core.config.sweep import Override, Resources, Slurm, Sweep, Sweeps
+from centerloss_core.config.train import Milestones, Train
+
+__all__ = [
+    "Config",
+    "ConfigFile",
+    "Data",
+    "Loss",
+    "Milestones",
+    "Model",
+    "Override",
+    "Ramp",
+    "Resources",
+    "Slurm",
+    "Sweep",
+    "Train",
+]
 
 
 class Config(Section):

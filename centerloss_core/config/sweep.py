@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
@@ -65,17 +65,15 @@ def _differ(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _plain_names(variants: dict[str, Any]) -> dict[str, Any]:
     for name in variants:
-        pattern = r"(?!lambda)(?=.{1,40}$)[A-Za-z][A-Za-z0-9_.+]*(-[A-Za-z0-9_.+]+)*"
-        if not re.fullmatch(pattern, name):
+        if (
+            not re.fullmatch(r"(?!lambda)[A-Za-z][A-Za-z0-9_.+]{0,39}(-[A-Za-z0-9_.+]+)*", name)
+            or len(name) > 40
+        ):
             raise rule(
                 f"the name of a variant begins with a letter, has at most 40 letters, digits and _.+-, and does not "
                 f"begin with lambda; received {shown(name)}"
             )
     return variants
-
-
-_Value = TypeVar("_Value")
-Values = Annotated[tuple[_Value, ...], Field(min_length=1, strict=False), AfterValidator(_differ)]
 
 
 class Sweep(Section):
@@ -84,13 +82,25 @@ class Sweep(Section):
     Without any of `lambda`, `grid` and `variants`, λ takes the values of `DEFAULT_LAMBDAS`.
     """
 
-    lambda_: Values[NotNegative] | None = Field(
-        default=None, alias="lambda", description="values of loss.lambda"
+    lambda_: (
+        Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False), AfterValidator(_differ)] | None
+    ) = Field(default=None, alias="lambda", description="values of loss.lambda")
+    alpha: (
+        Annotated[tuple[Fraction, ...], Field(min_length=1, strict=False), AfterValidator(_differ)] | None
+    ) = Field(default=None, description="values of loss.alpha")
+    seed: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False), AfterValidator(_differ)] | None = (
+        Field(default=None, description="values of train.seed")
     )
-    alpha: Values[Fraction] | None = Field(default=None, description="values of loss.alpha")
-    seed: Values[Seed] | None = Field(default=None, description="values of train.seed")
     grid: Annotated[
-        dict[str, Annotated[Values[Any], Says("a non-empty list of values")]],
+        dict[
+            str,
+            Annotated[
+                tuple[Any, ...],
+                Field(min_length=1, strict=False),
+                AfterValidator(_differ),
+                Says("a non-empty list of values"),
+            ],
+        ],
         Says("a mapping such as {model.feature_dim: [2, 8]}"),
     ] = Field(default_factory=dict, description="values of other settings, by dotted key")
     variants: Annotated[
