@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from centerloss_core.formatting import duration, number, percent, plain_setting
-from centerloss_core.metrics.names import FIGURES
+from centerloss_core.metrics.names import FIGURES, SEPARATION, SPEED, Name
 
 from .streams import printable, say, say_json
 from .tables import table_lines
@@ -19,13 +19,8 @@ if TYPE_CHECKING:
 
 
 _MOST_WARNINGS = 10  # of a run
-# Where a table of runs has other words than one of an evaluation, and what only runs have.
-_TITLES = {
-    "nearest_center_accuracy": "nearest center",
-    "images_per_second": "images/s",
-    "training_seconds": "training time",
-    "seconds": "time",
-}
+_NAMES = {name.key: name for name in (*FIGURES, *SEPARATION, *SPEED)}
+_NAMES["training_seconds"] = Name("training_seconds", "training time", duration)
 
 
 def compare(
@@ -104,8 +99,7 @@ def _evaluated(comparison: Comparison) -> list[str]:
 def _title(key: str) -> str:
     """A figure in the words of the other tables: `test nearest center`."""
     split, _, figure = key.rpartition(".")
-    words = {**{name.key: name.title for name in FIGURES}, **_TITLES}.get(figure)
-    return key if words is None else f"{split} {words}".strip()
+    return f"{split} {_NAMES[figure].title}".strip() if figure in _NAMES else key
 
 
 def _result_cells(key: str, values: Sequence[float | None]) -> list[str]:
@@ -119,26 +113,17 @@ def _result_cells(key: str, values: Sequence[float | None]) -> list[str]:
 
 
 def _figure(key: str, value: float | None) -> str:
-    if _is_share(key):
-        return percent(value)
-    if key.endswith("auc"):  # all but 1, in most runs
-        return number(value, ".5f")
-    if key.endswith("images_per_second"):
-        return number(value, ".0f")
-    if key.endswith("seconds"):
-        return duration(value)
-    return number(value, ".4g")
-
-
-def _is_share(key: str) -> bool:
-    return key.endswith(("accuracy", "_eer")) or "_tar_at_" in key
+    name = _NAMES.get(key.rpartition(".")[2])
+    # Of figures to compare, one more digit says more.
+    return number(value, ".4g") if name is None or name.write is number else name.write(value)
 
 
 def _signed(key: str, difference: float) -> str:
     """A difference in the digits of its figure: accuracies in points, the rest to two places that count."""
     if difference == 0:
         return "="
-    if _is_share(key):
+    name = _NAMES.get(key.rpartition(".")[2])
+    if name is not None and name.write is percent:
         return f"{100 * difference:+.2f}"
     if key.endswith("images_per_second"):
         return f"{difference:+.0f}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, label_all
-from centerloss_core.formatting import number, percent
 from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES
 
 from .setting_columns import ordered_keys, setting_columns, settings_of
@@ -17,17 +16,17 @@ if TYPE_CHECKING:
     from centerloss_core.metrics.directory import Report, RunEvaluation
 
 # The figures of runs side by side that do not depend on the scale of the features.
-_SIDE_BY_SIDE: dict[str, tuple[str, Callable[[object], str]]] = {
-    "softmax": ("accuracy", percent),
-    "nearest center": ("nearest_center_accuracy", percent),
-    "nearest training mean": ("nearest_train_mean_accuracy", percent),
-    "nearest training images": ("knn_accuracy", percent),
-    "inter/intra": ("separation_ratio", number),
-    "Fisher": ("fisher_ratio", lambda value: number(value, ".4g")),
-    "silhouette": ("silhouette", number),
-    "DB": ("davies_bouldin", number),
-    "EER cos": ("cosine_eer", percent),
-    "EER Eucl.": ("euclidean_eer", percent),
+_SIDE_BY_SIDE = {
+    "accuracy": "softmax",
+    "nearest_center_accuracy": "nearest center",
+    "nearest_train_mean_accuracy": "nearest training mean",
+    "knn_accuracy": "nearest training images",
+    "separation_ratio": "inter/intra",
+    "fisher_ratio": "Fisher",
+    "silhouette": "silhouette",
+    "davies_bouldin": "DB",
+    "cosine_eer": "EER cos",
+    "euclidean_eer": "EER Eucl.",
 }
 _LESS_TELLING = (
     *("EER Eucl.", "EER cos", "DB", "silhouette", "Fisher"),
@@ -85,8 +84,9 @@ def _show_side_by_side(runs: Sequence[RunEvaluation]) -> None:
         "split": [split for _, split, _ in rows],
         **setting_columns(settings, ordered_keys(settings), always=(LAMBDA,)),
         **{
-            title: [write(figures[key]) for _, _, figures in rows]
-            for title, (key, write) in _SIDE_BY_SIDE.items()
+            _SIDE_BY_SIDE[name.key]: [name.write(figures[name.key]) for _, _, figures in rows]
+            for name in FIGURES
+            if name.key in _SIDE_BY_SIDE
         },
     }
     print_table(list(columns), list(zip(*columns.values(), strict=True)), spare=_LESS_TELLING)

@@ -1,6 +1,5 @@
 """Where results go when the user does not say."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,6 @@ def refuse_a_new_place(*, run_dir: Path | None, name: str | None = None, dry_run
             raise UsageError(f"{option} and --resume exclude each other: a run is resumed where it is")
 
 
-def one_of(option: str, given: str | None, allowed: Sequence[str]) -> str | None:
-    """Return what was given; raise UsageError unless it is None or allowed."""
-    if given is not None and given not in allowed:
-        raise UsageError(f"{option}: expected {', '.join(allowed[:-1])} or {allowed[-1]}; received {given!r}")
-    return given
-
-
 def one_value(key: str, text: str) -> Any:
     """Return the value of a flag that takes several in `cl sweep`, and one in `cl train`.
 
@@ -54,6 +46,11 @@ def one_value(key: str, text: str) -> Any:
     return values[0]
 
 
+def free_directory(name: str) -> Path:
+    """Return a directory in `runs/` that does not exist yet."""
+    return free_path(_RUNS, name)
+
+
 def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, name: str | None) -> Path:
     """Return the directory of one run: as given, else `runs/<name>`, else a free name that says what the run is.
 
@@ -65,14 +62,9 @@ def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, na
     if run_dir is not None:
         return run_dir
     if name is None and (config_file.parent / MANIFEST).is_file():  # the config.yaml of an earlier run
-        return free_path(_RUNS, f"{config_file.absolute().parent.name}-repeat")
+        return free_directory(f"{config_file.absolute().parent.name}-repeat")
     if name is None:
-        return free_path(_RUNS, f"{config_file.stem}-{point_name(config.settings())}")
+        return free_directory(f"{config_file.stem}-{point_name(config.settings())}")
     if name != Path(name).name or not name or name.startswith((".", "-")) or not name.isprintable():
         raise UsageError(f"--name {name!r} must be a plain name; use --run-dir for a path")
     return _RUNS / name
-
-
-def sweep_directory(config_file: Path, *, run_dir: Path | None) -> Path:
-    """Return the directory of a sweep: as given, else a free name after the config."""
-    return run_dir if run_dir is not None else free_path(_RUNS, f"{config_file.stem}-sweep")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, Settings
-from centerloss_core.formatting import duration, number, percent
+from centerloss_core.formatting import duration, number
+from centerloss_core.metrics.names import SEPARATION, SPEED
 
 from .setting_columns import ordered_keys, setting_columns, settings_of
 from .streams import say
@@ -18,7 +19,7 @@ from .tables import print_table
 if TYPE_CHECKING:
     from centerloss_core.config import Config
 
-_SEPARATION = ("softmax", "nearest center", "intra", "inter", "inter/intra")
+_SEPARATION = [name.title for name in SEPARATION]
 
 
 def show_plan(
@@ -102,29 +103,20 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
     cells = []
     for row, values in zip(rows, zip(*grid.values(), strict=True), strict=True):
         if row.get("status") == "completed":
-            speed = [number(row.get("images_per_second"), ".0f"), duration(row.get("seconds"))]
+            speed = [name.write(row.get(name.key)) for name in SPEED]
             cells.append([*values, *_separation_cells(row), *speed])
         else:
             cells.append([*values, str(row.get("status")), *[""] * (len(_SEPARATION) + 1)])
     say("\nOn the test images:")
-    print_table(
-        (*grid, *_SEPARATION, "images/s", "time"),
-        cells,
-        spare=("images/s", "time", "intra", "inter", "λ_eq"),
-    )
+    head = (*grid, *_SEPARATION, *(name.title for name in SPEED))
+    print_table(head, cells, spare=("images/s", "time", "intra", "inter", "λ_eq"))
     for row in rows:
         if row.get("warnings"):
             say(f"warning: {row.get('directory')}: {row['warnings']}")
 
 
 def _separation_cells(row: Mapping[str, Any]) -> list[str]:
-    return [
-        percent(row.get("accuracy")),
-        percent(row.get("nearest_center_accuracy")),
-        number(row.get("intra_class_distance")),
-        number(row.get("inter_class_distance")),
-        number(row.get("separation_ratio")),
-    ]
+    return [name.write(row.get(name.key)) for name in SEPARATION]
 
 
 def show_figures(written: Sequence[Path]) -> None:

@@ -104,7 +104,8 @@ def runs(
 
 
 def _lines(rows: Sequence[RunRow]) -> list[str]:
-    from centerloss_core.formatting import duration, exact, number, percent
+    from centerloss_core.formatting import duration, exact
+    from centerloss_core.metrics.names import SEPARATION
 
     from .tables import table_lines
 
@@ -119,9 +120,9 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
         "α": [exact(row.record.alpha) for row in rows],
         **further,
         "seed": [exact(row.record.seed) for row in rows],
-        "softmax": [percent(row.figure("accuracy")) for row in rows],
-        "nearest center": [percent(row.figure("nearest_center_accuracy")) for row in rows],
-        "inter/intra": [number(row.figure("separation_ratio")) for row in rows],
+        **{
+            name.title: [name.write(row.figure(name.key)) for row in rows] for name in SEPARATION if name.best
+        },
         "age": [_age(row.age) for row in rows],
         "time": [duration(row.duration) for row in rows],
     }

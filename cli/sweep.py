@@ -1,11 +1,14 @@
 """`cl sweep`: every λ × α × seed."""
 
 from contextlib import nullcontext
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from .options import Alpha, ConfigFile, Device, DryRun, Lambda, Quiet, Resume, RunDir, Seed, Settings
+
+Launcher = StrEnum("Launcher", ["LOCAL", "RAY", "SLURM"])
 
 
 def sweep(
@@ -35,10 +38,8 @@ def sweep(
         bool, typer.Option("--fail-fast", help="Stop all other points when one has failed.")
     ] = False,
     launcher: Annotated[
-        str | None,
-        typer.Option(
-            "--launcher", metavar="local|ray|slurm", help="What starts the runs. Default: sweep.launcher."
-        ),
+        Launcher | None,
+        typer.Option("--launcher", help="What starts the runs. Default: sweep.launcher."),
     ] = None,
     ray_address: Annotated[
         str | None,
@@ -67,7 +68,7 @@ def sweep(
     lists = {"loss.lambda": lambda_, "loss.alpha": alpha, "train.seed": seed}
     flags = parse_flags(lists, grid or (), device, settings or ())
     launch = Launch(
-        launcher=places.one_of("--launcher", launcher, ("local", "ray", "slurm")),
+        launcher=None if launcher is None else launcher.value,
         jobs=jobs,
         ray_address=ray_address,
     )
@@ -78,7 +79,7 @@ def sweep(
     else:
         config = places.required(config)
         document = load_document(config, may_be_a_pipe=True)
-        plan = plan_sweep(document, places.sweep_directory(config, run_dir=run_dir), flags, launch)
+        plan = plan_sweep(document, run_dir or places.free_directory(f"{config.stem}-sweep"), flags, launch)
     if dry_run:
         refuse_existing(plan.directory)
         runs = [(plan.directory / point.name, point.config) for point in plan.points]

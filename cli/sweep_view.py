@@ -28,6 +28,7 @@ _OTHER_LINES = (
 _REDRAWS_PER_SECOND = 4
 _LARGEST = 1e9  # that is written digit by digit
 _SPARE = ("images/s", "softmax loss", "where", "left", "accuracy", "epoch")
+_TELLING = ("running", "failed", "interrupted", "completed", "waiting")
 _STATUSES = ("waiting", "running", "completed", "failed", "interrupted")
 
 
@@ -105,14 +106,14 @@ def _worth_showing(states: Sequence[PointState], most: int) -> list[PointState]:
     """Return all, or those that say most, in their order."""
     if len(states) <= most:
         return list(states)
-    found = [
-        state
-        for status in ("running", "failed", "interrupted", "completed", "waiting")
-        for state in (reversed(states) if status == "completed" else states)
-        if state.status == status
-    ][:most]
-    chosen = {id(state) for state in found}
-    return [state for state in states if id(state) in chosen]
+    ranks = {status: rank for rank, status in enumerate(_TELLING)}
+    places = range(len(states))
+
+    def worth(place: int) -> tuple[int, int]:
+        status = states[place].status
+        return ranks[status], -place if status == "completed" else place
+
+    return [states[place] for place in sorted(sorted(places, key=worth)[:most])]
 
 
 def _table(states: Sequence[PointState], width: int) -> list[str]:

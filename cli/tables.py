@@ -39,7 +39,7 @@ def table_lines(
         width: of a line, in columns of a terminal. Default: that of the terminal; a file has room for all.
     """
     if width is None and sys.stdout.isatty():
-        width = terminal_width()
+        width = shutil.get_terminal_size().columns
     cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
     widths = [max(map(cell_width, column)) for column in zip(*cells, strict=True)]
     absent = _left_out(dict(zip(columns, widths, strict=True)), spare, width)
@@ -50,11 +50,6 @@ def table_lines(
     rule = "─" * (sum(widths) + len(_GAP) * (len(widths) - 1))
     below = f"no room for these columns: {', '.join(absent)}" if absent else ""
     return [lines[0], rule, *lines[1:], *textwrap.wrap(below, width or 80, break_on_hyphens=False)]
-
-
-def terminal_width() -> int:
-    """Return the columns of the terminal."""
-    return shutil.get_terminal_size().columns
 
 
 def _left_out(widths: Mapping[str, int], spare: Sequence[str], room: int | None) -> list[str]:

@@ -655,7 +655,7 @@ def drawn(states: Sequence[PointState], width: int, height: int) -> str:
             ["--ray-address", "auto"],
             "--ray-address is for the launcher ray, and this sweep is launched by local",
         ),
-        (["--launcher", "condor"], "--launcher: expected local, ray or slurm; received 'condor'"),
+        (["--launcher", "condor"], "'condor' is not one of 'local', 'ray', 'slurm'"),
     ],
 )
 def test_options_that_do_not_go_together_start_nothing(

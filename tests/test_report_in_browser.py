@@ -491,11 +491,12 @@ def assert_centers_are_clear(page: Any, dataset: Dataset) -> None:
         grey, scale = np.asarray(picture, dtype=int), picture.width / width
         assert len(spots) == len(features(dataset, weight, EPOCHS).centers)
         for x, y in spots:
-            column, row, reach = round(x * scale), round(y * scale), round(4 * scale)
+            # The edge ends 3.5 pixels from the center, which itself may be half a pixel beside this one.
+            column, row, reach = round(x * scale), round(y * scale), round(5 * scale)
             middle = grey[row - 1 : row + 2, column - 1 : column + 2]
             assert middle.max() > 240
             arms = [grey[row, column:], grey[row, column::-1], grey[row:, column], grey[row::-1, column]]
-            assert max(arm[:reach].min() for arm in arms) < 80
+            assert max(arm[:reach].min() for arm in arms) < 60
 
 
 @slow
@@ -680,13 +681,11 @@ def test_the_tables_of_an_evaluation_sort_together(page: Any) -> None:
 
     assert runs(0) == runs(1) == runs(2) == ["λ = 0.01 (λ_eq = 0.5)", "λ = 0.1 (λ_eq = 5)"]
     heads = page.find_elements("css selector", "#evaluation-2 thead button")
-    error_rate = next(head for head in heads if head.get_attribute("aria-label") == "cosine: EER")
+    error_rate = next(head for head in heads if head.text.strip() == "cosine: EER")
     page.execute_script("arguments[0].click()", error_rate)
     assert runs(0) == runs(1) == runs(2) == ["λ = 0.1 (λ_eq = 5)", "λ = 0.01 (λ_eq = 0.5)"]
     best = page.find_elements("css selector", "#evaluation-2 .best")
     assert [cell.text.split("\n")[0] for cell in best] == ["1.00 % ★"]
-    groups = page.find_elements("css selector", "#evaluation-2 thead .group")
-    assert [group.text for group in groups] == ["cosine"]  # nothing else was measured
 
 
 # ---- Elsewhere -----------------------------------------------------------------------------------------------
@@ -852,10 +851,9 @@ def test_crowded_centers_get_their_names_when_there_is_room(browser: Any, crowde
     open_page(browser, crowded_path)
     few = named()
     assert few < 150
-    for _ in range(5):
-        element(browser, '#figure-0 [data-act="in"]').click()
+    element(browser, "#panel-0").send_keys("+" * 9)
     wait(lambda: named() == 300)
-    element(browser, '#figure-0 [data-act="reset"]').click()
+    element(browser, "#panel-0").send_keys("0")
     wait(lambda: named() == few)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from centerloss_core.formatting import number, percent
+from centerloss_core.formatting import duration, number, percent
 
 _whole = partial(number, digits=",")
 _fine = partial(number, digits=".5f")
@@ -29,6 +29,20 @@ class Name:
     best: Literal["most", "least"] | None = None
 
 
+# Of a run, as training leaves it.
+SEPARATION = (
+    Name("accuracy", "softmax", percent, "most"),
+    Name("nearest_center_accuracy", "nearest center", percent, "most"),
+    Name("intra_class_distance", "intra", number),
+    Name("inter_class_distance", "inter", number),
+    Name("separation_ratio", "inter/intra", number, "most"),
+)
+SPEED = (
+    Name("images_per_second", "images/s", partial(number, digits=".0f")),
+    Name("seconds", "time", duration),
+)
+
+# Of an evaluation.
 RECOGNITION = (
     Name("images", "images", _whole),
     Name("accuracy", "softmax", percent, "most"),

@@ -80,20 +80,17 @@ def _panel(index: int, classes: int, source: ColumnDataSource) -> figure:
 
     from centerloss_core.plotting.style import class_colors
 
-    pan = models.PanTool()
-    # With Ctrl (or two fingers), so that the wheel still scrolls the page.
-    wheel = models.WheelZoomTool(modifiers={"ctrl": True})
     selecting = [models.BoxSelectTool(), models.LassoSelectTool()]
-    tools = [pan, wheel, models.BoxZoomTool(match_aspect=True), *selecting, models.ResetTool()]
     plot = empty_figure(
+        models.BoxZoomTool(match_aspect=True),
+        *selecting,
+        models.ZoomInTool(),
+        models.ZoomOutTool(),
         name=f"panel-{index}",
-        tools=tools,
         x_range=models.Range1d(start=0, end=1),
         y_range=models.Range1d(start=0, end=1),
         lod_timeout=150,
     )
-    plot.toolbar.active_drag = pan
-    plot.toolbar.active_scroll = wheel
     mapper = models.LinearColorMapper(
         palette=class_colors(classes), low=-0.5, high=classes - 0.5, low_color="#999999"
     )
@@ -114,7 +111,6 @@ def _panel(index: int, classes: int, source: ColumnDataSource) -> figure:
         nonselection_fill_alpha=0.25,  # and more while few are shown: see `filter` in report.js
         name=f"points-{index}",
     )
-    plot.add_tools(models.HoverTool(renderers=[points], tooltips=None, name=f"hover-{index}"))
     columns = ("x", "y", "name", "size", "white", "black", "right", "down")
     centers = models.ColumnDataSource(data={name: [] for name in columns}, name=f"centers-{index}")
     # White with a black edge, as in `cl plot`: clear on every colour. Bokeh's × cannot be filled, so it is drawn

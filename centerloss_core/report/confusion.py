@@ -21,10 +21,6 @@ class Count:
     count: int
     share: float
 
-    @property
-    def is_right(self) -> bool:
-        return self.label == self.predicted
-
 
 @dataclass(frozen=True)
 class Confusion:
@@ -34,7 +30,7 @@ class Confusion:
         title: the caption.
         panel: index of the panel whose images the buttons select.
         names: of the classes.
-        matrix: (k, k) counts, or None where there are too many classes.
+        matrix: the counts above 0 by (label, predicted), or None where there are too many classes.
         pairs: the most frequent confusions otherwise.
     """
 
@@ -42,7 +38,7 @@ class Confusion:
     panel: int
     judge: str
     names: list[str]
-    matrix: list[list[Count]] | None
+    matrix: dict[tuple[int, int], Count] | None
     pairs: list[Count]
 
 
@@ -57,22 +53,17 @@ def _confusion(index: int, panel: Panel, judge: str) -> Confusion:
     found, counts = np.unique(codes, return_counts=True)
     rows, columns = np.divmod(found, classes)
     wrong = np.where(rows == columns, 0, counts)
-    most = max(1, int(wrong.max(initial=0)))
+    shares = np.round(counts / max(1, wrong.max(initial=0)), 2)
+    table = (rows.tolist(), columns.tolist(), counts.tolist(), shares.tolist())
+    all_counts = [Count(*each) for each in zip(*table, strict=True)]
     title = (
         f"{panel.record.label}, {panel.last.label}: {int(wrong.sum()):,} of {len(codes):,} wrong "
         f"by {judge.replace('_', ' ')}"
     )
-
-    def counted(place: int) -> Count:
-        count = int(counts[place])
-        return Count(int(rows[place]), int(columns[place]), count, round(count / most, 2))
-
     if classes <= CONFUSION_CLASSES:
-        matrix = [[Count(row, column, 0, 0.0) for column in range(classes)] for row in range(classes)]
-        for place in range(len(found)):
-            matrix[rows[place]][columns[place]] = counted(place)
+        matrix = {(each.label, each.predicted): each for each in all_counts}
         return Confusion(title, index, judge, panel.class_names, matrix, [])
     order = [place for place in np.argsort(-wrong, kind="stable")[:_MOST_PAIRS] if wrong[place]]
     if np.count_nonzero(wrong) > len(order):
         title += f"; the {len(order)} most frequent confusions"
-    return Confusion(title, index, judge, panel.class_names, None, [counted(place) for place in order])
+    return Confusion(title, index, judge, panel.class_names, None, [all_counts[place] for place in order])

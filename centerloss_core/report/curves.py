@@ -6,7 +6,7 @@ Each run has a colour, the lighter the larger its λ, and a pattern of dashes, s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from centerloss_core.formatting import finite, number, on_axis
 from centerloss_core.limits import CURVE_ROWS, CURVE_ROWS_IN_ALL
 from centerloss_core.plotting.log_ticks import log_ticks
 from centerloss_core.report.empty import empty_figure
-from centerloss_core.report.reading import Record
+from centerloss_core.report.reading import Record, thinned
 from centerloss_core.run_directory.history import Row
 
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ _MARKERS = ("circle", "triangle", "diamond", "star", "inverted_triangle", "hex",
 # Of matplotlib's inferno, which grows lighter evenly: up to here all colours have a contrast of 3 with white.
 _LIGHTEST = 0.62
 _LINE_WIDTH = 2.2
-_ACCURACIES = (
-    ("accuracy", "softmax accuracy on the test images"),
-    ("nearest_center_accuracy", "nearest-center accuracy on the test images"),
-)
+_MOST_NAMED = 4  # runs without a line
+_ACCURACIES = {
+    "accuracy": "softmax accuracy on the test images",
+    "nearest_center_accuracy": "nearest-center accuracy on the test images",
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class _Line:
-    label: str
+    record: Record
     look: Look
     x: _Values
     y: _Values
@@ -109,22 +110,26 @@ def most_rows(runs: int) -> int:
 def curve_plots(records: Sequence[Record], looks: Sequence[Look]) -> list[tuple[Curve, figure]]:
     """A plot of each figure that some run has."""
     most = most_rows(len(records))
-    rows = [_thinned(record.history.steps, most) if record.history else [] for record in records]
-    plots: list[tuple[Curve, figure]] = []
-    for key in _figures(rows)[:_MOST_CURVES]:
-        title = _TITLES.get(key, f"{key.replace('_', ' ')}, training batches")
-        lines = _lines(records, looks, rows, key)
-        values = np.concatenate([line.y for line in lines]) if lines else np.empty(0)
-        if np.isfinite(values).any():
-            curve = Curve(f"curve-{len(plots)}", title, _ends(lines), "")
-            plots.append(_plot(curve, lines, log=_is_wide(values)))
+    steps = [thinned(record.history.steps, most) if record.history else [] for record in records]
     tests = [_tests(record) for record in records]
-    once = max(map(len, tests), default=0) == 1
-    for key, title in _ACCURACIES:
-        lines = _lines(records, looks, tests, key)
-        if any(np.isfinite(line.y).any() for line in lines):
-            curve = Curve(f"curve-{len(plots)}", title, _ends(lines), "")
-            plots.append((curve, _accuracy_by_run(records, looks, tests, key) if once else _accuracy(lines)))
+    plots: list[tuple[Curve, figure]] = []
+    for key, rows in (
+        *((key, steps) for key in _figures(steps)[:_MOST_CURVES]),
+        *((key, tests) for key in _ACCURACIES),
+    ):
+        lines = [
+            _Line(record, look, _column(each, "epoch"), _column(each, key))
+            for record, look, each in zip(records, looks, rows, strict=True)
+            if each
+        ]
+        if not any(np.isfinite(line.y).any() for line in lines):
+            continue
+        if rows is tests:
+            title, note, plot = _ACCURACIES[key], "", _accuracy(lines)
+        else:
+            title = _TITLES.get(key, f"{key.replace('_', ' ')}, training batches")
+            note, plot = _course(lines)
+        plots.append((Curve(f"curve-{len(plots)}", title, _ends(lines), note), plot))
     return plots
 
 
@@ -139,33 +144,29 @@ def _figures(rows: Sequence[Sequence[Row]]) -> list[str]:
     return [*(key for key in _TITLES if key in logged), *(key for key in logged if key not in _TITLES)]
 
 
-def _lines(
-    records: Sequence[Record], looks: Sequence[Look], rows: Sequence[Sequence[Row]], key: str
-) -> list[_Line]:
-    return [
-        _Line(record.label, look, _column(each, "epoch"), _column(each, key))
-        for record, look, each in zip(records, looks, rows, strict=True)
-        if each
-    ]
-
-
-def _plot(curve: Curve, lines: Sequence[_Line], *, log: bool) -> tuple[Curve, figure]:
+def _course(lines: Sequence[_Line]) -> tuple[str, figure]:
+    """What the plot does not show, and the plot: with a log axis where the figure spans a decade."""
     from bokeh.models import Range1d
 
-    plot = _curve_figure(log=log)
+    values = np.concatenate([line.y for line in lines])
+    positive = values[np.isfinite(values) & (values > 0)]
+    log = bool(positive.size and positive.max() >= 10 * positive.min())
+    plot = _curve_figure("log" if log else "linear")
+    note = ""
     if log:
-        absent = [line for line in lines if (line.y <= 0).any()]
-        lines = [_Line(line.label, line.look, line.x, np.where(line.y > 0, line.y, np.nan)) for line in lines]
-        ticks, names = log_ticks(np.concatenate([line.y for line in lines]))
+        absent = [line.record.label for line in lines if (line.y <= 0).all()]
+        if (values <= 0).any():
+            note = "zeros have no place on this log axis and are not drawn"
+            note += f": all of {', '.join(absent[:_MOST_NAMED])}" if absent else ""
+            note += f" and {len(absent) - _MOST_NAMED} more" if len(absent) > _MOST_NAMED else ""
+        lines = [replace(line, y=np.where(line.y > 0, line.y, np.nan)) for line in lines]
+        ticks, names = log_ticks(positive)
         plot.yaxis.ticker, plot.yaxis.major_label_overrides = ticks, {**names}
-        if absent:
-            note = f"zeros have no place on this log axis and are not drawn: {_absence(absent, lines)}"
-            curve = Curve(curve.name, curve.title, curve.words, note)
     else:
-        low, high = _from_zero(np.concatenate([line.y for line in lines]))
+        low, high = _from_zero(values)
         plot.y_range = Range1d(start=low, end=high)
     _draw(plot, lines)
-    return curve, plot
+    return note, plot
 
 
 def _from_zero(values: _Values) -> tuple[float, float]:
@@ -176,66 +177,34 @@ def _from_zero(values: _Values) -> tuple[float, float]:
     return low - room * bool((known <= 0).any()), high + room
 
 
-def _absence(absent: Sequence[_Line], lines: Sequence[_Line]) -> str:
-    wholly = [line.label for line in absent if (line.y <= 0).all()]
-    partly = [line.label for line in absent if line.label not in wholly]
-    parts = [f"all of {label}" for label in wholly]
-    if len(partly) > 1 and len(absent) == len(lines):
-        parts.append("a part of each other run" if wholly else "a part of each run")
-    else:
-        parts += [f"a part of {label}" for label in partly]
-    return "; ".join(parts[:4]) + (f"; and of {len(parts) - 4} more" if len(parts) > 4 else "")
-
-
 def _accuracy(lines: Sequence[_Line]) -> figure:
-    plot = _accuracy_figure()
+    """The course over the epochs; runs of one epoch have none, and stand side by side instead."""
+    from bokeh.models import DataRange1d, PlainText, Range1d
+
+    plot = _curve_figure("linear")
+    plot.y_range = DataRange1d(default_span=0.02)  # around runs that are all alike: two percent, not two
+    # To the place of the ticks, wherever one zooms to: 99.05 % must not read 99.1 %.
+    plot.yaxis.formatter.format = "0.0[000] %"  # type: ignore[attr-defined]
+    if all(len(line.x) == 1 for line in lines):
+        lines = [replace(line, x=np.array([place])) for place, line in enumerate(lines)]
+        names = [", ".join(line.record.values.values()) or line.record.name for line in lines]
+        # A variant may have any name, and a plain string may be taken for mathematics.
+        plot.xaxis.axis_label = PlainText(text=", ".join(lines[0].record.values) or "run")
+        plot.xaxis.major_label_overrides = {place: PlainText(text=name) for place, name in enumerate(names)}
+        plot.xaxis.ticker = list(range(len(lines)))
+        plot.x_range = Range1d(start=-0.5, end=len(lines) - 0.5)
+        if len(names) * (max(map(len, names)) + 2) > _LETTERS:
+            plot.xaxis.major_label_orientation = 1.1
     _draw(plot, lines, dotted=True)
     return plot
 
 
-def _accuracy_by_run(
-    records: Sequence[Record], looks: Sequence[Look], tests: Sequence[Sequence[Row]], key: str
-) -> figure:
-    """Runs of one epoch have no course to show: they stand side by side instead.
+def _curve_figure(scale: str) -> figure:
+    from bokeh.models import BoxZoomTool, DataRange1d, NumeralTickFormatter
 
-    A variant may have any name, and a plain string may be taken for mathematics.
-    """
-    from bokeh.models import PlainText, Range1d
-
-    plot = _accuracy_figure()
-    places = list(range(len(records)))
-    names = [", ".join(record.values.values()) or record.name for record in records]
-    plot.xaxis.axis_label = PlainText(text=", ".join(records[0].values) or "run")
-    plot.x_range = Range1d(start=-0.5, end=len(records) - 0.5)
-    plot.xaxis.ticker = places
-    plot.xaxis.major_label_overrides = {place: PlainText(text=name) for place, name in enumerate(names)}
-    if len(names) * (max(map(len, names)) + 2) > _LETTERS:
-        plot.xaxis.major_label_orientation = 1.1
-    values = [finite(each[-1].get(key)) if each else None for each in tests]
-    heights = [np.nan if value is None else value for value in values]
-    plot.scatter(places, heights, size=8, color=[look.color for look in looks])
-    return plot
-
-
-def _accuracy_figure() -> figure:
-    from bokeh.models import DataRange1d
-
-    plot = _curve_figure(log=False)
-    plot.y_range = DataRange1d(default_span=0.02)  # around runs that are all alike: two percent, not two
-    # To the place of the ticks, wherever one zooms to: 99.05 % must not read 99.1 %.
-    plot.yaxis.formatter.format = "0.0[000] %"  # type: ignore[attr-defined]
-    return plot
-
-
-def _curve_figure(*, log: bool) -> figure:
-    from bokeh.models import BoxZoomTool, DataRange1d, NumeralTickFormatter, PanTool, ResetTool, WheelZoomTool
-
-    wheel = WheelZoomTool(modifiers={"ctrl": True})
-    tools = [PanTool(), BoxZoomTool(), wheel, ResetTool()]
-    plot = empty_figure(tools=tools, y_axis_type="log" if log else "linear", x_axis_label="epoch")
-    plot.toolbar.active_scroll = wheel
+    plot = empty_figure(BoxZoomTool(), y_axis_type=scale, x_axis_label="epoch")
     plot.x_range = DataRange1d(start=0)  # left to itself, it would show one row in the middle of -1 to 1
-    if not log:
+    if scale == "linear":
         plot.yaxis.formatter = NumeralTickFormatter(format="0.[0000]")
     return plot
 
@@ -249,7 +218,7 @@ def _draw(plot: figure, lines: Sequence[_Line], *, dotted: bool = False) -> None
         "y": [line.y for line in lines],
         "color": [line.look.color for line in lines],
         "dash": ["solid" if line.look.dash == "none" else line.look.dash for line in lines],
-        "label": [line.label for line in lines],
+        "label": [line.record.label for line in lines],
     }
     drawn = plot.multi_line(
         *("x", "y"),
@@ -259,7 +228,7 @@ def _draw(plot: figure, lines: Sequence[_Line], *, dotted: bool = False) -> None
         line_width=_LINE_WIDTH,
     )
     spots = [
-        (x, y, line.look.color, line.look.marker, line.label)
+        (x, y, line.look.color, line.look.marker, line.record.label)
         for line in lines
         if dotted or len(line.x) == 1
         for x, y in zip(line.x, line.y, strict=True)
@@ -270,23 +239,11 @@ def _draw(plot: figure, lines: Sequence[_Line], *, dotted: bool = False) -> None
     plot.add_tools(HoverTool(renderers=[drawn, dots], tooltips=[("run", "@label")]))
 
 
-def _thinned(rows: Sequence[Row], most: int) -> list[Row]:
-    if len(rows) <= most:
-        return list(rows)
-    return [rows[round(index * (len(rows) - 1) / (most - 1))] for index in range(most)]
-
-
 def _column(rows: Sequence[Row], key: str) -> _Values:
     """The numbers under a key; anything else becomes a gap in the line."""
     return np.array([on_axis(row.get(key)) for row in rows], dtype=np.float64)
 
 
-def _is_wide(values: _Values) -> bool:
-    """Whether a log scale says more: the numbers span a decade."""
-    positive = values[np.isfinite(values) & (values > 0)]
-    return bool(positive.size and positive.max() >= 10 * positive.min())
-
-
 def _ends(lines: Sequence[_Line]) -> str:
     words = "last value" if len(lines) == 1 else "last values"
-    return f"{words}: " + "; ".join(f"{line.label}: {number(float(line.y[-1]))}" for line in lines)
+    return f"{words}: " + "; ".join(f"{line.record.label}: {number(float(line.y[-1]))}" for line in lines)

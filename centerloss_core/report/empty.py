@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bokeh.models import Tool
     from bokeh.plotting import figure
 
 
-def empty_figure(**settings: Any) -> figure:
-    """A plot without points, in the colours of the page."""
+def empty_figure(*tools: Tool, **settings: Any) -> figure:
+    """A plot without points, in the colours of the page, with these tools and those that every plot has."""
+    from bokeh.models import PanTool, ResetTool, WheelZoomTool
     from bokeh.plotting import figure
 
     from centerloss_core.plotting.style import INK
 
+    wheel = WheelZoomTool(modifiers={"ctrl": True})  # or two fingers: the wheel alone still scrolls the page
     plot = figure(
+        tools=[PanTool(), wheel, *tools, ResetTool()],
         sizing_mode="stretch_both",
         toolbar_location="above",
         toolbar_sticky=False,
@@ -25,6 +29,7 @@ def empty_figure(**settings: Any) -> figure:
         **settings,
     )
     plot.toolbar.logo = None
+    plot.toolbar.active_scroll = wheel
     for axis in plot.axis:
         axis.major_label_text_color = INK
         axis.axis_line_color = "#888888"

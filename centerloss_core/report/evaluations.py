@@ -10,10 +10,9 @@ from centerloss_core.limits import CLASS_ROWS
 from centerloss_core.metrics.names import CLASS_FIGURES, CLUSTERS, RECOGNITION, VERIFICATION, Name
 from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.seeds import has_seeds
-from centerloss_core.report.tables import Cell, Row, Table, best_of, figure, known_columns, words
+from centerloss_core.report.tables import Cell, Row, Table, figure, figure_cells, known_columns, words
 from centerloss_core.run_directory.manifest import items, mapping
 
-_SPLITS = ("test", "train")
 _KINDS = (
     ("How many images are recognised, by what", RECOGNITION),
     ("How far the classes are apart", CLUSTERS),
@@ -26,43 +25,36 @@ def evaluation_tables(contents: Contents) -> list[Table]:
     """All tables; none where nothing has been measured."""
     measured = [
         (record, split, figures)
-        for split in _SPLITS  # the rows to compare stand together
+        for split in ("test", "train")  # the rows to compare stand together
         for record in contents.records
         if (figures := record.evaluation(split))
     ]
-    if not measured:
-        return []
     starred = not has_seeds(contents)
     tables = [
         _figures(f"evaluation-{place}", title, names, measured, starred=starred)
         for place, (title, names) in enumerate(_KINDS)
     ]
-    return [*tables, *_classes(measured)]
+    return [table for table in (*tables, _classes(measured)) if table.rows]
 
 
 def _figures(id_: str, caption: str, names: Sequence[Name], measured: _Measured, *, starred: bool) -> Table:
     """One kind of figure, in a table as wide as a page; when one table is sorted, the others follow."""
     rows = [figures for _, _, figures in measured]
-    names = known_columns(names, rows) or names
-    best = {
-        (split, name.key): best_of(name, rows, [starred and each == split for _, each, _ in measured])
-        for split in _SPLITS
-        for name in names
-    }
-    if any(best.values()):
+    names = known_columns(names, rows)
+    cells = figure_cells(names, rows, [split if starred else None for _, split, _ in measured])
+    if any(cell.mark for row in cells for cell in row):
         least = " and ".join(name.title for name in names if name.best == "least")
         caption += "; ★ marks the best of each split" + (f", the smallest {least}" if least else "")
-    body = []
-    for record, split, figures in measured:
-        cells = [words(record.label), words(split, "name")]
-        for name in names:
-            value = figures.get(name.key)
-            cells.append(figure(value, name.write, best=name.write(value) == best[split, name.key]))
-        body.append(Row(cells))
-    return Table(caption, ["run", "split", *(name.title for name in names)], body, id_, "together many-rows")
+    body = [
+        Row([words(record.label), words(split, "name"), *own])
+        for (record, split, _), own in zip(measured, cells, strict=True)
+        if own
+    ]
+    head = ["run", "split", *(name.title for name in names)]
+    return Table(caption, head, body, id_, "together many-rows")
 
 
-def _classes(measured: _Measured) -> list[Table]:
+def _classes(measured: _Measured) -> Table:
     """As many rows as a reader can use: those of the training images go first, then those of the last runs."""
     caption = "Class by class"
     rows = _class_rows(measured)
@@ -71,10 +63,9 @@ def _classes(measured: _Measured) -> list[Table]:
         caption += ", on the test images"
     if len(rows) > CLASS_ROWS:
         caption += f"; the first {CLASS_ROWS} of {len(rows)} rows"
-        rows = rows[:CLASS_ROWS]
     caption += "; all are in evaluation-classes.csv. The last column is small for a class that is compact"
     head = ["run", "split", "class", *(name.title for name in CLASS_FIGURES)]
-    return [Table(caption, head, rows, "classes-table", "many-rows")] if rows else []
+    return Table(caption, head, rows[:CLASS_ROWS], "classes-table", "many-rows")
 
 
 def _class_rows(measured: _Measured) -> list[Row]:

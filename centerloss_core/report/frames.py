@@ -1,29 +1,27 @@
-"""Which epochs are shown, and their points in few bytes.
+"""Which runs have a panel, and which epochs are shown.
 
-A coordinate is kept as a step out of 65,535 between the smallest and the largest of its axis, which no screen can
-tell from the number itself. All runs of a sweep have seen the same test images, so labels are kept once, and the
-same image has the same index in every panel: that is what links them.
+All runs of a sweep have seen the same test images, so labels are kept once, and the same image has the same index in
+every panel: that is what links them.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from centerloss_core.config.problems import shortened
 from centerloss_core.limits import FRAME_BYTES, PANELS
 from centerloss_core.metrics.distances import nearest
-from centerloss_core.plotting.plane import project
-from centerloss_core.report.reading import Record
+from centerloss_core.report.reading import Record, thinned
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, read_features
 
-_STEPS = 65_535
 _END = float("inf")  # where the final features stand if they are not those of a whole epoch
 _LABELS = NDArray[np.integer[Any]]
 
@@ -112,18 +110,19 @@ def choose_frames(records: Sequence[Record], budget: int = FRAME_BYTES) -> Shown
             continue
         if last is not None:
             found.append((record, last))
-    if len(found) > PANELS:
-        shown.notes.append(
-            f"The first {PANELS} of {len(found)} runs have a panel; all are in the tables. "
-            "A report of a single run shows its own."
-        )
-    found = _within_budget(found[:PANELS], budget, shown.notes)
     if not found:
         return shown
-    cost = sum(_cost(last.dump) for _, last in found)
+    costs = list(accumulate(_cost(last.dump) for _, last in found))
+    most = max(1, sum(cost <= budget for cost in costs[:PANELS]))
+    if most < len(found):
+        shown.notes.append(
+            f"{most} of {len(found)} runs {'has' if most == 1 else 'have'} a panel, to keep the file small; "
+            "all are in the tables. A report of a single run shows its own."
+        )
+    found = found[:most]
     earlier = [_earlier_paths(record, last) for record, last in found]
     stops = sorted({last.at for _, last in found} | {at for paths in earlier for at in paths})
-    shown.stops = _thinned(stops, max(1, budget // cost))
+    shown.stops = thinned(stops, max(1, budget // costs[most - 1]))
     if len(shown.stops) < len(stops):
         shown.notes.append(
             f"The slider stops at {len(shown.stops)} of {len(stops)} epochs, evenly spread, to keep the file small."
@@ -133,73 +132,6 @@ def choose_frames(records: Sequence[Record], budget: int = FRAME_BYTES) -> Shown
         shown.panels.append(Panel(record, frames, _group(shown.groups, last.dump.labels)))
     shown.times = ["the end" if at == _END else f"epoch {at:g}" for at in shown.stops]
     return shown
-
-
-# ---- As JSON ------------------------------------------------------------------------------------------------
-
-
-def as_payload(panel: Panel, stops: Sequence[float]) -> dict[str, Any]:
-    """A panel as JSON; `at` of a frame is the first stop of the slider that shows it."""
-    last = panel.last.dump
-    return {
-        "label": panel.record.label,
-        "group": panel.group,
-        "isometric": project(last).isometric,
-        "judges": list(panel.last.predicted),
-        "frames": [_frame_payload(frame, last, stops, panel.classes) for frame in panel.frames],
-    }
-
-
-def packed(values: NDArray[Any]) -> dict[str, str]:
-    """An array that `report.js` unpacks; numbers are little-endian, as in every browser."""
-    raw = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()
-    return {"type": values.dtype.name, "data": base64.b64encode(raw).decode("ascii")}
-
-
-def as_classes(values: _LABELS, classes: int) -> NDArray[Any]:
-    """Classes in the smallest type that holds them, and −1."""
-    return values.astype(np.min_scalar_type(-classes))
-
-
-def own_center_distances(dump: FeatureDump) -> NDArray[np.float64]:
-    """The distance of each feature to the center of its label, in all dimensions; 0 for an unknown class."""
-    if dump.centers is None:
-        return np.zeros(len(dump.labels))
-    difference = dump.features.astype(np.float64) - dump.centers.astype(np.float64)[dump.labels]
-    distances: NDArray[np.float64] = np.linalg.norm(difference, axis=1)
-    return np.where(dump.labels < 0, 0.0, distances)
-
-
-def _frame_payload(frame: Frame, last: FeatureDump, stops: Sequence[float], classes: int) -> dict[str, Any]:
-    dump = frame.dump
-    # Principal components of each epoch's own would turn the picture from stop to stop.
-    plane = project(dump, reference=last)
-    content: dict[str, Any] = {
-        "at": next((index for index, stop in enumerate(stops) if stop >= frame.at), len(stops) - 1),
-        "label": frame.label,
-        "centers": [] if dump.centers is None else [[float(x), float(y)] for x, y in plane.centers],
-        "predicted": {judge: packed(as_classes(each, classes)) for judge, each in frame.predicted.items()},
-    }
-    for axis, values in zip("xy", plane.points.T, strict=True):
-        content[axis] = _steps(values)
-    if _needs_distances(dump):
-        content["distances"] = _steps(own_center_distances(dump))
-    return content
-
-
-def _needs_distances(dump: FeatureDump) -> bool:
-    """In the plane itself, the page works them out from the points."""
-    return dump.centers is not None and bool(dump.features.shape[1] != 2)
-
-
-def _steps(values: NDArray[np.float64]) -> dict[str, Any]:
-    low, high = float(values.min()), float(values.max())
-    scale = (high - low) / _STEPS
-    steps = np.rint((values - low) / scale) if scale > 0 else np.zeros(len(values))
-    return {"low": low, "scale": scale, **packed(np.minimum(steps, _STEPS).astype(np.uint16))}
-
-
-# ---- From the directory -------------------------------------------------------------------------------------
 
 
 def _last_frame(record: Record) -> Frame | None:
@@ -248,42 +180,18 @@ def _cost(dump: FeatureDump) -> int:
     """About how many bytes a frame takes."""
     classes = _classes(dump)
     judges = (1 if dump.centers is None else 2) * np.min_scalar_type(-classes).itemsize
-    steps = 2 * (3 if _needs_distances(dump) else 2)
+    steps = 2 * (3 if needs_distances(dump) else 2)
     return len(dump.labels) * (steps + judges) * 4 // 3 + 40 * classes + 600
+
+
+def needs_distances(dump: FeatureDump) -> bool:
+    """In the plane itself, the page works them out from the points."""
+    return dump.centers is not None and bool(dump.features.shape[1] != 2)
 
 
 def _classes(dump: FeatureDump) -> int:
     points = 0 if dump.centers is None else len(dump.centers)
     return max(points, 1 + int(dump.labels.max()), 1 + int(dump.predictions.max()))
-
-
-def _within_budget(
-    found: list[tuple[Record, Frame]], budget: int, notes: list[str]
-) -> list[tuple[Record, Frame]]:
-    """As many runs as fit with one frame each; the first always does."""
-    kept: list[tuple[Record, Frame]] = []
-    spent = 0
-    for record, last in found:
-        spent += _cost(last.dump)
-        if kept and spent > budget:
-            break
-        kept.append((record, last))
-    if len(kept) < len(found):
-        which = f"first {len(kept)} of {len(found)} runs have"
-        if len(kept) == 1:
-            which = f"first of {len(found)} runs alone has"
-        notes.append(f"The {which} a panel, to keep the file small.")
-    return kept
-
-
-def _thinned(stops: Sequence[float], most: int) -> list[float]:
-    """At most `most` of the stops, evenly spread; the last is always one, the first wherever there are two."""
-    if len(stops) <= most:
-        return list(stops)
-    if most == 1:
-        return [stops[-1]]
-    chosen = {round(index * (len(stops) - 1) / (most - 1)) for index in range(most)}
-    return [stops[index] for index in sorted(chosen)]
 
 
 def _group(groups: list[_LABELS], labels: _LABELS) -> int:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.limits import PANELS
 from centerloss_core.report.charts import draw
-from centerloss_core.report.frames import Shown, as_classes, as_payload, choose_frames, packed
-from centerloss_core.report.page import Parts, page
-from centerloss_core.report.reading import Contents, Record, read_contents
-from centerloss_core.report.thumbnails import COLUMNS, Thumbnails, find_thumbnails
+from centerloss_core.report.frames import choose_frames
+from centerloss_core.report.page import page
+from centerloss_core.report.reading import Contents, read_contents
+from centerloss_core.report.thumbnails import find_thumbnails
 
 DEFAULT_NAME = "report.html"
 
@@ -55,44 +54,22 @@ def write_report(
 
 
 def _make(contents: Contents, note: Callable[[str], None] | None) -> str:
-    shown = choose_frames(contents.records)
-    detailed = _detailed(contents.records, shown)
-    images, why_not = find_thumbnails(contents.records, shown.groups) if shown.panels else (None, None)
-    if why_not is not None and note is not None:
-        note(why_not)
+    records = contents.records
+    shown = choose_frames(records)
+    # In full are shown all runs, or of a large sweep those that have a panel, or would have one.
+    detailed = (
+        records if len(records) <= PANELS else [each.record for each in shown.panels] or records[:PANELS]
+    )
     charts = draw(shown, detailed)
-    notes = [*shown.notes, *charts.notes, *([why_not] if why_not else [])]
-    if len(detailed) < len(contents.records):
+    notes = [*shown.notes, *charts.notes]
+    images, why_not = find_thumbnails(records, shown.groups) if shown.panels else (None, None)
+    if why_not is not None:
+        notes.append(f"The images are not shown, because {why_not}")
+        if note is not None:
+            note(notes[-1])
+    if len(detailed) < len(records):
         notes.append(
-            f"Curves, settings and commands are those of {len(detailed)} of {len(contents.records)} runs; "
+            f"Curves, settings and commands are those of {len(detailed)} of {len(records)} runs; "
             "the figures of all are in the tables."
         )
-    return page(Parts(contents, detailed, shown, images, charts, _payload(shown, images), notes))
-
-
-def _detailed(records: Sequence[Record], shown: Shown) -> Sequence[Record]:
-    """The runs that are shown in full: all, or in a large sweep those that have a panel, or would have one."""
-    if len(records) <= PANELS:
-        return records
-    return [panel.record for panel in shown.panels] or records[:PANELS]
-
-
-def _payload(shown: Shown, images: Thumbnails | None) -> dict[str, Any]:
-    """What `report.js` unpacks."""
-    groups = [(labels, shown.class_names(index)) for index, labels in enumerate(shown.groups)]
-    return {
-        "times": shown.times,
-        "groups": [
-            {"labels": packed(as_classes(labels, len(names))), "names": names} for labels, names in groups
-        ],
-        "panels": [as_payload(panel, shown.stops) for panel in shown.panels],
-        "images": None
-        if images is None
-        else {
-            "columns": COLUMNS,
-            "count": images.count,
-            "group": images.group,
-            "height": images.height,
-            "width": images.width,
-        },
-    }
+    return page(contents, detailed, shown, images, charts, notes)

@@ -1,34 +1,47 @@
-"""Where the figures come from: command, versions, device, data, and how to repeat the runs."""
+"""How the runs were made: settings, command, versions, device, data, and how to repeat them."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
 
+from centerloss_core.config import dump_yaml
+from centerloss_core.formatting import plain_setting
 from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.tables import Row, Table, plain_row
+from centerloss_core.run_directory.comparison import differing
 from centerloss_core.run_directory.manifest import mapping
 
 _FIELDS = (
-    "created",
-    "finished",
-    "device",
-    "backend",
-    "precision",
-    "threads",
-    "reduction",
-    "platform",
-    "git_revision",
-    "seed",
+    *("created", "finished", "device", "backend", "precision", "threads", "reduction", "platform"),
+    *("git_revision", "seed"),
 )
 _DATA = {"title": "data", "source": "found in", "fingerprint": "fingerprint"}
+
+
+def differences(records: Sequence[Record], detailed: Sequence[Record]) -> Table | None:
+    """A row per setting that differs between `records`, a column per run of `detailed`; None for one known config."""
+    known = [(record, record.config) for record in records if record.config is not None]
+    if len(known) < 2:
+        return None
+    shown = [(place, record) for place, (record, _) in enumerate(known) if record in detailed]
+    rows = []
+    found = differing([config.model_dump(mode="json", by_alias=True) for _, config in known])
+    for key, values in found.items():
+        own = [values[place] for place, _ in shown]
+        rows.append(plain_row(key, ["–" if value is None else plain_setting(value) for value in own]))
+    head = ["setting", *(record.label for _, record in shown)]
+    return Table("Settings that differ between the runs", head, rows)
+
+
+def configs(detailed: Sequence[Record]) -> list[tuple[str, str]]:
+    """The name of each run, and its config as YAML."""
+    return [(record.name, dump_yaml(record.config)) for record in detailed if record.config is not None]
 
 
 def origin_tables(contents: Contents, detailed: Sequence[Record]) -> list[Table]:
     """A row per fact: one table of what all runs have in common, one with a column for each run in `detailed`."""
     records = [record for record in contents.records if record.run.manifest]
-    if not records:
-        return []
     facts = [_facts(record) for record in records]
     same: list[Row] = []
     other: list[Row] = []
@@ -39,13 +52,12 @@ def origin_tables(contents: Contents, detailed: Sequence[Record]) -> list[Table]
         else:
             shown = [value for record, value in zip(records, values, strict=True) if record in detailed]
             other.append(plain_row(key, shown))
-    several = len(records) > 1
-    caption = "What all runs have in common" if several else "What this run was made with"
-    tables = [Table(caption, ["", "all runs" if several else "this run"], same)]
-    if other:
-        labels = [record.label for record in records if record in detailed]
-        tables.append(Table("What differs", ["", *labels], other))
-    return tables
+    caption, head = "What this run was made with", "this run"
+    if len(records) > 1:
+        caption, head = "What all runs have in common", "all runs"
+    labels = [record.label for record in records if record in detailed]
+    tables = [Table(caption, ["", head], same), Table("What differs", ["", *labels], other)]
+    return [table for table in tables if table.rows]
 
 
 def commands(contents: Contents, detailed: Sequence[Record]) -> list[tuple[str, str]]:

@@ -5,39 +5,31 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 from centerloss_core.report.charts import Charts, script
 from centerloss_core.report.confusion import confusions
-from centerloss_core.report.differences import configs, differences
 from centerloss_core.report.evaluations import evaluation_tables
 from centerloss_core.report.frames import Panel, Shown
-from centerloss_core.report.origin import commands, origin_tables
+from centerloss_core.report.origin import commands, configs, differences, origin_tables
+from centerloss_core.report.payload import payload
 from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.results import epoch_tables, results_table
 from centerloss_core.report.seeds import seeds_table
-from centerloss_core.report.thumbnails import COLUMNS, Thumbnails
+from centerloss_core.report.thumbnails import Thumbnails
 
 _POINTS = {"center": "trained center", "weight": "class weight", "prototype": "prototype"}
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What the page is made of; `detailed` are the runs that are shown in full."""
-
-    contents: Contents
-    detailed: Sequence[Record]
-    shown: Shown
-    images: Thumbnails | None
-    charts: Charts
-    payload: dict[str, Any]
-    notes: Sequence[str]
-
-
-def page(parts: Parts) -> str:
-    """The report as HTML."""
+def page(
+    contents: Contents,
+    detailed: Sequence[Record],
+    shown: Shown,
+    images: Thumbnails | None,
+    charts: Charts,
+    notes: Sequence[str],
+) -> str:
+    """The report as HTML; `detailed` are the runs that are shown in full."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -50,21 +42,20 @@ def page(parts: Parts) -> str:
     # Of JSON in a script, `tojson` escapes whatever could end the script.
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     bokeh, own = script(), _resource("report.js")
-    contents, detailed, panels = parts.contents, parts.detailed, parts.shown.panels
+    panels = shown.panels
     return environment.get_template("page.html").render(
         contents=contents,
-        shown=parts.shown,
-        images=parts.images,
-        columns=COLUMNS,
-        charts=parts.charts,
-        payload=parts.payload,
+        shown=shown,
+        images=images,
+        charts=charts,
+        payload=payload(shown, images),
         bokeh=bokeh,
         own=own,
         style=_resource("report.css"),
         policy=_policy(bokeh, own),
         summary=_summary(contents),
-        notes=_notes(contents, parts.notes),
-        legend=_legend(parts.shown),
+        notes=_notes(contents, notes),
+        legend=_legend(shown),
         points=_points(panels),
         planes=[_plane(panel) for panel in panels],
         judges=list(dict.fromkeys(judge for panel in panels for judge in panel.last.predicted)),

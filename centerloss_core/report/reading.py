@@ -6,17 +6,20 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from centerloss_core.config import Config
 from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, label, short, sign, value_of, varying
+from centerloss_core.config.problems import shortened
 from centerloss_core.errors import ExpectedError
 from centerloss_core.formatting import number
 from centerloss_core.run_directory.history import History
 from centerloss_core.run_directory.manifest import mapping
 from centerloss_core.run_directory.reader import RunRecord, SweepRecord, read_directory
 
-_MOST_LETTERS = 60
+_Item = TypeVar("_Item")
 
 
 @dataclass(eq=False)
@@ -141,6 +144,8 @@ def written(value: object) -> str:
     return "–" if value is None else shortened(short(value))
 
 
-def shortened(text: str) -> str:
-    """Words that a person wrote, in as many letters as a page has room for."""
-    return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 1]}…"
+def thinned(items: Sequence[_Item], most: int) -> list[_Item]:
+    """At most `most` items, evenly spread; the last is always one."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place)] for place in np.linspace(len(items) - 1, 0, most)][::-1]

@@ -7,6 +7,7 @@
   const MARK = 11; // of a center, in pixels
   const [ASIDE, UP] = [7, 4]; // from a center to its name
   const NAME_HEIGHT = 14;
+  const HOVER = 6; // as near a pointer must be to a point, in pixels
 
   function make(tag, text, attributes = {}) {
     const element = document.createElement(tag);
@@ -17,31 +18,24 @@
 
   // ---- Tables: they work even where the charts do not ------------------------------------------------------------
 
+  /** Sort a table by the column whose head is clicked; tables of the same rows follow. */
   function makeSortable(table) {
-    const body = table.tBodies[0];
-    table.querySelectorAll("thead th:not(.group)").forEach((head, column) => {
+    table.querySelectorAll("thead th").forEach((head, column) => {
       head.querySelector("button").addEventListener("click", () => {
         const ascending = head.getAttribute("aria-sort") === "descending";
-        table.querySelectorAll("thead th").forEach((each) => each.removeAttribute("aria-sort"));
+        const keys = [...table.tBodies[0].rows].map((row) => row.cells[column].dataset.value ?? "");
+        const numeric = keys.every((key) => key === "" || Number.isFinite(Number(key)));
+        const order = [...keys.keys()].sort((a, b) => {
+          if (keys[a] === "" || keys[b] === "") return (keys[a] === "") - (keys[b] === ""); // blanks last, always
+          const difference = numeric ? keys[a] - keys[b] : keys[a].localeCompare(keys[b]);
+          return ascending ? difference : -difference;
+        });
+        for (const each of table.closest(".together") ? document.querySelectorAll(".together table") : [table]) {
+          const rows = [...each.tBodies[0].rows];
+          each.tBodies[0].append(...order.map((place) => rows[place]));
+          each.querySelectorAll("[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
+        }
         head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-        const before = [...body.rows];
-        const rows = [...before];
-        const key = (row) => row.cells[column].dataset.value ?? "";
-        const numeric = rows.every((row) => key(row) === "" || Number.isFinite(Number(key(row))));
-        rows.sort((a, b) => {
-          if (key(a) === "" || key(b) === "") return (key(a) === "") - (key(b) === ""); // blanks last, always
-          const order = numeric ? key(a) - key(b) : key(a).localeCompare(key(b));
-          return ascending ? order : -order;
-        });
-        body.append(...rows);
-        if (!table.closest(".together")) return;
-        const order = rows.map((row) => before.indexOf(row));
-        document.querySelectorAll(".together table").forEach((other) => {
-          if (other === table) return;
-          const theirs = [...other.tBodies[0].rows];
-          other.tBodies[0].append(...order.map((place) => theirs[place]));
-          other.querySelectorAll("[aria-sort]").forEach((each) => each.removeAttribute("aria-sort"));
-        });
       });
     });
   }
@@ -93,15 +87,12 @@
     return frame.points;
   }
 
-  function frameAt(panel, stop) {
-    const shown = panel.frames.filter((frame) => frame.at <= stop);
-    return shown.length ? shown[shown.length - 1] : panel.frames[0];
-  }
-
   const HOW_TO_LOOK = byId("about")?.textContent;
   const state = { stop: data.times.length - 1, wrongOnly: false, judge: "softmax", look: null };
   const panels = data.panels;
-  const current = (panel) => opened(panel, frameAt(panel, state.stop));
+  /** The frame of a panel at this time: the last that is not later. */
+  const frameOf = (panel) => panel.frames.findLast((frame) => frame.at <= state.stop) ?? panel.frames[0];
+  const current = (panel) => opened(panel, frameOf(panel));
   const axes = () => byId("axes").value;
   const wrongNow = (panel) => current(panel).wrong[state.judge];
 
@@ -185,7 +176,8 @@
 
   const tip = byId("tip");
 
-  function showTip(panel, index, at) {
+  /** Show an image at a place of the window. */
+  function showTip(panel, index, [x, y]) {
     const { verdicts, distance } = judgement(panel, index);
     const words = make("div");
     words.append(make("strong", classOf(panel.group, index)));
@@ -204,8 +196,8 @@
     tip.dataset.index = index;
     tip.hidden = false;
     const { width, height } = tip.getBoundingClientRect();
-    const left = at.x + 16 + width > innerWidth ? at.x - 16 - width : at.x + 16;
-    const top = at.y + 16 + height > innerHeight ? at.y - 16 - height : at.y + 16;
+    const left = x + 16 + width > innerWidth ? x - 16 - width : x + 16;
+    const top = y + 16 + height > innerHeight ? y - 16 - height : y + 16;
     tip.style.left = `${Math.max(4, Math.min(left, innerWidth - width - 4))}px`;
     tip.style.top = `${Math.max(4, top)}px`;
   }
@@ -234,15 +226,10 @@
 
   function step(direction) {
     const images = listed();
-    if (!images.length) {
-      byId("count").textContent = "none";
-      return;
-    }
+    if (!images.length) return countListed();
     const key = ({ group, index }) => group * 2 ** 32 + index;
-    let place;
-    if (state.look === null) place = direction > 0 ? 0 : images.length - 1;
-    else if (direction > 0) place = images.findIndex((image) => key(image) > key(state.look));
-    else place = images.findLastIndex((image) => key(image) < key(state.look));
+    const here = state.look === null ? null : key(state.look);
+    let place = here === null ? -1 : direction > 0 ? images.findIndex((image) => key(image) > here) : images.findLastIndex((image) => key(image) < here);
     if (place < 0) place = direction > 0 ? 0 : images.length - 1; // round and round
     byId("count").textContent = `${place + 1} of ${images.length}`;
     look(images[place].group, images[place].index);
@@ -258,10 +245,7 @@
   function selectionChanged(number) {
     const indices = groups[number].source.selected.indices;
     showSelected();
-    if (indices.length === 1) {
-      look(number, indices[0]);
-      if (pointer.kind === "touch" && pointer.panel) showTip(pointer.panel, indices[0], pointer);
-    }
+    if (indices.length === 1) look(number, indices[0]);
     if (byId("which").value === "selected") countListed();
   }
 
@@ -302,8 +286,6 @@
     groups[number].source.selected.indices = indices;
   }
 
-  const pointer = { x: 0, y: 0, kind: "mouse", panel: null, moving: false };
-
   // ---- Panels --------------------------------------------------------------------------------------------------------
 
   function setRange(panel, left, right, bottom, top) {
@@ -313,7 +295,7 @@
 
   /** The smallest and the largest of a panel's points and centers along one axis. */
   function reach(panel, axis) {
-    const frame = frameAt(panel, state.stop);
+    const frame = frameOf(panel);
     let [low, high] = [Infinity, -Infinity];
     for (const value of opened(panel, frame)[axis === 0 ? "x" : "y"]) [low, high] = [Math.min(low, value), Math.max(high, value)];
     for (const center of frame.centers) [low, high] = [Math.min(low, center[axis]), Math.max(high, center[axis])];
@@ -343,7 +325,8 @@
   /** Once Bokeh has laid a panel out again. */
   function resized(panel) {
     if (axes() !== "keep" || !panel.fitted) fit(panel);
-    else placeRing(panel);
+    placeCenters(panel);
+    placeRing(panel);
   }
 
   function zoom(panel, factor) {
@@ -358,24 +341,17 @@
     setRange(panel, h.start + dx, h.end + dx, v.start + dy, v.end + dy);
   }
 
-  /** The columns of the centers: the smaller their mark, the thinner, but the black edge stays. */
-  function marked(x, y, name, mark, right = x.map(() => ASIDE), down = x.map(() => -UP)) {
-    const all = (value) => x.map(() => value);
-    const white = Math.max(1, (2.5 * mark) / MARK);
-    return { x, y, name, size: all(mark), white: all(white), black: all(white + 2.4), right, down };
-  }
-
   const pen = document.createElement("canvas").getContext("2d");
   pen.font = "bold 14px sans-serif";
 
   /** Crowded centers are marked smaller, and those without room for their name go without; at an edge, it is inside. */
-  function thin(panel) {
-    const { x, y, name, size, right, down } = panel.centers.data;
-    if (!panel.fitted || !x.length) return;
+  function placeCenters(panel) {
+    const { centers } = frameOf(panel);
+    if (!panel.fitted || !centers.length) return;
     const { names } = groups[panel.group];
-    panel.widths ??= x.map((_, i) => pen.measureText(names[i]).width);
+    panel.widths ??= centers.map((_, i) => pen.measureText(names[i]).width);
     const { x_scale, y_scale, bbox } = panel.view.frame;
-    const spots = x.map((_, i) => [x_scale.compute(x[i]), y_scale.compute(y[i])]);
+    const spots = centers.map(([x, y]) => [x_scale.compute(x), y_scale.compute(y)]);
     const rooms = spots.map(([left, top], i) => {
       let least = Infinity;
       spots.forEach((other, j) => i !== j && (least = Math.min(least, Math.hypot(other[0] - left, other[1] - top))));
@@ -383,12 +359,18 @@
     });
     const median = [...rooms].sort((a, b) => a - b)[rooms.length >> 1];
     const mark = MARK * Math.min(1, Math.max(0.4, median / 32));
-    const words = rooms.map((room, i) => (room < 1.3 * panel.widths[i] + 2 ? "" : names[i]));
-    const aside = spots.map(([left], i) => (left + ASIDE + panel.widths[i] > bbox.right ? -ASIDE - panel.widths[i] : ASIDE));
-    const below = spots.map(([, top]) => (top - UP - NAME_HEIGHT < bbox.top ? UP + NAME_HEIGHT : -UP));
-    const same = (one, other) => one.every((each, i) => each === other[i]);
-    if (mark === size[0] && same(words, name) && same(aside, right) && same(below, down)) return;
-    panel.centers.data = marked(x, y, words, mark, aside, below);
+    const white = Math.max(1, (2.5 * mark) / MARK);
+    const all = (value) => centers.map(() => value);
+    panel.centers.data = {
+      x: centers.map(([x]) => x),
+      y: centers.map(([, y]) => y),
+      name: rooms.map((room, i) => (room < 1.3 * panel.widths[i] + 2 ? "" : names[i])),
+      size: all(mark),
+      white: all(white),
+      black: all(white + 2.4), // the smaller the mark, the thinner, but the black edge stays
+      right: spots.map(([left], i) => (left + ASIDE + panel.widths[i] > bbox.right ? -ASIDE - panel.widths[i] : ASIDE)),
+      down: spots.map(([, top]) => (top - UP - NAME_HEIGHT < bbox.top ? UP + NAME_HEIGHT : -UP)),
+    };
   }
 
   function facts(panel) {
@@ -415,12 +397,9 @@
       group.source.data = columns;
     });
     for (const panel of panels) {
-      const frame = frameAt(panel, state.stop);
-      const [x, y] = [0, 1].map((axis) => frame.centers.map((center) => center[axis]));
-      panel.centers.data = marked(x, y, x.map((_, label) => groups[panel.group].names[label]), MARK);
-      byId(`facts-${panels.indexOf(panel)}`).textContent = `${frame.label} · ${facts(panel)}`;
+      byId(`facts-${panels.indexOf(panel)}`).textContent = `${frameOf(panel).label} · ${facts(panel)}`;
       if (axes() !== "keep") fit(panel);
-      thin(panel);
+      placeCenters(panel);
     }
     filter();
     if (state.look !== null) look(state.look.group, state.look.index);
@@ -439,23 +418,15 @@
     }
   }
 
-  function nearest(panel, indices, at) {
-    const distance = (index) => {
-      const spot = spotOf(panel, index);
-      return Math.hypot(spot.x - at.sx, spot.y - at.sy);
-    };
-    return indices.reduce((best, each) => (distance(each) < distance(best) ? each : best));
-  }
-
-  /** The image whose point is under the finger or the pointer; null where none is near. */
-  function tapped(panel, at) {
+  /** The image whose point is nearest to a place of the plot; null where none is within reach, in pixels. */
+  function nearest(panel, { sx, sy }, reach) {
     const { x, y } = current(panel);
     const wrong = wrongNow(panel);
     const { x_scale, y_scale } = panel.view.frame;
-    let [best, least] = [null, pointer.kind === "touch" ? 20 : 7];
+    let [best, least] = [null, reach];
     for (let i = 0; i < x.length; i++) {
       if (state.wrongOnly && !wrong[i]) continue;
-      const away = Math.hypot(x_scale.compute(x[i]) - at.sx, y_scale.compute(y[i]) - at.sy);
+      const away = Math.hypot(x_scale.compute(x[i]) - sx, y_scale.compute(y[i]) - sy);
       if (away < least) [best, least] = [i, away];
     }
     return best;
@@ -466,7 +437,7 @@
     placeRing(panel);
     panel.due ??= requestAnimationFrame(() => {
       panel.due = undefined;
-      thin(panel);
+      placeCenters(panel);
     });
   }
 
@@ -480,39 +451,27 @@
     panel.ring = make("span", "", { class: "ring" });
     panel.ring.hidden = true;
     element.append(panel.ring);
-    const hover = panel.plot.toolbar.tools.find((tool) => tool.name === `hover-${index}`);
-    hover.callback = {
-      execute(_, { geometry }) {
-        if (pointer.kind === "touch") return; // a finger taps, and hovers only by the way
-        const indices = panel.points.data_source.inspected.indices;
-        if (!indices.length || pointer.panel !== panel) return hideTip();
-        // Bokeh looks again whenever it has drawn. A pointer that rests chooses nothing.
-        if (!pointer.moving) {
-          if (!indices.includes(Number(tip.dataset.index))) hideTip();
-          return;
-        }
-        const found = nearest(panel, indices, geometry);
-        showTip(panel, found, pointer);
-        look(panel.group, found);
-      },
-    };
-    const follow = (event) => Object.assign(pointer, { x: event.clientX, y: event.clientY, kind: event.pointerType, panel });
+    let finger = false;
+    element.addEventListener("pointerdown", (event) => (finger = event.pointerType === "touch"), true);
     element.addEventListener("pointermove", (event) => {
-      pointer.moving = event.clientX !== pointer.x || event.clientY !== pointer.y;
-      follow(event);
-      setTimeout(() => (pointer.moving = false)); // Bokeh has heard of it by then
-    }, true);
-    element.addEventListener("pointerdown", follow, true);
-    element.addEventListener("pointerleave", () => {
-      pointer.panel = pointer.kind === "touch" ? panel : null;
-      if (pointer.kind !== "touch") hideTip();
+      // A finger taps; a pointer that rests while the points move below it, or drags, chooses nothing.
+      if (event.pointerType === "touch" || event.buttons || !(event.movementX || event.movementY)) return;
+      const { left, top } = element.getBoundingClientRect();
+      const found = nearest(panel, { sx: event.clientX - left, sy: event.clientY - top }, HOVER);
+      if (found === null) return hideTip();
+      showTip(panel, found, [event.clientX, event.clientY]);
+      look(panel.group, found);
     });
+    element.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && hideTip());
     for (const range of [panel.plot.x_range, panel.plot.y_range]) range.change.connect(() => moved(panel));
     panel.plot.on_event("reset", () => fit(panel));
     panel.plot.on_event("tap", (event) => {
-      const found = tapped(panel, event);
+      const found = nearest(panel, event, finger ? 20 : 7);
       hideTip();
       select(panel.group, found === null ? [] : [found]);
+      if (!finger || found === null) return;
+      const { left, top } = element.getBoundingClientRect();
+      showTip(panel, found, [left + event.sx, top + event.sy]);
     });
     element.addEventListener("keydown", (event) => {
       const acts = {
@@ -528,10 +487,6 @@
       if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in acts)) return;
       event.preventDefault();
       acts[event.key]();
-    });
-    const acts = { in: () => zoom(panel, 0.7), out: () => zoom(panel, 1 / 0.7), reset: () => fit(panel) };
-    byId(`figure-${index}`).querySelectorAll("[data-act]").forEach((button) => {
-      button.addEventListener("click", acts[button.dataset.act]);
     });
     if (matchMedia("(pointer: coarse)").matches) panel.plot.toolbar.active_drag = null; // a finger scrolls the page
   }
@@ -651,16 +606,9 @@
       const above = () => document.body.style.setProperty("--above", `${controls.offsetHeight}px`);
       new ResizeObserver(above).observe(controls);
       panels.forEach((panel, index) => {
-        let known = null; // it tells the size once at the beginning, which is no change
-        const observer = new ResizeObserver(async ([{ contentRect: { width, height } }]) => {
-          const before = known;
-          known = `${width} ${height}`;
-          if (before === null ? panel.fitted : before === known) return;
-          await painted();
-          resized(panel);
-        });
-        observer.observe(byId(`panel-${index}`));
+        new ResizeObserver(() => painted().then(() => resized(panel))).observe(byId(`panel-${index}`));
       });
+      await painted(); // an observer tells the size once at the beginning
     }
     listenToPrinter(views);
     await painted();

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 from typing import Any, Literal
 
 from centerloss_core.config.axes import LAMBDA, sign
@@ -45,7 +44,6 @@ class Table:
     """A table with a caption.
 
     Attributes:
-        head: a title per column; columns named like `cosine: AUC` stand below one head `cosine`.
         name: the id of a table that can be sorted by any column.
         kind: classes of the box around it, for the style sheet.
     """
@@ -56,24 +54,15 @@ class Table:
     name: str = ""
     kind: str = ""
 
-    @property
-    def groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        """The head: (group, (whole title, title below the group) of its columns); the group may be empty."""
-        pairs = [(title, title.rpartition(": ")) for title in self.head]
-        return [
-            (group, [(title, parts[2]) for title, parts in members])
-            for group, members in groupby(pairs, lambda pair: pair[1][0])
-        ]
-
 
 def words(text: str, kind: str = "") -> Cell:
     """A cell of text."""
     return Cell(text, text, kind=kind)
 
 
-def figure(value: object, write: Callable[[object], str], *, best: bool = False) -> Cell:
+def figure(value: object, write: Callable[[object], str], mark: Mark = "") -> Cell:
     """A cell of a number."""
-    return Cell(write(value), finite(value), "best" if best else "")
+    return Cell(write(value), finite(value), mark)
 
 
 def plain_row(name: str, texts: Sequence[str]) -> Row:
@@ -81,21 +70,44 @@ def plain_row(name: str, texts: Sequence[str]) -> Row:
     return Row([Cell(name), *map(Cell, texts)])
 
 
-def best_of(name: Name, rows: Sequence[Mapping[str, Any]], competes: Sequence[bool]) -> str | None:
-    """The best value as it is written: two runs that read alike are both the best. None where nothing competes."""
-    figures = [
-        value
-        for row, can in zip(rows, competes, strict=True)
-        if can and (value := finite(row.get(name.key))) is not None
-    ]
-    if name.best is None or len(figures) < 2:
-        return None
-    return name.write(max(figures) if name.best == "most" else min(figures))
-
-
 def known_columns(names: Sequence[Name], rows: Sequence[Mapping[str, Any]]) -> list[Name]:
     """The figures that at least one row has."""
     return [name for name in names if any(finite(row.get(name.key)) is not None for row in rows)]
+
+
+def figure_cells(
+    names: Sequence[Name], rows: Sequence[Mapping[str, Any]], groups: Sequence[str | None]
+) -> list[list[Cell]]:
+    """The figures of each row; the best of a group is marked, also twice where two read alike.
+
+    Args:
+        names: the columns.
+        rows: figures by `Name.key`.
+        groups: of each row, among which it competes; None does not compete.
+    """
+    best = {
+        (name.key, group): _best(name, rows, groups, group)
+        for name in names
+        for group in set(groups) - {None}
+    }
+    return [
+        [
+            figure(value, name.write, "best" if name.write(value) == best.get((name.key, group)) else "")
+            for name in names
+            for value in [row.get(name.key)]
+        ]
+        for row, group in zip(rows, groups, strict=True)
+    ]
+
+
+def _best(
+    name: Name, rows: Sequence[Mapping[str, Any]], groups: Sequence[str | None], group: str | None
+) -> str | None:
+    known = [finite(row.get(name.key)) for row, own in zip(rows, groups, strict=True) if own == group]
+    figures = [value for value in known if value is not None]
+    if name.best is None or len(figures) < 2:
+        return None
+    return name.write(max(figures) if name.best == "most" else min(figures))
 
 
 def setting_titles(keys: Sequence[str]) -> list[str]:
@@ -107,9 +119,8 @@ def setting_cells(record: Record, keys: Sequence[str]) -> list[Cell]:
     """A cell per setting, and λ_eq beside λ."""
     cells = []
     for key in keys:
-        value = record.value(key)
-        text = written(value)
-        cells.append(Cell(text, text if finite(value) is None else finite(value)))
+        text, place = written(record.value(key)), finite(record.value(key))
+        cells.append(Cell(text, text if place is None else place))
         if key == LAMBDA:
             cells.append(figure(record.run.lambda_eq, partial(number, digits="g")))
     return cells

@@ -33,6 +33,7 @@ class Thumbnails:
     group: int
     height: int
     width: int
+    columns: int = COLUMNS
 
     @property
     def rows(self) -> int:
@@ -42,31 +43,31 @@ class Thumbnails:
 def find_thumbnails(
     records: Sequence[Record], groups: Sequence[NDArray[np.integer[Any]]]
 ) -> tuple[Thumbnails | None, str | None]:
-    """Return the thumbnails, or why there are none. Nothing is ever downloaded for a report."""
+    """The thumbnails, or why there are none. Nothing is ever downloaded for a report."""
     record = next((each for each in records if each.config is not None), None)
     if record is None or record.config is None:
-        return None, "The images are not shown, because no run has a config that says where they are."
+        return None, "no run has a config that says where they are."
     data = record.config.data
     try:
         # The words of `locate` are the only way to learn beforehand that loading would fetch 11 MB.
         if locate(data.name, dir=data.dir).startswith("a download"):
             return None, (
-                "The images are not shown, because MNIST is not on this machine: "
+                "MNIST is not on this machine: "
                 "set CENTERLOSS_DATA_DIR to its folder and make the report again."
             )
         dataset = load_dataset(data.name, dir=data.dir, validation=data.validation)
     except DataError as error:
-        return None, f"The images are not shown, because they cannot be loaded: {error}"
+        return None, f"they cannot be loaded: {error}"
     trained_on = record.run.data.get("fingerprint")
     if trained_on is not None and trained_on != dataset.fingerprint:
         return None, (
-            "The images are not shown, because those found here are not those of the run: "
+            "those found here are not those of the run: "
             f"their fingerprint is {dataset.fingerprint}, the run's is {trained_on}."
         )
     for index, labels in enumerate(groups):
         if np.array_equal(labels, dataset.test.labels):
             return make_thumbnails(dataset.test.images, index), None
-    return None, "The images are not shown, because the features are not those of the test images found here."
+    return None, "the features are not those of the test images found here."
 
 
 def make_thumbnails(images: NDArray[np.uint8], group: int) -> Thumbnails:
