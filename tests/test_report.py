@@ -25,7 +25,7 @@ from centerloss_core.datasets import load_dataset
 from centerloss_core.errors import ExpectedError
 from centerloss_core.metrics.distances import nearest
 from centerloss_core.plotting.log_ticks import log_ticks
-from centerloss_core.report import ReportError, making, write_report
+from centerloss_core.report import ReportError, frames, making, write_report
 from centerloss_core.report.charts import Charts
 from centerloss_core.report.curves import curve_plots, looks_of
 from centerloss_core.report.frames import choose_frames
@@ -84,12 +84,23 @@ class Page(HTMLParser):
         )
 
 
-def report(directory: Path, *, charts: bool = False) -> Page:
+def report(directory: Path, *, charts: bool = False, **more: Any) -> Page:
     """A report, without its charts where they are not asked for: Bokeh takes most of the time."""
     with pytest.MonkeyPatch.context() as patch:
         if not charts:
             patch.setattr(making, "draw", lambda *_: Charts({}, {}, [], [], []))
-        return Page(write_report(directory))
+        return Page(write_report(directory, **more))
+
+
+def steps(run: Path, *rows: dict[str, Any]) -> None:
+    """Leave these rows as the only metrics of a run."""
+    (run / "metrics.jsonl").write_text("".join(json.dumps({"kind": "steps"} | row) + "\n" for row in rows))
+
+
+def plots_of(directory: Path) -> dict[str, tuple[Any, Any]]:
+    """The curves by title, each with its plot."""
+    records = read_contents(directory).records
+    return {curve.title: (curve, plot) for curve, plot in curve_plots(records, looks_of(records))}
 
 
 def unpack(packed: dict[str, Any]) -> np.ndarray:
@@ -295,17 +306,12 @@ def write_epochs(run: Path, count: int, n: int = 300) -> None:
         write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", make_dump(seed=epoch, n=n))
 
 
-def test_the_slider_plays_the_epochs_and_the_end(tmp_path: Path) -> None:
+def test_the_slider_plays_the_epochs_and_the_end_of_a_part_of_one(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     write_epochs(run, 3)
     data = report(run).data
     assert data["times"] == ["epoch 1", "epoch 2", "epoch 3", "the end"]
     assert [frame["at"] for frame in data["panels"][0]["frames"]] == [0, 1, 2, 3]
-
-
-def test_the_end_of_a_whole_epoch_is_no_stop_of_its_own(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
-    write_epochs(run, 3)
     write_features(run / "features" / "test-final.npz", make_dump(seed=3))
     data = report(run).data
     assert data["times"] == ["epoch 1", "epoch 2", "epoch 3"]
@@ -405,7 +411,7 @@ def test_without_the_images_a_report_says_why(
     run = mnist5k_run(tmp_path / "run")
     spoil(run)
     notes: list[str] = []
-    page = Page(write_report(run, note=notes.append))
+    page = report(run, note=notes.append)
     assert page.data["images"] is None
     assert words in page.text
     assert len(notes) == 1
@@ -469,9 +475,9 @@ def test_seeds_are_judged_by_their_means_and_ranges(tmp_path: Path) -> None:
     assert "Which λ?" in page.text
     rows = seeds_rows(page)
     assert ["; ".join([row[0], *row[2:]]) for row in rows] == [
-        "0; 2; 98.50 % ★ (98.00 % – 99.00 %); 91.00 % (90.00 % – 92.00 %); 5.5 (5.0 – 6.0); "
+        "0; 2; 98.50 % ★ (98.00 % – 99.00 %); 91.00 % (90.00 % – 92.00 %); 5.50 (5.00 – 6.00); "
         "9.00 % (8.00 % – 10.00 %)",
-        "0.1; 2; 98.10 % ≈ (97.80 % – 98.40 %); 97.50 % ≈ (97.00 % – 98.00 %); 9.5 (9.0 – 10.0); "
+        "0.1; 2; 98.10 % ≈ (97.80 % – 98.40 %); 97.50 % ≈ (97.00 % – 98.00 %); 9.50 (9.00 – 10.0); "
         "2.50 % ≈ (2.00 % – 3.00 %)",
         "1; 2; 98.00 % ≈ (97.90 % – 98.10 %); 97.60 % ★ (97.50 % – 97.70 %); 15.5 (15.0 – 16.0); "
         "2.40 % ★ (2.30 % – 2.50 %)",
@@ -513,11 +519,11 @@ def test_one_seed_per_point_needs_no_means(tmp_path: Path) -> None:
 
 
 def test_a_sweep_of_one_run_is_told_in_the_singular(tmp_path: Path) -> None:
-    page = report(make_large_sweep(tmp_path / "sweep", 1), charts=True)
-    assert "1 of 1 run completed" in page.text
-    words = [a["aria-label"] or "" for _, a in page.tags if (a.get("id") or "").startswith("curve-")]
+    sweep = make_large_sweep(tmp_path / "sweep", 1)
+    assert "1 of 1 run completed" in report(sweep).text
+    words = [curve.words for curve, _ in plots_of(sweep).values()]
     assert words
-    assert all("; last value: λ = 0.01" in each for each in words)
+    assert all(each.startswith("last value: λ = 0.01") for each in words)
 
 
 def test_missing_and_failed_points_are_in_the_table(tmp_path: Path) -> None:
@@ -713,34 +719,37 @@ def make_large_sweep(path: Path, runs: int) -> Path:
     rows = []
     for seed in range(runs):
         run = with_config(make_run(path / f"seed{seed}", seed=seed))
-        steps = [
-            {
-                "kind": "steps",
-                "step": step,
-                "epoch": step / 600,
-                "softmax_loss": 230 / step,
-                "center_loss": 1.0,
-            }
-            for step in range(1, 601)
-        ]
-        (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in steps))
-        rows.append(
-            {"directory": run.name, "lambda": 0.01, "alpha": 0.5, "seed": seed, "status": "completed"}
-        )
+        losses = {"softmax_loss": 2.3, "center_loss": 1.0}
+        steps(run, *({"step": step, "epoch": step / 600, **losses} for step in range(1, 601)))
+        grid = {"lambda": 0.01, "alpha": 0.5, "seed": seed, "status": "completed"}
+        rows.append({"directory": run.name, **grid})
     (path / "summary.json").write_text(json.dumps({"format": 2, "runs": rows}))
     return path
 
 
-def test_every_line_looks_different_and_a_large_sweep_stays_small(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_large_sweep_stays_small(tmp_path: Path) -> None:
     page = report(make_large_sweep(tmp_path / "sweep", 40), charts=True)
-    lines = [(a["stroke"], a["stroke-dasharray"]) for tag, a in page.tags if tag == "line"]
-    assert len(lines) == len(set(lines)) == 24
-    assert all(one[1] != other[1] for one, other in itertools.pairwise(lines))  # in grey, too
     assert "Curves, settings and commands are those of 24 of 40 runs" in page.text
     assert "Curves show at most 200 evenly spread rows" in page.text
     assert page.source.count("<summary>All settings of") == 24
-    assert page.source.split('id="results-table"')[1].split("</table>")[0].count("<tr") == 1 + 40
     assert len(page.source) < 3_500_000
+
+
+def test_all_runs_of_a_large_sweep_are_in_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (frames, making):
+        monkeypatch.setattr(module, "PANELS", 2)
+    page = report(make_large_sweep(tmp_path / "sweep", 3))
+    assert "2 of 3 runs have a panel" in page.text
+    assert "Curves, settings and commands are those of 2 of 3 runs" in page.text
+    assert page.source.count("<summary>All settings of") == 2
+    assert page.source.split('id="results-table"')[1].split("</table>")[0].count("<tr") == 1 + 3
+
+
+def test_every_line_looks_different(sweep: Path) -> None:
+    lines = [(look.color, look.dash) for look in looks_of(6 * list(read_contents(sweep).records))]
+    assert len(lines) == 24
+    assert all(one[1] != other[1] for one, other in itertools.pairwise(lines))  # in grey, too
 
 
 def luminance(color: str) -> float:
@@ -777,22 +786,14 @@ def test_what_a_log_axis_cannot_show_is_said(sweep_page: Page) -> None:
 def test_the_axis_of_a_constant_starts_at_zero(tmp_path: Path) -> None:
     """Not at -1, where Bokeh would put it."""
     run = make_run(tmp_path / "run")
-    rows = [
-        {
-            "kind": "steps",
-            "step": step,
-            "epoch": step,
-            "learning_rate": 0.01,
-            "lambda": 0.0,
-            "softmax_loss": step,
-        }
-        for step in (1, 2, 3)
-    ]
+    row = {"learning_rate": 0.01, "lambda": 0.0}
     test = {"accuracy": 0.99, "nearest_center_accuracy": 0.99}
-    rows += [{"kind": "epoch", "epoch": epoch, "step": epoch, "test": test} for epoch in (1, 2)]
-    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    records = read_contents(run).records
-    plots = {curve.title: plot.y_range for curve, plot in curve_plots(records, looks_of(records))}
+    steps(
+        run,
+        *({"step": step, "epoch": step, "softmax_loss": step, **row} for step in (1, 2, 3)),
+        *({"kind": "epoch", "epoch": epoch, "step": epoch, "test": test} for epoch in (1, 2)),
+    )
+    plots = {title: plot.y_range for title, (_, plot) in plots_of(run).items()}
     assert (plots["learning rate"].start, plots["learning rate"].end) == (0, pytest.approx(0.0106))
     loss = plots["softmax loss, training batches"]
     assert (loss.start, loss.end) == (0, pytest.approx(3.18))
@@ -803,10 +804,8 @@ def test_the_axis_of_a_constant_starts_at_zero(tmp_path: Path) -> None:
 
 
 def test_a_run_of_a_few_steps_has_curves_from_zero_and_its_final_accuracies(tmp_path: Path) -> None:
-    run = short_run(tmp_path / "run")
-    records = read_contents(run).records
-    plots = {curve.title: plot for curve, plot in curve_plots(records, looks_of(records))}
-    assert plots["softmax loss, training batches"].x_range.start == 0
+    plots = plots_of(short_run(tmp_path / "run"))
+    assert plots["softmax loss, training batches"][1].x_range.start == 0
     assert "softmax accuracy on the test images" in plots
     assert "nearest-center accuracy on the test images" in plots
 
@@ -820,14 +819,9 @@ def test_log_ticks_reach_down_to_the_smallest_value() -> None:
 
 def test_curves_show_whatever_figures_a_loss_logs(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    rows = [
-        {"kind": "steps", "step": step, "epoch": step, "softmax_loss": 1.0, "triplet_margin": step}
-        for step in (1, 2)
-    ]
-    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    records = read_contents(run).records
-    titles = [curve.title for curve, _ in curve_plots(records, looks_of(records))]
-    assert titles == ["softmax loss, training batches", "triplet margin, training batches"]
+    figures = {"softmax_loss": 1.0, "triplet_margin": 2.0}
+    steps(run, *({"step": step, "epoch": step, **figures} for step in (1, 2)))
+    assert list(plots_of(run)) == ["softmax loss, training batches", "triplet margin, training batches"]
 
 
 def test_the_reduction_is_said_once(tmp_path: Path) -> None:
@@ -838,51 +832,25 @@ def test_the_reduction_is_said_once(tmp_path: Path) -> None:
 # ---- What is refused, and what is loaded ---------------------------------------------------------------------
 
 
-def _empty_sweep(path: Path) -> Path:
-    path.mkdir()
-    (path / "summary.json").write_text('{"format": 2, "runs": []}')
-    return path
-
-
-def _outward_sweep(path: Path) -> Path:
-    path.mkdir()
-    (path / "summary.json").write_text('{"format": 2, "runs": [{"directory": "../../etc"}]}')
-    return path
-
-
-def _file(path: Path) -> Path:
-    path.write_text("")
-    return path
-
-
-def _folder(path: Path) -> Path:
-    path.mkdir()
-    return path
-
-
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("summary", "words"),
     [
-        (lambda path: path, "no such directory"),
-        (_file, "is a file, not a directory"),
-        (_folder, "neither a run"),
-        (_empty_sweep, "names no run"),
-        (_outward_sweep, "not a plain name"),
+        ('{"format": 2, "runs": []}', "names no run"),
+        ('{"format": 2, "runs": [{"directory": "../../etc"}]}', "not a plain name"),
+        (None, "neither a run"),
     ],
 )
-def test_what_is_no_run_is_refused_by_name(tmp_path: Path, make: Callable[[Path], Path], words: str) -> None:
-    path = make(tmp_path / "it")
+def test_what_is_no_run_is_refused_by_name(tmp_path: Path, summary: str | None, words: str) -> None:
+    if summary is not None:
+        (tmp_path / "summary.json").write_text(summary)
     with pytest.raises(ExpectedError, match=words) as caught:
-        write_report(path)
-    assert str(path) in str(caught.value)
-
-
-def test_a_file_that_cannot_be_there_is_refused_before_the_work(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
-    with pytest.raises(ReportError, match="is a directory"):
-        write_report(run, tmp_path)
-    with pytest.raises(ReportError, match="does not exist; create it first"):
-        write_report(run, tmp_path / "nowhere" / "report.html")
+        write_report(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    with pytest.raises(ExpectedError, match="no such directory"):
+        write_report(tmp_path / "it")
+    (tmp_path / "it").write_text("")
+    with pytest.raises(ExpectedError, match="is a file, not a directory"):
+        write_report(tmp_path / "it")
 
 
 def test_a_damaged_run_is_refused(tmp_path: Path) -> None:
@@ -941,3 +909,49 @@ def test_signs_without_bytes_are_written_as_numbers(tmp_path: Path) -> None:
     page = write_report(run).read_text()
     assert "\\ud800" in page
     assert "x\\udc80y" in page
+
+
+# ---- Where it is written -------------------------------------------------------------------------------------
+
+
+def command(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+
+
+def contents(directory: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["features/test-final.npz", "run.json", "report", ".html", "a.html.gz"],
+)
+def test_a_file_of_the_run_is_not_replaced(tmp_path: Path, name: str) -> None:
+    run = make_run(tmp_path / "run")
+    before = contents(tmp_path)
+    result = command(run, "--out", run / name)
+    assert isinstance(result.exception, ReportError)
+    assert result.exception.exit_code == 1  # as for `cl plot --out`
+    assert str(result.exception) == f"{run / name}: the name must end in one of .html, .htm"
+    assert contents(tmp_path) == before
+
+
+def test_the_name_is_refused_before_anything_else_is_done(tmp_path: Path) -> None:
+    result = command(tmp_path / "nowhere", "--out", tmp_path / "run.json")
+    assert "the name must end in" in str(result.exception)
+
+
+@pytest.mark.parametrize("name", ["other.html", "OTHER.HTM"])
+def test_html_is_written(tmp_path: Path, name: str) -> None:
+    result = command(make_run(tmp_path / "run"), "--out", tmp_path / name)
+    assert result.exit_code == 0, result.output
+    written, note = result.stdout.splitlines()
+    assert written.startswith(f"report: {tmp_path / name} (")
+    assert note == "note: The images are not shown, because no run has a config that says where they are."
+    assert (tmp_path / name).read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_directory_is_told_from_a_wrong_name(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "sweep")
+    result = command(sweep, "--out", sweep)
+    assert str(result.exception) == f"{sweep} is a directory; name a file: --out {sweep / 'report.html'}"

@@ -6,10 +6,12 @@ real pointer. Skipped where there is no Chromium with its driver; all but a few 
 
 import base64
 import io
+import itertools
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,12 @@ from centerloss_core.run_directory.manifest import FORMAT
 webdriver = pytest.importorskip(
     "selenium.webdriver", reason="selenium is not installed: pip install -e .[dev]"
 )
+
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.actions.action_builder import ActionBuilder  # noqa: E402
+from selenium.webdriver.common.actions.pointer_input import PointerInput  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import Select  # noqa: E402
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
@@ -79,50 +87,69 @@ def dataset() -> Dataset:
     return load_dataset("mnist5k")
 
 
+def write_run(run: Path, rows: list[dict[str, Any]], dumps: dict[str, FeatureDump], **manifest: Any) -> None:
+    (run / "features").mkdir(parents=True)
+    for name, dump in dumps.items():
+        write_features(run / "features" / f"{name}.npz", dump)
+    known = {
+        "format": FORMAT,
+        "status": "completed",
+        "lambda": 1.0,
+        "lambda_eq": 1.0,
+        "alpha": 0.5,
+        "seed": 0,
+    }
+    (run / "run.json").write_text(json.dumps(known | {"data": {"title": "digits"}} | manifest))
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+STEP = {"kind": "steps", "step": 1, "epoch": 1, "softmax_loss": 1.0}
+
+
 @pytest.fixture(scope="module")
 def page_path(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
     """The report of a sweep on the packaged digits, with hostile words wherever a person can write."""
     sweep = tmp_path_factory.mktemp("reports") / "a sweep & <b>more"
-    rows = []
+    points = []
     for weight in WEIGHTS:
         run = sweep / f"lambda{weight:g}-alpha0.5-seed0"
-        (run / "features").mkdir(parents=True)
-        (run / "config.yaml").write_text(
-            dump_yaml(load_config(ROOT / "configs" / "quickstart.yaml", {"loss.lambda": weight}))
-        )
-        for epoch in range(1, EPOCHS + 1):
-            write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", features(dataset, weight, epoch))
-        write_features(run / "features" / "test-final.npz", features(dataset, weight, EPOCHS))
+        dumps = {
+            f"test-epoch-{epoch:04d}": features(dataset, weight, epoch) for epoch in range(1, EPOCHS + 1)
+        }
+        dumps["test-final"] = dumps[f"test-epoch-{EPOCHS:04d}"]
         grid = {"lambda": weight, "lambda_eq": 50 * weight, "alpha": 0.5, "seed": 0, "status": "completed"}
         test = {"accuracy": 0.9 + weight, "nearest_center_accuracy": 0.95 - weight, "separation_ratio": 9.0}
-        data = {
-            "name": "mnist5k",
-            "title": HOSTILE,
-            "fingerprint": dataset.fingerprint,
-            "class_names": NAMES,
-        }
+        data = {"name": "mnist5k", "title": HOSTILE, "fingerprint": dataset.fingerprint, "class_names": NAMES}
         measured = {"knn_accuracy": 1 - weight, "silhouette": weight, "cosine_eer": weight}
-        manifest = {
-            **grid,
-            "format": FORMAT,
-            "data": data,
-            "warnings": [HOSTILE],
-            "device": HOSTILE,
-            "metrics": {"test": test},
-            "evaluation": {"test": measured | {"per_class": [{"class": 0, "accuracy": 1.0}]}},
-        }
-        (run / "run.json").write_text(json.dumps(manifest))
-        lines: list[dict[str, Any]] = [
+        rows: list[dict[str, Any]] = [
             {"kind": "steps", "step": step, "epoch": step / 40, "softmax_loss": 9 / step, "lambda": weight}
             for step in range(10, 161, 10)
         ]
-        lines += [{"kind": "epoch", "epoch": e, "step": 40 * e, "test": test} for e in range(1, EPOCHS + 1)]
-        (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        rows.append({"directory": run.name, **grid})
-    rows.append(
-        {"directory": "gone", "lambda": 1.0, "alpha": 0.5, "seed": 0, "status": "failed", "reason": HOSTILE}
-    )
-    (sweep / "summary.json").write_text(json.dumps({"format": FORMAT, "command": HOSTILE, "runs": rows}))
+        rows += [{"kind": "epoch", "epoch": e, "step": 40 * e, "test": test} for e in range(1, EPOCHS + 1)]
+        write_run(
+            run,
+            rows,
+            dumps,
+            **grid,
+            data=data,
+            warnings=[HOSTILE],
+            device=HOSTILE,
+            metrics={"test": test},
+            evaluation={"test": measured | {"per_class": [{"class": 0, "accuracy": 1.0}]}},
+        )
+        config = load_config(ROOT / "configs" / "quickstart.yaml", {"loss.lambda": weight})
+        (run / "config.yaml").write_text(dump_yaml(config))
+        points.append({"directory": run.name, **grid})
+    lost = {
+        "directory": "gone",
+        "lambda": 1.0,
+        "alpha": 0.5,
+        "seed": 0,
+        "status": "failed",
+        "reason": HOSTILE,
+    }
+    summary = {"format": FORMAT, "command": HOSTILE, "runs": [*points, lost]}
+    (sweep / "summary.json").write_text(json.dumps(summary))
     return write_report(sweep)
 
 
@@ -166,6 +193,50 @@ def element(page: Any, selector: str) -> Any:
     return page.find_element("css selector", selector)
 
 
+def elements(page: Any, selector: str) -> list[Any]:
+    return page.find_elements("css selector", selector)
+
+
+def ask(page: Any, expression: str, *arguments: Any) -> Any:
+    return page.execute_script(f"return {expression}", *arguments)
+
+
+def selected(page: Any) -> list[int]:
+    return ask(page, "[...report.groups[0].source.selected.indices]")
+
+
+def shown(page: Any, panel: int) -> list[int]:
+    """The images whose points are drawn."""
+    return ask(page, "[...report.panels[arguments[0]].points.view.indices]", panel)
+
+
+def ranges(page: Any, panel: int = 0) -> list[float]:
+    ends = "[x_range.start, x_range.end, y_range.start, y_range.end]"
+    return ask(page, f"(({{x_range, y_range}}) => {ends})(report.panels[arguments[0]].plot)", panel)
+
+
+@contextmanager
+def screen(browser: Any, width: int, height: int, *, phone: bool = False) -> Iterator[None]:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1 + phone, "mobile": phone}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": phone})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def use(page: Any, tool: str, panel: int) -> None:
+    """Take a tool of a panel into the hand."""
+    page.execute_script(
+        "const bar = report.panels[arguments[1]].plot.toolbar;"
+        "bar.active_drag = null; bar.tools.find((tool) => tool.type === arguments[0]).active = true;",
+        tool,
+        panel,
+    )
+
+
 def spot_of(page: Any, panel: int, index: int) -> tuple[int, int]:
     """Where an image's point is in the window; its panel is scrolled into view."""
     x, y = page.execute_script(
@@ -179,8 +250,6 @@ def spot_of(page: Any, panel: int, index: int) -> tuple[int, int]:
 
 
 def point_at(page: Any, *spots: tuple[int, int], drag: bool = False) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
-
     time.sleep(0.2)  # scrolling hides the tip
     actions = ActionChains(page, duration=60)
     pointer = actions.w3c_actions.pointer_action
@@ -195,8 +264,6 @@ def point_at(page: Any, *spots: tuple[int, int], drag: bool = False) -> None:
 
 
 def press(page: Any, *keys: str) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
-
     ActionChains(page).send_keys(*keys).perform()
 
 
@@ -213,33 +280,35 @@ def test_nothing_is_requested_and_nothing_goes_wrong(page: Any, page_path: Path)
     messages = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
     sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     assert page_path.as_uri() in sent
-    assert [
-        url[:80] for url in sent if url != page_path.as_uri() and not url.startswith(("data:", "blob:"))
-    ] == []
+    assert [url for url in sent if url != page_path.as_uri() and not url.startswith(("data:", "blob:"))] == []
     assert [entry for entry in page.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
-    assert page.execute_script("return window.hacked") is None  # hostile words are shown and do nothing
-    assert page.find_elements("css selector", "img") == []
+    assert ask(page, "window.hacked") is None  # hostile words are shown and do nothing
+    assert elements(page, "img") == []
     assert "window.hacked=1" in element(page, "#notes").text
     assert "a sweep & <b>more" in element(page, "h1").text
     # Far above what an idle machine needs, because the tests may share theirs.
-    assert page.execute_script("return report.readyAfter") < 15_000
+    assert ask(page, "report.readyAfter") < 15_000
 
 
 # ---- With a pointer ------------------------------------------------------------------------------------------
 
 
+def far_out(dump: FeatureDump) -> list[int]:
+    """The images in order of the distance to their center: no other point is near the first ones."""
+    return np.argsort(-np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1)).tolist()
+
+
 def test_hovering_shows_the_image_itself(page: Any, dataset: Dataset) -> None:
     """Pixel by pixel as the browser has drawn it, against the image in the data set."""
     dump = features(dataset, WEIGHTS[0], EPOCHS)
-    distances = np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1)
-    for index in np.argsort(-distances)[[0, 3]].tolist():  # far out, where no other point is near
+    for index in (far_out(dump)[0], far_out(dump)[3]):
         point_at(page, spot_of(page, 0, index))
         wait(lambda index=index: element(page, "#tip").get_attribute("data-index") == str(index))
         words = element(page, "#tip").text
         assert words.split("\n")[0] == NAMES[dump.labels[index]]
         assert f"predicted as {NAMES[dump.predictions[index]]}" in words
-        shown_distance = float(words.split(" from its center")[0].split()[-1])
-        assert shown_distance == pytest.approx(distances[index], rel=6e-3)
+        distance = np.linalg.norm(dump.features[index] - dump.centers[dump.labels[index]])
+        assert float(words.split(" from its center")[0].split()[-1]) == pytest.approx(distance, rel=6e-3)
         tile = Image.open(io.BytesIO(element(page, "#tip .tile").screenshot_as_png)).convert("L")
         pixels = np.asarray(tile, dtype=int)
         assert pixels.shape == (84, 84)
@@ -250,72 +319,54 @@ def test_hovering_shows_the_image_itself(page: Any, dataset: Dataset) -> None:
 @slow
 def test_a_pointer_that_rests_chooses_nothing(page: Any, dataset: Dataset) -> None:
     """What the keyboard has chosen stays, though the points move below the pointer."""
-    from selenium.webdriver.common.keys import Keys
-
-    dump = features(dataset, WEIGHTS[0], EPOCHS)
-    index = int(np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1).argmax())
+    index = far_out(features(dataset, WEIGHTS[0], EPOCHS))[0]
     point_at(page, spot_of(page, 0, index))
-    wait(lambda: page.execute_script("return report.state.look?.index") == index)
+    wait(lambda: ask(page, "report.state.look?.index") == index)
     page.execute_script("report.look(0, 5)")
     for key in (Keys.ARROW_LEFT, Keys.ARROW_RIGHT):
         element(page, "#time").send_keys(key)
         assert drawn(page, 0)
         page.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
-        assert page.execute_script("return report.state.look.index") == 5
+        assert ask(page, "report.state.look.index") == 5
         assert not element(page, "#tip").is_displayed()
 
 
 @slow
-def test_what_is_boxed_in_one_panel_is_marked_in_the_others(page: Any, dataset: Dataset) -> None:
-    page.execute_script(
-        "const bar = report.panels[0].plot.toolbar;"
-        "bar.active_drag = null; bar.tools.find((tool) => tool.type === 'BoxSelectTool').active = true;"
-    )
-    before = drawn(page, 1)
-    dump = features(dataset, WEIGHTS[0], EPOCHS)
-    center_of_3 = np.abs(dump.features - dump.centers[3]).sum(axis=1).argmin()
-    x, y = spot_of(page, 0, int(center_of_3))
-    point_at(page, (x - 30, y - 30), (x, y), (x + 30, y + 30), drag=True)
+@pytest.mark.parametrize(("tool", "panel", "label"), [("BoxSelectTool", 0, 3), ("LassoSelectTool", 1, 7)])
+def test_what_is_selected_in_one_panel_is_marked_in_the_others(
+    page: Any, dataset: Dataset, tool: str, panel: int, label: int
+) -> None:
+    use(page, tool, panel)
+    before = drawn(page, 1 - panel)
+    dump = features(dataset, WEIGHTS[panel], EPOCHS)
+    x, y = spot_of(page, panel, int(np.abs(dump.features - dump.centers[label]).sum(axis=1).argmin()))
+    around = [(x - 30, y - 30), (x + 30, y - 30), (x + 30, y + 30)]
+    point_at(page, *around, *([(x - 30, y + 30), (x - 30, y - 28)] if panel else []), drag=True)
     wait(lambda: "selected" in element(page, "#selected").text and element(page, "#clear").is_enabled())
-    chosen = page.execute_script("return [...report.groups[0].source.selected.indices]")
+    chosen = selected(page)
     assert len(chosen) > 20
-    assert set(dump.labels[chosen].tolist()) == {3}
+    assert set(dump.labels[chosen].tolist()) == {label}
     assert element(page, "#selected").text == f"{len(chosen)} selected"
-    assert len(page.find_elements("css selector", "#gallery button")) == min(len(chosen), 80)
-    assert drawn(page, 1) != before  # the other panel has marked them
-    same = page.execute_script(
-        "return report.panels[0].points.data_source === report.panels[1].points.data_source"
-    )
-    assert same
+    assert len(elements(page, "#gallery button")) == min(len(chosen), 80)
+    assert drawn(page, 1 - panel) != before
     element(page, "#clear").click()
     wait(lambda: element(page, "#selected").text == "nothing selected")
-    assert drawn(page, 1) == before
+    assert drawn(page, 1 - panel) == before
 
 
-@slow
-def test_the_lasso_selects(page: Any, dataset: Dataset) -> None:
-    page.execute_script(
-        "const bar = report.panels[1].plot.toolbar;"
-        "bar.active_drag = null; bar.tools.find((tool) => tool.type === 'LassoSelectTool').active = true;"
-    )
-    dump = features(dataset, WEIGHTS[1], EPOCHS)
-    x, y = spot_of(page, 1, int(np.abs(dump.features - dump.centers[7]).sum(axis=1).argmin()))
-    corners = [(x - 30, y - 30), (x + 30, y - 30), (x + 30, y + 30), (x - 30, y + 30), (x - 30, y - 28)]
-    point_at(page, *corners, drag=True)
-    wait(lambda: element(page, "#clear").is_enabled())
-    chosen = page.execute_script("return [...report.groups[0].source.selected.indices]")
-    assert set(dump.labels[chosen].tolist()) == {7}
+def wrong_by(dump: FeatureDump, judge: str) -> np.ndarray:
+    by_center = nearest(dump.features.astype(np.float64), dump.centers) != dump.labels
+    by_softmax = dump.predictions != dump.labels
+    return {"softmax": by_softmax, "nearest_center": by_center, "either": by_softmax | by_center}[judge]
 
 
 def test_a_cell_of_the_confusion_selects_its_images_until_it_is_cleared(page: Any, dataset: Dataset) -> None:
     dump = features(dataset, WEIGHTS[0], EPOCHS)
     expected = np.flatnonzero((dump.labels == 4) & (dump.predictions == 5)).tolist()
-    button = element(
-        page, '.confusion [data-panel="0"][data-judge="softmax"][data-label="4"][data-predicted="5"]'
-    )
-    assert button.text == str(len(expected)) != "0"
-    page.execute_script("arguments[0].click()", button)
-    assert page.execute_script("return [...report.groups[0].source.selected.indices]") == expected
+    cell = '.confusion [data-panel="0"][data-judge="softmax"][data-label="4"][data-predicted="5"]'
+    assert element(page, cell).text == str(len(expected)) != "0"
+    page.execute_script("arguments[0].click()", element(page, cell))
+    assert selected(page) == expected
     assert element(page, "#which").get_attribute("value") == "selected"
     assert element(page, "#image").is_displayed()
     element(page, "#clear").click()
@@ -324,7 +375,22 @@ def test_a_cell_of_the_confusion_selects_its_images_until_it_is_cleared(page: An
     assert element(page, "#about").text == "Hover or tap a point, or press →."
     assert element(page, "#judgements").text == ""
     assert not element(page, "#image").is_displayed()
-    assert not [ring for ring in page.find_elements("css selector", ".ring") if ring.is_displayed()]
+    assert not [ring for ring in elements(page, ".ring") if ring.is_displayed()]
+
+
+@slow
+def test_the_confusion_of_the_centers_selects_its_images(
+    browser: Any, dataset: Dataset, tmp_path: Path
+) -> None:
+    dump = features(dataset, WEIGHTS[0], 1)
+    write_run(tmp_path / "run", [STEP], {"test-final": dump})
+    open_page(browser, write_report(tmp_path / "run"))
+    buttons = elements(browser, '.confusion [data-judge="nearest_center"]')
+    assert sum(int(button.text) for button in buttons) == wrong_by(dump, "nearest_center").sum()
+    label, predicted = (int(buttons[0].get_attribute(f"data-{name}")) for name in ("label", "predicted"))
+    by_center = nearest(dump.features.astype(np.float64), dump.centers)
+    browser.execute_script("arguments[0].click()", buttons[0])
+    assert selected(browser) == np.flatnonzero((dump.labels == label) & (by_center == predicted)).tolist()
 
 
 # ---- Epochs and the misclassified ----------------------------------------------------------------------------
@@ -332,8 +398,6 @@ def test_a_cell_of_the_confusion_selects_its_images_until_it_is_cleared(page: An
 
 @slow
 def test_the_slider_plays_the_epochs(page: Any, dataset: Dataset) -> None:
-    from selenium.webdriver.common.keys import Keys
-
     assert element(page, "#time-name").text == f"epoch {EPOCHS}"
     last = drawn(page, 0)
     element(page, "#time").send_keys(Keys.HOME)
@@ -341,11 +405,10 @@ def test_the_slider_plays_the_epochs(page: Any, dataset: Dataset) -> None:
     for panel, weight in enumerate(WEIGHTS):
         dump = features(dataset, weight, 1)
         for axis in range(2):
-            shown = page.execute_script(
-                "return [...report.panels[0].points.data_source.data[arguments[0]]]", f"{'xy'[axis]}{panel}"
-            )
+            column = "[...report.panels[0].points.data_source.data[arguments[0]]]"
+            values = np.array(ask(page, column, f"{'xy'[axis]}{panel}"))
             spread = np.ptp(dump.features[:, axis])
-            assert np.abs(np.array(shown) - dump.features[:, axis]).max() <= spread / 65_535
+            assert np.abs(values - dump.features[:, axis]).max() <= spread / 65_535
         assert "epoch 1 · 50 wrong by softmax (95.00 % right)" in element(page, f"#facts-{panel}").text
     assert drawn(page, 0) != last
     element(page, "#time").send_keys(Keys.ARROW_RIGHT)
@@ -356,40 +419,13 @@ def test_the_slider_plays_the_epochs(page: Any, dataset: Dataset) -> None:
 
 
 @slow
-def test_the_misclassified_alone(page: Any, dataset: Dataset) -> None:
-    from selenium.webdriver.common.keys import Keys
-
-    def shown() -> list[int]:
-        return page.execute_script("return [...report.panels[1].points.view.indices]")
-
-    assert len(shown()) == 1000
-    element(page, "#wrong-only").send_keys(Keys.SPACE)
-    dump = features(dataset, WEIGHTS[1], EPOCHS)
-    assert shown() == np.flatnonzero(dump.labels != dump.predictions).tolist()
-    element(page, "#time").send_keys(Keys.HOME)  # and so at every epoch
-    dump = features(dataset, WEIGHTS[1], 1)
-    assert shown() == np.flatnonzero(dump.labels != dump.predictions).tolist()
-
-
-def wrong_by(dump: FeatureDump, judge: str) -> np.ndarray:
-    by_center = nearest(dump.features.astype(np.float64), dump.centers) != dump.labels
-    by_softmax = dump.predictions != dump.labels
-    return {"softmax": by_softmax, "nearest_center": by_center, "either": by_softmax | by_center}[judge]
-
-
-@slow
 @pytest.mark.parametrize("epoch", [1, EPOCHS])
 def test_both_judges_count_as_the_metrics_do(page: Any, dataset: Dataset, epoch: int) -> None:
-    from selenium.webdriver.common.keys import Keys
-
     element(page, "#time").send_keys(Keys.HOME if epoch == 1 else Keys.END)
     for panel, weight in enumerate(WEIGHTS):
-        dump = features(dataset, weight, epoch)
-        figures = separation(dump)
-        by_softmax, by_center = (
-            round(len(dump.labels) * (1 - share))
-            for share in (figures.accuracy, figures.nearest_center_accuracy)
-        )
+        figures = separation(features(dataset, weight, epoch))
+        shares = (figures.accuracy, figures.nearest_center_accuracy)
+        by_softmax, by_center = (round(len(dataset.test.labels) * (1 - share)) for share in shares)
         assert (by_center > 0) == (epoch == 1)
         words = element(page, f"#facts-{panel}").text
         assert f"{by_softmax} wrong by softmax ({100 * figures.accuracy:.2f} % right)" in words
@@ -397,122 +433,81 @@ def test_both_judges_count_as_the_metrics_do(page: Any, dataset: Dataset, epoch:
 
 
 @slow
-@pytest.mark.parametrize("judge", ["nearest_center", "either"])
-def test_the_wrong_by_another_judge(page: Any, dataset: Dataset, judge: str) -> None:
+@pytest.mark.parametrize("judge", ["softmax", "nearest_center", "either"])
+def test_the_misclassified_alone(page: Any, dataset: Dataset, judge: str) -> None:
     """Shown alone, stepped through and told of in the inspector."""
-    from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.ui import Select
-
+    assert len(shown(page, 1)) == 1000
     element(page, "#wrong-only").send_keys(Keys.SPACE)
     element(page, "#time").send_keys(Keys.HOME)
     Select(element(page, "#judge")).select_by_value(judge)
     dumps = [features(dataset, weight, 1) for weight in WEIGHTS]
     for panel, dump in enumerate(dumps):
-        shown = page.execute_script("return [...report.panels[arguments[0]].points.view.indices]", panel)
-        assert shown == np.flatnonzero(wrong_by(dump, judge)).tolist() != []
+        assert shown(page, panel) == np.flatnonzero(wrong_by(dump, judge)).tolist() != []
     by_any = np.flatnonzero(np.any([wrong_by(dump, judge) for dump in dumps], axis=0))
     assert element(page, "#count").text == f"{len(by_any)} images"
     element(page, "#next").send_keys(Keys.ENTER)
     index = int(by_any[0])
     assert element(page, "#about").text.endswith(f"test image {index}")
     for place, dump in enumerate(dumps, start=1):
-        row = element(page, f"#judgements tbody tr:nth-child({place})")
-        cells = [cell.text for cell in row.find_elements("css selector", "td")]
+        cells = [cell.text for cell in elements(page, f"#judgements tbody tr:nth-child({place}) td")]
         by_center = nearest(dump.features[[index]].astype(np.float64), dump.centers)[0]
         predicted, label = (dump.predictions[index], by_center), dump.labels[index]
         assert cells[:2] == [f"{NAMES[each]} {'✓' if each == label else '✗'}" for each in predicted]
 
 
-@slow
-def test_the_confusion_of_the_centers_selects_its_images(
-    browser: Any, dataset: Dataset, tmp_path: Path
-) -> None:
-    run = tmp_path / "run"
-    (run / "features").mkdir(parents=True)
-    dump = features(dataset, WEIGHTS[0], 1)
-    write_features(run / "features" / "test-final.npz", dump)
-    manifest = {
-        "format": FORMAT,
-        "status": "completed",
-        "lambda": 1.0,
-        "lambda_eq": 1.0,
-        "alpha": 0.5,
-        "seed": 0,
-    }
-    (run / "run.json").write_text(json.dumps(manifest | {"data": {"title": "digits"}}))
-    (run / "metrics.jsonl").write_text('{"kind": "steps", "step": 1, "epoch": 1, "softmax_loss": 1.0}\n')
-    open_page(browser, write_report(run))
-    buttons = browser.find_elements("css selector", '.confusion [data-judge="nearest_center"]')
-    assert sum(int(button.text) for button in buttons) == wrong_by(dump, "nearest_center").sum()
-    label, predicted = (int(buttons[0].get_attribute(f"data-{name}")) for name in ("label", "predicted"))
-    by_center = nearest(dump.features.astype(np.float64), dump.centers)
-    browser.execute_script("arguments[0].click()", buttons[0])
-    assert (
-        browser.execute_script("return [...report.groups[0].source.selected.indices]")
-        == np.flatnonzero((dump.labels == label) & (by_center == predicted)).tolist()
-    )
+def pixels_of(page: Any, panel: int) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(drawn(page, panel).split(",")[1]))).convert("RGB")
 
 
 def color_of(page: Any, panel: int) -> float:
     """How much colour a panel shows, all pixels taken together."""
-    picture = Image.open(io.BytesIO(base64.b64decode(drawn(page, panel).split(",")[1]))).convert("RGB")
-    pixels = np.asarray(picture, dtype=float)
+    pixels = np.asarray(pixels_of(page, panel), dtype=float)
     return float((pixels.max(axis=2) - pixels.min(axis=2)).sum())
 
 
 @slow
 def test_the_misclassified_stay_to_be_seen_when_one_is_selected(page: Any, dataset: Dataset) -> None:
     """A tap selects; on a phone that is how one looks at a point."""
-    from selenium.webdriver.common.keys import Keys
-
     element(page, "#wrong-only").send_keys(Keys.SPACE)
     dump = features(dataset, WEIGHTS[0], EPOCHS)
     before = [color_of(page, panel) for panel in range(len(WEIGHTS))]
     page.execute_script("report.select(0, [arguments[0]])", int((dump.labels != dump.predictions).argmax()))
     after = [color_of(page, panel) for panel in range(len(WEIGHTS))]
-    for one, other in zip(before, after, strict=True):
-        assert other > 0.8 * one > 0
+    assert all(other > 0.8 * one > 0 for one, other in zip(before, after, strict=True))
     element(page, "#wrong-only").send_keys(Keys.SPACE)  # among all points the selected one stands out
-    selected = color_of(page, 0)
+    one_selected = color_of(page, 0)
     page.execute_script("report.select(0, [])")
-    assert 0.2 < selected / color_of(page, 0) < 0.7
+    assert 0.2 < one_selected / color_of(page, 0) < 0.7
 
 
 def assert_centers_are_clear(page: Any, dataset: Dataset) -> None:
     """Each × is white with a black edge on all sides, whatever the colour of the points below."""
     for panel, weight in enumerate(WEIGHTS):
-        picture = Image.open(io.BytesIO(base64.b64decode(drawn(page, panel).split(",")[1]))).convert("L")
-        spots = page.execute_script(
-            "const {view, centers} = report.panels[arguments[0]], {x_scale, y_scale} = view.frame;"
-            "return centers.data.x.map((x, i) => [x_scale.compute(x), y_scale.compute(centers.data.y[i])]);",
+        grey = np.asarray(pixels_of(page, panel).convert("L"), dtype=int)
+        spots, width = page.execute_script(
+            "const {view, centers: {data: {x, y}}} = report.panels[arguments[0]], {x_scale, y_scale} = view.frame;"
+            "return [Array.from(x, (_, i) => [x_scale.compute(x[i]), y_scale.compute(y[i])]), view.bbox.width];",
             panel,
         )
-        width = page.execute_script("return report.panels[arguments[0]].view.bbox.width", panel)
-        grey, scale = np.asarray(picture, dtype=int), picture.width / width
+        scale = grey.shape[1] / width
         assert len(spots) == len(features(dataset, weight, EPOCHS).centers)
         for x, y in spots:
-            # The edge ends 3.5 pixels from the center, which itself may be half a pixel beside this one.
-            column, row, reach = round(x * scale), round(y * scale), round(5 * scale)
-            middle = grey[row - 1 : row + 2, column - 1 : column + 2]
-            assert middle.max() > 240
+            # The black edge is 2 to 4 pixels from the center, which itself may be a pixel from this row and column.
+            column, row, reach = round(x * scale), round(y * scale), round(6 * scale)
+            assert grey[row - 1 : row + 2, column - 1 : column + 2].max() > 240
             arms = [grey[row, column:], grey[row, column::-1], grey[row:, column], grey[row::-1, column]]
             assert max(arm[:reach].min() for arm in arms) < 60
 
 
 @slow
 def test_centers_are_clear_on_every_colour(page: Any, dataset: Dataset) -> None:
-    from selenium.webdriver.common.keys import Keys
-
     assert_centers_are_clear(page, dataset)
     page.execute_script("report.select(0, [7])")
     assert_centers_are_clear(page, dataset)
     element(page, "#wrong-only").send_keys(Keys.SPACE)
     assert_centers_are_clear(page, dataset)
-    strokes = page.find_elements("css selector", "#features .legend .center path")
+    strokes = elements(page, "#features .legend .center path")
     assert [stroke.get_attribute("stroke") for stroke in strokes] == ["black", "white"]
-
-
-# ---- Without a mouse -----------------------------------------------------------------------------------------
 
 
 @slow
@@ -536,27 +531,17 @@ def test_the_name_of_a_center_at_an_edge_is_inside(page: Any) -> None:
     assert len(page.execute_script(places)) == 10
 
 
+# ---- Without a mouse -----------------------------------------------------------------------------------------
+
+
 @slow
 def test_every_control_is_reached_by_tab(page: Any) -> None:
-    from selenium.webdriver.common.keys import Keys
-
-    wanted = {
-        "time",
-        "play",
-        "wrong-only",
-        "judge",
-        "axes",
-        "which",
-        "previous",
-        "next",
-        "panel-0",
-        "panel-1",
-        "inspector",
-    }
+    wanted = {"time", "play", "wrong-only", "judge", "axes", "which", "previous", "next", "inspector"}
+    wanted |= {"panel-0", "panel-1"}
     reached: set[str] = set()
     for _ in range(80):
         press(page, Keys.TAB)
-        reached.add(page.execute_script("return document.activeElement.id"))
+        reached.add(ask(page, "document.activeElement.id"))
         if wanted <= reached:
             return
     pytest.fail(f"not reached: {wanted - reached}")
@@ -564,8 +549,6 @@ def test_every_control_is_reached_by_tab(page: Any) -> None:
 
 @slow
 def test_arrow_keys_step_through_the_misclassified(page: Any, dataset: Dataset) -> None:
-    from selenium.webdriver.common.keys import Keys
-
     dump = features(dataset, WEIGHTS[0], EPOCHS)
     wrong = np.flatnonzero(dump.labels != dump.predictions).tolist()
     element(page, "#next").send_keys(Keys.ARROW_RIGHT)
@@ -577,179 +560,88 @@ def test_arrow_keys_step_through_the_misclassified(page: Any, dataset: Dataset) 
         press(page, Keys.ARROW_RIGHT)
     press(page, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
     assert element(page, "#count").text == f"2 of {len(wrong)}"
-    rings = page.find_elements("css selector", ".ring")
-    assert len([ring for ring in rings if ring.is_displayed()]) == len(WEIGHTS)
+    assert len([ring for ring in elements(page, ".ring") if ring.is_displayed()]) == len(WEIGHTS)
 
 
 @slow
 def test_a_panel_pans_and_zooms_by_keys(page: Any) -> None:
-    def ranges() -> list[float]:
-        return page.execute_script(
-            "const {x_range, y_range} = report.panels[0].plot; return [x_range.start, x_range.end, y_range.start]"
-        )
-
-    first = ranges()
+    first = ranges(page)
     page.execute_script("document.getElementById('panel-0').focus()")
     press(page, "+")
-    closer = ranges()
+    closer = ranges(page)
     assert closer[1] - closer[0] == pytest.approx(0.8 * (first[1] - first[0]))
-    from selenium.webdriver.common.keys import Keys
-
     press(page, Keys.ARROW_RIGHT, Keys.ARROW_UP)
-    assert ranges()[0] > closer[0]
-    assert ranges()[2] > closer[2]
+    moved = np.subtract(ranges(page), closer) / (closer[1] - closer[0])
+    assert moved == pytest.approx([0.15] * 4, rel=0.1)
     press(page, "0")
-    assert ranges() == pytest.approx(first)
+    assert ranges(page) == pytest.approx(first)
 
 
 @slow
 def test_one_scale_for_all_shows_how_the_plane_shrinks(page: Any, dataset: Dataset) -> None:
-    from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.ui import Select
-
-    def shown() -> list[list[float]]:
-        return page.execute_script(
-            "return report.panels.map(({plot: {x_range, y_range}}) =>"
-            " [x_range.start, x_range.end, y_range.start, y_range.end])"
-        )
-
-    own = shown()
+    own = [ranges(page, panel) for panel in range(2)]
     assert own[0][1] > 5 * own[1][1]  # the larger λ has the smaller plane
     Select(element(page, "#axes")).select_by_value("shared")
     for key, epoch in ((Keys.END, EPOCHS), (Keys.HOME, 1)):
         element(page, "#time").send_keys(key)
-        first, second = shown()
-        assert first == pytest.approx(second)
+        shared = ranges(page, 0)
+        assert shared == pytest.approx(ranges(page, 1))
         for weight in WEIGHTS:
             dump = features(dataset, weight, epoch)
-            assert first[0] < dump.features[:, 0].min() < dump.features[:, 0].max() < first[1]
-            assert first[2] < dump.features[:, 1].min() < dump.features[:, 1].max() < first[3]
+            assert shared[0] < dump.features[:, 0].min() < dump.features[:, 0].max() < shared[1]
+            assert shared[2] < dump.features[:, 1].min() < dump.features[:, 1].max() < shared[3]
     Select(element(page, "#axes")).select_by_value("keep")
     element(page, "#time").send_keys(Keys.END)
-    assert shown() == [first, second]
+    assert ranges(page, 0) == shared
     Select(element(page, "#axes")).select_by_value("each")
-    assert shown() == pytest.approx(np.array(own))
+    assert [ranges(page, panel) for panel in range(2)] == pytest.approx(np.array(own))
 
 
 @slow
 def test_a_panel_without_room_is_fitted_when_it_has_some(page: Any) -> None:
-    from selenium.webdriver.common.keys import Keys
-
-    def shown() -> list[float]:
-        return page.execute_script(
-            "const {plot, view} = report.panels[0]; return [plot.x_range.start, plot.x_range.end,"
-            " plot.y_range.start, plot.y_range.end, view.frame.bbox.width];"
-        )
-
     element(page, "#time").send_keys(Keys.HOME)
-    fitted = shown()
+    fitted = ranges(page)
     element(page, "#time").send_keys(Keys.END)
     page.execute_script("document.getElementById('panel-0').style.cssText = 'width: 0; height: 0'")
-    wait(lambda: shown()[-1] == 0)
+    wait(lambda: ask(page, "report.panels[0].view.frame.bbox.width") == 0)
     element(page, "#time").send_keys(Keys.HOME)
-    assert all(map(np.isfinite, shown()))
+    assert all(map(np.isfinite, ranges(page)))
     page.execute_script("document.getElementById('panel-0').style.cssText = ''")
-    wait(lambda: shown() == pytest.approx(fitted))
+    wait(lambda: ranges(page) == pytest.approx(fitted))
+
+
+# ---- Tables and curves ---------------------------------------------------------------------------------------
 
 
 @slow
-def test_the_table_sorts(page: Any) -> None:
-    from selenium.webdriver.common.keys import Keys
-
-    def column(number: int) -> list[str]:
+def test_tables_sort_and_those_of_an_evaluation_together(page: Any) -> None:
+    def column(table: str, number: int) -> list[str]:
+        # Without the words for those who do not see the star.
         return [
-            cell.text.split("\n")[0]  # without the words for those who do not see the star
-            for cell in page.find_elements(
-                "css selector", f"#results-table tbody > tr > :nth-child({number})"
-            )
+            each.text.split("\n")[0] for each in elements(page, f"#{table} tbody > tr > :nth-child({number})")
         ]
 
-    heads = page.find_elements("css selector", "#results-table thead button")
+    heads = elements(page, "#results-table thead button")
     softmax = next(i for i, head in enumerate(heads) if head.text.strip() == "softmax")
     heads[softmax].send_keys(Keys.ENTER)
-    assert column(softmax + 1) == ["100.00 % ★", "91.00 %", "–"]
+    assert column("results-table", softmax + 1) == ["100.00 % ★", "91.00 %", "–"]
     heads[softmax].send_keys(Keys.ENTER)
-    assert column(softmax + 1) == ["91.00 %", "100.00 % ★", "–"]  # what is missing stays last
-    assert page.find_elements("css selector", "th[aria-sort]")[0].get_attribute("aria-sort") == "ascending"
+    assert column("results-table", softmax + 1) == [
+        "91.00 %",
+        "100.00 % ★",
+        "–",
+    ]  # what is missing stays last
+    assert element(page, "th[aria-sort]").get_attribute("aria-sort") == "ascending"
 
-
-@slow
-def test_the_tables_of_an_evaluation_sort_together(page: Any) -> None:
-    def runs(place: int) -> list[str]:
-        rows = page.find_elements("css selector", f"#evaluation-{place} tbody th")
-        return [row.text for row in rows]
-
-    assert runs(0) == runs(1) == runs(2) == ["λ = 0.01 (λ_eq = 0.5)", "λ = 0.1 (λ_eq = 5)"]
-    heads = page.find_elements("css selector", "#evaluation-2 thead button")
-    error_rate = next(head for head in heads if head.text.strip() == "cosine: EER")
-    page.execute_script("arguments[0].click()", error_rate)
-    assert runs(0) == runs(1) == runs(2) == ["λ = 0.1 (λ_eq = 5)", "λ = 0.01 (λ_eq = 0.5)"]
-    best = page.find_elements("css selector", "#evaluation-2 .best")
-    assert [cell.text.split("\n")[0] for cell in best] == ["1.00 % ★"]
-
-
-# ---- Elsewhere -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def phone(browser: Any, page_path: Path) -> Iterator[Any]:
-    """The report, opened on a phone."""
-    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
-    open_page(browser, page_path)
-    yield browser
-    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
-@slow
-def test_on_a_phone_everything_fits_the_width(phone: Any, dataset: Dataset) -> None:
-    from selenium.webdriver.common.actions.action_builder import ActionBuilder
-    from selenium.webdriver.common.actions.pointer_input import PointerInput
-
-    assert phone.execute_script("return document.documentElement.scrollWidth") <= 390
-    # A caption is read without scrolling, also where its table is wider.
-    captions = "[...document.querySelectorAll('caption')].map(each => each.getBoundingClientRect().right)"
-    assert 0 < max(phone.execute_script(f"return {captions}")) <= 390
-    boxes = [element(phone, f"#panel-{panel}").rect for panel in range(2)]
-    assert boxes[1]["y"] > boxes[0]["y"] + boxes[0]["height"]  # one below the other
-    assert all(330 < box["width"] <= 390 for box in boxes)
-    assert phone.execute_script(
-        "return report.panels.every((each) => each.plot.toolbar.active_drag === null)"
+    tables = [f"evaluation-{place}" for place in range(3)]
+    runs = ["λ = 0.01 (λ_eq = 0.5)", "λ = 0.1 (λ_eq = 5)"]
+    assert [column(table, 1) for table in tables] == [runs] * 3
+    heads = elements(page, "#evaluation-2 thead button")
+    page.execute_script(
+        "arguments[0].click()", next(head for head in heads if head.text.strip() == "cosine: EER")
     )
-    assert_centers_are_clear(phone, dataset)
-    hint = "return getComputedStyle(arguments[0].closest('.wide'), '::before').content"
-    assert "scroll sideways" in phone.execute_script(hint, element(phone, "#results-table"))
-    # A tap shows the image, as hovering does elsewhere.
-    dump = features(dataset, WEIGHTS[0], EPOCHS)
-    index = int(np.linalg.norm(dump.features - dump.centers[dump.labels], axis=1).argmax())
-    x, y = spot_of(phone, 0, index)
-    time.sleep(0.3)
-    finger = ActionBuilder(phone, mouse=PointerInput("touch", "finger"))
-    finger.pointer_action.move_to_location(x, y).pointer_down().pointer_up()
-    finger.perform()
-    wait(lambda: element(phone, "#tip").get_attribute("data-index") == str(index))
-    assert element(phone, "#tip").is_displayed()
-    assert f"test image {index}" in element(phone, "#about").get_attribute("textContent")
-
-
-def sweep_of_one_epoch(path: Path, weights: tuple[float, ...], seeds: int) -> Path:
-    """The report of runs that have only figures, and those only once."""
-    rows = []
-    for seed in range(seeds):
-        for weight in weights:
-            run = path / f"lambda{weight:g}-seed{seed}"
-            run.mkdir(parents=True)
-            grid = {"lambda": weight, "lambda_eq": 100 * weight, "alpha": 0.5, "seed": seed}
-            rows.append({"directory": run.name, **grid, "status": "completed"})
-            manifest = {"format": FORMAT, **grid, "status": "completed", "data": {"title": "digits"}}
-            (run / "run.json").write_text(json.dumps(manifest))
-            test = {"accuracy": 0.99, "nearest_center_accuracy": 0.95 + weight / 100}
-            row = {"kind": "epoch", "epoch": 1, "step": 1, "test": test}
-            (run / "metrics.jsonl").write_text(json.dumps(row) + "\n")
-    (path / "summary.json").write_text(json.dumps({"format": FORMAT, "runs": rows}))
-    return write_report(path)
+    assert [column(table, 1) for table in tables] == [runs[::-1]] * 3
+    assert [cell.text.split("\n")[0] for cell in elements(page, "#evaluation-2 .best")] == ["1.00 % ★"]
 
 
 @slow
@@ -761,12 +653,23 @@ def test_the_runs_below_the_accuracies_can_be_told_apart(
     browser: Any, tmp_path: Path, width: int, weights: tuple[float, ...], seeds: int
 ) -> None:
     """No two labels share a pixel: side by side they are narrower than their places, and slanted lower."""
-    path = sweep_of_one_epoch(tmp_path / "sweep", weights, seeds)
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        open_page(browser, path)
-        title, names, slant, places, widths, height = browser.execute_script(
+    points = []
+    for seed, weight in itertools.product(range(seeds), weights):
+        run = tmp_path / "sweep" / f"lambda{weight:g}-seed{seed}"
+        grid = {
+            "lambda": weight,
+            "lambda_eq": 100 * weight,
+            "alpha": 0.5,
+            "seed": seed,
+            "status": "completed",
+        }
+        test = {"accuracy": 0.99, "nearest_center_accuracy": 0.95 + weight / 100}
+        write_run(run, [{"kind": "epoch", "epoch": 1, "step": 1, "test": test}], {}, **grid)
+        points.append({"directory": run.name, **grid})
+    (tmp_path / "sweep" / "summary.json").write_text(json.dumps({"format": FORMAT, "runs": points}))
+    with screen(browser, width, 900):
+        open_page(browser, write_report(tmp_path / "sweep"))
+        title, names, slant, places, widths, height, letters = browser.execute_script(
             "const view = report.views.get(document.querySelector('.curves figure:last-child .plot'));"
             "const axis = view.model.below[0];"
             "const names = [...axis.major_label_overrides.values()].map(({text}) => text);"
@@ -774,26 +677,21 @@ def test_the_runs_below_the_accuracies_can_be_told_apart(
             "pen.font = `${axis.major_label_text_font_size} ${axis.major_label_text_font}`;"
             "return [axis.axis_label.text, names, Number(axis.major_label_orientation) || 0,"
             " names.map((_, i) => view.frame.x_scale.compute(i)), names.map((name) => pen.measureText(name).width),"
-            " [view.frame.bbox.height, parseFloat(axis.major_label_text_font_size)]];"
+            " view.frame.bbox.height, parseFloat(axis.major_label_text_font_size)];"
         )
-        written = [f"{weight:g}" for weight in weights]
-        if seeds == 1:
-            assert (title, names) == ("λ", written)
-        else:
-            expected = [f"{weight}, {seed}" for seed in range(seeds) for weight in written]
-            assert (title, names) == ("λ, seed", expected)
-        room = np.diff(places).min()
-        assert room * np.sin(slant) > 1.3 * height[1] if slant else room > max(widths) + 10
-        assert height[0] > 110  # and the labels leave room for what they name
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    expected = [
+        f"{weight:g}" if seeds == 1 else f"{weight:g}, {seed}" for seed in range(seeds) for weight in weights
+    ]
+    assert (title, names) == ("λ" if seeds == 1 else "λ, seed", expected)
+    room = np.diff(places).min()
+    assert room * np.sin(slant) > 1.3 * letters if slant else room > max(widths) + 10
+    assert height > 110  # and the labels leave room for what they name
 
 
 @slow
-def test_the_ticks_of_an_accuracy_say_where_they_stand(browser: Any, page_path: Path) -> None:
+def test_the_ticks_of_an_accuracy_say_where_they_stand(page: Any) -> None:
     """Runs a few hundredths of a point apart have ticks as near, which must not all read alike."""
-    open_page(browser, page_path)
-    ticks, written = browser.execute_script(
+    ticks, written = page.execute_script(
         "const view = report.views.get(document.querySelector('.curves figure:last-child .plot'));"
         "Object.assign(view.model.y_range, { start: 0.9902, end: 0.9914 });"
         "const axis = view.model.left[0];"
@@ -801,86 +699,24 @@ def test_the_ticks_of_an_accuracy_say_where_they_stand(browser: Any, page_path: 
         "return [ticks, axis.formatter.doFormat(ticks, { loc: 0 })];"
     )
     assert len(ticks) >= 3
-    assert [float(words.removesuffix(" %")) for words in written] == pytest.approx(
-        [100 * tick for tick in ticks], abs=1e-6
+    expected = [100 * tick for tick in ticks]
+    assert [float(words.removesuffix(" %")) for words in written] == pytest.approx(expected, abs=1e-6)
+
+
+@slow
+def test_a_line_says_which_run_it_is(page: Any) -> None:
+    """All lines are drawn as one thing, and yet each has its name: here the upper one of λ in force."""
+    page.execute_script("document.getElementById('curve-1').scrollIntoView({block: 'center'})")
+    x, y, label = page.execute_script(
+        "const view = report.views.get(document.getElementById('curve-1'));"
+        "const {data} = view.model.renderers[0].data_source, last = data.x.length - 1;"
+        "const box = view.el.getBoundingClientRect(), {x_scale, y_scale} = view.frame, middle = 8;"
+        "return [box.left + x_scale.compute(data.x[last][middle]), box.top + y_scale.compute(data.y[last][middle]),"
+        " data.label[last]];"
     )
-
-
-@slow
-def test_on_paper_the_charts_are_pictures(page: Any) -> None:
-    page.execute_script("dispatchEvent(new Event('beforeprint'))")
-    widths = page.execute_script(
-        "return [...document.querySelectorAll('.printed')].map((each) => each.width)"
-    )
-    charts = len(page.find_elements("css selector", ".plot"))
-    assert len(widths) == charts >= 4
-    assert min(widths) > 300
-    page.execute_script("dispatchEvent(new Event('afterprint'))")
-    assert page.find_elements("css selector", ".printed") == []
-    pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})["data"])
-    assert pdf.startswith(b"%PDF")
-    assert len(pdf) > 50_000
-
-
-@pytest.fixture(scope="module")
-def crowded_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a run with 300 classes in three dimensions."""
-    run = tmp_path_factory.mktemp("crowded") / "run"
-    (run / "features").mkdir(parents=True)
-    labels = np.arange(300)
-    points = np.stack([labels % 20, labels // 20, 0 * labels], axis=1).astype(np.float32)
-    write_features(run / "features" / "test-final.npz", FeatureDump(points, labels, labels, points))
-    manifest = {
-        "format": FORMAT,
-        "status": "completed",
-        "lambda": 1.0,
-        "lambda_eq": 1.0,
-        "alpha": 0.5,
-        "seed": 0,
-    }
-    (run / "run.json").write_text(json.dumps(manifest | {"data": {"title": "many classes"}}))
-    (run / "metrics.jsonl").write_text('{"kind": "steps", "step": 1, "epoch": 1, "softmax_loss": 1.0}\n')
-    return write_report(run)
-
-
-@slow
-def test_crowded_centers_get_their_names_when_there_is_room(browser: Any, crowded_path: Path) -> None:
-    def named() -> int:
-        return browser.execute_script("return report.panels[0].centers.data.name.filter(Boolean).length")
-
-    open_page(browser, crowded_path)
-    few = named()
-    assert few < 150
-    element(browser, "#panel-0").send_keys("+" * 9)
-    wait(lambda: named() == 300)
-    element(browser, "#panel-0").send_keys("0")
-    wait(lambda: named() == few)
-
-
-@slow
-def test_paper_has_what_the_points_are_and_every_figure(
-    browser: Any, page_path: Path, crowded_path: Path
-) -> None:
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    try:
-        open_page(browser, crowded_path)
-        assert "first two principal components of 3 features" in element(browser, "#figure-0 figcaption").text
-        of_a_command = browser.execute_script(
-            "return getComputedStyle(document.querySelector('#origin p:has(+ pre)')).breakAfter"
-        )
-        assert of_a_command == "avoid"  # or the command would stand on the next page
-        open_page(browser, page_path)
-        assert not element(browser, ".hint").is_displayed()
-        element(browser, "#panel-0").send_keys("+")
-        style = "return getComputedStyle(document.activeElement).outlineStyle"
-        assert browser.execute_script(style) == "none"
-        style = "return getComputedStyle(document.querySelector(arguments[0])).breakAfter"
-        for words in ("#confusion h2", "#confusion > p"):
-            assert browser.execute_script(style, words) == "avoid"
-        assert "cosine: EER" in element(browser, "#evaluation-2").text
-        assert "intra / its distance" in element(browser, "#classes-table").text
-    finally:
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    point_at(page, (round(x) - 3, round(y)), (round(x), round(y)))
+    tips = "[...document.querySelectorAll('.bk-Tooltip')].map((tip) => tip.shadowRoot.textContent).join(' ')"
+    wait(lambda: label in ask(page, tips))
 
 
 @slow
@@ -895,25 +731,91 @@ def test_curves_side_by_side_are_in_line_whatever_is_said_above_one(page: Any) -
     assert boxes[0] == pytest.approx(boxes[1])
 
 
+# ---- Elsewhere -----------------------------------------------------------------------------------------------
+
+
 @slow
-def test_a_line_says_which_run_it_is(page: Any) -> None:
-    """All lines are drawn as one thing, and yet each has its name: here the upper one of λ in force."""
-    page.execute_script("document.getElementById('curve-1').scrollIntoView({block: 'center'})")
-    x, y, label = page.execute_script(
-        "const view = report.views.get(document.getElementById('curve-1'));"
-        "const {data} = view.model.renderers[0].data_source, last = data.x.length - 1;"
-        "const box = view.el.getBoundingClientRect();"
-        "const {x_scale, y_scale} = view.frame, middle = 8;"
-        "return [box.left + x_scale.compute(data.x[last][middle]), box.top + y_scale.compute(data.y[last][middle]),"
-        " data.label[last]];"
-    )
-    point_at(page, (round(x) - 3, round(y)), (round(x), round(y)))
-    wait(
-        lambda: (
-            label
-            in page.execute_script(
-                "const tips = [...document.querySelectorAll('.bk-Tooltip')];"
-                "return tips.map((tip) => tip.shadowRoot.textContent).join(' ')"
-            )
-        )
-    )
+def test_on_a_phone_everything_fits_the_width(browser: Any, page_path: Path, dataset: Dataset) -> None:
+    with screen(browser, 390, 844, phone=True):
+        open_page(browser, page_path)
+        assert ask(browser, "document.documentElement.scrollWidth") <= 390
+        # A caption is read without scrolling, also where its table is wider.
+        captions = "[...document.querySelectorAll('caption')].map(each => each.getBoundingClientRect().right)"
+        assert 0 < max(ask(browser, captions)) <= 390
+        boxes = [element(browser, f"#panel-{panel}").rect for panel in range(2)]
+        assert boxes[1]["y"] > boxes[0]["y"] + boxes[0]["height"]  # one below the other
+        assert all(330 < box["width"] <= 390 for box in boxes)
+        assert ask(browser, "report.panels.every((each) => each.plot.toolbar.active_drag === null)")
+        assert_centers_are_clear(browser, dataset)
+        hint = "getComputedStyle(arguments[0].closest('.wide'), '::before').content"
+        assert "scroll sideways" in ask(browser, hint, element(browser, "#results-table"))
+        # A tap shows the image, as hovering does elsewhere.
+        index = far_out(features(dataset, WEIGHTS[0], EPOCHS))[0]
+        x, y = spot_of(browser, 0, index)
+        time.sleep(0.3)
+        finger = ActionBuilder(browser, mouse=PointerInput("touch", "finger"))
+        finger.pointer_action.move_to_location(x, y).pointer_down().pointer_up()
+        finger.perform()
+        wait(lambda: element(browser, "#tip").get_attribute("data-index") == str(index))
+        assert element(browser, "#tip").is_displayed()
+        assert f"test image {index}" in element(browser, "#about").get_attribute("textContent")
+
+
+@pytest.fixture(scope="module")
+def crowded_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a run with 300 classes in three dimensions."""
+    run = tmp_path_factory.mktemp("crowded") / "run"
+    labels = np.arange(300)
+    points = np.stack([labels % 20, labels // 20, 0 * labels], axis=1).astype(np.float32)
+    write_run(run, [STEP], {"test-final": FeatureDump(points, labels, labels, points)})
+    return write_report(run)
+
+
+@slow
+def test_crowded_centers_get_their_names_when_there_is_room(browser: Any, crowded_path: Path) -> None:
+    def named() -> int:
+        return ask(browser, "report.panels[0].centers.data.name.filter(Boolean).length")
+
+    open_page(browser, crowded_path)
+    few = named()
+    assert few < 150
+    element(browser, "#panel-0").send_keys("+" * 9)
+    wait(lambda: named() == 300)
+    element(browser, "#panel-0").send_keys("0")
+    wait(lambda: named() == few)
+
+
+@slow
+def test_on_paper_the_charts_are_pictures(page: Any) -> None:
+    page.execute_script("dispatchEvent(new Event('beforeprint'))")
+    widths = ask(page, "[...document.querySelectorAll('.printed')].map((each) => each.width)")
+    assert len(widths) == len(elements(page, ".plot")) >= 4
+    assert min(widths) > 300
+    page.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert elements(page, ".printed") == []
+    pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})["data"])
+    assert pdf.startswith(b"%PDF")
+    assert len(pdf) > 50_000
+
+
+@slow
+def test_paper_has_what_the_points_are_and_every_figure(
+    browser: Any, page_path: Path, crowded_path: Path
+) -> None:
+    def break_after(selector: str) -> str:
+        return ask(browser, "getComputedStyle(document.querySelector(arguments[0])).breakAfter", selector)
+
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        open_page(browser, crowded_path)
+        assert "first two principal components of 3 features" in element(browser, "#figure-0 figcaption").text
+        assert break_after("#origin p:has(+ pre)") == "avoid"  # or the command would stand on the next page
+        open_page(browser, page_path)
+        assert not element(browser, ".hint").is_displayed()
+        element(browser, "#panel-0").send_keys("+")
+        assert ask(browser, "getComputedStyle(document.activeElement).outlineStyle") == "none"
+        assert break_after("#confusion h2") == break_after("#confusion > p") == "avoid"
+        assert "cosine: EER" in element(browser, "#evaluation-2").text
+        assert "intra / its distance" in element(browser, "#classes-table").text
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

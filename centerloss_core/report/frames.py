@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.config.problems import shortened
 from centerloss_core.limits import FRAME_BYTES, PANELS
 from centerloss_core.metrics.distances import nearest
 from centerloss_core.report.reading import Record, thinned

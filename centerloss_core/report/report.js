@@ -7,6 +7,7 @@
   const MARK = 11; // of a center, in pixels
   const [ASIDE, UP] = [7, 4]; // from a center to its name
   const NAME_HEIGHT = 14;
+  const GAP = 4; // from a name to the mark of the next center
   const HOVER = 6; // as near a pointer must be to a point, in pixels
 
   function make(tag, text, attributes = {}) {
@@ -82,7 +83,13 @@
       }
       wrong.either = wrong.softmax.map((_, i) => panel.judges.some((judge) => wrong[judge][i]));
       wrong.nearest_center ??= wrong.softmax.map(() => false); // without centers
-      frame.points = { x, y, predicted, distances, wrong };
+      const ends = [x, y].map((values, axis) => {
+        let [low, high] = [Infinity, -Infinity];
+        for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+        const centers = frame.centers.map((center) => center[axis]);
+        return [Math.min(low, ...centers), Math.max(high, ...centers)];
+      });
+      frame.points = { x, y, ends, predicted, distances, wrong };
     }
     return frame.points;
   }
@@ -107,7 +114,12 @@
     element.style.backgroundPosition = `calc(${-width * column}px * var(--zoom)) calc(${-height * row}px * var(--zoom))`;
   }
 
-  const counted = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
+  function tile(index) {
+    const picture = make("span", "", { class: "tile" });
+    crop(picture, index);
+    return picture;
+  }
+
   const figure = (value) => Number(value.toPrecision(3)).toString();
 
   /** What a panel says of an image: [judge, the class it predicts, whether that is wrong], and the distance in words. */
@@ -186,13 +198,7 @@
     }
     if (distance !== null) words.append(make("div", `${distance} from its center`));
     words.append(make("div", `test image ${index}`));
-    const parts = [words];
-    if (hasImages(panel.group)) {
-      const picture = make("span", "", { class: "tile" });
-      crop(picture, index);
-      parts.unshift(picture);
-    }
-    tip.replaceChildren(...parts);
+    tip.replaceChildren(...(hasImages(panel.group) ? [tile(index)] : []), words);
     tip.dataset.index = index;
     tip.hidden = false;
     const { width, height } = tip.getBoundingClientRect();
@@ -236,8 +242,8 @@
   }
 
   function countListed() {
-    const images = listed();
-    byId("count").textContent = images.length ? counted(images.length, "image") : "none";
+    const { length } = listed();
+    byId("count").textContent = length ? `${length} image${length === 1 ? "" : "s"}` : "none";
   }
 
   // ---- Selection -----------------------------------------------------------------------------------------------------
@@ -267,14 +273,8 @@
           "aria-label": `test image ${index}, ${name}${wrong ? ", misclassified by some run" : ""}`,
           "data-wrong": wrong ? "1" : "0",
         });
-        if (hasImages(each)) {
-          const picture = make("span", "", { class: "tile" });
-          crop(picture, index);
-          button.append(picture);
-        } else {
-          button.className = "text";
-          button.textContent = `${name} (${index})`;
-        }
+        button.append(hasImages(each) ? tile(index) : `${name} (${index})`);
+        button.classList.toggle("text", !hasImages(each));
         button.addEventListener("click", () => look(each, index));
         gallery.append(button);
       }
@@ -288,20 +288,6 @@
 
   // ---- Panels --------------------------------------------------------------------------------------------------------
 
-  function setRange(panel, left, right, bottom, top) {
-    panel.plot.x_range.setv({ start: left, end: right });
-    panel.plot.y_range.setv({ start: bottom, end: top });
-  }
-
-  /** The smallest and the largest of a panel's points and centers along one axis. */
-  function reach(panel, axis) {
-    const frame = frameOf(panel);
-    let [low, high] = [Infinity, -Infinity];
-    for (const value of opened(panel, frame)[axis === 0 ? "x" : "y"]) [low, high] = [Math.min(low, value), Math.max(high, value)];
-    for (const center of frame.centers) [low, high] = [Math.min(low, center[axis]), Math.max(high, center[axis])];
-    return [low, high];
-  }
-
   /** Show every point and center, of all panels at one scale; a unit as long on both axes where distances mean something. */
   function fit(panel) {
     const { width, height } = panel.view.frame.bbox;
@@ -309,17 +295,18 @@
     if (!panel.fitted) return; // not laid out: `resized` comes back to it
     const alike = panels.filter((each) => each === panel || (axes() === "shared" && each.isometric === panel.isometric));
     const [across, along] = [0, 1].map((axis) => {
-      const ends = alike.map((each) => reach(each, axis));
-      const [low, high] = [Math.min(...ends.map(([least]) => least)), Math.max(...ends.map(([, most]) => most))];
+      const ends = alike.flatMap((each) => current(each).ends[axis]);
+      const [low, high] = [Math.min(...ends), Math.max(...ends)];
       return { middle: (low + high) / 2, half: ((high - low) / 2) * 1.06 };
     });
     if (panel.isometric) {
       const unit = Math.max(across.half / width, along.half / height);
       [across.half, along.half] = [unit * width, unit * height];
     }
-    across.half ||= 1; // a network that has collapsed puts all points in one place
-    along.half ||= 1;
-    setRange(panel, across.middle - across.half, across.middle + across.half, along.middle - along.half, along.middle + along.half);
+    for (const [range, { middle, half }] of [[panel.plot.x_range, across], [panel.plot.y_range, along]]) {
+      const room = half || 1; // a network that has collapsed puts all points in one place
+      range.setv({ start: middle - room, end: middle + room });
+    }
   }
 
   /** Once Bokeh has laid a panel out again. */
@@ -329,16 +316,13 @@
     placeRing(panel);
   }
 
-  function zoom(panel, factor) {
-    const { x_range: h, y_range: v } = panel.plot;
-    const grown = ({ start, end }) => [(start + end) / 2 - ((end - start) / 2) * factor, (start + end) / 2 + ((end - start) / 2) * factor];
-    setRange(panel, ...grown(h), ...grown(v));
-  }
-
-  function pan(panel, right, up) {
-    const { x_range: h, y_range: v } = panel.plot;
-    const [dx, dy] = [(h.end - h.start) * right, (v.end - v.start) * up];
-    setRange(panel, h.start + dx, h.end + dx, v.start + dy, v.end + dy);
+  /** Move by parts of what is shown, and show `factor` times as much. */
+  function move(panel, right, up, factor = 1) {
+    for (const [range, by] of [[panel.plot.x_range, right], [panel.plot.y_range, up]]) {
+      const half = (range.end - range.start) / 2;
+      const middle = range.start + half + 2 * half * by;
+      range.setv({ start: middle - half * factor, end: middle + half * factor });
+    }
   }
 
   const pen = document.createElement("canvas").getContext("2d");
@@ -364,7 +348,7 @@
     panel.centers.data = {
       x: centers.map(([x]) => x),
       y: centers.map(([, y]) => y),
-      name: rooms.map((room, i) => (room < 1.3 * panel.widths[i] + 2 ? "" : names[i])),
+      name: rooms.map((room, i) => (room < ASIDE + panel.widths[i] + mark / 2 + GAP ? "" : names[i])),
       size: all(mark),
       white: all(white),
       black: all(white + 2.4), // the smaller the mark, the thinner, but the black edge stays
@@ -413,8 +397,7 @@
     const dimmed = { value: state.wrongOnly ? 0.6 : 0.25 };
     for (const panel of panels) {
       panel.points.nonselection_glyph.fill_alpha = dimmed;
-      const booleans = state.wrongOnly ? wrongNow(panel) : null;
-      if (panel.points.view.filter.booleans !== booleans) panel.points.view.filter.booleans = booleans;
+      panel.points.view.filter.booleans = state.wrongOnly ? wrongNow(panel) : null;
     }
   }
 
@@ -453,9 +436,12 @@
     element.append(panel.ring);
     let finger = false;
     element.addEventListener("pointerdown", (event) => (finger = event.pointerType === "touch"), true);
+    let place = "";
     element.addEventListener("pointermove", (event) => {
-      // A finger taps; a pointer that rests while the points move below it, or drags, chooses nothing.
-      if (event.pointerType === "touch" || event.buttons || !(event.movementX || event.movementY)) return;
+      const before = place;
+      place = `${event.clientX} ${event.clientY}`;
+      // A finger taps; a pointer that drags, or rests while the points move below it, chooses nothing.
+      if (event.pointerType === "touch" || event.buttons || place === before) return;
       const { left, top } = element.getBoundingClientRect();
       const found = nearest(panel, { sx: event.clientX - left, sy: event.clientY - top }, HOVER);
       if (found === null) return hideTip();
@@ -475,18 +461,13 @@
     });
     element.addEventListener("keydown", (event) => {
       const acts = {
-        ArrowLeft: () => pan(panel, -0.15, 0),
-        ArrowRight: () => pan(panel, 0.15, 0),
-        ArrowUp: () => pan(panel, 0, 0.15),
-        ArrowDown: () => pan(panel, 0, -0.15),
-        "+": () => zoom(panel, 0.8),
-        "=": () => zoom(panel, 0.8),
-        "-": () => zoom(panel, 1.25),
-        0: () => fit(panel),
+        ...{ ArrowLeft: [-0.15, 0], ArrowRight: [0.15, 0], ArrowUp: [0, 0.15], ArrowDown: [0, -0.15] },
+        ...{ "+": [0, 0, 0.8], "=": [0, 0, 0.8], "-": [0, 0, 1.25], 0: null },
       };
       if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in acts)) return;
       event.preventDefault();
-      acts[event.key]();
+      if (acts[event.key]) move(panel, ...acts[event.key]);
+      else fit(panel);
     });
     if (matchMedia("(pointer: coarse)").matches) panel.plot.toolbar.active_drag = null; // a finger scrolls the page
   }
