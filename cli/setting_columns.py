@@ -32,13 +32,7 @@ def ordered_keys(runs: Sequence[Settings]) -> list[str]:
 def setting_columns(
     runs: Sequence[Settings], keys: Iterable[str], *, always: Sequence[str] = ()
 ) -> dict[str, list[str]]:
-    """Return a cell per run of each key whose value varies between the runs, by the head of the column.
-
-    Args:
-        runs: the settings of each, with dotted keys.
-        keys: those that may vary, in the order of the columns.
-        always: keys that have a column in any case.
-    """
+    """Return a cell per run of each key that varies or is always shown, by the head of the column."""
     keys = list(dict.fromkeys(keys))
     shown = {*always, *varying(runs, keys)}
     return {sign(key, keys): [setting_cell(run, key) for run in runs] for key in keys if key in shown}

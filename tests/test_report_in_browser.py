@@ -492,11 +492,12 @@ def assert_centers_are_clear(page: Any, dataset: Dataset) -> None:
         scale = grey.shape[1] / width
         assert len(spots) == len(features(dataset, weight, EPOCHS).centers)
         for x, y in spots:
-            # The black edge is 2 to 4 pixels from the center, which itself may be a pixel from this row and column.
-            column, row, reach = round(x * scale), round(y * scale), round(6 * scale)
+            # The black edge is 2 to 4 pixels from the center, which itself may be half a pixel beside this one.
+            column, row, reach = round(x * scale), round(y * scale), round(5 * scale)
             assert grey[row - 1 : row + 2, column - 1 : column + 2].max() > 240
             arms = [grey[row, column:], grey[row, column::-1], grey[row:, column], grey[row::-1, column]]
-            assert max(arm[:reach].min() for arm in arms) < 60
+            # It is 1.7 pixels wide: between two pixels it covers three quarters of one, which is 62 on white paper.
+            assert max(arm[:reach].min() for arm in arms) < 70
 
 
 @slow

@@ -2,9 +2,9 @@
 
 - `making`: the order of steps; `write_report` is here.
 - `reading`: the runs, read as far as possible, with a label each.
-- `frames`: which epochs are shown, and their points in few bytes; `thumbnails`: the test images in one picture.
+- `frames`: which epochs are shown; `payload`: their points in few bytes; `thumbnails`: the test images in one picture.
 - `charts`: the scatter panels in Bokeh; `curves`: the curves; `empty`: what both have in common.
-- `tables`: a table as data; `results`, `seeds`, `evaluations`, `confusion`, `differences`, `origin` make them.
+- `tables`: a table as data; `results`, `seeds`, `evaluations`, `confusion`, `origin` make them.
 - `page` with `templates/`, `report.css` and `report.js`: everything in one file.
 """
 

@@ -23,19 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Charts:
-    """The document, and where each of its roots belongs: the id of a model → the id of an element.
-
-    Attributes:
-        curves: the plots of curves, less the plots themselves.
-        looks: how the lines of each run with curves look, by label.
-        notes: what was left out.
-    """
+    """The document, and where each of its roots belongs: the id of a model → the id of an element."""
 
     document: dict[str, Any]
     roots: dict[str, str]
     curves: list[Curve]
-    looks: list[tuple[str, Look]]
-    notes: list[str]
+    looks: list[tuple[str, Look]]  # of the lines of each run with curves, by label
+    notes: list[str]  # what was left out
 
 
 def draw(shown: Shown, records: Sequence[Record]) -> Charts:

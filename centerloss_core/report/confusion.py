@@ -24,22 +24,14 @@ class Count:
 
 @dataclass(frozen=True)
 class Confusion:
-    """The judgements of one judge at the end of one run.
-
-    Attributes:
-        title: the caption.
-        panel: index of the panel whose images the buttons select.
-        names: of the classes.
-        matrix: the counts above 0 by (label, predicted), or None where there are too many classes.
-        pairs: the most frequent confusions otherwise.
-    """
+    """The judgements of one judge at the end of one run."""
 
     title: str
-    panel: int
+    panel: int  # whose images the buttons select
     judge: str
-    names: list[str]
-    matrix: dict[tuple[int, int], Count] | None
-    pairs: list[Count]
+    names: list[str]  # of the classes
+    matrix: dict[tuple[int, int], Count] | None  # the counts above 0; None where there are too many classes
+    pairs: list[Count]  # the most frequent confusions, then
 
 
 def confusions(index: int, panel: Panel) -> list[Confusion]:

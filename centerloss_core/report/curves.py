@@ -60,18 +60,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Curve:
-    """A plot in words.
+    """A plot in words."""
 
-    Attributes:
-        name: id of its element.
-        words: the last value of each line, for those who do not see the lines.
-        note: what the plot does not show.
-    """
-
-    name: str
+    name: str  # id of its element
     title: str
-    words: str
-    note: str
+    words: str  # the last value of each line, for those who do not see the lines
+    note: str  # what the plot does not show
 
 
 @dataclass(frozen=True)

@@ -55,12 +55,9 @@ def _figures(id_: str, caption: str, names: Sequence[Name], measured: _Measured,
 
 
 def _classes(measured: _Measured) -> Table:
-    """As many rows as a reader can use: those of the training images go first, then those of the last runs."""
+    """As many rows as a reader can use, those of the test images first."""
     caption = "Class by class"
     rows = _class_rows(measured)
-    if len(rows) > CLASS_ROWS:
-        rows = _class_rows([each for each in measured if each[1] == "test"]) or rows
-        caption += ", on the test images"
     if len(rows) > CLASS_ROWS:
         caption += f"; the first {CLASS_ROWS} of {len(rows)} rows"
     caption += "; all are in evaluation-classes.csv. The last column is small for a class that is compact"

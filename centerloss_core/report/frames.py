@@ -71,19 +71,13 @@ class Panel:
 
 @dataclass
 class Shown:
-    """What the panels show.
-
-    Attributes:
-        times: the stops of the slider, in words.
-        groups: the labels of each set of test images; there is one, unless runs were mixed by hand.
-        notes: what was left out.
-    """
+    """What the panels show."""
 
     panels: list[Panel] = field(default_factory=list)
-    stops: list[float] = field(default_factory=list)
-    times: list[str] = field(default_factory=list)
-    groups: list[_LABELS] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    stops: list[float] = field(default_factory=list)  # of the slider
+    times: list[str] = field(default_factory=list)  # the same in words
+    groups: list[_LABELS] = field(default_factory=list)  # the labels of each set of test images, mostly one
+    notes: list[str] = field(default_factory=list)  # what was left out
 
     def class_names(self, group: int) -> list[str]:
         """The names of the classes of a group: those of the panel that knows most."""

@@ -67,18 +67,13 @@ class Record:
 
 @dataclass(frozen=True)
 class Contents:
-    """A run or a sweep.
-
-    Attributes:
-        keys: the dotted settings that tell the runs apart; of a single run λ, α and the seed.
-        command: the one that made the sweep.
-    """
+    """A run or a sweep."""
 
     path: Path
     records: Sequence[Record]
-    keys: Sequence[str]
+    keys: Sequence[str]  # the dotted settings that tell the runs apart; of a single run λ, α and the seed
     is_sweep: bool
-    command: str | None = None
+    command: str | None = None  # that made the sweep
 
     @property
     def title(self) -> str:

@@ -17,20 +17,13 @@ Mark = Literal["", "best", "tied"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell.
-
-    Attributes:
-        key: what the column is sorted by; None is always last.
-        mark: "best" of its column, or "tied" with the best.
-        ends: the range of a mean, in brackets.
-        kind: "name" or "words", for the style sheet.
-    """
+    """One cell."""
 
     text: str
-    key: float | str | None = None
+    key: float | str | None = None  # what the column is sorted by; None is always last
     mark: Mark = ""
-    ends: str = ""
-    kind: str = ""
+    ends: str = ""  # the range of a mean, in brackets
+    kind: str = ""  # "name" or "words", for the style sheet
 
 
 @dataclass(frozen=True)
@@ -41,18 +34,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a caption.
-
-    Attributes:
-        name: the id of a table that can be sorted by any column.
-        kind: classes of the box around it, for the style sheet.
-    """
+    """A table with a caption."""
 
     caption: str
     head: Sequence[str]
     rows: Sequence[Row]
-    name: str = ""
-    kind: str = ""
+    name: str = ""  # the id of a table that can be sorted by any column
+    kind: str = ""  # classes of the box around it, for the style sheet
 
 
 def words(text: str, kind: str = "") -> Cell:
