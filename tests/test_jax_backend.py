@@ -157,10 +157,6 @@ def test_a_step_is_that_of_tensorflow(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[name] - start[name], change, rtol=1e-3, atol=1e-7, err_msg=name)
 
 
-def test_it_is_compiled_once_and_repeats_and_resumes_to_the_bit(tmp_path: Path) -> None:
-    _test_train_step(tmp_path, "compiled_once or no_python or bits or kept")
-
-
 @pytest.mark.slow
 def test_all_that_is_true_of_the_step_is_true_under_jax(tmp_path: Path) -> None:
     _test_train_step(tmp_path, "")

@@ -44,7 +44,7 @@ def killed(*arguments: str, after: float, home: Path) -> int:
     ).returncode
 
 
-@pytest.mark.parametrize(("kills", "iterations"), [(3, 200), pytest.param(100, 5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "iterations"), [(1, 100), pytest.param(100, 5000, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_it_ends_as_if_never_killed(
     kills: int, iterations: int, tmp_path: Path
 ) -> None:

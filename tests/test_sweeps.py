@@ -85,6 +85,7 @@ def test_overrides_reach_their_points_alone(sweep: Path) -> None:
     assert [last_step(name) for name in POINTS[:2]] == [3, 5]
 
 
+@pytest.mark.slow
 def test_the_command_of_a_point_repeats_it_alone_from_anywhere(sweep: Path, tmp_path: Path) -> None:
     point = "lambda0.1-alpha0.5-seed1"
     command = shlex.split(json.loads((sweep / point / "run.json").read_text())["repeat"])
