@@ -1,6 +1,6 @@
 """The errors that a person can mend: their message is all that is shown, without a traceback."""
 
-# The mend of a file of a run that cannot be read, in one wording whoever reads it.
+# What to do about a file of a run that cannot be read; every reader says it in these words.
 PUT_BACK = "put it back from a copy, or train the run again"
 
 

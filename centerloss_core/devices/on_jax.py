@@ -45,7 +45,7 @@ def prepare(device: Device, train: Train) -> None:
         raise DeviceError(f"{device.label} cannot be chosen in this process: {error}") from error
     jax.config.update("jax_default_device", chosen)
     # float32 means float32: TF32 would round the products of the center update to ten bits. Products of bfloat16
-    # are none of its business: they stay on the tensor cores.
+    # are not affected: they stay on the tensor cores.
     jax.config.update("jax_default_matmul_precision", "highest")
     # Keras draws the seeds of its initializers from Python's generator. Its own `set_random_seed` would import
     # TensorFlow, where there is one, to seed it as well.

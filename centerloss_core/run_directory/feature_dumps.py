@@ -18,7 +18,7 @@ from centerloss_core.files.arrays import Header, read_arrays, write_arrays
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.limits import CLASSES, DIMENSIONS, DUMP_BYTES
 
-UNKNOWN = -1  # the label of an image whose class is none of those that training knows
+UNKNOWN = -1  # the label of an image of a class that training does not know
 
 
 class FeatureFileError(ExpectedError):
