@@ -16,7 +16,7 @@ Lambda = Annotated[
     typer.Option(
         "--lambda",
         metavar="NUMBER",
-        help="Weight λ of the center loss; `cl sweep` takes several. Default: the config's.",
+        help="Weight λ of the center loss; `cl sweep` takes several. Default: the config's, or 0,0.01,0.1,1.0.",
     ),
 ]
 Alpha = Annotated[

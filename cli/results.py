@@ -66,7 +66,8 @@ def show_plan(
 
 def _length(config: Config) -> str:
     train = config.train
-    return f"{train.epochs} epochs" if train.epochs is not None else f"{train.iterations} iterations"
+    number, unit = (train.epochs, "epoch") if train.epochs is not None else (train.iterations, "iteration")
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
 
 
 def show_result(path: Path, metrics: Mapping[str, Any]) -> None:

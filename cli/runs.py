@@ -142,7 +142,9 @@ def _further_columns(rows: Sequence[RunRow]) -> dict[str, list[str]]:
 
     known = [row.record.settings for row in rows if row.record.manifest]
     keys = dict.fromkeys(key for settings in known for key in settings if key not in _OWN_COLUMN)
-    shown = [key for key in keys if varying(known, [key])]
+    varied = [key for key in keys if varying(known, [key])]
+    # `loss.ramp` shows `loss.ramp.start` too.
+    shown = [key for key in varied if not any(key.startswith(f"{other}.") for other in varied)]
     return setting_columns([row.record.settings for row in rows], shown, always=shown)
 
 

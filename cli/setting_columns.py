@@ -17,9 +17,10 @@ def settings_of(row: Mapping[str, Any]) -> dict[str, Any]:
     short_keys = {LAMBDA: "lambda", ALPHA: "alpha", SEED: "seed"}
     settings = row.get("settings")
     return {
-        **{key: row.get(name) for key, name in short_keys.items()},
+        **dict.fromkeys(short_keys),
         **{key: value for key, value in row.items() if "." in key or key == VARIANT},
         **(settings if isinstance(settings, dict) else {}),
+        **{key: row[name] for key, name in short_keys.items() if name in row},  # null without a term
     }
 
 

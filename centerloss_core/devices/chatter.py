@@ -28,8 +28,9 @@ def chatter_to(log: IO[bytes]) -> Iterator[None]:
             yield
             return
         encoding, errors = python_stderr.encoding, python_stderr.errors
-        with os.fdopen(os.dup(terminal), "w", 1, encoding=encoding, errors=errors) as sys.stderr:
-            yield
+        # Never closed here: TensorFlow's logger keeps the stream that it finds when it is imported.
+        sys.stderr = os.fdopen(os.dup(terminal), "w", 1, encoding=encoding, errors=errors)
+        yield
     finally:
         sys.stderr = python_stderr
         os.dup2(terminal, 2)
