@@ -1,5 +1,9 @@
 """The errors that a person can mend: their message is all that is shown, without a traceback."""
 
+from collections.abc import Callable
+
+Warn = Callable[[str], None]  # called with each warning
+
 # What to do about a file of a run that cannot be read; every reader says it in these words.
 PUT_BACK = "put it back from a copy, or train the run again"
 

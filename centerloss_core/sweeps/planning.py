@@ -9,13 +9,13 @@ from typing import Unpack
 
 from centerloss_core.config import Document, Flags, Point, load_document, resolve_sweep
 from centerloss_core.config.sweep import LAUNCH_KEYS
+from centerloss_core.errors import Warn
 from centerloss_core.sweeps.conductor import How
 from centerloss_core.sweeps.grid import points_with
 from centerloss_core.sweeps.launchers import Launch, resume_command
 from centerloss_core.sweeps.layout import config_path
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.sweep import begun_points, ray_address_of, resume_sweep, run_sweep
-from centerloss_core.training.diagnosis import Warn
 
 
 @dataclass(frozen=True)

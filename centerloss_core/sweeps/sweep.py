@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 from centerloss_core.config import Point
 from centerloss_core.config.problems import shortened
+from centerloss_core.errors import Warn
 from centerloss_core.files.atomic import clear_temporaries, new_file, temporaries
 from centerloss_core.files.untrusted import own_folder
 from centerloss_core.run_directory.directories import new_directory, refuse_existing, refuse_links, take_over
@@ -28,7 +29,6 @@ from centerloss_core.sweeps.layout import DOCUMENT, POINTS, config_path, log_pat
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.stopping import stoppable
 from centerloss_core.sweeps.summary import write_summary
-from centerloss_core.training.diagnosis import Warn
 
 
 def run_sweep(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from centerloss_core.config import Config
+from centerloss_core.errors import Warn
 from centerloss_core.training.observers import Observer, Row
 
-Warn = Callable[[str], None]
 Figures = Mapping[str, float | None]  # of a split, as in a row of an epoch
 
 _FEWEST_STEPS = 50  # before that a healthy run may be guessing too

@@ -6,13 +6,14 @@ from typing import Any
 
 from centerloss_core.config import Config
 from centerloss_core.datasets import BatchStream, Dataset, Split
+from centerloss_core.errors import Warn
 from centerloss_core.interrupts import StopRequest
 from centerloss_core.metrics.separation import separation
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.build import build
 from centerloss_core.training.clock import Stopwatch
-from centerloss_core.training.diagnosis import Diagnosis, Warn
+from centerloss_core.training.diagnosis import Diagnosis
 from centerloss_core.training.evaluation import extract
 from centerloss_core.training.interval_log import IntervalLog
 from centerloss_core.training.observers import Observers, Recorder

@@ -16,7 +16,7 @@ from centerloss_core import devices
 from centerloss_core.config import Config, ConfigError
 from centerloss_core.datasets import Dataset, load_dataset
 from centerloss_core.devices import Device
-from centerloss_core.errors import DivergedError, OutOfMemoryError, is_out_of_memory
+from centerloss_core.errors import DivergedError, OutOfMemoryError, Warn, is_out_of_memory
 from centerloss_core.files.atomic import errors_name
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
 from centerloss_core.networks.image_shape import refuse_too_small
@@ -27,7 +27,6 @@ from centerloss_core.run_directory.manifest import mapping
 from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.run_directory.resume_check import ChangedError, begun_config, refuse_changed_config
 from centerloss_core.run_directory.writer import Run
-from centerloss_core.training.diagnosis import Warn
 from centerloss_core.training.progress import ShowProgress
 from centerloss_core.training.tensorboard import require_tensorboard
 

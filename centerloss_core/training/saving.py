@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from centerloss_core.config import Train
+from centerloss_core.errors import Warn
 from centerloss_core.run_directory.checkpoints import (
     CheckpointError,
     DamagedCheckpointError,
@@ -19,7 +20,6 @@ from centerloss_core.run_directory.names import checkpoints
 from centerloss_core.run_directory.resume_check import ChangedError, refuse_changes
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.clock import Stopwatch
-from centerloss_core.training.diagnosis import Warn
 from centerloss_core.training.interval_log import Interval, IntervalLog
 from centerloss_core.training.state import restore_state, state_of
 from centerloss_core.training.step import TrainStep

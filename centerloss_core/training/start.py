@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from centerloss_core.config import Config, load_config
+from centerloss_core.errors import Warn
 from centerloss_core.run_directory.manifest import read_manifest
 from centerloss_core.run_directory.names import CONFIG, last_saved_step
 from centerloss_core.run_directory.resume_check import begun_config, refuse_another_config
-from centerloss_core.training.diagnosis import Warn
 from centerloss_core.training.progress import ShowProgress
 from centerloss_core.training.run import Result, resume, train
 
