@@ -35,16 +35,6 @@ class Part(keras.layers.Layer):
         """The points that this part holds for the classes, or None where it holds none."""
         return None
 
-    def measure(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """What a training step computes: the loss to be differentiated, and scalar figures by name.
-
-        Args:
-            features: (m, d) float32.
-            labels: (m,) int32, each in [0, k).
-            scalars: all that the step is given.
-        """
-        raise NotImplementedError
-
     def _in_training(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> Any:
         return self(features, labels, training=True, **{name: scalars[name] for name in self.scalars})
 
@@ -56,7 +46,15 @@ class Head(Part):
     """
 
     def measure(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """The mean cross-entropy of the batch, and the share of images whose largest logit is that of their class."""
+        """What a training step computes: the loss to be differentiated, and scalar figures by name.
+
+        Here the mean cross-entropy of the batch, and the share of images whose largest logit is that of their class.
+
+        Args:
+            features: (m, d) float32.
+            labels: (m,) int32, each in [0, k).
+            scalars: all that the step is given.
+        """
         logits = self._in_training(features, labels, scalars)
         loss = ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
         accuracy = ops.mean(ops.cast(ops.equal(ops.argmax(logits, axis=1), labels), "float32"))
@@ -67,6 +65,6 @@ class Term(Part):
     """`(features, labels, training=False) → scalar`; the step multiplies it by λ."""
 
     def measure(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """The term, and the same as a figure that is named after the layer."""
+        """As of a head: the term, and the same as a figure that is named after the layer."""
         loss = self._in_training(features, labels, scalars)
         return loss, {self.name: loss}
