@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from centerloss_core.config.problems import printable
 from centerloss_core.formatting import duration, number, percent, plain_setting
 from centerloss_core.metrics.names import FIGURES, SEPARATION, SPEED, Name
 
-from .streams import printable, say, say_json
+from .streams import say, say_json
 from .tables import table_lines
 
 if TYPE_CHECKING:

@@ -1,14 +1,43 @@
-"""`cl evaluate`: every figure of a run or a sweep."""
+"""`cl evaluate`: every figure of a run or a sweep, of its classes, and of runs side by side."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from centerloss_core.config.axes import ALPHA, LAMBDA, label_all
+from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES
+
 from .options import Directory, Quiet
+from .streams import say, warn
+from .tables import ordered_keys, print_table, setting_columns, settings_of
+
+if TYPE_CHECKING:
+    from centerloss_core.metrics.directory import Report, RunEvaluation
 
 Splits = StrEnum("Splits", ["TEST", "TRAIN", "BOTH"])
+
+# The figures of runs side by side that do not depend on the scale of the features.
+_SIDE_BY_SIDE = {
+    "accuracy": "softmax",
+    "nearest_center_accuracy": "nearest center",
+    "nearest_train_mean_accuracy": "nearest training mean",
+    "knn_accuracy": "nearest training images",
+    "separation_ratio": "inter/intra",
+    "fisher_ratio": "Fisher",
+    "silhouette": "silhouette",
+    "davies_bouldin": "DB",
+    "cosine_eer": "EER cos",
+    "euclidean_eer": "EER Eucl.",
+}
+_LESS_TELLING = (
+    *("EER Eucl.", "EER cos", "DB", "silhouette", "Fisher"),
+    *("nearest training mean", "nearest training images", "λ"),
+)
 
 
 def evaluate(
@@ -25,14 +54,69 @@ def evaluate(
     """
     from centerloss_core.metrics.directory import SPLITS, evaluate_directory
 
-    from .evaluation_view import show_evaluation
     from .progress import evaluation_progress
-    from .streams import warn
 
     splits = SPLITS if split is Splits.BOTH else (split.value,)
     with nullcontext() if quiet else evaluation_progress() as show:
         report = evaluate_directory(directory, splits, show=show)
     if not quiet:
-        show_evaluation(report)
+        _show(report)
     for problem in report.problems.values():  # the others were measured, which is no failure
         warn(f"skipped: {problem}")
+
+
+def _show(report: Report) -> None:
+    settings = [settings_of(run.origin) for run in report.runs]
+    keys = [key for key in ordered_keys(settings) if key != ALPHA]
+    for run, own in zip(report.runs, settings, strict=True):
+        known = {key: value for key, value in own.items() if value is not None}
+        say(f"\n{run.path}: {label_all(known, keys)}")
+        _show_run(run, classes=len(report.runs) == 1)
+    if len(report.runs) > 1:
+        say("\nSide by side:")
+        _show_side_by_side(report.runs)
+    for name, status in report.skipped.items():
+        say(f"skipped: {name} ({status})")
+    folder = report.written.parent
+    say(
+        f"figures and classes: {report.written}, {folder / 'evaluation.csv'}, {folder / 'evaluation-classes.csv'}"
+    )
+
+
+def _show_run(run: RunEvaluation, *, classes: bool) -> None:
+    rows = []
+    for name in FIGURES:
+        title = f"{name.title} (small is good)" if name.best == "least" else name.title
+        rows.append([title, *(name.write(split.figures[name.key]) for split in run.splits.values())])
+    print_table(("", *run.splits), rows)
+    for split_name, split in run.splits.items():
+        figures = split.figures
+        say(
+            f"\n{split_name}: verification over all pairs of {figures['verification_images']:,} images, "
+            f"{figures['verification_same_pairs']:,} of one class and {figures['verification_different_pairs']:,} "
+            f"others; silhouette of {figures['silhouette_images']:,} images; "
+            f"{figures['knn_neighbors']} nearest training images vote"
+        )
+        if classes:
+            _show_classes(split.per_class)
+
+
+def _show_classes(rows: Sequence[Mapping[str, Any]]) -> None:
+    cells = [[str(row["class"]), *(name.write(row[name.key]) for name in CLASS_FIGURES)] for row in rows]
+    print_table(("class", *(name.title for name in CLASS_FIGURES)), cells, spare=("images", "intra"))
+
+
+def _show_side_by_side(runs: Sequence[RunEvaluation]) -> None:
+    rows = [(run, split, measured.figures) for run in runs for split, measured in run.splits.items()]
+    settings = [settings_of(run.origin) for run, _, _ in rows]
+    columns = {
+        "run": [run.path.name for run, _, _ in rows],
+        "split": [split for _, split, _ in rows],
+        **setting_columns(settings, ordered_keys(settings), always=(LAMBDA,)),
+        **{
+            _SIDE_BY_SIDE[name.key]: [name.write(figures[name.key]) for _, _, figures in rows]
+            for name in FIGURES
+            if name.key in _SIDE_BY_SIDE
+        },
+    }
+    print_table(list(columns), list(zip(*columns.values(), strict=True)), spare=_LESS_TELLING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +13,8 @@ from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, Settings
 from centerloss_core.formatting import duration, number
 from centerloss_core.metrics.names import SEPARATION, SPEED
 
-from .setting_columns import ordered_keys, setting_columns, settings_of
 from .streams import say
-from .tables import print_table
+from .tables import ordered_keys, print_table, setting_columns, settings_of
 
 if TYPE_CHECKING:
     from centerloss_core.config import Config
@@ -111,9 +111,14 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
     say("\nOn the test images:")
     head = (*grid, *_SEPARATION, *(name.title for name in SPEED))
     print_table(head, cells, spare=("images/s", "time", "intra", "inter", "λ_eq"))
+    # Warnings that differ in their numbers alone are one.
+    alike: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         if row.get("warnings"):
-            say(f"warning: {row.get('directory')}: {row['warnings']}")
+            alike.setdefault(re.sub(r"[0-9.]+", "", str(row["warnings"])), []).append(row)
+    for first, *others in alike.values():
+        likewise = f" (likewise {', '.join(str(row.get('directory')) for row in others)})" if others else ""
+        say(f"warning: {first.get('directory')}: {first['warnings']}{likewise}")
 
 
 def _separation_cells(row: Mapping[str, Any]) -> list[str]:

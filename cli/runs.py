@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, varying
+from centerloss_core.config.problems import nearest, printable
 
 from .options import UsageError
-from .streams import printable, say, say_json
+from .streams import say, say_json
 
 if TYPE_CHECKING:
     from centerloss_core.run_directory.listing import RunRow
@@ -104,22 +104,21 @@ def runs(
 
 
 def _lines(rows: Sequence[RunRow]) -> list[str]:
-    from centerloss_core.formatting import duration, exact
+    from centerloss_core.formatting import duration
     from centerloss_core.metrics.names import SEPARATION
 
-    from .tables import table_lines
+    from .tables import setting_columns, table_lines
 
-    further = _further_columns(rows)
+    settings = [row.record.settings for row in rows]
+    shown = [LAMBDA, ALPHA, *_varied(rows), SEED]
+    of_settings = setting_columns(settings, shown, always=shown)
     columns = {
         "run": [row.name for row in rows],
         "status": [
             f"{row.record.status} {_MARK}" if row.record.warnings else row.record.status for row in rows
         ],
         "data": [row.data or "–" for row in rows],
-        "λ": [exact(row.record.lambda_) for row in rows],
-        "α": [exact(row.record.alpha) for row in rows],
-        **further,
-        "seed": [exact(row.record.seed) for row in rows],
+        **of_settings,
         **{
             name.title: [name.write(row.figure(name.key)) for row in rows] for name in SEPARATION if name.best
         },
@@ -127,6 +126,7 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
         "time": [duration(row.duration) for row in rows],
     }
     # The names of a sweep's runs say what varies in it.
+    _, _, *further, _ = of_settings
     spare = ("time", "age", *reversed(further), "data", "α", "seed", "nearest center", "λ")
     lines = table_lines(list(columns), list(zip(*columns.values(), strict=True)), left=3, spare=spare)
     statuses = Counter(sorted(row.record.status for row in rows))
@@ -136,16 +136,13 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
     return lines + _warned(rows) + _advice(rows)
 
 
-def _further_columns(rows: Sequence[RunRow]) -> dict[str, list[str]]:
-    """A column per setting that varies, beside those that have one in any case."""
-    from .setting_columns import setting_columns
-
+def _varied(rows: Sequence[RunRow]) -> list[str]:
+    """The settings that vary, beside those that are shown in any case."""
     known = [row.record.settings for row in rows if row.record.manifest]
     keys = dict.fromkeys(key for settings in known for key in settings if key not in _OWN_COLUMN)
     varied = [key for key in keys if varying(known, [key])]
     # `loss.ramp` shows `loss.ramp.start` too.
-    shown = [key for key in varied if not any(key.startswith(f"{other}.") for other in varied)]
-    return setting_columns([row.record.settings for row in rows], shown, always=shown)
+    return [key for key in varied if not any(key.startswith(f"{other}.") for other in varied)]
 
 
 def _parsed(text: str) -> tuple[str, Any]:
@@ -163,8 +160,8 @@ def _refuse_unknown(rows: Sequence[RunRow], option: str, asked: Mapping[str, Seq
     known = {key for row in rows for key in row.record.settings}
     for key in asked:
         if known and asked[key] and key not in known and key not in (LAMBDA, ALPHA, SEED):
-            nearest = difflib.get_close_matches(key, known, 1)
-            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            meant = nearest(key, known)
+            hint = f"; did you mean {meant}?" if meant else ""
             raise UsageError(f"{option} {key}: no run here has this setting{hint}")
 
 

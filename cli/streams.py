@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from centerloss_core.config.problems import shortened
 from centerloss_core.errors import ExpectedError
 
 _LONGEST_LINE = 10_000
@@ -78,17 +79,7 @@ def say_json(content: object) -> None:
 
 def plain(message: str) -> str:
     """Return the message without control characters and without endless lines: names in it may come from any file."""
-    lines = (
-        line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in message.split("\n")
-    )
-    return "\n".join(map(printable, lines))
-
-
-def printable(text: str) -> str:
-    """Return the text with a sign in place of each character that could steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else "�" for sign in text)
+    return "\n".join(shortened(line, _LONGEST_LINE) for line in message.split("\n"))
 
 
 def _print(message: str, stream: TextIO) -> None:

@@ -1,16 +1,27 @@
-"""Tables of plain text. A thousand rows take a few milliseconds; Rich takes a second for them."""
+"""Tables of plain text, and their columns that show settings.
+
+A thousand rows take a few milliseconds; Rich takes a second for them.
+"""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import textwrap
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from .streams import printable, say
+from rich.cells import cell_len
+
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, VARIANT, Settings, short, sign, value_of, varying
+from centerloss_core.config.problems import printable, shortened
+from centerloss_core.formatting import exact, finite
+from centerloss_core.run_directory.manifest import SHORT_KEYS
+
+from .streams import say
 
 _GAP = "   "
+_LONGEST_SETTING = 40  # characters of a cell
 
 
 def print_table(
@@ -41,7 +52,7 @@ def table_lines(
     if width is None and sys.stdout.isatty():
         width = shutil.get_terminal_size().columns
     cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
-    widths = [max(map(cell_width, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     absent = _left_out(dict(zip(columns, widths, strict=True)), spare, width)
     shown = [index for index, column in enumerate(columns) if column not in absent]
     widths = [widths[index] for index in shown]
@@ -67,16 +78,39 @@ def _left_out(widths: Mapping[str, int], spare: Sequence[str], room: int | None)
 def _pad(row: Sequence[str], widths: Sequence[int], left: int) -> list[str]:
     padded = []
     for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
-        blanks = " " * (width - cell_width(cell))
+        blanks = " " * (width - cell_len(cell))
         padded.append(cell + blanks if index < left else blanks + cell)
     return padded
 
 
-def cell_width(text: str) -> int:
-    """Return the columns of a terminal that a text takes: Chinese takes two a sign, a combining accent none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "FW" else 1
-        for sign in text
-    )
+def settings_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what varies in a sweep, of a row of its `summary.json` or of an evaluation."""
+    settings = row.get("settings")
+    return {
+        **dict.fromkeys(SHORT_KEYS.values()),
+        **{key: value for key, value in row.items() if "." in key or key == VARIANT},
+        **(settings if isinstance(settings, dict) else {}),
+        **{key: row[name] for name, key in SHORT_KEYS.items() if name in row},  # null without a term
+    }
+
+
+def ordered_keys(runs: Sequence[Settings]) -> list[str]:
+    """Return the keys of all runs: λ and α first, the seed last."""
+    others = dict.fromkeys(key for run in runs for key in run if key not in (LAMBDA, ALPHA, SEED))
+    return [LAMBDA, ALPHA, *others, SEED]
+
+
+def setting_columns(
+    runs: Sequence[Settings], keys: Iterable[str], *, always: Sequence[str] = ()
+) -> dict[str, list[str]]:
+    """Return a cell per run of each key that varies or is always shown, by the head of the column."""
+    keys = list(dict.fromkeys(keys))
+    shown = {*always, *varying(runs, keys)}
+    return {sign(key, keys): [_setting_cell(run, key) for run in runs] for key in keys if key in shown}
+
+
+def _setting_cell(run: Settings, key: str) -> str:
+    """Return a setting of a run, or a dash where the run does not have it."""
+    value = value_of(run, key)
+    text = "–" if value is None else short(value) if finite(value) is None else exact(value)
+    return shortened(text, _LONGEST_SETTING)

@@ -150,6 +150,15 @@ def test_a_sweep_table_has_a_column_per_setting_that_varies(capsys: pytest.Captu
     assert capsys.readouterr().out.splitlines()[2].split()[:3] == ["λ", "λ_eq", "softmax"]
 
 
+def test_warnings_that_differ_in_numbers_alone_are_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    warnings = {"a": "accuracy is 15.1%", "b": None, "c": "accuracy is 16%", "d": "the centers stand still"}
+    show_sweep_table([{"directory": name, "warnings": warning} for name, warning in warnings.items()])
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "warning: a: accuracy is 15.1% (likewise c)",
+        "warning: d: the centers stand still",
+    ]
+
+
 def test_config_errors_come_all_at_once_with_file_and_line(here: Any, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(
         "data:\n  name: mnist6k\ntrain:\n  epochs: 2\n  batchsize: 100\n  learning_rate: fast\nloss:\n  lambda: -1\n"

@@ -562,20 +562,20 @@ overrides:
     )
     lines = complaints(path)
     assert [line[: line.index(";")] if ";" in line else line for line in lines] == [
-        "x.yaml:4: loss.lamda: unknown key",
-        "x.yaml:6: train.iterations: expected null or an integer ≥ 1",
-        "x.yaml:7: train.epochs: give either epochs or iterations, not both",
+        "x.yaml:4: overrides[0].when.loss.lamda: unknown key",
+        "x.yaml:6: overrides[0].set.train.iterations: expected null or an integer ≥ 1",
+        "x.yaml:7: overrides[0].set.train.epochs: give either epochs or iterations, not both",
         "x.yaml:8: overrides[1].when: expected a mapping such as {loss.lambda: 1.0}",
-        "x.yaml:10: loss.lambda: an override cannot set what overrides are chosen by",
-        "x.yaml:11: train.batchsize: unknown key",
-        "x.yaml:12: iterations: expected a dotted key such as train.iterations",
-        "x.yaml:13: sweep.alpha: an override cannot set the section sweep",
+        "x.yaml:10: overrides[1].set.loss.lambda: an override cannot set what overrides are chosen by",
+        "x.yaml:11: overrides[1].set.train.batchsize: unknown key",
+        "x.yaml:12: overrides[1].set.iterations: expected a dotted key such as train.iterations",
+        "x.yaml:13: overrides[1].set.sweep.alpha: an override cannot set the section sweep",
         "x.yaml:14: overrides[2].when: missing",
         "x.yaml:14: overrides[2].set: expected a mapping such as {train.iterations: 25000}",
-        "x.yaml:15: loss.lambda: expected a number ≥ 0",
-        "x.yaml:16: train.log_every: an override cannot set what overrides are chosen by",
-        "x.yaml:17: variant: the sweep has no variants",
-        "x.yaml:18: loss.head: expected softmax, or a mapping {name: …}",
+        "x.yaml:15: overrides[3].when.loss.lambda: expected a number ≥ 0",
+        "x.yaml:16: overrides[3].set.train.log_every: an override cannot set what overrides are chosen by",
+        "x.yaml:17: overrides[4].when.variant: the sweep has no variants",
+        "x.yaml:18: overrides[4].set.loss.head: expected softmax, or a mapping {name: …}",
     ]
 
 

@@ -172,7 +172,10 @@ def test_a_head_is_set_before_its_settings(swept: Swept) -> None:
             "{grid: {train.epochs: [1, 1]}}",
             "sweep.grid.train.epochs: 1 is there twice; the values of a sweep must differ",
         ),
-        ("{grid: {epochs: [1]}}", "epochs: expected a dotted key such as train.iterations"),
+        (
+            "{grid: {epochs: [1]}}",
+            "epochs: expected a dotted key such as train.iterations; did you mean 'train.epochs'?",
+        ),
         ("{grid: {overrides.x: [1]}}", "overrides.x: an axis cannot set the section overrides"),
         (
             "{grid: {loss.lambda: [0]}, lambda: [1]}",
@@ -186,10 +189,13 @@ def test_a_head_is_set_before_its_settings(swept: Swept) -> None:
             "{grid: {train.optimizer: [muon], train.weight_decay: [0.1]}}",
             "train.weight_decay: muon takes only ",
         ),
-        ("{variants: {a: {train.epochs: 0}}}", "train.epochs: expected null or an integer ≥ 1; received 0"),
+        (
+            "{variants: {a: {train.epochs: 0}}}",
+            "sweep.variants.a.train.epochs: expected null or an integer ≥ 1; received 0",
+        ),
         (
             "{variants: {a: {train.epochs: 2}}, grid: {train.epochs: [1]}}",
-            "train.epochs: the sweep also varies it apart",
+            "sweep.variants.a.train.epochs: the sweep also varies it apart",
         ),
         ("{variants: {a/b: {}}}", "sweep.variants: the name of a variant begins with a letter"),
         ("{variants: {lambda0: {}}}", "sweep.variants: the name of a variant begins with a letter"),
@@ -217,6 +223,11 @@ def test_sections_that_are_wrong(swept: Swept, text: str, message: str) -> None:
     ("flags", "message"),
     [
         ({"grid": ["a.b"]}, "--grid a.b: expected KEY=V1,V2, for example model.feature_dim=2,8"),
+        (
+            {"grid": ["feature_dim=2"]},
+            "--grid feature_dim=2: feature_dim: expected a dotted key such as train.iterations; "
+            "did you mean 'model.feature_dim'?",
+        ),
         (
             {"grid": ["train.epochs=1", "train.epochs=2"]},
             "--grid train.epochs=2: train.epochs is also given by --grid train.epochs=1",
@@ -292,7 +303,8 @@ def test_set_reaches_only_the_launch_of_a_list(swept: Swept) -> None:
 
 def test_an_override_cannot_set_an_axis(swept: Swept) -> None:
     with pytest.raises(
-        ConfigError, match=r"^x.yaml:4: train.epochs: an override cannot set what the sweep varies$"
+        ConfigError,
+        match=r"^x.yaml:4: overrides\[0\].set.train.epochs: an override cannot set what the sweep varies$",
     ):
         swept(
             "sweep: {grid: {train.epochs: [1, 2]}}\noverrides: [{when: {loss.lambda: 1}, set: {train.epochs: 2}}]"

@@ -328,7 +328,7 @@ def test_the_table_and_its_advice(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0].split("   ")[0] == "run"
     assert any("best" in line and "99.12 %" in line and "1 min 02 s" in line for line in lines)
-    assert any(line.startswith("[b]x[/]�[2J") and "failed" in line for line in lines)
+    assert any(line.startswith(r"[b]x[/]\x1b[2J") and "failed" in line for line in lines)
     assert "4 runs: 1 completed, 1 damaged, 1 failed, 1 stopped" in lines
     assert any(line.startswith("damaged: runs/bad/run.json: cannot be read (Expecting") for line in lines)
     assert lines[-1] == "resume the unfinished one: cl train --resume runs/ends"

@@ -17,23 +17,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from centerloss_core.config.documents import Document, dump_yaml, load_document
     from centerloss_core.config.flags import Flags, parse_flags, parse_list
-    from centerloss_core.config.points import Grid, Point, resolve_sweep
+    from centerloss_core.config.loss import Loss, Ramp
     from centerloss_core.config.problems import ConfigError, Problem
-    from centerloss_core.config.resolving import load_config, resolve
-    from centerloss_core.config.schema import (
-        Config,
-        ConfigFile,
-        Data,
-        Loss,
-        Milestones,
-        Model,
-        Override,
-        Ramp,
-        Resources,
-        Slurm,
-        Sweep,
-        Train,
-    )
+    from centerloss_core.config.resolving import Grid, Point, load_config, resolve, resolve_sweep
+    from centerloss_core.config.schema import Config, ConfigFile, Data, Model
+    from centerloss_core.config.sweep import Override, Resources, Slurm, Sweep
+    from centerloss_core.config.train import Milestones, Train
 
 __all__ = [
     "Config",
@@ -66,7 +55,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        for module in ("schema", "problems", "documents", "flags", "resolving", "points"):
+        for module in ("schema", "loss", "sweep", "train", "documents", "flags", "resolving"):
             content = vars(importlib.import_module(f"{__name__}.{module}"))
             if name in content:
                 return content[name]

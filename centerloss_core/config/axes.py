@@ -21,8 +21,9 @@ ALPHA = "loss.alpha"
 SEED = "train.seed"  # always averaged over
 VARIANT = "variant"
 
+# What they are called in the `sweep` section, as flags and in the names of runs.
+SHORT_NAMES = {LAMBDA: "lambda", ALPHA: "alpha", SEED: "seed"}
 _SIGNS = {LAMBDA: "λ", ALPHA: "α", SEED: "seed", VARIANT: "variant"}
-_IN_NAMES = {LAMBDA: "lambda", ALPHA: "alpha"}
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -44,6 +45,12 @@ def value_of(settings: Settings, key: str, default: Any = None) -> Any:
         name.removeprefix(f"{key}."): value for name, value in settings.items() if name.startswith(f"{key}.")
     }
     return below or default
+
+
+def values_of(settings: Settings, keys: Iterable[str]) -> dict[str, Any]:
+    """The values of those of the keys that a run has."""
+    values = {key: value_of(settings, key, _MISSING) for key in keys}
+    return {key: value for key, value in values.items() if value is not _MISSING}
 
 
 def in_order(keys: Iterable[str]) -> tuple[str, ...]:
@@ -76,8 +83,7 @@ def label(key: str, value: Any, among: Iterable[str] = ()) -> str:
 
 def label_all(settings: Settings, keys: Sequence[str]) -> str:
     """The labels of these keys, joined by commas; a key that the run does not have is left out."""
-    values = {key: value_of(settings, key, _MISSING) for key in keys}
-    return ", ".join(label(key, value, keys) for key, value in values.items() if value is not _MISSING)
+    return ", ".join(label(key, value, keys) for key, value in values_of(settings, keys).items())
 
 
 def short(value: Any) -> str:
@@ -115,17 +121,14 @@ def point_name(settings: Settings, keys: Collection[str] = ()) -> str:
     """
     further = [key for key in keys if key not in _SIGNS]
     parts = [str(settings[VARIANT])] if settings.get(VARIANT) is not None else []
-    for key in (LAMBDA, ALPHA, SEED, *further):
-        value = value_of(settings, key, _MISSING)
-        if value is not _MISSING:
-            parts.append(name_part(key, value, keys))
-    return "-".join(parts)
+    known = values_of(settings, (LAMBDA, ALPHA, SEED, *further))
+    return "-".join([*parts, *(name_part(key, value, keys) for key, value in known.items())])
 
 
 def name_part(key: str, value: Any, among: Iterable[str] = ()) -> str:
     """What the name of a point says of a key."""
     written = _in_name(value)
-    return f"{_IN_NAMES.get(key) or sign(key, among)}{'-' if written[:1].isalpha() else ''}{written}"
+    return f"{SHORT_NAMES.get(key) or sign(key, among)}{'-' if written[:1].isalpha() else ''}{written}"
 
 
 def _in_name(value: Any) -> str:

@@ -5,20 +5,24 @@ The models are frozen and strict: no key is ignored, no text becomes a number, n
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
+    GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     model_serializer,
-    model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from centerloss_core.limits import LARGEST_COUNT, LARGEST_FLOAT
 
@@ -31,6 +35,11 @@ class Says:
     """What an error message calls a type whose constraints do not speak for themselves."""
 
     text: str
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "says": self.text}
 
 
 def rule(message: str, *keys: str) -> PydanticCustomError:
@@ -47,13 +56,9 @@ class Section(BaseModel):
 class Named(Section):
     """One of several things with settings of their own: `softmax`, or `{name: softmax, …}`; both are the same.
 
-    A subclass has `name: Literal["softmax"]`, whose one value chooses it in `one_of`.
+    A subclass has `name: Literal["softmax"]`, whose one value chooses it in a union such as
+    `Annotated[Center | Triplet, Field(discriminator="name"), OR_ITS_NAME]`.
     """
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_a_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
 
     @model_serializer(mode="wrap")
     def _as_a_name(self, write: SerializerFunctionWrapHandler) -> Any:
@@ -61,15 +66,10 @@ class Named(Section):
         return written["name"] if written.keys() == {"name"} else written
 
 
-def by_name(value: Any) -> Any:
-    """The name by which one of several `Named` is chosen."""
-    if isinstance(value, dict):
-        return value.get("name")
-    return getattr(value, "name", value)
+OR_ITS_NAME = BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
 
-
-# A union of them is `Annotated[Annotated[Center, Tag("center")] | Annotated[Triplet, Tag("triplet")], BY_NAME]`.
-BY_NAME = Discriminator(by_name)
+# Of a union of a mapping, with the tag `<mapping>`, and something else, with the tag `<other>`.
+BY_KIND = Discriminator(lambda value: "<mapping>" if isinstance(value, dict | BaseModel) else "<other>")
 
 
 def at_most(limit: float, reason: str) -> AfterValidator:
@@ -83,6 +83,11 @@ def at_most(limit: float, reason: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _from_the_root(path: str) -> str:
+    """The path of a folder from the root, so that a run can be repeated from another folder."""
+    return str(Path(os.path.expanduser(path)).absolute())
+
+
 _in_float32 = at_most(LARGEST_FLOAT, "losses and weights are float32, which ends soon after")
 
 Count = Annotated[int, Field(ge=1), at_most(LARGEST_COUNT, "no run is that long")]
@@ -90,7 +95,9 @@ Positive = Annotated[float, Field(gt=0), _in_float32]
 NotNegative = Annotated[float, Field(ge=0), _in_float32]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Folder = Annotated[str, Field(pattern=r"^[^\x00]+$"), Says("the path of a folder")]
+Folder = Annotated[
+    str, Field(pattern=r"^[^\x00]+$"), AfterValidator(_from_the_root), Says("the path of a folder")
+]
 Device = Annotated[
     str, Field(pattern=r"^(auto|cpu|gpu|gpu:(0|[1-9][0-9]{0,3}))$"), Says("auto, cpu, gpu or gpu:N")
 ]

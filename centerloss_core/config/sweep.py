@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Field, Tag, model_validator
 
 from centerloss_core.config.axes import canonical
-from centerloss_core.config.base import Count, Fraction, NotNegative, Positive, Says, Section, Seed, rule
+from centerloss_core.config.base import (
+    BY_KIND,
+    Count,
+    Fraction,
+    NotNegative,
+    Positive,
+    Says,
+    Section,
+    Seed,
+    rule,
+)
 from centerloss_core.config.problems import shown
 
 LAUNCH_KEYS = ("launcher", "resources", "slurm")  # of a sweep: how its runs are launched
@@ -23,14 +33,10 @@ ClusterName = Annotated[
 class Resources(Section):
     """What one run of a sweep has to itself."""
 
-    cpus: Count | None = Field(
-        default=None, description="cores, and threads; null: all cores shared by --jobs, or 1 on a cluster"
-    )
-    gpus: NotNegative | None = Field(
-        default=None,
-        description="whole ones, or a fraction of one; null: none on a cluster, as they come here",
-    )
-    memory: Positive | None = Field(default=None, description="GiB that ray or slurm sets aside")
+    cpus: Count | None = None  # cores, and threads; null: all cores shared by --jobs, or 1 on a cluster
+    # Whole ones, or a fraction of one; null: none on a cluster, as they come here.
+    gpus: NotNegative | None = None
+    memory: Positive | None = None  # GiB that ray or slurm sets aside
 
     @model_validator(mode="after")
     def _gpus_are_whole_or_one_is_shared(self) -> Self:
@@ -42,16 +48,12 @@ class Resources(Section):
 class Slurm(Section):
     """What a Slurm cluster wants to know of a job; used by the launcher slurm."""
 
-    cluster: Literal["slurm", "local"] = Field(
-        default="slurm", description="local: processes of this machine that behave like jobs, to try it out"
-    )
-    partition: ClusterName | None = Field(default=None, description="null: the cluster's default")
-    account: ClusterName | None = Field(default=None, description="null: the user's default")
-    qos: ClusterName | None = Field(default=None, description="null: the cluster's default")
-    constraint: ClusterName | None = Field(default=None, description="a feature that the nodes must have")
-    minutes: Count = Field(
-        default=240, description="time limit of a run; one that is over is requeued and goes on"
-    )
+    cluster: Literal["slurm", "local"] = "slurm"  # local: processes here that behave like jobs, to try it out
+    partition: ClusterName | None = None  # null: the cluster's default
+    account: ClusterName | None = None  # null: the user's default
+    qos: ClusterName | None = None  # null: the cluster's default
+    constraint: ClusterName | None = None  # a feature that the nodes must have
+    minutes: Count = 240  # time limit of a run; one that is over is requeued and goes on
 
 
 def _differ(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -65,15 +67,17 @@ def _differ(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _plain_names(variants: dict[str, Any]) -> dict[str, Any]:
     for name in variants:
-        if (
-            not re.fullmatch(r"(?!lambda)[A-Za-z][A-Za-z0-9_.+]{0,39}(-[A-Za-z0-9_.+]+)*", name)
-            or len(name) > 40
-        ):
+        pattern = r"(?!lambda)(?=.{1,40}$)[A-Za-z][A-Za-z0-9_.+]*(-[A-Za-z0-9_.+]+)*"
+        if not re.fullmatch(pattern, name):
             raise rule(
                 f"the name of a variant begins with a letter, has at most 40 letters, digits and _.+-, and does not "
                 f"begin with lambda; received {shown(name)}"
             )
     return variants
+
+
+_Value = TypeVar("_Value")
+Values = Annotated[tuple[_Value, ...], Field(min_length=1, strict=False), AfterValidator(_differ)]
 
 
 class Sweep(Section):
@@ -82,57 +86,40 @@ class Sweep(Section):
     Without any of `lambda`, `grid` and `variants`, λ takes the values of `DEFAULT_LAMBDAS`.
     """
 
-    lambda_: (
-        Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False), AfterValidator(_differ)] | None
-    ) = Field(default=None, alias="lambda", description="values of loss.lambda")
-    alpha: (
-        Annotated[tuple[Fraction, ...], Field(min_length=1, strict=False), AfterValidator(_differ)] | None
-    ) = Field(default=None, description="values of loss.alpha")
-    seed: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False), AfterValidator(_differ)] | None = (
-        Field(default=None, description="values of train.seed")
-    )
+    lambda_: Values[NotNegative] | None = Field(default=None, alias="lambda")  # values of loss.lambda
+    alpha: Values[Fraction] | None = None  # values of loss.alpha
+    seed: Values[Seed] | None = None  # values of train.seed
+    # Values of other settings, by dotted key.
     grid: Annotated[
-        dict[
-            str,
-            Annotated[
-                tuple[Any, ...],
-                Field(min_length=1, strict=False),
-                AfterValidator(_differ),
-                Says("a non-empty list of values"),
-            ],
-        ],
+        dict[str, Annotated[Values[Any], Says("a non-empty list of values")]],
         Says("a mapping such as {model.feature_dim: [2, 8]}"),
-    ] = Field(default_factory=dict, description="values of other settings, by dotted key")
+    ] = Field(default_factory=dict)
+    # Named bundles of settings, each a value of one axis.
     variants: Annotated[
         dict[str, Annotated[dict[str, Any], Says("a mapping such as {train.optimizer: sgd}")]],
         AfterValidator(_plain_names),
         Says("a mapping of names to settings such as {small: {model.channels: [8, 16, 16]}}"),
-    ] = Field(default_factory=dict, description="named bundles of settings, each a value of one axis")
-    launcher: Literal["local", "ray", "slurm"] = Field(
-        default="local", description="what starts the runs: processes of this machine, Ray, or Slurm"
-    )
+    ] = Field(default_factory=dict)
+    # What starts the runs: processes of this machine, Ray, or Slurm.
+    launcher: Literal["local", "ray", "slurm"] = "local"
     resources: Resources = Resources()
     slurm: Slurm = Slurm()
 
 
-def _kind_of_sweep(value: object) -> str:
-    return "<blocks>" if isinstance(value, list | tuple) else "<block>"
-
-
 # One block, or several, whose runs are united.
 Sweeps = Annotated[
-    Annotated[Sweep, Tag("<block>")]
-    | Annotated[tuple[Sweep, ...], Field(min_length=1, strict=False), Tag("<blocks>")],
-    Discriminator(_kind_of_sweep),
+    Annotated[Sweep, Tag("<mapping>")]
+    | Annotated[tuple[Sweep, ...], Field(min_length=1, strict=False), Tag("<other>")],
+    BY_KIND,
 ]
 
 
 class Override(Section):
     """Values for some runs only: the post trains λ = 1.0 for 25,000 iterations, the others for 16,000."""
 
-    when: Annotated[dict[str, Any], Field(min_length=1), Says("a mapping such as {loss.lambda: 1.0}")] = (
-        Field(description="dotted keys, or variant, and the values that a run must have, all of them")
-    )
+    # Dotted keys, or variant, and the values that a run must have, all of them.
+    when: Annotated[dict[str, Any], Field(min_length=1), Says("a mapping such as {loss.lambda: 1.0}")]
+    # Dotted keys and their values.
     settings: Annotated[
         dict[str, Any], Field(min_length=1), Says("a mapping such as {train.iterations: 25000}")
-    ] = Field(alias="set", description="dotted keys and their values")
+    ] = Field(alias="set")

@@ -6,19 +6,27 @@ import itertools
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, Tag, field_validator, model_validator
 
-from centerloss_core.config.base import Count, Device, NotNegative, Positive, Section, Seed, at_most, rule
+from centerloss_core.config.base import (
+    BY_KIND,
+    Count,
+    Device,
+    NotNegative,
+    Positive,
+    Section,
+    Seed,
+    at_most,
+    rule,
+)
 from centerloss_core.limits import BATCH_SIZE, LARGEST_FLOAT, MILESTONES
 
 
 class Milestones(Section):
     """A learning rate that is multiplied by `factor` at each of the steps `milestones`."""
 
-    milestones: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = Field(
-        description="steps at which the rate is multiplied, strictly increasing"
-    )
-    factor: Positive = Field(default=0.8, description="what the rate is multiplied by at each milestone")
+    milestones: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)]  # steps, strictly increasing
+    factor: Positive = 0.8  # what the rate is multiplied by at each milestone
 
     @field_validator("milestones")
     @classmethod
@@ -40,59 +48,38 @@ class Milestones(Section):
         return self
 
 
-def _kind_of_schedule(value: object) -> str:
-    return "<milestones>" if isinstance(value, dict | Milestones) else "<name>"
-
-
 # An error in a schedule has one of these tags in its path; `checking` takes it out.
 Schedule = Annotated[
-    Annotated[Literal["constant", "one_cycle"], Tag("<name>")] | Annotated[Milestones, Tag("<milestones>")],
-    Discriminator(_kind_of_schedule),
+    Annotated[Literal["constant", "one_cycle"], Tag("<other>")] | Annotated[Milestones, Tag("<mapping>")],
+    BY_KIND,
 ]
 
 
 class Train(Section):
     """How long, how fast, on what, and what is written on the way."""
 
-    epochs: Count | None = Field(default=None, description="passes over the training set; or give iterations")
-    iterations: Count | None = Field(default=None, description="steps of one batch; or give epochs")
-    batch_size: Annotated[int, Field(ge=1), at_most(BATCH_SIZE, "MNIST has no more training images")] = Field(
-        default=100, description="images in a step"
-    )
-    optimizer: Literal["adam", "sgd", "muon"] = Field(
-        default="adam",
-        description="for the network; centers have their own rule; muon: for convolutions, Adam for the rest",
-    )
-    learning_rate: Positive = Field(
-        default=1e-3, description="the rate at the start, or the peak of one_cycle"
-    )
-    schedule: Schedule = Field(default="constant", description="the learning rate through the run")
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="used by sgd")
-    weight_decay: NotNegative = Field(
-        default=0.0, description="L2 on kernels, added to the gradient as in Caffe"
-    )
-    head_rate: Positive = Field(
-        default=1.0, description="learning rate of the softmax head relative to the rest"
-    )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="of the convolutions"
-    )
-    deterministic: bool = Field(default=True, description="same seed, same device: the same run, bit for bit")
-    seed: Seed = Field(default=0, description="of the weights at the start and the order of batches")
-    device: Device = Field(default="auto", description="auto, cpu, gpu or gpu:N")
-    log_every: Count = Field(default=50, description="steps between rows of metrics.jsonl")
-    checkpoint_every: Count | None = Field(default=None, description="steps; null: at the end of every epoch")
-    checkpoint_seconds: Positive | None = Field(
-        default=10.0, description="and whenever this time has passed; null: never for that reason"
-    )
-    dump_every_epoch: bool = Field(default=True, description="write the test features after every epoch")
-    dump_train: Count | None = Field(
-        default=2000,
-        description="training images in the final dump, each class in proportion; null: all of them",
-    )
-    tensorboard: bool = Field(
-        default=False, description="write the run for TensorBoard too; needs the extra `tensorboard`"
-    )
+    epochs: Count | None = None  # passes over the training set; or give iterations
+    iterations: Count | None = None  # steps of one batch; or give epochs
+    # Images in a step.
+    batch_size: Annotated[int, Field(ge=1), at_most(BATCH_SIZE, "MNIST has no more training images")] = 100
+    # Of the network; centers have their own rule. muon: for convolutions, Adam for the rest.
+    optimizer: Literal["adam", "sgd", "muon"] = "adam"
+    learning_rate: Positive = 1e-3  # the rate at the start, or the peak of one_cycle
+    schedule: Schedule = "constant"  # the learning rate through the run
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # used by sgd
+    weight_decay: NotNegative = 0.0  # L2 on kernels, added to the gradient as in Caffe
+    head_rate: Positive = 1.0  # learning rate of the softmax head relative to the rest
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # of the convolutions
+    deterministic: bool = True  # same seed, same device: the same run, bit for bit
+    seed: Seed = 0  # of the weights at the start and the order of batches
+    device: Device = "auto"  # auto, cpu, gpu or gpu:N
+    log_every: Count = 50  # steps between rows of metrics.jsonl
+    checkpoint_every: Count | None = None  # steps; null: at the end of every epoch
+    checkpoint_seconds: Positive | None = 10.0  # and after this time; null: never for that reason
+    dump_every_epoch: bool = True  # write the test features after every epoch
+    # Training images in the final dump, each class in proportion; null: all of them.
+    dump_train: Count | None = 2000
+    tensorboard: bool = False  # write the run for TensorBoard too; needs the extra `tensorboard`
 
     @model_validator(mode="after")
     def _has_one_length(self) -> Self:

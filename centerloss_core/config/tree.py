@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from typing import Any
 
 from centerloss_core.config.problems import ConfigError, Problem
@@ -21,30 +20,22 @@ RIVALS: dict[KeyPath, KeyPath] = {
 _NAMED: tuple[KeyPath, ...] = (("loss", "head"), ("loss", "term"))
 
 
-class Source(IntEnum):
-    """Where a value comes from; the higher wins."""
-
-    FILE = 0
-    FLAG = 1
-    OVERRIDE = 2
-    SETTING = 3
-
-
 @dataclass(frozen=True)
 class Origin:
-    """The place of a value: a line of a file, or a flag."""
+    """The place of a value: a line of a file, or a flag.
+
+    Attributes:
+        file, line: as in `Problem`.
+        within: the mapping of dotted keys that the value is in, such as `overrides[0].set`; `()` for none.
+    """
 
     file: str
-    line: int | None
-    source: Source
+    line: int | None = None
+    within: KeyPath = ()
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """A problem with the value at `path`, located here."""
-        return Problem(self.file, self.line, dotted(path), message)
-
-    def at_least(self, source: Source) -> Origin:
-        """The same place of a value that wins over what is below `source`."""
-        return replace(self, source=max(self.source, source))
+        return Problem(self.file, self.line, dotted((*self.within, *path)), message)
 
     def error(self, message: str, path: KeyPath = ()) -> ConfigError:
         """The error that this one problem is."""
@@ -78,10 +69,6 @@ class Tree:
     origins: Mapping[KeyPath, Origin]
     edits: tuple[Edit, ...] = ()
 
-    def part(self, sections: Iterable[str]) -> Tree:
-        """These sections alone."""
-        return replace(self, values={key: self.values[key] for key in sections if key in self.values})
-
     def get(self, path: KeyPath, default: object = None) -> Any:
         """The value at `path`, or `default` where the path leads nowhere."""
         value: Any = self.values
@@ -102,22 +89,30 @@ class Tree:
 
     def origin(self, path: KeyPath) -> Origin:
         """The origin of the value at `path`, or of the nearest thing around it that has one."""
-        return self.nearest(path)[1]
+        return self._nearest(path)[2]
 
-    def nearest(self, path: KeyPath) -> tuple[KeyPath, Origin]:
-        """The path of what has this origin, and the origin."""
-        for edit in reversed(self.edits):
+    def last_given(self, path: KeyPath, keys: Iterable[str]) -> KeyPath:
+        """The path of that one of these keys of a mapping that was given last; of the mapping, where none was."""
+        found = [self._nearest((*path, key)) for key in keys]
+        below = [each for each in found if len(each[1]) > len(path)]
+        return max(below, key=lambda each: each[0])[1] if below else path
+
+    def _nearest(self, path: KeyPath) -> tuple[tuple[int, int], KeyPath, Origin]:
+        """When the value at `path` was given, the path of what has its origin, and the origin."""
+        for number in range(len(self.edits), 0, -1):
+            edit = self.edits[number - 1]
             if path[: len(edit.path)] == edit.path:
-                return edit.path, edit.origin
+                return (number, 0), edit.path, edit.origin
         while path not in self.origins:
             path = path[:-1]
-        return path, self.origins[path]
+        origin = self.origins[path]
+        return (0, origin.line or 0), path, origin
 
-    def settings_at(self, path: KeyPath, source: Source) -> list[Edit]:
+    def settings_at(self, path: KeyPath) -> list[Edit]:
         """What the mapping of dotted keys at `path` asks for; nothing where there is no mapping."""
         settings = self.get(path)
         return [
-            edit_of(key, value, self.origin((*path, key)).at_least(source))
+            edit_of(key, value, replace(self.origin((*path, key)), within=path))
             for key, value in (settings if isinstance(settings, dict) else {}).items()
         ]
 

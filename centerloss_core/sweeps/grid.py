@@ -26,6 +26,7 @@ from centerloss_core.config.axes import (
     ALPHA,
     LAMBDA,
     SEED,
+    SHORT_NAMES,
     VARIANT,
     Settings,
     canonical,
@@ -35,7 +36,6 @@ from centerloss_core.config.axes import (
     value_of,
     varying,
 )
-from centerloss_core.config.flags import NAMES
 from centerloss_core.config.tree import Edit, KeyPath
 from centerloss_core.files.atomic import new_file
 from centerloss_core.files.untrusted import read_text
@@ -175,7 +175,7 @@ def points_with(directory: Path, begun: Sequence[Point], flags: Flags) -> list[P
 
 def _axis_of(edit: Edit) -> tuple[str, list[Any]] | None:
     """The axis that a `--set` gives values to: `sweep.lambda=[0, 0.1]`, `sweep.grid.model.feature_dim=[2, 8]`."""
-    keys: dict[KeyPath, str] = {("sweep", NAMES[key]): key for key in (LAMBDA, ALPHA, SEED)}
+    keys: dict[KeyPath, str] = {("sweep", name): key for key, name in SHORT_NAMES.items()}
     key = keys.get(edit.path[:2]) or (edit.path[2] if edit.path[:2] == ("sweep", "grid") else None)
     return None if key is None or not isinstance(edit.value, list) else (str(key), edit.value)
 
