@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ from centerloss_core.metrics.evaluate import STEPS, evaluate_split
 from centerloss_core.metrics.neighbors import mean_accuracy, neighbor_accuracy
 from centerloss_core.metrics.per_class import confusion, per_class
 from centerloss_core.metrics.sample import balanced_sample
-from centerloss_core.metrics.verification import PairFigures, Verification, _figures, verification
+from centerloss_core.metrics.verification import _figures, verification
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, write_features
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError
 from centerloss_core.run_directory.manifest import read_json
@@ -304,6 +304,25 @@ def test_points_without_width_are_the_best_clusters() -> None:
 # ---- Verification -------------------------------------------------------------------------------------------
 
 
+class PairFigures(NamedTuple):
+    auc: float | None
+    eer: float | None
+    tar_at_far_1e2: float | None
+    tar_at_far_1e3: float | None
+
+    @classmethod
+    def of(cls, distance: str, figures: dict[str, Any]) -> "PairFigures":
+        return cls(*(figures[f"{distance}_{name}"] for name in cls._fields))
+
+
+class Verification(NamedTuple):
+    images: int
+    same_pairs: int
+    different_pairs: int
+    cosine: PairFigures
+    euclidean: PairFigures
+
+
 def cosine_distance(x: list[float], y: list[float]) -> float:
     lengths = math.hypot(*x) * math.hypot(*y)
     return 1 - math.fsum(a * b for a, b in zip(x, y, strict=True)) / lengths if lengths else 1.0
@@ -346,7 +365,9 @@ def figures_by_counting(same: list[float], others: list[float]) -> PairFigures:
 
 
 def verified(dump: FeatureDump, **settings: int) -> Verification:
-    return verification(dump.features.astype(np.float64), dump.labels, **settings)
+    figures: dict[str, Any] = verification(dump.features.astype(np.float64), dump.labels, **settings)
+    counts = [figures[f"verification_{name}"] for name in ("images", "same_pairs", "different_pairs")]
+    return Verification(*counts, *(PairFigures.of(distance, figures) for distance in ("cosine", "euclidean")))
 
 
 def agree(measured: PairFigures, expected: PairFigures) -> None:
@@ -444,7 +465,7 @@ def test_angles_too_small_for_the_cosine() -> None:
     labels = np.arange(40) % 2
     angles = labels * 1e-8 + rng.uniform(0, 1e-10, 40)
     measured = verification(np.stack([np.ones(40), angles], axis=1), labels)
-    assert measured.cosine == PairFigures(1, 0, 1, None)
+    assert PairFigures.of("cosine", measured) == PairFigures(1, 0, 1, None)
 
 
 def test_verification_of_a_sample() -> None:
@@ -459,8 +480,8 @@ def test_verification_of_a_sample() -> None:
 def test_points_on_a_straight_line_of_the_curve_count() -> None:
     """Accepted with the first, second and third distance: 1, 2 and 3 of 200, in both kinds of pairs."""
     distances = np.array([1.0, 2, 3] + [4] * 197)
-    measured = _figures(np.tile(distances, 2), np.repeat([True, False], 200))
-    agree(measured, PairFigures(0.5, 0.5, 0.01, None))
+    measured = _figures("x", np.tile(distances, 2), np.repeat([True, False], 200))
+    agree(PairFigures.of("x", measured), PairFigures(0.5, 0.5, 0.01, None))
 
 
 def test_nothing_to_verify() -> None:

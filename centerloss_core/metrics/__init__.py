@@ -9,5 +9,5 @@
 - `per_class`: each class by itself, and which classes are predicted in place of which.
 - `evaluate`: all of it for one dump, by scikit-learn.
 - `names`: what the figures are called, how they are written, and which end of them is the good one.
-- `directory`: a run or a sweep: dumps in, `evaluation.json` and tables out; `tables` has their layout.
+- `directory`: a run or a sweep: dumps in, `evaluation.json` and tables out.
 """

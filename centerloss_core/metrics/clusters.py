@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.metrics.distances import class_means, pair_distances
+from centerloss_core.metrics.distances import Features, class_means, pair_distances
 from centerloss_core.metrics.sample import balanced_sample
 
 # The time grows with the square: 10,000 images take about 2 s on one core.
@@ -19,7 +19,6 @@ _WORKING_MEMORY = 64  # MiB for the distances that scikit-learn holds at a time;
 # Relative to the size of the cloud. scikit-learn's distances are no better than this, being roots of differences.
 _COINCIDENT = 1e-7
 
-Features = NDArray[np.float32] | NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
+import io
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +17,6 @@ from centerloss_core.files.atomic import atomic_write
 from centerloss_core.files.untrusted import own_folder
 from centerloss_core.limits import CONFUSION_CLASSES
 from centerloss_core.metrics.evaluate import SETTINGS, STEPS, SplitEvaluation, evaluate_split
-from centerloss_core.metrics.tables import CLASSES, FIGURES, table
 from centerloss_core.run_directory.advice import how_to_complete
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureDump
@@ -117,7 +118,7 @@ def evaluate_directory(
         OSError: a file cannot be written.
     """
     if is_run(directory):
-        run = _evaluate_run(read_run(directory), splits, _Counter(show, len(splits) * len(STEPS)))
+        run = _evaluate_run(read_run(directory), splits, show)
         return Report([run], {}, {}, directory / EVALUATION)
     if is_sweep(directory):
         return _evaluate_sweep(read_sweep(directory), splits, show)
@@ -127,23 +128,22 @@ def evaluate_directory(
 # ---- A run --------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Counter:
-    """Numbers the steps of several runs from 1 on."""
-
-    show: ShowStep | None
-    total: int
-    number: int = 0
-
-    def next(self, run: str, split: str, what: str) -> None:
-        self.number += 1
-        if self.show is not None:
-            self.show(Step(run, split, what, self.number, self.total))
-
-
 def _evaluate_run(
-    record: RunRecord, splits: Sequence[str], counter: _Counter, axes: Sequence[str] = ()
+    record: RunRecord,
+    splits: Sequence[str],
+    show: ShowStep | None,
+    *,
+    index: int = 0,
+    runs: int = 1,
+    axes: Sequence[str] = (),
 ) -> RunEvaluation:
+    steps = [(split, what) for split in splits for what in STEPS]
+
+    def begin(split: str, what: str) -> None:
+        if show is not None:
+            number = index * len(steps) + steps.index((split, what)) + 1
+            show(Step(record.name, split, what, number, runs * len(steps)))
+
     if record.problem is not None:
         raise RunError(record.problem)
     if record.status != "completed":
@@ -153,18 +153,15 @@ def _evaluate_run(
     # The lock is held from the first dump to the last file, so that two evaluations do not mix theirs.
     with Run.open(record.path) as run:
         dumps = {split: _read_dump(record, split) for split in dict.fromkeys(("train", *splits))}
-        measured = {
-            split: _evaluate_split(record, split, dumps, partial(counter.next, record.name, split))
-            for split in splits
-        }
+        measured = {split: _evaluate_split(record, split, dumps, partial(begin, split)) for split in splits}
         origin = {key: run.manifest.get(key) for key in (*SHORT_KEYS, "lambda_eq")}
         origin |= {key: record.settings.get(key) for key in axes if key not in SHORT_KEYS.values()}
         evaluation = RunEvaluation(record.path, origin, measured)
         content = {**_header(), **{split: each.as_dict() for split, each in measured.items()}}
         run.write_json(EVALUATION, content)
-        for name, rows in _tables([evaluation]).items():
+        for name, table in _tables([evaluation]).items():
             with run.writing(name) as file:
-                file.write(table(rows))
+                file.write(table)
         run.update(evaluation=content)
     return evaluation
 
@@ -200,25 +197,23 @@ def _evaluate_sweep(sweep: SweepRecord, splits: Sequence[str], show: ShowStep | 
     skipped = {run.name: "not begun" for run in sweep.runs if run not in begun}
     skipped |= {run.name: run.status for run in begun if run.problem is None and run.status != "completed"}
     chosen = [run for run in sweep.runs if run.name not in skipped]
-    steps_per_run = len(splits) * len(STEPS)
-    counter = _Counter(show, len(chosen) * steps_per_run)
     runs: list[RunEvaluation] = []
     problems: dict[str, str] = {}
-    for done, record in enumerate(chosen, start=1):
+    for index, record in enumerate(chosen):
         try:
             own_folder(record.path)  # its evaluation is written into it
-            runs.append(_evaluate_run(record, splits, counter, sweep.axes))
+            run = _evaluate_run(record, splits, show, index=index, runs=len(chosen), axes=sweep.axes)
+            runs.append(run)
         except ExpectedError as error:
             problems[record.name] = str(error)
-        counter.number = done * steps_per_run  # also where it came to nothing
     if not runs:
         raise EvaluationError(_nothing_measured(sweep.path, problems))
     rows = [_sweep_row(run) for run in runs]
     written = sweep.path / EVALUATION
     write_json(written, {**_header(), "runs": rows, "skipped": skipped, "problems": problems})
-    for name, each in _tables(runs).items():
+    for name, table in _tables(runs).items():
         with atomic_write(sweep.path / name) as file:
-            file.write(table(each))
+            file.write(table)
     return Report(runs, skipped, problems, written)
 
 
@@ -245,8 +240,8 @@ def _sweep_row(run: RunEvaluation) -> dict[str, Any]:
     return {"directory": _name(run.path), **run.origin, **figures}
 
 
-def _tables(runs: Sequence[RunEvaluation]) -> dict[str, list[dict[str, Any]]]:
-    """A row per split; and a row per class, where they are few with its rows of the confusion matrices."""
+def _tables(runs: Sequence[RunEvaluation]) -> dict[str, bytes]:
+    """Files with a row per split; and a row per class, where they are few with its rows of the confusion matrices."""
     figures: list[dict[str, Any]] = []
     classes: list[dict[str, Any]] = []
     for run in runs:
@@ -261,7 +256,17 @@ def _tables(runs: Sequence[RunEvaluation]) -> dict[str, list[dict[str, Any]]]:
                     for other, count in enumerate(matrix[row["class"]])
                 }
                 classes.append({**origin, **row, **counts})
-    return {FIGURES: figures, CLASSES: classes}
+    return {"evaluation.csv": _table(figures), "evaluation-classes.csv": _table(classes)}
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """In CSV, with a column for every key that any row has; what is None becomes an empty cell."""
+    text = io.StringIO()
+    columns = dict.fromkeys(column for row in rows for column in row)
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
 
 
 def _name(path: Path) -> str:

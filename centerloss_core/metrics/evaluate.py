@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from centerloss_core.metrics.neighbors import NEIGHBORS, mean_accuracy, neighbor
 from centerloss_core.metrics.per_class import Matrix, confusion, confusion_as_json, per_class
 from centerloss_core.metrics.sample import SEED
 from centerloss_core.metrics.separation import separation
-from centerloss_core.metrics.verification import IMAGES, PairFigures, Verification, verification
+from centerloss_core.metrics.verification import IMAGES, verification
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 Figures = dict[str, float | int | None]
@@ -81,26 +81,21 @@ def evaluate_split(
         )
     fitted_on = dump if train is None else train
     classified = None if train is None else dump
+    show = show or (lambda _: None)
     steps = iter(STEPS)
-
-    def begin_next() -> None:
-        step = next(steps)
-        if show is not None:
-            show(step)
-
-    begin_next()
+    show(next(steps))
     separated = separation(dump).as_dict()
-    begin_next()
-    confused = confusion(dump, max(len(class_names), dump.classes_seen()))
+    show(next(steps))
+    confused = confusion(dump, len(class_names))
     classes = per_class(dump, confused, class_names)
-    begin_next()
+    show(next(steps))
     by_mean = mean_accuracy(fitted_on, classified)
     by_neighbors, neighbors = neighbor_accuracy(fitted_on, classified)
-    begin_next()
+    show(next(steps))
     silhouette_mean, silhouette_images = silhouette(dump.features, dump.labels)
-    begin_next()
+    show(next(steps))
     similarity = davies_bouldin(dump.features, dump.labels)
-    begin_next()
+    show(next(steps))
     pairs = verification(dump.features, dump.labels)
     figures: Figures = {
         "images": len(dump.features),
@@ -112,7 +107,7 @@ def evaluate_split(
         "silhouette": silhouette_mean,
         "silhouette_images": silhouette_images,
         "davies_bouldin": similarity,
-        **_verification_figures(pairs),
+        **pairs,
     }
     return SplitEvaluation(figures, classes, confused)
 
@@ -120,17 +115,3 @@ def evaluate_split(
 def _shape(dump: FeatureDump) -> tuple[int, int | None]:
     """The dimensions, and the number of centers."""
     return dump.features.shape[1], None if dump.centers is None else len(dump.centers)
-
-
-def _verification_figures(pairs: Verification) -> Figures:
-    return {
-        **_named("cosine", pairs.cosine),
-        **_named("euclidean", pairs.euclidean),
-        "verification_images": pairs.images,
-        "verification_same_pairs": pairs.same_pairs,
-        "verification_different_pairs": pairs.different_pairs,
-    }
-
-
-def _named(distance: str, figures: PairFigures) -> Figures:
-    return {f"{distance}_{name}": figure for name, figure in asdict(figures).items()}

@@ -6,10 +6,7 @@ never takes part in its own classification: where the training images are classi
 All images are of known classes.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from centerloss_core.metrics.distances import class_means, nearest, squared_distances
 from centerloss_core.run_directory.feature_dumps import FeatureDump
@@ -76,12 +73,5 @@ def neighbor_accuracy(
     finder = NearestNeighbors(n_neighbors=voting).fit(train.features - middle)
     asked = train if test is None else test
     found = finder.kneighbors(None if test is None else test.features - middle, return_distance=False)
-    return float((_most_frequent(train.labels[found]) == asked.labels).mean()), voting
-
-
-def _most_frequent(votes: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
-    """The most frequent class of each row (n, k) of votes; of equally frequent ones the lowest."""
-    votes = np.sort(votes, axis=1)
-    counts = (votes[:, :, np.newaxis] == votes[:, np.newaxis]).sum(axis=2)
-    first_of_most = counts.argmax(axis=1, keepdims=True)
-    return np.take_along_axis(votes, first_of_most, axis=1)[:, 0]
+    elected = np.array([np.bincount(votes).argmax() for votes in train.labels[found].astype(np.intp)])
+    return float((elected == asked.labels).mean()), voting

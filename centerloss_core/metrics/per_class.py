@@ -15,12 +15,19 @@ from centerloss_core.run_directory.feature_dumps import FeatureDump
 Matrix = NDArray[np.intp]
 
 
-def confusion(dump: FeatureDump, classes: int | None = None) -> dict[str, Matrix]:
+# The figures of a class that may be undefined; see `per_class`.
+_FIGURES = (
+    *("accuracy", "nearest_center_accuracy", "intra_class_distance"),
+    *("nearest_class", "nearest_class_distance", "relative_intra_class_distance"),
+)
+
+
+def confusion(dump: FeatureDump, named: int = 0) -> dict[str, Matrix]:
     """Count how many images of each class, in a row, are predicted as which class, in a column.
 
     Args:
         dump: the features.
-        classes: number of classes k; None for those that the dump shows.
+        named: number of classes that have a name; there are k of them, or more where the dump shows more.
 
     Returns:
         (k, k) matrices: "softmax", by the largest logit, and, where the dump has centers, "nearest_center".
@@ -28,16 +35,9 @@ def confusion(dump: FeatureDump, classes: int | None = None) -> dict[str, Matrix
     chosen = {"softmax": dump.predictions}
     if dump.centers is not None:
         chosen["nearest_center"] = nearest(dump.features.astype(np.float64), dump.centers)
-    classes = dump.classes_seen() if classes is None else classes
-    return {name: count_predicted(dump.labels, each, classes) for name, each in chosen.items()}
-
-
-def count_predicted(
-    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], classes: int
-) -> Matrix:
-    """Return (classes, classes) counts: a row per label, a column per class that its images are predicted as."""
-    pairs = labels.astype(np.intp) * classes + predicted.astype(np.intp)
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    k = max(named, dump.classes_seen())
+    pairs = {name: dump.labels.astype(np.intp) * k + each.astype(np.intp) for name, each in chosen.items()}
+    return {name: np.bincount(each, minlength=k * k).reshape(k, k) for name, each in pairs.items()}
 
 
 def confusion_as_json(counts: Matrix) -> list[list[int]] | list[dict[str, int]]:
@@ -80,12 +80,7 @@ def per_class(
             "class": label,
             "name": names[label] if label < len(names) else str(label),
             "images": 0,
-            "accuracy": None,
-            "nearest_center_accuracy": None,
-            "intra_class_distance": None,
-            "nearest_class": None,
-            "nearest_class_distance": None,
-            "relative_intra_class_distance": None,
+            **dict.fromkeys(_FIGURES),
         }
         rows.append(row)
         place = int(np.searchsorted(present, label))

@@ -6,7 +6,6 @@ has seen, so the figures serve to compare runs with each other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,70 +22,43 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 
 
-@dataclass(frozen=True)
-class PairFigures:
-    """How well one distance tells pairs of the same class from the others.
-
-    Attributes:
-        auc: area under the ROC curve: the chance that a pair of one class is nearer than a pair of two classes, ties
-            counting half.
-        eer: equal error rate, where as large a part of the other pairs is accepted as of the same pairs is refused;
-            linear between two points of the ROC curve.
-        tar_at_far_1e2: the largest part of the same pairs that a threshold accepts which accepts at most 1 % of the
-            others. None where there are fewer than 100 others: such a rate cannot be seen.
-        tar_at_far_1e3: likewise for 0.1 % and 1,000.
-
-    All are None where there are no pairs of the same class, or no others.
-    """
-
-    auc: float | None
-    eer: float | None
-    tar_at_far_1e2: float | None
-    tar_at_far_1e3: float | None
-
-
-@dataclass(frozen=True)
-class Verification:
-    """Both distances on the pairs of one sample of images.
-
-    Attributes:
-        images: how many take part, as many of each class.
-        same_pairs: pairs of the same class.
-        different_pairs: all other pairs.
-        cosine: figures of the angle at the origin. A feature that is exactly 0 has no direction; to every other it
-            counts as at right angles, cosine 0.
-        euclidean: figures of the Euclidean distance.
-    """
-
-    images: int
-    same_pairs: int
-    different_pairs: int
-    cosine: PairFigures
-    euclidean: PairFigures
-
-
 def verification(
     features: NDArray[np.float32] | Floats, labels: Labels, images: int = IMAGES
-) -> Verification:
+) -> dict[str, float | int | None]:
     """Compare all pairs of a fixed sample of images.
 
     Args:
         features: (n, d).
         labels: (n,) the class of each image.
-        images: at most so many take part; time and memory (about 100 bytes a pair) grow with the square.
+        images: at most so many take part, as many of each class; time and memory (about 100 bytes a pair) grow with
+            the square.
+
+    Returns:
+        How well a distance tells pairs of the same class from the others: `cosine_…`, the angle at the origin, and
+        `euclidean_…`. A feature that is exactly 0 has no direction; to every other it counts as at right angles.
+
+        - `auc`: area under the ROC curve: the chance that a pair of one class is nearer than a pair of two classes,
+          ties counting half.
+        - `eer`: equal error rate, where as large a part of the other pairs is accepted as of the same pairs is
+          refused; linear between two points of the ROC curve.
+        - `tar_at_far_1e2`: the largest part of the same pairs that a threshold accepts which accepts at most 1 % of
+          the others. None where there are fewer than 100 others: such a rate cannot be seen.
+        - `tar_at_far_1e3`: likewise for 0.1 % and 1,000.
+
+        All are None where there are no pairs of the same class, or no others. Besides, `verification_images`, and
+        `verification_same_pairs` and `verification_different_pairs` of them.
     """
     chosen = balanced_sample(labels, images)
     sample, labels = features[chosen].astype(np.float64), labels[chosen]
-    first, second = np.triu_indices(len(chosen), k=1)
-    same = labels[first] == labels[second]
-    pairs = first, second
-    return Verification(
-        images=len(chosen),
-        same_pairs=int(same.sum()),
-        different_pairs=int((~same).sum()),
-        cosine=_figures(_angles(sample)[pairs], same),
-        euclidean=_figures(_distances(sample)[pairs], same),
-    )
+    pairs = np.triu_indices(len(chosen), k=1)
+    same = labels[pairs[0]] == labels[pairs[1]]
+    return {
+        **_figures("cosine", _angles(sample)[pairs], same),
+        **_figures("euclidean", _distances(sample)[pairs], same),
+        "verification_images": len(chosen),
+        "verification_same_pairs": int(same.sum()),
+        "verification_different_pairs": int((~same).sum()),
+    }
 
 
 def _distances(features: Floats) -> Floats:
@@ -112,21 +84,23 @@ def _angles(features: Floats) -> Floats:
     return distances
 
 
-def _figures(distances: Floats, same: NDArray[np.bool_]) -> PairFigures:
+def _figures(name: str, distances: Floats, same: NDArray[np.bool_]) -> dict[str, float | None]:
     """The figures of pairs that are accepted up to a distance, from scikit-learn's ROC curve."""
     from sklearn.metrics import auc, roc_curve
 
     if same.all() or not same.any():  # also where there are no pairs at all
-        return PairFigures(None, None, None, None)
+        return dict.fromkeys(
+            f"{name}_{figure}" for figure in ("auc", "eer", "tar_at_far_1e2", "tar_at_far_1e3")
+        )
     # With all points: those on a straight line, which scikit-learn drops, may be the ones asked for.
     far, tar, _ = roc_curve(same, -distances, drop_intermediate=False)
     others = int((~same).sum())
-    return PairFigures(
-        auc=float(auc(far, tar)),
-        eer=_equal_error_rate(far, 1 - tar),
-        tar_at_far_1e2=_accepted(far, tar, 1e-2) if others >= 100 else None,
-        tar_at_far_1e3=_accepted(far, tar, 1e-3) if others >= 1000 else None,
-    )
+    return {
+        f"{name}_auc": float(auc(far, tar)),
+        f"{name}_eer": _equal_error_rate(far, 1 - tar),
+        f"{name}_tar_at_far_1e2": _accepted(far, tar, 1e-2) if others >= 100 else None,
+        f"{name}_tar_at_far_1e3": _accepted(far, tar, 1e-3) if others >= 1000 else None,
+    }
 
 
 def _equal_error_rate(far: Floats, frr: Floats) -> float:
