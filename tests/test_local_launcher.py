@@ -11,8 +11,7 @@ import pytest
 from test_cli import cl, environment
 
 from centerloss_core.sweeps.launchers import LauncherError, Task, child
-from centerloss_core.sweeps.launchers.gpus import Gpus, visible_gpus
-from centerloss_core.sweeps.launchers.local import LocalLauncher
+from centerloss_core.sweeps.launchers.local import Gpus, LocalLauncher, visible_gpus
 
 SWEEP = """
 data: {name: digits8}

@@ -54,8 +54,8 @@ if "train" in sys.orig_argv and "RAY_WITNESS" in os.environ:
 # A worker takes the sweep's directory for another machine's, as it would where the file systems differ.
 _UNSHARED = """
 import sys
-from centerloss_core.sweeps.launchers import ray_point
-ray_point.signature = lambda directory: b""
+from centerloss_core.sweeps.launchers import on_ray
+on_ray.signature = lambda directory: b""
 from cli.__main__ import run
 run()
 """

@@ -1,10 +1,8 @@
 """Files of a point that trains on another machine. The actor's methods are called as Ray would, without Ray."""
 
-import io
 import os
 import signal
 import sys
-import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +11,9 @@ from typing import IO, Any
 import pytest
 
 from centerloss_core.run_directory.lock import DirectoryLock, holder
-from centerloss_core.sweeps.launchers import Task, child, ray_actor, ray_files, ray_point
+from centerloss_core.sweeps.launchers import Task, child, on_ray
 from centerloss_core.sweeps.launchers.ray_actor import PointHost
-from centerloss_core.sweeps.launchers.ray_files import Mirror, pack, unpack
+from centerloss_core.sweeps.launchers.ray_files import Mirror, save_below
 
 POINT = "lambda0-alpha0.5-seed0"
 
@@ -33,10 +31,9 @@ def task(tmp_path: Path) -> Task:
 def settled(task: Task, mirror: Mirror) -> PointHost:
     """The actor of a point on a machine that has not the directory, with the files that it needs."""
     host = PointHost()
-    with mirror.bundle() as bundle:
-        while piece := bundle.read(ray_files.PIECE):
-            host.receive(piece)
     host.settle(task)
+    for path in mirror.files():
+        host.receive(path.relative_to(task.directory).as_posix(), path.read_bytes())
     return host
 
 
@@ -48,13 +45,8 @@ def mirror(task: Task) -> Iterator[Mirror]:
 
 
 @pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_actor, "PIECE", 1000)
-
-
-@pytest.fixture
-def host(task: Task, mirror: Mirror, small_pieces: None) -> Iterator[PointHost]:
-    """The actor of a point that has not begun; pieces are of a thousand bytes."""
+def host(task: Task, mirror: Mirror) -> Iterator[PointHost]:
+    """The actor of a point that has not begun."""
     host = settled(task, mirror)
     yield host
     host.leave()
@@ -66,14 +58,17 @@ def pull(host: PointHost, mirror: Mirror, after_packing: Callable[[], None] = la
     after_packing()
     if checkpoints is None:
         return []
-    bundle = io.BytesIO()
-    while piece := host.send():
-        assert len(piece) <= 1000
-        bundle.write(piece)
-    mirror.merge(bundle, checkpoints)
-    bundle.seek(0)
-    with tarfile.open(fileobj=bundle) as archive:
-        return archive.getnames()
+    files = []
+    while (sent := host.send()) is not None:
+        files.append(sent)
+    merge(mirror, files, checkpoints)
+    return [name for name, _ in files]
+
+
+def merge(mirror: Mirror, files: list[tuple[str, bytes]], checkpoints: list[str]) -> None:
+    """Take over files that have come, as the driver does."""
+    with mirror.folder() as name:
+        mirror.merge(Path(name), [save_below(Path(name), *each) for each in files], checkpoints)
 
 
 def there(host: PointHost) -> Path:
@@ -110,7 +105,7 @@ def steps(task: Task) -> list[str]:
 
 def test_a_directory_is_shared_if_it_has_the_lock_that_the_sweep_holds(task: Task) -> None:
     with DirectoryLock(task.directory):
-        signature = ray_point.signature(task.directory)
+        signature = on_ray.signature(task.directory)
         assert signature
         assert PointHost().shares(task.directory, signature)
         assert not PointHost().shares(task.directory, b"")
@@ -118,7 +113,7 @@ def test_a_directory_is_shared_if_it_has_the_lock_that_the_sweep_holds(task: Tas
         assert not PointHost().shares(task.directory / "elsewhere", signature)
 
 
-def test_files_of_a_run_come_back_in_pieces(task: Task, host: PointHost, mirror: Mirror) -> None:
+def test_files_of_a_run_come_back(task: Task, host: PointHost, mirror: Mirror) -> None:
     assert (there(host).parent / "points" / f"{POINT}.yaml").read_text() == "config"
     assert pull(host, mirror) == []
     assert not task.path.exists()  # it has not begun
@@ -143,7 +138,6 @@ def test_files_of_a_run_come_back_in_pieces(task: Task, host: PointHost, mirror:
     assert not list(task.directory.rglob("*.tmp"))
 
 
-@pytest.mark.usefixtures("small_pieces")
 def test_the_log_of_a_point_names_files_as_they_are_here(task: Task) -> None:
     task.log.write_text("earlier\n")
     mirror = Mirror(task)
@@ -202,9 +196,8 @@ def test_a_checkpoint_that_is_removed_while_it_is_read_does_not_come(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", open_)
-        checkpoints = host.pack()
-    assert checkpoints == ["step-00000002"]
-    mirror.merge(host._bundle, checkpoints)
+        names = pull(host, mirror)
+    assert not [name for name in names if "step-00000001" in name]
     assert steps(task) == ["step-00000002"]
 
 
@@ -216,12 +209,13 @@ def test_a_transfer_that_breaks_off_leaves_no_partial_files(
     checkpoint(theirs, 1, "state" * 1000)
     before = sorted(task.directory.rglob("*"))
     assert host.pack() is not None
-    with pytest.raises(tarfile.TarError):
-        mirror.merge(io.BytesIO(host.send()), ["step-00000001"])
+    sent = host.send()
+    assert sent is not None
+    with mirror.folder() as folder:
+        save_below(Path(folder), *sent)
     assert sorted(task.directory.rglob("*")) == before
 
 
-@pytest.mark.usefixtures("small_pieces")
 def test_a_run_is_resumed_there_with_the_files_from_here(task: Task) -> None:
     begun = {
         "run.json": "{}",
@@ -245,22 +239,13 @@ def test_a_run_is_resumed_there_with_the_files_from_here(task: Task) -> None:
     host.leave()
 
 
-def test_only_ordinary_files_of_the_point_are_taken(task: Task, tmp_path: Path, mirror: Mirror) -> None:
+def test_only_files_of_the_point_are_taken(task: Task, tmp_path: Path, mirror: Mirror) -> None:
     before = sorted(tmp_path.rglob("*"))
-    for name in ("../evil", f"{POINT}/../../evil"):
-        with pytest.raises(tarfile.TarError):
-            mirror.merge(pack([(name, io.BytesIO(b"x"))]), [])
-    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE):
-        bundle = io.BytesIO()
-        with tarfile.open(fileobj=bundle, mode="w") as archive:
-            member = tarfile.TarInfo(f"{POINT}/run.json")
-            member.type, member.linkname = kind, "sweep.yaml"
-            archive.addfile(member)
-        with pytest.raises(tarfile.TarError):
-            unpack(bundle, task.directory)
-    absolute = str(tmp_path / "evil")
-    for name in (absolute, "sweep.yaml", "points/x.yaml", "logs/other.log", "other/run.json"):
-        mirror.merge(pack([(name, io.BytesIO(b"x"))]), [])
+    for name in ("../evil", f"{POINT}/../../evil", str(tmp_path / "evil")):
+        with pytest.raises(OSError, match="would lie elsewhere"):
+            merge(mirror, [(name, b"x")], [])
+    for name in ("sweep.yaml", "points/x.yaml", "logs/other.log", "other/run.json"):
+        merge(mirror, [(name, b"x")], [])
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from test_slurm_jobs import manifest, notes_of, text_of, until, write_sweep
@@ -49,9 +48,8 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def tasks(directory: Path, count: int, **needs: Any) -> list[Task]:
-    return [Task(f"lambda{index}-alpha0.5-seed0", directory, needs.pop("threads", 1) if not index else 1, **needs)
-            for index in range(count)]  # fmt: skip
+def tasks(directory: Path, count: int) -> list[Task]:
+    return [Task(f"lambda{index}-alpha0.5-seed0", directory, 1) for index in range(count)]
 
 
 def options(script: Path) -> dict[str, str]:
@@ -64,16 +62,16 @@ def test_all_settings_reach_slurm_in_one_array(
 ) -> None:
     slurm = Slurm(partition="gpu,big", account="a1", qos="high", constraint="v100", minutes=90)
     sweep = tmp_path / "my sweep; x"
-    launcher = SlurmLauncher(slurm, 2, 4, 1)
+    launcher = SlurmLauncher(slurm, 2, 4, 1, 2.5)
     assert launcher.jobs is None
     monkeypatch.setenv("SLURM_MEM_PER_CPU", "1")  # of a job that the sweep runs in
     with launcher:
-        points = launcher.start([Task(name, sweep, 4, 1.0, 2.5) for name in ("a", "b", "c")])
+        points = launcher.start([Task(name, sweep, 4) for name in ("a", "b", "c")])
         assert [point.job for point in points] == ["71_0", "71_1", "71_2"]
         assert [point.place for point in points] == [None] * 3
         (cluster / "sacct.out").write_text("JobID|State|NodeList\n71_[0-2]|COMPLETED|\n")
         for point in points:
-            slurm_notes.say_ended(sweep / "slurm" / "notes", f"{point._task.name}.1", 1, None)
+            slurm_notes.Ticket(sweep / "slurm" / "notes", f"{point._task.name}.1").say_ended(1, None)
     variables = (cluster / "environment").read_text().splitlines()
     assert "PYTHONSAFEPATH=1" in variables
     assert not [line for line in variables if line.startswith("SLURM_")]
@@ -110,7 +108,9 @@ def test_the_cluster_decides_what_is_not_set(cluster: Path, tmp_path: Path) -> N
     with SlurmLauncher(Slurm(minutes=1), None) as launcher:
         (point,) = launcher.start(tasks(tmp_path / "sweep", 1))
         assert point.job == "71"
-        slurm_notes.say_ended(tmp_path / "sweep" / "slurm" / "notes", "lambda0-alpha0.5-seed0.1", 1, None)
+        slurm_notes.Ticket(tmp_path / "sweep" / "slurm" / "notes", "lambda0-alpha0.5-seed0.1").say_ended(
+            1, None
+        )
     assert set(options(cluster / "script.0")) == {
         *("cpus-per-task", "error", "job-name", "nodes", "open-mode", "output", "requeue", "signal", "time"),
     }
@@ -139,7 +139,7 @@ def test_a_job_sees_no_gpu_that_it_did_not_ask_for(
     for gpus in (None, 1):
         launcher = SlurmLauncher(Slurm(), None, 1, gpus)
         monkeypatch.setattr(launcher.cluster, "submit", submit)
-        launcher.start(tasks(tmp_path, 1, gpus=gpus))
+        launcher.start(tasks(tmp_path, 1))
     assert [job.variables.get("CUDA_VISIBLE_DEVICES") for job in submitted] == ["", None]
 
 
@@ -183,7 +183,7 @@ def test_a_job_that_is_requeued_is_not_lost(cluster: Path, tmp_path: Path) -> No
     assert point.ended() is None
     (cluster / "sacct.out").write_text("JobID|State|NodeList\n71|PENDING|n1\n")
     until(lambda: point.ended() is None and point._over_since is None, 10)
-    slurm_notes.say_ended(notes, "lambda0-alpha0.5-seed0.1", 9, None)
+    slurm_notes.Ticket(notes, "lambda0-alpha0.5-seed0.1").say_ended(9, None)
     until(lambda: point.ended() is not None, 10)
     assert point.ended() == launcher_module.Ending(9)
 
@@ -209,16 +209,18 @@ def test_without_accounts_squeue_answers(cluster: Path, tmp_path: Path) -> None:
 
 def test_an_interrupt_cancels_what_waits_and_tells_what_runs(cluster: Path, tmp_path: Path) -> None:
     launcher, points, notes = started(tmp_path / "sweep", 3)
-    slurm_notes.say_began(notes, "lambda0-alpha0.5-seed0.1")
+    slurm_notes.Ticket(notes, "lambda0-alpha0.5-seed0.1").say_began()
     until(lambda: points[0].place is not None, 10)
     launcher.interrupt(signal.SIGINT)
     assert (cluster / "cancelled").read_text() == "--state=PENDING 71_1 71_2\n"
-    assert {slurm_notes.order_for(notes, f"lambda{index}-alpha0.5-seed0.1") for index in range(3)} == {"TERM"}
+    assert {slurm_notes.Ticket(notes, f"lambda{index}-alpha0.5-seed0.1").order() for index in range(3)} == {
+        "TERM"
+    }
     (cluster / "sacct.out").write_text("JobID|State|NodeList\n71_0|RUNNING|n1\n71_[1-2]|CANCELLED by 1000|\n")
     impatient(launcher)
     until(lambda: points[1].ended() and points[2].ended(), 20)
     assert points[1].ended() == launcher_module.Ending(None, "cancelled before it began")
-    slurm_notes.say_ended(notes, "lambda0-alpha0.5-seed0.1", 143, None)
+    slurm_notes.Ticket(notes, "lambda0-alpha0.5-seed0.1").say_ended(143, None)
     until(lambda: points[0].ended() is not None, 10)
     with launcher:
         pass
@@ -230,7 +232,7 @@ def test_a_cancelled_job_that_slurm_does_not_know_is_given_up(
 ) -> None:
     monkeypatch.setattr(launcher_module, "_LONGEST_DELAY", 0.0)
     launcher, (runs, waits), notes = started(tmp_path / "sweep")
-    slurm_notes.say_began(notes, "lambda0-alpha0.5-seed0.1")
+    slurm_notes.Ticket(notes, "lambda0-alpha0.5-seed0.1").say_began()
     until(lambda: runs.place is not None, 10)
     impatient(launcher)
     assert waits.ended() is None
@@ -251,7 +253,7 @@ def test_a_kill_does_not_wait_for_ever(
         assert ending is not None
         assert ending.reason == "its job was cancelled, and its end was not seen"
     assert (cluster / "cancelled").read_text() == "71_0 71_1\n"
-    assert slurm_notes.order_for(notes, "lambda0-alpha0.5-seed0.1") == slurm_notes.KILL
+    assert slurm_notes.Ticket(notes, "lambda0-alpha0.5-seed0.1").order() == slurm_notes.KILL
 
 
 def test_jobs_that_slurm_refuses_are_an_error_in_one_line(cluster: Path, tmp_path: Path) -> None:
@@ -264,7 +266,7 @@ def test_jobs_that_slurm_refuses_are_an_error_in_one_line(cluster: Path, tmp_pat
     ):
         launcher.start(tasks(tmp_path / "sweep", 2))
     notes = slurm_notes.notes_folder(tmp_path / "sweep")
-    assert slurm_notes.order_for(notes, "lambda0-alpha0.5-seed0.1") == slurm_notes.TERM
+    assert slurm_notes.Ticket(notes, "lambda0-alpha0.5-seed0.1").order() == slurm_notes.TERM
 
 
 # A node: srun is what is behind its options, and a job that is requeued runs its script again.

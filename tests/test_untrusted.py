@@ -13,7 +13,7 @@ import pytest
 from made_runs import make_run, make_sweep
 from test_cli import environment
 
-from centerloss_core.config import dump_yaml, load_document, resolve_sweep
+from centerloss_core.config import Point, dump_yaml, load_document, resolve_sweep
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files import untrusted
 from centerloss_core.files.untrusted import LinkError
@@ -26,7 +26,7 @@ from centerloss_core.run_directory.manifest import read_manifest, read_summary
 from centerloss_core.run_directory.reader import read_run
 from centerloss_core.run_directory.resume_check import begun_config
 from centerloss_core.run_directory.writer import Run
-from centerloss_core.sweeps import Point, begun_points, resume_sweep
+from centerloss_core.sweeps import begun_points, resume_sweep
 from centerloss_core.sweeps import sweep as sweep_module
 from centerloss_core.sweeps.grid import write_points
 from centerloss_core.sweeps.launchers import LauncherError, slurm_notes
@@ -337,9 +337,8 @@ def test_a_config_that_the_user_names_may_be_a_pipe(tmp_path: Path) -> None:
 def test_a_damaged_note_of_a_job_says_nothing(what: str, tmp_path: Path) -> None:
     for kind in ("order", "began", "ended"):
         put(tmp_path / f"{NAME}.1.{kind}", what)
-    assert slurm_notes.order_for(tmp_path, f"{NAME}.1") is None
-    assert slurm_notes.host(tmp_path, f"{NAME}.1") is None
-    assert slurm_notes.ending(tmp_path, f"{NAME}.1") == (None, None)
+    ticket = slurm_notes.Ticket(tmp_path, f"{NAME}.1")
+    assert (ticket.order(), ticket.host(), ticket.ending()) == (None, None, (None, None))
 
 
 @pytest.mark.usefixtures("little_memory")

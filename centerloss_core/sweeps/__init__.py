@@ -11,23 +11,19 @@ memory, say) leaves the others alone. The directory is the only thing that point
     <point>/         the run directories
 """
 
-from centerloss_core.config import Point
-from centerloss_core.sweeps.launchers import Launch, resume_command
-from centerloss_core.sweeps.planning import SweepPlan, conduct, plan_resume, plan_sweep
+from centerloss_core.sweeps.launchers import Launch
+from centerloss_core.sweeps.planning import conduct, plan_resume, plan_sweep
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import rows_now, write_summary
 from centerloss_core.sweeps.sweep import begun_points, resume_sweep, run_sweep
 
 __all__ = [
     "Launch",
-    "Point",
     "PointState",
-    "SweepPlan",
     "begun_points",
     "conduct",
     "plan_resume",
     "plan_sweep",
-    "resume_command",
     "resume_sweep",
     "rows_now",
     "run_sweep",

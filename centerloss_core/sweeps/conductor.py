@@ -6,14 +6,13 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 
-from centerloss_core.config import Resources
 from centerloss_core.interrupts import StopRequest
 from centerloss_core.run_directory.lock import DirectoryLock
-from centerloss_core.sweeps.launchers import Ending, Launch, Launcher, Started, Task
-from centerloss_core.sweeps.outcomes import take_note
+from centerloss_core.sweeps.launchers import Ending, Launcher, Started, Task
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.summary import write_summary
 
@@ -39,31 +38,21 @@ class How(TypedDict, total=False):
     show: ShowStates | None
 
 
+@dataclass
 class Conductor:
-    """One pass over the points that are waiting; `launcher` has been entered."""
+    """One pass over the points that are waiting; `launcher` has been entered. For the last three see `How`."""
 
-    def __init__(
-        self,
-        states: Sequence[PointState],
-        directory: Path,
-        lock: DirectoryLock,
-        origin: Mapping[str, Any],
-        launch: Launch,
-        launcher: Launcher,
-        **how: Unpack[How],
-    ) -> None:
-        self._states = states
-        self._directory = directory
-        self._lock = lock
-        self._origin = origin
-        self._resources = launch.resources or Resources()
-        self._launcher = launcher
-        self._retries = how.get("retries", 0)
-        self._fail_fast = how.get("fail_fast", False)
-        self._show = how.get("show")
-        self._stopping = False
-        self._changed = True
-        self._next_summary = 0.0
+    states: Sequence[PointState]
+    directory: Path
+    lock: DirectoryLock
+    origin: Mapping[str, Any]
+    launcher: Launcher
+    retries: int = 0
+    fail_fast: bool = False
+    show: ShowStates | None = None
+    _stopping: bool = field(default=False, init=False)
+    _changed: bool = field(default=True, init=False)
+    _next_summary: float = field(default=0.0, init=False)
 
     def conduct(self, stop: StopRequest) -> list[PointState]:
         """Launch, watch and collect until nothing waits or runs, or `stop` says to stop."""
@@ -74,24 +63,28 @@ class Conductor:
             except Exception:  # of the sweep itself: the points may save
                 self._let_points_save()
                 raise
-            finally:
-                self._end_all()
+            finally:  # leave nothing running behind, also after a second signal
+                self.launcher.kill()
+                for state, started in self._started():
+                    if (ending := started.ended()) is not None:
+                        state.take_note(ending, stopping=True)
         finally:
-            self._abandon()
+            for state, _ in self._started():  # a second signal did not wait for them
+                state.take_note(Ending(None, lost=True), stopping=True)
             self._write_summary()
-        done = sum(state.status == "completed" for state in self._states)
-        stop.obey(f"stopped with {done} of {len(self._states)} points completed")
-        return list(self._states)
+        done = sum(state.status == "completed" for state in self.states)
+        stop.obey(f"stopped with {done} of {len(self.states)} points completed")
+        return list(self.states)
 
     def _watch(self, stop: StopRequest) -> None:
-        while self._started() or (not self._stopping and any(state.waits for state in self._states)):
+        while self._started() or (not self._stopping and any(state.waits for state in self.states)):
             self._collect()
             if stop.signal_number is not None:
                 self._stop(stop.signal_number)
             self._start()
-            if self._show is not None:
+            if self.show is not None:
                 with contextlib.suppress(Exception):  # a table that cannot be drawn must not end what trains
-                    self._show(self._states)
+                    self.show(self.states)
             if self._changed and time.monotonic() >= self._next_summary:
                 # A full disk must not stop the points: the summary is written later.
                 with contextlib.suppress(OSError):
@@ -106,29 +99,28 @@ class Conductor:
             time.sleep(_MOMENT)
 
     def _started(self) -> list[tuple[PointState, Started]]:
-        return [(state, state.started) for state in self._states if state.started is not None]
+        return [(state, state.started) for state in self.states if state.started is not None]
 
     def _stop(self, signal_number: int) -> None:
         """Have all points save and end; start none from now on."""
         if self._stopping:
             return
         self._stopping = True
-        self._launcher.interrupt(signal_number)
+        self.launcher.interrupt(signal_number)
 
     def _start(self) -> None:
         if self._stopping:
             return
-        waiting = [state for state in self._states if state.waits]
-        if self._launcher.jobs is not None:
-            waiting = waiting[: max(0, self._launcher.jobs - len(self._started()))]
+        waiting = [state for state in self.states if state.waits]
+        if self.launcher.jobs is not None:
+            waiting = waiting[: max(0, self.launcher.jobs - len(self._started()))]
         if not waiting:
             return
-        directory, threads = self._directory.resolve(), int(self._origin["threads"])
-        gpus, memory = self._resources.gpus, self._resources.memory
-        tasks = [Task(state.point.name, directory, threads, gpus, memory) for state in waiting]
+        directory, threads = self.directory.resolve(), int(self.origin["threads"])
+        tasks = [Task(state.point.name, directory, threads) for state in waiting]
         for state in waiting:
             state.remember()
-        for state, started in zip(waiting, self._launcher.start(tasks), strict=True):
+        for state, started in zip(waiting, self.launcher.start(tasks), strict=True):
             state.started, state.place, state.reason = started, None, None
             state.starts += 1
             self._note_place(state)
@@ -144,15 +136,15 @@ class Conductor:
             self._note_place(state)
             if (ending := started.ended()) is None:
                 continue
-            take_note(state, ending, stopping=self._stopping)
+            state.take_note(ending, stopping=self._stopping)
             self._changed = True
             # Interrupted, and not by this sweep.
             if state.status not in ("failed", "interrupted") or self._stopping:
                 continue
             hopeless = ending.lost or ending.for_all or (state.reason or "").startswith("DivergedError")
-            if state.starts - state.losses <= self._retries and not hopeless:
+            if state.starts - state.losses <= self.retries and not hopeless:
                 state.status = "waiting"
-            elif self._fail_fast or ending.for_all:
+            elif self.fail_fast or ending.for_all:
                 self._stop(signal.SIGTERM)
 
     def _let_points_save(self) -> None:
@@ -164,20 +156,8 @@ class Conductor:
                 self._wait()
                 self._collect()
 
-    def _end_all(self) -> None:
-        """Leave nothing running behind, also when the sweep itself fails or is stopped a second time."""
-        self._launcher.kill()
-        for state, started in self._started():
-            if (ending := started.ended()) is not None:
-                take_note(state, ending, stopping=True)
-
-    def _abandon(self) -> None:
-        """Points whose end a second signal did not wait for are left to their launcher."""
-        for state, _ in self._started():
-            take_note(state, Ending(None, lost=True), stopping=True)
-
     def _write_summary(self) -> None:
         self._next_summary = time.monotonic() + _BETWEEN_SUMMARIES
-        self._lock.refuse_if_replaced()
-        write_summary(self._directory, self._states, self._origin)
+        self.lock.refuse_if_replaced()
+        write_summary(self.directory, self.states, self.origin)
         self._changed = False  # only now: after an error it is to be written again

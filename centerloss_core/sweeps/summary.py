@@ -15,8 +15,6 @@ from centerloss_core.run_directory.lock import holder
 from centerloss_core.run_directory.names import SUMMARY
 from centerloss_core.sweeps.states import PointState
 
-_COLUMNS = (LAMBDA, ALPHA, SEED)  # have a column of their own in every sweep
-
 
 def write_summary(directory: Path, states: Sequence[PointState], origin: Mapping[str, Any]) -> None:
     """Replace `summary.json` (with `origin`, where it came from) and `summary.csv`."""
@@ -25,13 +23,12 @@ def write_summary(directory: Path, states: Sequence[PointState], origin: Mapping
     manifest.write_json(
         directory / SUMMARY, {"format": manifest.FORMAT, **origin, "axes": axes, "runs": rows}
     )
-    further = [key for key in axes if key not in _COLUMNS]
-    columns = [key for key in rows[0] if key != "settings"]
+    # λ, α and seed have a column of their own in every sweep.
+    columns = [key for key in (*rows[0], *axes) if key not in ("settings", LAMBDA, ALPHA, SEED)]
     table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow([*columns, *further])
-    for row in rows:
-        writer.writerow([*(row[key] for key in columns), *(row["settings"].get(key) for key in further)])
+    writer = csv.DictWriter(table, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**row["settings"], **row} for row in rows)
     with atomic_write(directory / "summary.csv") as file:
         file.write(table.getvalue().encode(errors="backslashreplace"))  # a reason may hold any file's name
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -13,9 +13,10 @@ from centerloss_core.config.problems import shortened
 from centerloss_core.errors import Warn
 from centerloss_core.files.atomic import clear_temporaries, new_file, temporaries
 from centerloss_core.files.untrusted import own_folder
+from centerloss_core.interrupts import StopRequest
 from centerloss_core.run_directory.directories import new_directory, refuse_existing, refuse_links, take_over
 from centerloss_core.run_directory.errors import RunError
-from centerloss_core.run_directory.lock import DirectoryLock, holder
+from centerloss_core.run_directory.lock import DirectoryLock, ReplacedError, holder
 from centerloss_core.run_directory.manifest import read_json, refuse_another_format
 from centerloss_core.run_directory.names import MANIFEST, SUMMARY
 from centerloss_core.run_directory.provenance import provenance
@@ -23,11 +24,10 @@ from centerloss_core.run_directory.reader import look_at
 from centerloss_core.sweeps.conductor import Conductor, How
 from centerloss_core.sweeps.grid import fingerprint, read_points, refuse_other_points, write_points
 from centerloss_core.sweeps.launch_record import as_begun, begun_address, record
-from centerloss_core.sweeps.launchers import Launch, LauncherError, open_launcher, slurm_notes
+from centerloss_core.sweeps.launchers import Launch, LauncherError, open_launcher, resume_command, slurm_notes
 from centerloss_core.sweeps.launchers.child import wait_until_free
 from centerloss_core.sweeps.layout import DOCUMENT, POINTS, config_path, log_path
 from centerloss_core.sweeps.states import PointState
-from centerloss_core.sweeps.stopping import stoppable
 from centerloss_core.sweeps.summary import write_summary
 
 
@@ -53,12 +53,12 @@ def run_sweep(
         LauncherError: the launcher is not there; nothing was made.
         InterruptedRunError: Ctrl-C or SIGTERM; running points have saved their state.
     """
-    launch = replace(launch, launcher=launch.launcher or "local").for_points(len(points))
+    launch = launch.for_points(len(points))
     states = [PointState(point, directory / point.name) for point in points]
     origin = {**provenance(), **record(launch, launch.threads)}
     refuse_existing(directory)  # before a cluster is joined for nothing
     with (
-        stoppable(directory, launch.ray_address) as stop,
+        _stoppable(directory, launch.ray_address) as stop,
         open_launcher(launch, launch.threads) as launcher,
     ):
         stop.obey("stopped before anything was made")
@@ -71,7 +71,7 @@ def run_sweep(
             write_summary(folder, states, origin)
             lock = DirectoryLock(folder)
         with lock.moved_to(directory) as lock:
-            return Conductor(states, directory, lock, origin, launch, launcher, **how).conduct(stop)
+            return Conductor(states, directory, lock, origin, launcher, **how).conduct(stop)
 
 
 def resume_sweep(
@@ -137,11 +137,28 @@ def resume_sweep(
         if launch_now.ray_address != asked_address:
             _refuse_unasked_cluster(directory, launch_now.ray_address)
         with (
-            stoppable(directory, launch.ray_address) as stop,
+            _stoppable(directory, launch.ray_address) as stop,
             open_launcher(launch_now, threads) as launcher,
         ):
             stop.obey("stopped before any point was started")
-            return Conductor(states, directory, lock, origin, launch, launcher, **how).conduct(stop)
+            return Conductor(states, directory, lock, origin, launcher, **how).conduct(stop)
+
+
+@contextmanager
+def _stoppable(directory: Path, ray_address: str | None) -> Iterator[StopRequest]:
+    """The first signal asks the block to stop, the second stops it at once.
+
+    Whatever ends the block, the points of a sweep that has begun can be resumed.
+    """
+    try:
+        with StopRequest() as stop:
+            yield stop
+    except ReplacedError:  # there is nothing left of this sweep to resume
+        raise
+    except BaseException as error:
+        if (directory / SUMMARY).exists():
+            error.add_note(f"resume it: {resume_command(directory, ray_address)}")
+        raise
 
 
 def _refuse_links(directory: Path, points: Sequence[Point]) -> None:

@@ -51,11 +51,9 @@ class Launch:
         """Of each point of a sweep that begins so."""
         if self.resources is not None and self.resources.cpus is not None:
             return self.resources.cpus
-        return (
-            1
-            if (self.launcher or "local") != "local"
-            else max(1, threads_of_this_process() // (self.jobs or 1))
-        )
+        if self.launcher not in (None, "local"):
+            return 1
+        return max(1, threads_of_this_process() // (self.jobs or 1))
 
     def completed_by(self, section: Sweep, keys: Collection[str] | None = None) -> Launch:
         """Fill what is None from a config file; with `keys`, these fields alone."""
@@ -68,7 +66,7 @@ class Launch:
 
     def for_points(self, count: int) -> Launch:
         """Limit the jobs on this machine to the number of points, so that they share its cores."""
-        if (self.launcher or "local") != "local":
+        if self.launcher not in (None, "local"):
             return self
         return replace(self, launcher="local", jobs=min(self.jobs or 1, count))
 
@@ -106,7 +104,7 @@ def open_launcher(launch: Launch, threads: int) -> Launcher:
     if launch.launcher == "slurm":
         from centerloss_core.sweeps.launchers.on_slurm import SlurmLauncher
 
-        return SlurmLauncher(launch.slurm or Slurm(), launch.jobs, threads, resources.gpus)
+        return SlurmLauncher(launch.slurm or Slurm(), launch.jobs, threads, resources.gpus, resources.memory)
     from centerloss_core.sweeps.launchers.local import LocalLauncher
 
     return LocalLauncher(launch.jobs or 1, resources.gpus)

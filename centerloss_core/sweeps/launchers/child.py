@@ -54,12 +54,6 @@ def start(task: Task, variables: Mapping[str, str] | None = None) -> subprocess.
         )
 
 
-def close(process: subprocess.Popen[bytes]) -> None:
-    """Close the pipe to a process that has ended."""
-    if process.stdin is not None:
-        process.stdin.close()
-
-
 def wait_until_free(
     directories: Sequence[Path], seconds: float = 60.0, given_up: Callable[[], bool] | None = None
 ) -> None:

@@ -15,6 +15,11 @@ class LauncherError(ExpectedError):
     """A launcher that is not installed or cannot be reached; the message says what to do."""
 
 
+def lines_of(error: Exception) -> list[str]:
+    """The lines of its message, which need not be ours; if there is none, its kind."""
+    return [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+
+
 @dataclass(frozen=True)
 class Task:
     """One start of one point.
@@ -23,15 +28,11 @@ class Task:
         name: the point's.
         directory: the sweep's, absolute.
         threads: for the run. The last bits of its results depend on their number.
-        gpus: whole ones, or a fraction of one; None: not specified.
-        memory: GiB to set aside; None: not specified.
     """
 
     name: str
     directory: Path
     threads: int
-    gpus: float | None = None
-    memory: float | None = None
 
     @property
     def path(self) -> Path:

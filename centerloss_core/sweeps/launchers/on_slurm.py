@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from centerloss_core.config import Slurm
 from centerloss_core.devices import usable_cores
 from centerloss_core.run_directory.lock import holder
 from centerloss_core.run_directory.reader import look_at
-from centerloss_core.sweeps.launchers import child, slurm_notes, slurm_queue
+from centerloss_core.sweeps.launchers import child, slurm_notes
 from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError, Task
 from centerloss_core.sweeps.launchers.slurm_job import PointJob
-from centerloss_core.sweeps.launchers.slurm_submission import LocalCluster, SlurmCluster
+from centerloss_core.sweeps.launchers.slurm_submission import ENDS, LocalCluster, SlurmCluster
 
 _BETWEEN_LOOKS = 0.25  # seconds, at the notes
 _IN_A_HURRY = 3.0  # seconds between two questions to Slurm once its jobs are to stop
@@ -33,19 +34,28 @@ class SlurmLauncher:
         slurm: the options of the jobs.
         jobs: at a time. None: as Slurm likes; where `cluster` is local, as many as the cores allow.
         threads: of each point.
-        gpus: of each point.
+        gpus, memory: of each point; `memory` in GiB.
 
     Raises:
         LauncherError: submitit or Slurm is not installed, or cannot give so many GPUs.
     """
 
-    def __init__(self, slurm: Slurm, jobs: int | None, threads: int = 1, gpus: float | None = None) -> None:
+    def __init__(
+        self,
+        slurm: Slurm,
+        jobs: int | None,
+        threads: int = 1,
+        gpus: float | None = None,
+        memory: float | None = None,
+    ) -> None:
         if gpus and gpus != int(gpus):
             raise LauncherError(
                 f"Slurm gives whole GPUs, and sweep.resources.gpus is {gpus:g}: set it to 1 or leave it out"
             )
         local = slurm.cluster == "local"
-        self.cluster = LocalCluster(slurm, jobs) if local else SlurmCluster(slurm, jobs)
+        self.cluster = (LocalCluster if local else SlurmCluster)(slurm, jobs, gpus, memory)
+        # A job sees no GPU that it did not ask for, also where the cluster does not hide the others.
+        self._variables = {} if gpus else {"CUDA_VISIBLE_DEVICES": ""}
         self.jobs: int | None = jobs or max(1, usable_cores() // threads) if local else None
         self._chained = jobs is not None and not local
         self._points: list[SlurmPoint] = []
@@ -60,7 +70,8 @@ class SlurmLauncher:
     def __exit__(self, *_: object) -> None:
         self._next_look = 0.0
         if left := self._running():
-            self._order(left, slurm_notes.TERM)
+            for point in left:
+                point.ticket.give(slurm_notes.TERM)
             self.cluster.cancel([point.job for point in left], only_waiting=False)
         self.cluster.close()
 
@@ -72,24 +83,15 @@ class SlurmLauncher:
         folder = slurm_notes.notes_folder(tasks[0].directory)
         folder.mkdir(parents=True, exist_ok=True)
         tickets = slurm_notes.new_tickets(folder, [task.name for task in tasks])
-        # A job sees no GPU that it did not ask for, also where the cluster does not hide the others.
-        variables = child.passed_variables() | ({} if tasks[0].gpus else {"CUDA_VISIBLE_DEVICES": ""})
-        jobs = [
-            PointJob(task.name, str(task.directory), task.threads, ticket, variables)
-            for task, ticket in zip(tasks, tickets, strict=True)
-        ]
+        variables = child.passed_variables() | self._variables
+        jobs = [PointJob(task, ticket, variables) for task, ticket in zip(tasks, tickets, strict=True)]
         try:
-            names = self.cluster.submit(
-                jobs, tasks[0], earlier[-1].job if earlier and self._chained else None
-            )
+            names = self.cluster.submit(jobs, earlier[-1].job if earlier and self._chained else None)
         except BaseException:
             for ticket in tickets:  # Slurm may have accepted some of the jobs
-                slurm_notes.give_order(folder, ticket, slurm_notes.TERM)
+                ticket.give(slurm_notes.TERM)
             raise
-        started = [
-            SlurmPoint(self, task, folder, ticket, name)
-            for task, ticket, name in zip(tasks, tickets, names, strict=True)
-        ]
+        started = [SlurmPoint(self, *each) for each in zip(tasks, tickets, names, strict=True)]
         self._points = earlier + started
         return started
 
@@ -115,22 +117,19 @@ class SlurmLauncher:
         return [point for point in self._points if point.ended() is None]
 
     def _stop(self, order: str) -> None:
-        self._order(self._running(), order)
+        for point in self._running():
+            point.ticket.give(order)
         self.stopping_since = self.stopping_since or time.monotonic()
         self._next_question = min(self._next_question, time.monotonic() + _IN_A_HURRY)
 
-    def _order(self, points: Sequence[SlurmPoint], order: str) -> None:
-        for point in points:
-            slurm_notes.give_order(point.folder, point.ticket, order)
-
     # ---- For its points ----------------------------------------------------------------------------------------
 
-    def has_note(self, folder: Path, name: str) -> bool:
-        """Whether a note exists; the folder is read a few times a second, for all points at once."""
+    def has_note(self, note: Path) -> bool:
+        """Whether a note exists; their folder is read a few times a second, for all points at once."""
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _BETWEEN_LOOKS
-            self._notes = slurm_notes.written(folder)
-        return name in self._notes
+            self._notes = slurm_notes.written(note.parent)
+        return note.name in self._notes
 
     def state(self, job: str) -> str | None:
         """The state of a job. Slurm is asked for all jobs at once, and more often at the end."""
@@ -143,32 +142,30 @@ class SlurmLauncher:
         return self._states.get(job)
 
 
+@dataclass
 class SlurmPoint:
     """A point as a job.
 
     Attributes:
-        job: its name in Slurm, such as 1234_5.
-        folder: of the notes.
         ticket: of this start.
+        job: its name in Slurm, such as 1234_5.
         ending: once it has been seen.
     """
 
-    def __init__(self, launcher: SlurmLauncher, task: Task, folder: Path, ticket: str, job: str) -> None:
-        self.job = job
-        self.folder = folder
-        self.ticket = ticket
-        self.ending: Ending | None = None
-        self._launcher = launcher
-        self._task = task
-        self._noted_since: float | None = None
-        self._over_since: float | None = None
+    _launcher: SlurmLauncher
+    _task: Task
+    ticket: slurm_notes.Ticket
+    job: str
+    ending: Ending | None = None
+    _noted_since: float | None = None
+    _over_since: float | None = None
 
     @property
     def place(self) -> str | None:
         """The job and its node; None while it waits in the queue."""
-        if not self._launcher.has_note(self.folder, f"{self.ticket}.began"):
+        if not self._launcher.has_note(self.ticket.note("began")):
             return None
-        node = slurm_notes.host(self.folder, self.ticket)
+        node = self.ticket.host()
         return f"job {self.job}" + (f" on {node}" if node else "")
 
     def ended(self) -> Ending | None:
@@ -177,9 +174,9 @@ class SlurmPoint:
         return self.ending
 
     def _noted_end(self) -> Ending | None:
-        if not self._launcher.has_note(self.folder, f"{self.ticket}.ended"):
+        if not self._launcher.has_note(self.ticket.note("ended")):
             return None
-        code, reason = slurm_notes.ending(self.folder, self.ticket)
+        code, reason = self.ticket.ending()
         self._noted_since = self._noted_since or time.monotonic()
         completed = code != 0 or look_at(self._task.path).manifest.get("status") == "completed"
         if not completed and time.monotonic() < self._noted_since + _LONGEST_DELAY:
@@ -190,7 +187,7 @@ class SlurmPoint:
         now = time.monotonic()
         state = self._launcher.state(self.job)
         since = self._launcher.stopping_since
-        if state is None or state not in slurm_queue.ENDS:
+        if state is None or state not in ENDS:
             self._over_since = None
             # Slurm does not know the job, and it has not begun: it would find its order and not begin.
             given_up = state is None and since is not None and now > since + _LONGEST_DELAY
@@ -202,4 +199,4 @@ class SlurmPoint:
         saves = over < _LONGEST_DELAY and holder(self._task.path) is not None
         if over < self._launcher.cluster.grace or saves:
             return None
-        return slurm_queue.ending_in(state, self._launcher.cluster.log(self._task.directory, self.job))
+        return self._launcher.cluster.ending(state, self._task.directory, self.job)

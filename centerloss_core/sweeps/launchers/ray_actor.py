@@ -7,7 +7,6 @@ wait. The actor itself computes nothing.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import shlex
 import shutil
@@ -26,7 +25,7 @@ from centerloss_core.run_directory.names import CHECKPOINTS, MANIFEST
 from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.launcher import Task
-from centerloss_core.sweeps.launchers.ray_files import PIECE, files_in, pack, unpack
+from centerloss_core.sweeps.launchers.ray_files import files_in, save_below
 from centerloss_core.sweeps.launchers.ray_session import STOPS
 
 _BETWEEN_LOOKS = 0.25  # seconds
@@ -55,7 +54,7 @@ class PointHost:
         self._gpus: list[str] = []
         self._stopped = False
         self._starting = threading.Lock()
-        self._bundle: IO[bytes] = tempfile.SpooledTemporaryFile(PIECE)  # noqa: SIM115
+        self._changed: list[tuple[Path, IO[bytes]]] = []
         self._sent: dict[Path, _Stamp] = {}
 
     def introduce(self, directory: Path, lock: bytes) -> dict[str, Any]:
@@ -113,7 +112,6 @@ class PointHost:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return False, None
-        child.close(self._process)
         return True, code
 
     def interrupt(self, signal_number: int) -> None:
@@ -125,53 +123,57 @@ class PointHost:
 
     # ---- Files, where the driver has another file system ------------------------------------------------------
 
-    def receive(self, piece: bytes) -> None:
-        """Take the next piece of what the point needs here."""
-        self._bundle.write(piece)
-
     def settle(self, task: Task) -> None:
-        """Unpack what came, in a folder to train in."""
+        """Make a folder to train in."""
         self._scratch = Path(tempfile.mkdtemp(prefix=SCRATCH))
         self._directory = task.directory
         self._task = replace(task, directory=self._scratch)
-        unpack(self._bundle, self._scratch)
-        self._task.log.parent.mkdir(exist_ok=True)
-        self._sent = {path: _stamp(path.stat()) for unit in self._units() for path in unit if path.exists()}
+        self._task.log.parent.mkdir()
+
+    def receive(self, name: str, content: bytes) -> None:
+        """Take a file that the point needs here."""
+        assert self._scratch is not None
+        path = save_below(self._scratch, name, content)
+        self._sent[path] = _stamp(path.stat())
 
     def pack(self) -> list[str] | None:
-        """Make an archive, for `send`, of what has changed since the last one.
+        """Open, for `send`, what has changed since the last time.
 
         What refers to other files is opened before them: `run.json` first, which says that a run is completed, and
-        `metrics.jsonl` after the checkpoints, which count its rows. Those come last in the archive.
+        `metrics.jsonl` after the checkpoints, which count its rows. They are sent in the opposite order.
 
         Returns:
             The names of the checkpoints that are here; None where nothing has changed.
         """
-        assert self._scratch is not None
-        changed: list[tuple[str, IO[bytes]]] = []
-        sent: dict[Path, _Stamp] = {}
         checkpoints = []
-        with contextlib.ExitStack() as cleanup:
-            for unit in self._units():
-                with contextlib.suppress(
-                    FileNotFoundError
-                ):  # removed meanwhile; a checkpoint, by a newer one
-                    files = {path: cleanup.enter_context(path.open("rb")) for path in unit}
-                    stamps = {path: _stamp(os.fstat(file.fileno())) for path, file in files.items()}
-                    if unit[0].parent.parent.name == CHECKPOINTS:
-                        checkpoints.append(unit[0].parent.name)
-                    if stamps.items() - self._sent.items():
-                        changed += [self._member(path, file) for path, file in files.items()]
-                        sent |= stamps
-            if not changed:
-                return None
-            self._bundle = pack(reversed(changed))
-        self._sent |= sent
-        return checkpoints
+        for unit in self._units():
+            # Some may be removed meanwhile; a checkpoint, by a newer one.
+            with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as opened:
+                files = {path: opened.enter_context(path.open("rb")) for path in unit}
+                stamps = {path: _stamp(os.fstat(file.fileno())) for path, file in files.items()}
+                if unit[0].parent.parent.name == CHECKPOINTS:
+                    checkpoints.append(unit[0].parent.name)
+                if stamps.items() - self._sent.items():
+                    self._changed += files.items()
+                    self._sent |= stamps
+                    opened.pop_all()  # `send` closes them
+        return checkpoints if self._changed else None
 
-    def send(self) -> bytes:
-        """The next piece of that archive; empty after the last."""
-        return self._bundle.read(PIECE)
+    def send(self) -> tuple[str, bytes] | None:
+        """The next of these files: its name below the sweep's directory, and its content; None after the last.
+
+        A log names files as they are on the driver's machine: this folder is gone when a person reads it.
+        """
+        assert self._task is not None
+        if not self._changed:
+            return None
+        path, file = self._changed.pop()
+        with file:
+            content = file.read()
+        if path == self._task.log:
+            there = shlex.quote(str(self._directory)).encode(errors="surrogateescape")
+            content = content.replace(os.fsencode(self._task.directory), there)
+        return path.relative_to(self._task.directory).as_posix(), content
 
     def leave(self) -> None:
         """Remove the folder."""
@@ -190,14 +192,6 @@ class PointHost:
                 if path.name != MANIFEST and not path.is_relative_to(run / CHECKPOINTS):
                     yield [path]
         yield [self._task.log]
-
-    def _member(self, path: Path, file: IO[bytes]) -> tuple[str, IO[bytes]]:
-        """A log names files as they are on the driver's machine: this folder is gone when a person reads it."""
-        assert self._task is not None
-        if path == self._task.log:
-            there = shlex.quote(str(self._directory)).encode(errors="surrogateescape")
-            file = io.BytesIO(file.read().replace(os.fsencode(self._task.directory), there))
-        return path.relative_to(self._task.directory).as_posix(), file
 
 
 def _stamp(status: os.stat_result) -> _Stamp:

@@ -1,7 +1,11 @@
-"""A connection to Ray: to a cluster, or to an instance of our own that nobody else can reach."""
+"""A connection to Ray: to a cluster, or to an instance of our own that nobody else can reach.
+
+One thread has it, so that the sweep's own never waits for a cluster that does not answer.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.metadata
 import logging
@@ -12,24 +16,32 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from centerloss_core.devices import usable_cores
 from centerloss_core.interrupts import signals_blocked
 from centerloss_core.sweeps.launchers.child import environment
-from centerloss_core.sweeps.launchers.launcher import LauncherError
+from centerloss_core.sweeps.launchers.launcher import LauncherError, lines_of
 
 _OLDEST = (2, 54)
 _LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS = 5.0
-PATIENCE = 90.0  # seconds for starting or joining a cluster
-_OBJECT_STORE = 200 * 2**20  # bytes; it holds pieces of 4 MiB
+_PATIENCE = 90.0  # seconds for starting or joining a cluster
+_MOMENT = 0.1
+_BETWEEN_LOOKS = 2.0  # at the nodes
+_LONGEST_SHUTDOWN, _LONGEST_SILENCE = 15.0, 60.0
+_LONGEST_PAUSE = 5.0  # of the sweep's thread, which checks many times a second
+_OBJECT_STORE = 200 * 2**20  # bytes; no files go through an instance of our own
 _LONGEST_FOLDER = 30  # characters; the path of a socket in it must not have more than 107
 # Blocked in our own instance of Ray, and unblocked for the points that it starts.
 STOPS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+GONE = "the Ray cluster went away: every point that had begun can be resumed"
+_Answer = TypeVar("_Answer")
 
 # Ray's own processes and every driver read these when `ray` is imported.
 _QUIET = {
@@ -58,8 +70,7 @@ def require_ray() -> None:
         version = importlib.metadata.version("ray")
     except importlib.metadata.PackageNotFoundError:
         raise LauncherError("the launcher ray needs Ray: pip install 'centerloss[ray]'") from None
-    numbers = re.match(r"(\d+)\.(\d+)", version)
-    if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST:
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))
         raise LauncherError(
             f"the launcher ray needs Ray {oldest} or newer, and {version} is installed: "
@@ -95,13 +106,104 @@ def client_token(address: str) -> dict[str, str]:
     return {"RAY_AUTH_MODE": "token"} if there else {}
 
 
-@contextlib.contextmanager
-def ray_session(address: str | None, threads: int) -> Iterator[None]:
-    """In this block, this process is a driver of Ray.
+class RayThread:
+    """Runs the coroutines of all points.
 
     Args:
         address: "auto", host:port or ray://host:port; None: an instance of our own.
         threads: of a point; our own instance has room for one at least.
+
+    Attributes:
+        nodes: the nodes that were alive at the last look, as Ray describes them.
+    """
+
+    def __init__(self, address: str | None, threads: int) -> None:
+        self._address = address
+        self._threads = threads
+        self._loop: asyncio.AbstractEventLoop
+        self._over: asyncio.Event
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ray", daemon=True)
+        self._heard = self._checked = time.monotonic()
+        self._error: LauncherError | None = None
+        self.nodes: list[dict[str, Any]] = []
+
+    def open(self) -> None:
+        """Connect.
+
+        Raises:
+            LauncherError: that failed, or Ray does not answer.
+        """
+        self._thread.start()
+        deadline = time.monotonic() + _PATIENCE
+        while not (connected := self._ready.wait(_MOMENT)) and time.monotonic() < deadline:
+            _have_sigterm_back()
+        _have_sigterm_back()
+        if self._error is not None:
+            raise self._error
+        if not connected:
+            raise LauncherError(
+                f"Ray {f'at {self._address}' if self._address else 'on this machine'} did not answer within "
+                f"{_PATIENCE:.0f} s: check --ray-address, and `ray status` there"
+            )
+
+    def close(self) -> None:
+        """Disconnect; give up on a cluster that does not answer."""
+        if self.nodes:  # else it never was connected
+            self.call(self._over.set)
+        if self._thread.ident is not None:
+            self._thread.join(_LONGEST_SHUTDOWN)
+
+    def call(self, work: Callable[[], object]) -> None:
+        """Have the thread do this soon, if it still runs."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(work)
+
+    def run(self, coroutine: Coroutine[Any, Any, _Answer]) -> Future[_Answer]:
+        """Have the thread run this; it is cancelled when the connection closes."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def check(self) -> None:
+        """Raise LauncherError if the cluster does not answer any more."""
+        now = time.monotonic()
+        if now - self._checked > _LONGEST_PAUSE:  # both threads were suspended (Ctrl-Z)
+            self._heard = now
+        self._checked = now
+        if now - self._heard > _LONGEST_SILENCE:
+            self._error = self._error or LauncherError(GONE)
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            with _session(self._address, self._threads):
+                asyncio.run(self._look())
+        except LauncherError as error:
+            self._error = error
+        except Exception as error:  # after any error of Ray here the connection is of no use
+            self._error = LauncherError(f"{GONE} ({type(error).__name__})")
+        finally:
+            self._ready.set()
+
+    async def _look(self) -> None:
+        """Look at the nodes from time to time, until it is over."""
+        import ray
+
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        while not self._over.is_set():
+            self.nodes = [node for node in ray.nodes() if node.get("Alive")]
+            self._heard = time.monotonic()
+            self._ready.set()
+            if not self.nodes:
+                raise LauncherError(GONE)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), _BETWEEN_LOOKS)
+
+
+@contextlib.contextmanager
+def _session(address: str | None, threads: int) -> Iterator[None]:
+    """In this block, this process is a driver of Ray.
 
     Raises:
         LauncherError: no cluster answers there.
@@ -121,14 +223,7 @@ def ray_session(address: str | None, threads: int) -> Iterator[None]:
         yield
 
 
-def alive_nodes() -> list[dict[str, Any]]:
-    """The nodes that are alive, as Ray describes them."""
-    import ray
-
-    return [node for node in ray.nodes() if node.get("Alive")]
-
-
-def have_sigterm_back() -> None:
+def _have_sigterm_back() -> None:
     """Put Python's handler back: Ray replaces it by one that prints a page and ends the process."""
     handler = signal.getsignal(signal.SIGTERM)
     if handler is not None and threading.current_thread() is threading.main_thread():
@@ -200,8 +295,7 @@ def _reason(error: Exception) -> str:
     """The first line of Ray's message, and the last one of a traceback in it."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    headline, *more = lines or [type(error).__name__]
+    headline, *more = lines_of(error)
     return (f"{headline} {more[-1]}" if headline.endswith(":") and more else headline).rstrip(".:")
 
 

@@ -11,19 +11,12 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.launcher import Task
-from centerloss_core.sweeps.launchers.slurm_notes import (
-    KILL,
-    notes_folder,
-    order_for,
-    say_began,
-    say_ended,
-)
+from centerloss_core.sweeps.launchers.slurm_notes import KILL, Ticket
 
 _MOMENT, _BETWEEN_LOOKS = 0.05, 0.5  # seconds
 _LONGEST_WAIT = 120.0  # seconds that an earlier job of the same point may take to save and end
@@ -35,17 +28,13 @@ class PointJob:
     """The work of one job, called by submitit on the node.
 
     Attributes:
-        name: the point's.
-        directory: the sweep's.
-        threads: for the run.
+        task: the point.
         ticket: of this start.
         variables: for the run, above those of the job.
     """
 
-    name: str
-    directory: str
-    threads: int
-    ticket: str
+    task: Task
+    ticket: Ticket
     variables: dict[str, str]
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _code: int | None = field(default=None, init=False, repr=False)
@@ -55,9 +44,9 @@ class PointJob:
         try:
             code, reason = self._train()
         except Exception as error:  # submitit's "timed-out too many times" among them
-            say_ended(self._notes, self.ticket, None, f"its job ended: {error}")
+            self.ticket.say_ended(None, f"its job ended: {error}")
             raise
-        say_ended(self._notes, self.ticket, code, reason)
+        self.ticket.say_ended(code, reason)
         return code
 
     def checkpoint(self) -> Any:
@@ -70,27 +59,26 @@ class PointJob:
         self._stop()
         return DelayedSubmission(replace(self))
 
-    @property
-    def _notes(self) -> Path:
-        return notes_folder(Path(self.directory))
-
     def _train(self) -> tuple[int | None, str | None]:
         if _under_slurm():
             self._pass_term_on()
-        task = Task(self.name, Path(self.directory), self.threads)
-        child.wait_until_free([task.path], _LONGEST_WAIT, lambda: self._order() is not None)
-        if self._order() is not None:
+        child.wait_until_free([self.task.path], _LONGEST_WAIT, lambda: self.ticket.order() is not None)
+        if self.ticket.order() is not None:
             return None, "stopped before it began"
         child.adopt(self.variables)
-        say_began(self._notes, self.ticket)
-        self._process = child.start(task)
+        self.ticket.say_began()
+        self._process = child.start(self.task)
         threading.Thread(target=self._reap, args=[self._process], daemon=True).start()
         self._watch()
-        if self._order() is None and self._code in (128 + signal.SIGTERM, -signal.SIGTERM) and _under_slurm():
+        if (
+            self.ticket.order() is None
+            and self._code in (128 + signal.SIGTERM, -signal.SIGTERM)
+            and _under_slurm()
+        ):
             # Slurm's SIGTERM may be followed by USR2 and a new start (a preemption) or by SIGKILL (`scancel`). Only
             # if nothing follows has the job ended.
             deadline = time.monotonic() + _SLURM_DECIDES
-            while time.monotonic() < deadline and self._order() is None:
+            while time.monotonic() < deadline and self.ticket.order() is None:
                 time.sleep(_BETWEEN_LOOKS)
         return self._code, None
 
@@ -101,13 +89,10 @@ class PointJob:
         while self._code is None:
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + _BETWEEN_LOOKS
-                if (order := self._order()) != passed_on and order is not None:
+                if (order := self.ticket.order()) != passed_on and order is not None:
                     passed_on = order
                     self._signal(signal.SIGKILL if order == KILL else signal.SIGTERM)
             time.sleep(_MOMENT)
-
-    def _order(self) -> str | None:
-        return order_for(self._notes, self.ticket)
 
     def _stop(self) -> None:
         """Have the run save, and wait for its end."""
