@@ -24,10 +24,10 @@ from centerloss_core.run_directory.writer import Run
 from centerloss_core.sweeps import (
     Launch,
     PointState,
-    launch_record,
     plan_sweep,
     resume_sweep,
     run_sweep,
+    summary,
     sweep,
 )
 from centerloss_core.sweeps.launchers import Ending, LauncherError, Task, child
@@ -438,7 +438,7 @@ def test_a_sweep_is_resumed_as_it_was_begun_unless_something_else_is_asked(
     assert sweep.ray_address_of(tmp_path / "sweep", Launch()) == "head:6379"
     assert sweep.ray_address_of(tmp_path / "sweep", Launch(launcher="local")) is None
     asked: list[tuple[Launch, int]] = []
-    monkeypatch.setattr(launch_record, "threads_of_this_process", lambda: 16)
+    monkeypatch.setattr(summary, "threads_of_this_process", lambda: 16)
 
     def note(launch: Launch, threads: int) -> Any:
         asked.append((launch, threads))
@@ -514,7 +514,7 @@ def test_the_sweep_of_a_stranger_asks_no_more_of_a_machine_than_it_has(
 ) -> None:
     for run in tmp_path.glob("sweep/lambda*/run.json"):
         run.write_text(json.dumps({**json.loads(run.read_text()), "threads": said}))
-    monkeypatch.setattr(launch_record, "usable_cores", lambda: 2)
+    monkeypatch.setattr(summary, "usable_cores", lambda: 2)
     for launch in (Launch(), Launch(jobs=9)):
         edit_summary(tmp_path / "sweep", launcher="local", jobs=said, jobs_by_launcher=[], threads=said)
         resume_sweep(tmp_path / "sweep", launch=launch)

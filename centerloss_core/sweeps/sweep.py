@@ -23,12 +23,11 @@ from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.run_directory.reader import look_at
 from centerloss_core.sweeps.conductor import Conductor, How
 from centerloss_core.sweeps.grid import fingerprint, read_points, refuse_other_points, write_points
-from centerloss_core.sweeps.launch_record import as_begun, begun_address, record
 from centerloss_core.sweeps.launchers import Launch, LauncherError, open_launcher, resume_command, slurm_notes
 from centerloss_core.sweeps.launchers.child import wait_until_free
 from centerloss_core.sweeps.layout import DOCUMENT, POINTS, config_path, log_path
 from centerloss_core.sweeps.states import PointState
-from centerloss_core.sweeps.summary import write_summary
+from centerloss_core.sweeps.summary import as_begun, begun_address, record, write_summary
 
 
 def run_sweep(
