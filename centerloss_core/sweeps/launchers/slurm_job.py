@@ -1,6 +1,6 @@
 """The work of a Slurm job: it starts the same `cl train` as every launcher, passes on orders, notes how that ended.
 
-Submitit pickles a `PointJob` into the sweep's `slurm/`, and the job unpickles it. It holds names and numbers only.
+Submitit pickles a `PointJob` into `slurm/`, and the job unpickles it. It holds names, paths and numbers only.
 """
 
 from __future__ import annotations
