@@ -24,13 +24,13 @@ from matplotlib.text import Text
 from typer.testing import CliRunner
 
 from centerloss_core.plotting import PlotError, plot_directory
-from centerloss_core.plotting.animation import Film, Moment, Screen
+from centerloss_core.plotting.animation import Film, Screen
 from centerloss_core.plotting.classes import legend_handles
 from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.grid import Cell, arrange
 from centerloss_core.plotting.head import SoftmaxHead
 from centerloss_core.plotting.histogram import distances_figure
-from centerloss_core.plotting.panel import panel_figure
+from centerloss_core.plotting.panel import Moment, panel_figure
 from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.post import post_panel
 from centerloss_core.plotting.regions import regions_figure

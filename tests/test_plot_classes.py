@@ -12,19 +12,18 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from centerloss_core.config.axes import VARIANT
-from centerloss_core.metrics.separation import separation
-from centerloss_core.plotting.animation import Film, Moment, Screen
+from centerloss_core.plotting.animation import Film, Screen
 from centerloss_core.plotting.classes import class_names
 from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.grid import Cell, Grid, arrange
 from centerloss_core.plotting.head import SoftmaxHead
 from centerloss_core.plotting.histogram import distances_figure
-from centerloss_core.plotting.panel import panel_figure
+from centerloss_core.plotting.panel import Moment, panel_figure
 from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.post import post_figure
 from centerloss_core.plotting.regions import regions_figure
 from centerloss_core.plotting.scatter import scatter_figure
-from centerloss_core.plotting.seeds import Measured, seeds_figure
+from centerloss_core.plotting.seeds import seeds_figure
 from centerloss_core.plotting.style import UNKNOWN
 from centerloss_core.plotting.titles import run_title, snapshot_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
@@ -158,14 +157,14 @@ def test_a_run_without_a_term_is_not_called_by_its_lambda() -> None:
 
 
 def test_seeds_over_any_axis() -> None:
-    def measured(seed: int, d: int, batch: int) -> Measured:
+    def measured(seed: int, d: int, batch: int) -> Snapshot:
         settings = {"train.seed": seed, "model.feature_dim": d, "train.batch_size": batch}
         cell = point(d, **settings)
         assert cell.snapshot
-        return Measured(cell.run, separation(cell.snapshot.dump))
+        return cell.snapshot
 
     runs = [measured(seed, d, batch) for seed in (0, 1) for d in (64, 2, 8) for batch in (50, 100)]
-    figure = seeds_figure(runs, "things test", ("train.seed", "model.feature_dim", "train.batch_size"))
+    figure = seeds_figure(runs, ("train.seed", "model.feature_dim", "train.batch_size"))
     assert [axes.get_xlabel() for axes in figure.axes] == ["feature_dim"] * 3
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["2", "8", "64"]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -181,8 +180,8 @@ def test_seeds_of_variants_without_centers() -> None:
     for name in ("a variant with a name that is long", "other"):
         for seed in (0, 1):
             run = RunRecord(Path("run"), "completed", {"seed": seed}, point={"settings": {VARIANT: name}})
-            runs.append(Measured(run, separation(snapshot_of(10, 2, centers=False).dump)))
-    figure = seeds_figure(runs, "things test", (VARIANT, "train.seed"))
+            runs.append(Snapshot(run, "test", snapshot_of(10, 2, centers=False).dump))
+    figure = seeds_figure(runs, (VARIANT, "train.seed"))
     assert [axes.get_title(loc="left") for axes in figure.axes][1] == "nearest-mean accuracy"
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()][1] == "other"
     assert_within(figure)

@@ -13,22 +13,22 @@ from made_runs import make_dump, make_record, make_run, make_sweep, words
 from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting import PlotError, plot_directory
 from centerloss_core.plotting.request import DEFAULT_OF_A_SWEEP
-from centerloss_core.plotting.seeds import Measured, seeds_figure
+from centerloss_core.plotting.seeds import seeds_figure
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
 from centerloss_core.run_directory.manifest import FORMAT
-from centerloss_core.run_directory.reader import RunRecord
+from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
 
-def measured(weight: float, seed: int, alpha: float = 0.5) -> Measured:
-    return Measured(make_record(weight, alpha=alpha, seed=seed), separation(dump_of(weight, seed)))
+def measured(weight: float, seed: int, alpha: float = 0.5) -> Snapshot:
+    return Snapshot(make_record(weight, alpha=alpha, seed=seed), "test", dump_of(weight, seed))
 
 
-def with_settings(measured: Measured, **settings: Any) -> Measured:
+def with_settings(measured: Snapshot, **settings: Any) -> Snapshot:
     """The same figures of another run."""
     return replace(measured, run=RunRecord(Path("run"), "completed", measured.run.manifest | settings))
 
 
-def measured_at(weight: float, seed: int) -> Measured:
+def measured_at(weight: float, seed: int) -> Snapshot:
     return with_settings(measured(0.01, seed), **{"lambda": weight, "lambda_eq": 100 * weight})
 
 
@@ -54,7 +54,7 @@ def make_seeds(directory: Path, seeds: int, weights: tuple[float, ...] = (0.01, 
 
 def test_every_seed_is_seen_with_mean_and_range() -> None:
     runs = [measured(weight, seed) for weight in (0.01, 1.0) for seed in range(3)]
-    figure = seeds_figure(runs, "MNIST test")
+    figure = seeds_figure(runs)
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "softmax accuracy",
         "nearest-center accuracy",
@@ -62,7 +62,8 @@ def test_every_seed_is_seen_with_mean_and_range() -> None:
     ]
     ratio = figure.axes[2]
     by_weight = [
-        [run.metrics.separation_ratio for run in runs if run.run.lambda_ == weight] for weight in (0.01, 1.0)
+        [separation(run.dump).separation_ratio for run in runs if run.run.lambda_ == weight]
+        for weight in (0.01, 1.0)
     ]
     dots = [line for line in ratio.lines if line.get_marker() == "o"]
     assert [list(line.get_ydata()) for line in dots] == by_weight  # type: ignore[arg-type]
@@ -78,14 +79,14 @@ def test_every_seed_is_seen_with_mean_and_range() -> None:
 
 def test_the_axis_says_what_the_weights_are_by_mean() -> None:
     runs = [measured(weight, seed) for weight in (0.0, 0.01, 0.1) for seed in (0, 1)]
-    assert [axes.get_xlabel() for axes in seeds_figure(runs, "MNIST test").axes] == ["λ (λ_eq = 100 λ)"] * 3
+    assert [axes.get_xlabel() for axes in seeds_figure(runs).axes] == ["λ (λ_eq = 100 λ)"] * 3
     by_mean = [with_settings(run, lambda_eq=run.run.lambda_) for run in runs]
-    assert {axes.get_xlabel() for axes in seeds_figure(by_mean, "MNIST test").axes} == {"λ"}
+    assert {axes.get_xlabel() for axes in seeds_figure(by_mean).axes} == {"λ"}
 
 
 def test_several_alphas_are_told_apart_by_signs() -> None:
     runs = [measured(weight, seed, alpha) for weight in (0.0, 1.0) for seed in (0, 1) for alpha in (0.1, 0.5)]
-    figure = seeds_figure(runs[:-1], "MNIST test")
+    figure = seeds_figure(runs[:-1])
     assert {line.get_marker() for line in figure.axes[0].lines} >= {"D", "s"}
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["mean, α = 0.1", "mean, α = 0.5", "one seed", "lowest to highest"]
@@ -93,10 +94,13 @@ def test_several_alphas_are_told_apart_by_signs() -> None:
 
 
 def test_long_settings_do_not_run_into_each_other() -> None:
+    long = {"title": "a data set whose name is really rather long"}
     runs = [
-        measured(weight, seed, 0.123456) for weight in (1.23456e-5, 0.00123457, 0.0123457) for seed in (0, 1)
+        with_settings(measured(weight, seed, 0.123456), data=long)
+        for weight in (1.23456e-5, 0.00123457, 0.0123457)
+        for seed in (0, 1)
     ]
-    figure = seeds_figure(runs, "a data set whose name is really rather long, test")
+    figure = seeds_figure(runs)
     figure.draw_without_rendering()
     for axes in figure.axes:
         boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
@@ -129,7 +133,7 @@ def test_the_names_of_the_weights_overlap_neither_each_other_nor_the_legend(
     weights: tuple[float, ...],
 ) -> None:
     runs = [measured_at(weight, seed) for weight in weights for seed in (0, 1)]
-    figure = seeds_figure(runs, "MNIST test")
+    figure = seeds_figure(runs)
     figure.draw_without_rendering()
     legend = figure.legends[0].get_window_extent()
     for axes in figure.axes:
@@ -147,18 +151,21 @@ def test_the_names_of_the_weights_overlap_neither_each_other_nor_the_legend(
 
 def test_weights_that_six_digits_do_not_tell_apart_keep_theirs() -> None:
     runs = [measured_at(weight, seed) for weight in (0.1234567, 0.1234568) for seed in (0, 1)]
-    names = [label.get_text() for label in seeds_figure(runs, "MNIST test").axes[0].get_xticklabels()]
+    names = [label.get_text() for label in seeds_figure(runs).axes[0].get_xticklabels()]
     assert names == ["0.1234567", "0.1234568"]
 
 
-def test_no_axis_runs_beyond_all_images_and_equal_seeds_have_short_ticks() -> None:
+def test_no_axis_runs_beyond_all_images_and_equal_seeds_have_short_ticks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The accuracies are 1, and the ratios differ in the eighth digit."""
-    runs = []
-    for seed in (0, 1):
-        run = measured(0.01, seed)
-        figures = replace(run.metrics, accuracy=1.0, separation_ratio=17.2007974 + 1e-7 * seed)
-        runs.append(replace(run, metrics=figures))
-    figure = seeds_figure(runs, "MNIST test")
+    runs = [measured(0.01, seed) for seed in (0, 1)]
+    figures = iter(
+        replace(separation(run.dump), accuracy=1.0, separation_ratio=17.2007974 + 1e-7 * seed)
+        for seed, run in enumerate(runs)
+    )
+    monkeypatch.setattr("centerloss_core.plotting.seeds.separation", lambda dump: next(figures))
+    figure = seeds_figure(runs)
     figure.draw_without_rendering()
     softmax, center, ratio = figure.axes
     assert softmax.get_ylim()[1] == 1

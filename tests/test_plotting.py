@@ -463,9 +463,9 @@ def test_a_killed_point_of_a_sweep_is_stopped(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path / "sweep", {0.1: "running"})
     for dump in (sweep / "lambda0.1-alpha0.5-seed0" / "features").iterdir():
         dump.unlink()
-    assert "stopped" in [cell.words for _, _, cell in grid_of(sweep).places]
+    assert "stopped" in [cell.run.status for _, _, cell in grid_of(sweep).places]
     with DirectoryLock(sweep / "lambda0.1-alpha0.5-seed0"):
-        assert "running" in [cell.words for _, _, cell in grid_of(sweep).places]
+        assert "running" in [cell.run.status for _, _, cell in grid_of(sweep).places]
 
 
 def test_damaged_features_and_history_are_named(tmp_path: Path) -> None:

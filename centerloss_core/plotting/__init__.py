@@ -8,10 +8,9 @@
 - `regions`: which class every point of the plane would get, with the softmax head of a checkpoint (`head`).
 - `histogram`: distances within and between classes.
 - `curves`: what a run logged over the epochs. `seeds`: accuracies and separation with the spread over seeds.
-- `style`, `classes`, `titles`, `label_places`, `limits`, `log_ticks`, `text_fit`, `save`: common to all.
+- `style`, `classes`, `titles`, `label_places`, `limits`, `logged`, `text_fit`: common to all.
 """
 
-from centerloss_core.plotting.errors import PlotError
-from centerloss_core.plotting.request import FORMATS, SPLITS, STYLES, plot_directory
+from centerloss_core.plotting.request import FORMATS, SPLITS, STYLES, PlotError, plot_directory
 
 __all__ = ["FORMATS", "SPLITS", "STYLES", "PlotError", "plot_directory"]

@@ -8,23 +8,18 @@ must, and the ticks tell the scale.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
-from numpy.typing import NDArray
 
 from centerloss_core.limits import FILM_FRAMES
 from centerloss_core.plotting.classes import has_short_names, legend_handles
-from centerloss_core.plotting.grid import Cell, Grid, evenly
+from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import follow, limits_of
-from centerloss_core.plotting.panel import write_status
-from centerloss_core.plotting.plane import Plane, project
-from centerloss_core.plotting.scatter import draw_features
+from centerloss_core.plotting.logged import evenly
+from centerloss_core.plotting.panel import Moment, draw_cell, moment_of
 from centerloss_core.plotting.text_fit import fit, legend_below
-from centerloss_core.plotting.titles import join, numbers_title
 from centerloss_core.run_directory.feature_dumps import FeatureFileError, read_features
 
 _DPI = 100
@@ -37,16 +32,6 @@ _HALF = 6  # names side by side, of a legend in two rows
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
-    """A run after one epoch, ready to draw."""
-
-    epoch: int
-    plane: Plane
-    labels: NDArray[np.integer]
-    numbers: str  # accuracies and separation in that epoch
-
-
-@dataclass(frozen=True, eq=False)
 class Film:
     """All runs over all frames.
 
@@ -55,14 +40,12 @@ class Film:
         epochs: what each frame shows, ascending.
         moments: by row and column of the grid, a run's epochs, ascending; runs without any are absent.
         axes: "own", the same in all frames of a run; "shared", the same in those of all runs; or "follow" the points.
-        skipped: how many epochs were left out because there are too many.
     """
 
     grid: Grid
     epochs: list[int]
     moments: dict[tuple[int, int], list[Moment]]
     axes: str
-    skipped: int = 0
 
     def limits(self) -> dict[tuple[int, int], dict[int, Bbox]]:
         """Return the axes of each run by the epoch of the frame: every point of that frame is within."""
@@ -80,7 +63,7 @@ class Film:
     def moment(self, place: tuple[int, int], epoch: int) -> Moment:
         """Return what a run shows in a frame: a shorter run stays as its last epoch left it."""
         run = self.moments[place]
-        return next((moment for moment in reversed(run) if moment.epoch <= epoch), run[0])
+        return next((moment for moment in reversed(run) if (moment.epoch or 0) <= epoch), run[0])
 
 
 def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None]) -> Film | None:
@@ -95,7 +78,7 @@ def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None])
     if max(map(len, dumps.values()), default=0) < 2:
         return None
     epochs = sorted({epoch for run in dumps.values() for epoch in run})
-    kept = [epochs[place] for place in evenly(len(epochs), FILM_FRAMES)]
+    kept = evenly(epochs, FILM_FRAMES)
     moments = {}
     for place, run in dumps.items():
         # A run shorter than the others has its last epoch, even if no frame falls on it.
@@ -103,24 +86,20 @@ def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None])
         if not shown:
             continue
         try:
-            moments[place] = _read_run(shown)
+            # The principal components of the last epoch serve all: axes that turn would move the points.
+            last = read_features(shown[max(shown)])
+            moments[place] = [
+                moment_of(read_features(path), epoch, reference=last) for epoch, path in sorted(shown.items())
+            ]
         except FeatureFileError as error:
             if len(dumps) == 1:
                 raise
             note(f"left out of the animation: {error}")
     if not moments:
         return None
-    return Film(grid, kept, moments, axes, len(epochs) - len(kept))
-
-
-def _read_run(dumps: dict[int, Path]) -> list[Moment]:
-    # The principal components of the last epoch serve all: axes that turn would move the points.
-    last = read_features(dumps[max(dumps)])
-    moments = []
-    for epoch, path in sorted(dumps.items()):
-        dump = read_features(path)
-        moments.append(Moment(epoch, project(dump, last), dump.labels, numbers_title(dump)))
-    return moments
+    if len(kept) < len(epochs):
+        note(f"the animation shows {len(kept)} of {len(epochs)} epochs")
+    return Film(grid, kept, moments, axes)
 
 
 class Screen:
@@ -129,37 +108,29 @@ class Screen:
     def __init__(self, film: Film) -> None:
         self._film, self._limits = film, film.limits()
         rows, columns = film.grid.shape
-        box = _BOX_OF_COLUMNS.get(columns, _SMALLEST_BOX)
+        self._box = box = _BOX_OF_COLUMNS.get(columns, _SMALLEST_BOX)
         named = any(run[0].plane.axis_labels[0] for run in film.moments.values())
         bottom = _BOTTOM + (_AXIS_NAME if named else 0)
         cell_width, cell_height = box + _GAP, _CELL_TITLE + box + bottom
         # Whole, even numbers of pixels: what video codecs ask for.
         width = _even(_LEFT + columns * cell_width - _GAP + _RIGHT)
         height = _even(_TITLE + rows * cell_height + _LEGEND)
-        self._box = box
         self.figure = Figure(figsize=(width, height), dpi=_DPI)
         self._title = self.figure.text(0.1 / width, 1 - 0.25 / height, "", fontsize=12, va="center")
         self._room = width - 0.2
-        self._axes = {
-            (row, column): self.figure.add_axes(
-                (
-                    (_LEFT + column * cell_width) / width,
-                    (_LEGEND + (rows - 1 - row) * cell_height + bottom) / height,
-                    box / width,
-                    box / height,
-                )
-            )
-            for row, column, _ in film.grid.places
-        }
-        self._names = film.grid.class_names
-        handles = legend_handles(self._names, *film.grid.dumps)
+        self._axes: dict[tuple[int, int], Axes] = {}
+        for row, column, _ in film.grid.places:
+            left, low = _LEFT + column * cell_width, _LEGEND + (rows - 1 - row) * cell_height + bottom
+            place = (left / width, low / height, box / width, box / height)
+            self._axes[row, column] = self.figure.add_axes(place)
+        handles = legend_handles(film.grid.class_names, *film.grid.dumps)
         wide = columns > 1 and has_short_names(handles)
         legend_below(
             self.figure,
             handles,
             columns=len(handles) if wide else _HALF,
             fewest=_HALF,
-            room=width - 0.2,
+            room=self._room,
             columnspacing=0.9,
             handletextpad=0.1,
             fontsize=10 if wide else 8,
@@ -170,29 +141,25 @@ class Screen:
         """Draw the frame of an epoch over the one before."""
         film = self._film
         for row, column, cell in film.grid.places:
-            axes = self._axes[row, column]
-            axes.clear()
-            self._draw_cell(axes, (row, column), cell, epoch)
+            self._draw_cell((row, column), cell, epoch)
         note = film.grid.scale_note(shared=film.axes == "shared")
         note += " · axes follow the points" if film.axes == "follow" else " · axes fixed"
         self._title.set_fontsize(12)
         self._title.set_text(f"epoch {epoch} of {film.epochs[-1]} · {film.grid.title()}{note}")
         fit(self._title, self._room)
 
-    def _draw_cell(self, axes: Axes, place: tuple[int, int], cell: Cell, epoch: int) -> None:
-        if place not in self._film.moments or cell.snapshot is None:
-            write_status(axes, cell)
-            axes.set_title(self._film.grid.cell_title(cell), loc="left", fontsize=9)
-            return
-        moment = self._film.moment(place, epoch)
-        draw_features(axes, moment.plane, moment.labels, self._names, self._limits[place][epoch])
-        if self._film.grid.shape[1] > 3:  # no room between the boxes
+    def _draw_cell(self, place: tuple[int, int], cell: Cell, epoch: int) -> None:
+        axes, film = self._axes[place], self._film
+        axes.clear()
+        moment, limits = None, None
+        if cell.snapshot and place in film.moments:
+            moment, limits = film.moment(place, epoch), self._limits[place][epoch]
+            # Only a run whose epoch is another than that over the picture says so.
+            other = None if moment.epoch == epoch else moment.epoch
+            cell = replace(cell, snapshot=replace(cell.snapshot, epoch=other))
+        draw_cell(axes, film.grid, cell, moment, limits, self._box, spacing=1.4)
+        if film.grid.shape[1] > 3:  # no room between the boxes
             axes.set(xlabel="", ylabel="")
-        # Only a run whose epoch is another than that over the picture says so.
-        other = None if moment.epoch == epoch else moment.epoch
-        shown = replace(cell, snapshot=replace(cell.snapshot, epoch=other))
-        title = join(self._film.grid.cell_title(shown), moment.numbers, moment.plane.note, by="\n")
-        fit(axes.set_title(title, loc="left", fontsize=9, linespacing=1.4), self._box)
 
 
 def _even(inches: float) -> float:

@@ -23,18 +23,15 @@ _DOT: dict[str, Any] = {"marker": "o", "markersize": 7, "markeredgewidth": 0, "l
 
 def class_names(snapshot: Snapshot) -> tuple[str, ...]:
     """Return the name of each class, short enough for a figure: from `run.json`, else 0, 1, 2 …"""
-    dump, names = snapshot.dump, snapshot.run.class_names
-    largest = max(int(dump.labels.max()), int(dump.predictions.max()))
-    numbers = range(len(names), max(largest + 1, 0 if dump.centers is None else len(dump.centers)))
+    names = snapshot.run.class_names
+    numbers = range(len(names), snapshot.dump.classes_seen())
     return tuple(shortened(name, _LONGEST_NAME) for name in (*names, *map(str, numbers)))
 
 
 def legend_handles(names: Sequence[str], *dumps: FeatureDump) -> list[Line2D]:
-    """Return a dot per colour, with the names of the classes that have it.
+    """Return a dot per colour, with the names of the classes that have it; then what else the dumps have.
 
-    Args:
-        names: of all classes.
-        dumps: what is drawn; images of unknown classes and centers are named where there are some.
+    Images of unknown classes and centers are named where there are some.
     """
     handles = [
         Line2D([], [], **_DOT, color=color, label=_names_at(place, names))

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
+from centerloss_core.files.atomic import atomic_write
 from centerloss_core.files.untrusted import own_folder
-from centerloss_core.limits import FILM_FRAMES
-from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting.animation import read_film
 from centerloss_core.plotting.classes import class_names
 from centerloss_core.plotting.curves import curves_figure
-from centerloss_core.plotting.errors import PlotError
 from centerloss_core.plotting.film import has_ffmpeg, save_film
 from centerloss_core.plotting.grid import Cell, Grid, arrange
 from centerloss_core.plotting.head import HeadError, read_head
@@ -19,18 +18,24 @@ from centerloss_core.plotting.histogram import distances_figure
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.post import post_figure, post_panel
 from centerloss_core.plotting.regions import regions_figure
-from centerloss_core.plotting.request import Request
-from centerloss_core.plotting.save import save_figure
+from centerloss_core.plotting.request import PlotError, Request
 from centerloss_core.plotting.scatter import scatter_figure
-from centerloss_core.plotting.seeds import Measured, has_spread, seeds_figure
+from centerloss_core.plotting.seeds import has_spread, seeds_figure
 from centerloss_core.plotting.style import house_style
-from centerloss_core.plotting.titles import data_title
 from centerloss_core.run_directory.advice import how_to_complete
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureFileError
 from centerloss_core.run_directory.manifest import read_summary
 from centerloss_core.run_directory.names import FEATURES, PLOTS
 from centerloss_core.run_directory.reader import RunRecord, Snapshot, SweepRecord
+
+# Dates and version numbers would make two equal figures differ.
+_NO_METADATA: dict[str, Any] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+_RASTER_DPI = 220  # the points in a vector figure are pixels: so many that they stay round in print
 
 
 @house_style()
@@ -106,11 +111,13 @@ def _row_in_its_sweep(run: RunRecord) -> dict[str, object]:
 def _save_all(figures: Iterator[tuple[str, Figure | None]], directory: Path, request: Request) -> list[Path]:
     """Write figures under their names. All are drawn first: after an error, the earlier files are as they were."""
     folder = request.out.parent if request.out else own_folder(directory / PLOTS)
-    return [
-        save_figure(figure, request.out or folder / f"{name}.{request.fmt}", request.fmt)
-        for name, figure in list(figures)
-        if figure
-    ]
+    drawn = {request.out or folder / f"{name}.{request.fmt}": figure for name, figure in figures if figure}
+    for path, figure in drawn.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        dpi = figure.dpi if request.fmt == "png" else _RASTER_DPI
+        with atomic_write(path) as file:
+            figure.savefig(file, format=request.fmt, dpi=dpi, metadata=_NO_METADATA[request.fmt])
+    return list(drawn)
 
 
 def _figures_of_a_sweep(
@@ -121,9 +128,7 @@ def _figures_of_a_sweep(
         draw = post_panel if request.style == "post" else panel_figure
         yield f"panel-{request.suffix}{'-shared' * request.shared}", draw(grid, shared=request.shared)
     if "seeds" in request.figures and has_spread([snapshot.run for snapshot in completed], sweep.axes):
-        measured = [Measured(snapshot.run, separation(snapshot.dump)) for snapshot in completed]
-        title = f"{data_title(measured[0].run)} {request.split}"
-        yield f"seeds-{request.split}", seeds_figure(measured, title, sweep.axes)
+        yield f"seeds-{request.split}", seeds_figure(completed, sweep.axes)
     elif "seeds" in request.named:
         why = "no point has completed runs of two seeds, so there is no spread to show"
         if request.figures == ("seeds",):
@@ -180,8 +185,6 @@ def _animate(grid: Grid, directory: Path, request: Request) -> list[Path]:
             raise PlotError(why)
         request.note(why)
         return []
-    if film.skipped:
-        request.note(f"the animation shows {FILM_FRAMES} of {FILM_FRAMES + film.skipped} epochs")
     if request.out:
         return [save_film(film, request.out, request.fmt)]
     axes = "" if request.axes == "own" else f"-{request.axes}"

@@ -12,7 +12,7 @@ from PIL import Image
 
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.plotting.animation import Film, Screen
-from centerloss_core.plotting.errors import PlotError
+from centerloss_core.plotting.request import PlotError
 from centerloss_core.plotting.style import CLASS_COLORS, UNKNOWN
 
 _SECONDS = 8  # that a film of many frames should last
@@ -58,11 +58,15 @@ def save_film(film: Film, path: Path, fmt: str) -> Path:
     if fmt == "mp4" and not has_ffmpeg():
         raise PlotError(f"{path}: writing MP4 needs the program ffmpeg, which is not found; write a .gif")
     path.parent.mkdir(parents=True, exist_ok=True)
+    rate = min(_FASTEST, max(_SLOWEST, len(film.epochs) // _SECONDS))
+    # Without this pixel format, browsers and QuickTime show nothing.
+    as_mp4 = ["-pix_fmt", "yuv420p"]
+    writer: AbstractMovieWriter = _GifWriter(rate) if fmt == "gif" else FFMpegWriter(rate, extra_args=as_mp4)
     # matplotlib's writers want a name, not a file. They get one elsewhere, so that here it appears whole or not at all.
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"film.{fmt}"
         try:
-            _record(film, draft, _writer(fmt, _rate(len(film.epochs))))
+            _record(film, draft, writer)
         except subprocess.CalledProcessError as error:
             raise PlotError(f"{path}: ffmpeg failed ({error}); write a .gif") from error
         with atomic_write(path) as file:
@@ -79,14 +83,3 @@ def _record(film: Film, path: Path, writer: AbstractMovieWriter) -> None:
         # Equal frames become one that stays longer.
         for _ in range(round(_LAST_FRAME_SECONDS * writer.fps)):
             writer.grab_frame()
-
-
-def _writer(fmt: str, rate: int) -> AbstractMovieWriter:
-    if fmt == "gif":
-        return _GifWriter(fps=rate)
-    # Without this pixel format, browsers and QuickTime show nothing.
-    return FFMpegWriter(fps=rate, extra_args=["-pix_fmt", "yuv420p"])
-
-
-def _rate(frames: int) -> int:
-    return min(_FASTEST, max(_SLOWEST, frames // _SECONDS))

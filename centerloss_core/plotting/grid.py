@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from centerloss_core.config.axes import LAMBDA, SEED, label, sign, value_of, varying
 from centerloss_core.formatting import finite
 from centerloss_core.plotting.classes import class_names
+from centerloss_core.plotting.logged import evenly
 from centerloss_core.plotting.titles import data_title, epoch_title, join, settings_title, title_keys
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import RunRecord, Snapshot
@@ -22,27 +24,15 @@ class Cell:
     run: RunRecord
     snapshot: Snapshot | None = None
 
-    @property
-    def words(self) -> str:
-        """What stands where points would; a completed run without features has lost them."""
-        return "features missing" if self.run.status == "completed" else self.run.status
-
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """The cells of a panel.
+    """The cells of a panel."""
 
-    Attributes:
-        rows: of equal length; None leaves a place empty.
-        common: the settings that all cells share and the panel's title names.
-        own: those that tell the cells apart, or that of a single one.
-        note: which runs were left out, or empty.
-    """
-
-    rows: list[list[Cell | None]]
-    common: tuple[str, ...]
-    own: tuple[str, ...]
-    note: str = ""
+    rows: list[list[Cell | None]]  # of equal length; None leaves a place empty
+    common: tuple[str, ...]  # the settings that all cells share and the panel's title names
+    own: tuple[str, ...]  # those that tell the cells apart, or that of a single one
+    note: str = ""  # which runs were left out
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -62,7 +52,7 @@ class Grid:
     def dumps(self) -> list[FeatureDump]:
         return [snapshot.dump for snapshot in self.snapshots]
 
-    @property
+    @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Those of the run with the most classes, which a legend must name."""
         return max(map(class_names, self.snapshots), key=len)
@@ -111,13 +101,6 @@ def arrange(cells: Sequence[Cell], axes: Sequence[str] = ()) -> Grid:
     return Grid(places, common, own, join(few_rows, few_columns))
 
 
-def evenly(count: int, most: int) -> list[int]:
-    """Return at most so many of the places 0 … count − 1, evenly chosen; the first and the last stay."""
-    if count <= most:
-        return list(range(count))
-    return [round(place * (count - 1) / (most - 1)) for place in range(most)]
-
-
 # ---- The values of a setting --------------------------------------------------------------------------------
 
 
@@ -163,7 +146,7 @@ def _legible(cells: Sequence[Cell], keys: Sequence[str], most: int) -> tuple[lis
         seed = keys.index(SEED)
         first = {names[:seed] + names[seed + 1 :]: names for names in reversed(kept)}
         kept = [names for names in kept if names in first.values()]
-    kept = [kept[place] for place in evenly(len(kept), most)]
+    kept = evenly(kept, most)
     what = "values" if len(keys) == 1 else "combinations"
     signs = " and ".join(sign(key, keys) for key in keys)
     return kept, f"{len(kept)} of {len(everything)} {what} of {signs}"

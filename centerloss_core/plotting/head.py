@@ -29,15 +29,10 @@ class HeadError(ExpectedError):
 
 @dataclass(frozen=True, eq=False)
 class SoftmaxHead:
-    """The last layer: logits = x · kernel + bias.
+    """The last layer: logits = x · kernel + bias."""
 
-    Attributes:
-        kernel: (d, k).
-        bias: (k,), zeros for a head without one.
-    """
-
-    kernel: NDArray[np.floating[Any]]
-    bias: NDArray[np.floating[Any]]
+    kernel: NDArray[np.floating[Any]]  # (d, k)
+    bias: NDArray[np.floating[Any]]  # (k,), zeros for a head without one
 
     def logits(self, features: NDArray[Any]) -> NDArray[Any]:
         """Return (n, k) logits of (n, d) features."""

@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from centerloss_core.metrics.distances import class_means, squared_distances
 from centerloss_core.metrics.separation import separation
-from centerloss_core.plotting.style import CLASS_COLORS, INK
+from centerloss_core.plotting.style import CLASS_COLORS, DPI, INK
 from centerloss_core.plotting.text_fit import fit
 from centerloss_core.plotting.titles import ratio_title, snapshot_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import Snapshot
 
-_DPI = 110
 _SIZE = (8.2, 4.3)  # inches
 _MARGINS = (0.1, 0.13, 0.88, 0.64)  # left, bottom, width, height of the box, as parts of the figure
 _BINS = 80
@@ -31,21 +31,18 @@ def distances(dump: FeatureDump) -> tuple[NDArray[np.float64], NDArray[np.float6
         (n,) of each image to the mean of its class; their mean is the figure "intra".
         (n · (classes present − 1),) of each image to the means of the other classes.
     """
-    known = dump.labels >= 0
-    features, labels = dump.features[known].astype(np.float64), dump.labels[known]
-    own, others = [], []
-    for label in np.unique(labels):
-        members = labels == label
-        distance = np.linalg.norm(features - features[members].mean(axis=0), axis=1)
-        own.append(distance[members])
-        others.append(distance[~members])
-    return np.concatenate(own), np.concatenate(others)
+    known = dump.known()
+    features = known.features.astype(np.float64)
+    present, means = class_means(features, known.labels)
+    squares = np.concatenate([squared for _, squared in squared_distances(features, means)])
+    own = known.labels[:, np.newaxis] == present
+    return np.sqrt(squares[own]), np.sqrt(squares[~own])
 
 
 def distances_figure(snapshot: Snapshot) -> Figure:
     """Draw both histograms; the less they overlap, the better the classes are told apart."""
     (own, others), metrics = distances(snapshot.dump), separation(snapshot.dump)
-    figure = Figure(figsize=_SIZE, dpi=_DPI)
+    figure = Figure(figsize=_SIZE, dpi=DPI)
     axes = figure.add_axes(_MARGINS)
     both = np.concatenate([own, others])
     positive = both[both > 0]

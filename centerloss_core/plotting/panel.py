@@ -1,18 +1,24 @@
 """The runs of a sweep side by side, with one legend."""
 
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 from centerloss_core.plotting.classes import legend_handles
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import Plane, project
-from centerloss_core.plotting.scatter import DPI, draw_features
-from centerloss_core.plotting.style import FAINT
+from centerloss_core.plotting.scatter import draw_features
+from centerloss_core.plotting.style import DPI, FAINT
 from centerloss_core.plotting.text_fit import fit, legend_below
 from centerloss_core.plotting.titles import join, numbers_title
+from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 _CELL = (4.5, 4.75)  # inches
 _NOTE = 0.4  # inches higher, with a third line over a box and the names of axes
@@ -20,18 +26,31 @@ _PADDING = 0.08  # inches
 _ROOM = 3.9  # inches, about the width of a box: a longer title would run into the next
 
 
-def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
-    """Draw all runs in boxes of one size.
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A run after one epoch, or at its end (None), ready to draw."""
 
-    Args:
-        grid: the runs.
-        shared: whether all have the same axes. Center loss shrinks the plane, so most λ are dots then; that is
-            what can be seen of it. Else each has a scale of its own, which its ticks and the title tell.
+    epoch: int | None
+    plane: Plane
+    labels: NDArray[np.integer]
+    numbers: str  # accuracies and separation
+
+
+def moment_of(dump: FeatureDump, epoch: int | None = None, reference: FeatureDump | None = None) -> Moment:
+    """Put the features in the plane of a reference, or in their own, and measure them."""
+    return Moment(epoch, project(dump, reference), dump.labels, numbers_title(dump))
+
+
+def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
+    """Draw all runs in boxes of one size, each at a scale of its own, which its ticks and the title tell, or at one.
+
+    Center loss shrinks the plane, so at one scale most λ are dots; that is what can be seen of it.
     """
-    planes = {(i, j): project(cell.snapshot.dump) for i, j, cell in grid.places if cell.snapshot}
-    limits = limits_of(list(planes.values())) if shared else None
+    moments = {(i, j): moment_of(cell.snapshot.dump) for i, j, cell in grid.places if cell.snapshot}
+    planes = [moment.plane for moment in moments.values()]
+    limits = limits_of(planes) if shared else None
     rows, columns = grid.shape
-    height = _CELL[1] + (_NOTE if any(plane.note for plane in planes.values()) else 0)
+    height = _CELL[1] + (_NOTE if any(plane.note for plane in planes) else 0)
     figure = Figure(
         figsize=(_CELL[0] * columns, height * rows + 0.8),
         dpi=DPI,
@@ -39,7 +58,7 @@ def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
     )
     for row, column, cell in grid.places:
         axes = figure.add_subplot(rows, columns, row * columns + column + 1)
-        _draw_cell(axes, grid, cell, planes.get((row, column)), limits)
+        draw_cell(axes, grid, cell, moments.get((row, column)), limits, _ROOM, spacing=1.5)
     room = figure.get_figwidth() - 2 * _PADDING
     fit(figure.suptitle(f"{grid.title()}{grid.scale_note(shared=shared)}", fontsize=13), room)
     handles = legend_handles(grid.class_names, *grid.dumps)
@@ -57,25 +76,24 @@ def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
     return figure
 
 
-def _draw_cell(axes: Axes, grid: Grid, cell: Cell, plane: Plane | None, limits: Bbox | None) -> None:
+def draw_cell(
+    axes: Axes, grid: Grid, cell: Cell, shown: Moment | None, limits: Bbox | None, room: float, spacing: float
+) -> None:
+    """Draw a run, or its status, under a title that is at most `room` inches wide, its lines `spacing` high."""
     title = grid.cell_title(cell)
-    if cell.snapshot and plane:
-        draw_features(axes, plane, cell.snapshot.dump.labels, grid.class_names, limits)
-        title = join(title, numbers_title(cell.snapshot.dump), plane.note, by="\n")
+    if shown:
+        draw_features(axes, shown.plane, shown.labels, grid.class_names, limits)
+        title = join(title, shown.numbers, shown.plane.note, by="\n")
     else:
         write_status(axes, cell)
         axes.set_box_aspect(1)
-    fit(axes.set_title(title, loc="left", fontsize=9, linespacing=1.5), _ROOM)
+    fit(axes.set_title(title, loc="left", fontsize=9, linespacing=spacing), room)
 
 
 def write_status(axes: Axes, cell: Cell) -> None:
     """Say in large letters why there are no points, so that a failed run is not overlooked."""
+    # A completed run without features has lost them.
+    words = "features missing" if cell.run.status == "completed" else cell.run.status
     axes.set(xticks=[], yticks=[], facecolor=FAINT)
-    axes.annotate(
-        *(cell.words, (0.5, 0.5)),
-        xycoords="axes fraction",
-        ha="center",
-        va="center",
-        fontsize=20,
-        parse_math=False,
-    )
+    middle: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+    axes.text(0.5, 0.5, words, fontsize=20, parse_math=False, **middle)

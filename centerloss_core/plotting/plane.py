@@ -10,21 +10,13 @@ from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 @dataclass(frozen=True)
 class Plane:
-    """What to draw.
+    """What to draw."""
 
-    Attributes:
-        points: (n, 2) float64, an image each.
-        centers: (k, 2) float64, the centers of the classes; (0, 2) where there are none.
-        axis_labels: empty where the axes are the two features themselves.
-        note: what a title must add, or empty.
-        isometric: whether distances in the plane are distances between features.
-    """
-
-    points: NDArray[np.float64]
-    centers: NDArray[np.float64]
-    axis_labels: tuple[str, str] = ("", "")
-    note: str = ""
-    isometric: bool = True
+    points: NDArray[np.float64]  # (n, 2), an image each
+    centers: NDArray[np.float64]  # (k, 2), the centers of the classes; (0, 2) where there are none
+    axis_labels: tuple[str, str] = ("", "")  # empty where the axes are the two features themselves
+    note: str = ""  # what a title must add
+    isometric: bool = True  # whether distances in the plane are distances between features
 
 
 def project(dump: FeatureDump, reference: FeatureDump | None = None) -> Plane:
@@ -36,7 +28,7 @@ def project(dump: FeatureDump, reference: FeatureDump | None = None) -> Plane:
     """
     features = dump.features.astype(np.float64)
     dimensions = features.shape[1]
-    centers = np.empty((0, dimensions)) if dump.centers is None else dump.centers.astype(np.float64)
+    centers = dump.points.astype(np.float64)
     if dimensions == 1:
         return _strips(features, centers, dump.labels)
     if dimensions == 2:

@@ -7,6 +7,7 @@ trained center, because in grey, or to some eyes, its colours are few. One is av
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,7 +19,7 @@ from centerloss_core.plotting.grid import Grid
 from centerloss_core.plotting.panel import write_status
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.scatter import mark_centers, name_strips
-from centerloss_core.plotting.style import UNKNOWN, rainbow
+from centerloss_core.plotting.style import UNKNOWN
 from centerloss_core.plotting.text_fit import fit, fit_legend, ruler
 from centerloss_core.plotting.titles import join, snapshot_title
 from centerloss_core.run_directory.reader import Snapshot
@@ -48,9 +49,7 @@ def post_figure(snapshot: Snapshot) -> Figure:
 def post_panel(grid: Grid, *, shared: bool = False) -> Figure:
     """Draw all runs, each as large as a figure of the post, with letters that can be read at half size.
 
-    Args:
-        grid: the runs.
-        shared: whether all have the same axes.
+    They have axes of their own, or the same ones.
     """
     rows, columns = grid.shape
     figure = Figure(figsize=(_SIZE[0] * columns, _SIZE[1] * rows), dpi=DPI)
@@ -95,7 +94,8 @@ def _draw_points(
     places = range(len(names))
     # A legend of more names would cover the figure; the colours between those that are named are in order.
     named = places if len(names) <= _MOST_NAMES else np.linspace(0, places[-1], _SOME_NAMES).astype(int)
-    looks = [(label, color, names[label]) for label, color in enumerate(rainbow(len(names)))]
+    rainbow = matplotlib.colormaps["rainbow"](np.linspace(0, 1, len(names)))
+    looks = [(label, color, names[label]) for label, color in enumerate(rainbow)]
     for label, color, name in [(-1, UNKNOWN, "unknown"), *looks]:
         points = plane.points[labels == label]
         if label >= 0 or len(points):

@@ -20,13 +20,12 @@ from centerloss_core.plotting.head import SoftmaxHead
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.scatter import mark_centers
-from centerloss_core.plotting.style import INK, class_colors, colors_of
+from centerloss_core.plotting.style import DPI, INK, class_colors, colors_of
 from centerloss_core.plotting.text_fit import fit, legend_below
 from centerloss_core.plotting.titles import snapshot_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import Snapshot
 
-_DPI = 110
 # Inches, fixed: the boxes of two figures stand in the same place.
 _LEFT, _BOTTOM, _BOX, _GAP, _RIGHT, _TOP = 0.6, 0.85, 4.3, 0.6, 0.2, 0.75
 _LEGEND_ROW = 0.2  # more under a single map, where a legend of long names has three rows
@@ -34,6 +33,7 @@ _PIXELS = 960  # along the side of a box, about two for each on a screen, so tha
 _TINT = 0.28  # how much of its colour a region keeps: the points in it must stand out
 # A thick black cross under a thin one in the colour of the class: seen on every region, and in grey.
 _CROSSES = ((2.8, 34), (1.3, 26))  # width of the lines, area
+_CALLED_WRONG: dict[str, Any] = {"marker": "x", "linestyle": "none", "markeredgewidth": 2, "markersize": 6}
 _FEW, _SMALLEST_CROSS = 60, 0.55  # more crosses than these are drawn smaller, down to this part
 
 
@@ -56,7 +56,7 @@ def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None) -> Figure:
     short = has_short_names(handles)
     bottom = _BOTTOM + (_LEGEND_ROW if len(maps) == 1 and not short else 0)
     height = bottom + _BOX + _TOP
-    figure = Figure(figsize=(width, height), dpi=_DPI)
+    figure = Figure(figsize=(width, height), dpi=DPI)
     most = max((called != dump.labels).sum() for _, _, called in maps)
     size = float(np.clip(np.sqrt(_FEW / max(most, 1)), _SMALLEST_CROSS, 1))  # the same on both sides
     for column, (name, rule, called) in enumerate(maps):
@@ -74,7 +74,7 @@ def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None) -> Figure:
     fit(over_all, width - _LEFT - _RIGHT)
     legend_below(
         figure,
-        [*handles, _cross_handle()],
+        [*handles, Line2D([], [], **_CALLED_WRONG, color="black", label="called wrong")],
         columns=12 if short and len(maps) > 1 else 6,
         fewest=6 if len(maps) > 1 else 4,
         room=width - 0.2,
@@ -120,8 +120,3 @@ def _draw_points(
         axes.scatter(x[wrong], y[wrong], c=color, zorder=2.5, **look)
     mark_centers(axes, project(dump), names)
     axes.tick_params(labelsize=9, length=0)
-
-
-def _cross_handle() -> Line2D:
-    look: dict[str, Any] = {"marker": "x", "linestyle": "none", "markeredgewidth": 2, "markersize": 6}
-    return Line2D([], [], color="black", label="called wrong", **look)

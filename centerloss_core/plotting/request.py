@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from centerloss_core.plotting.errors import PlotError
+from centerloss_core.errors import ExpectedError
 from centerloss_core.run_directory.reader import SweepRecord, read_directory
 
 FORMATS = ("png", "svg", "pdf")
@@ -18,6 +19,10 @@ OF_A_SWEEP = ("panel", "seeds")
 # Regions and histograms of every run would make a sweep wait twice as long: they are drawn when asked for.
 DEFAULT_OF_A_SWEEP = (*OF_A_SWEEP, "scatter", "curves")
 ALL = "all"
+
+
+class PlotError(ExpectedError):
+    """A figure that cannot be drawn; the message names the file or setting and what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +109,10 @@ def plot_directory(
     fmt = _choose_format(fmt, out, animate=animate)
     record = read_directory(directory)
     chosen = _choose_figures(figures, sweep=isinstance(record, SweepRecord), out=out, animate=animate)
-    said: set[str] = set()
-
-    def note_once(message: str) -> None:
-        if note and message not in said:
-            said.add(message)
-            note(message)
-
     from centerloss_core.plotting.drawing import draw_run, draw_sweep
 
-    request = Request(split, style, fmt, out, chosen, tuple(figures or ()), axes, animate, note_once)
+    tell = cache(note or (lambda message: None))  # each message once
+    request = Request(split, style, fmt, out, chosen, tuple(figures or ()), axes, animate, tell)
     written = draw_sweep(record, request) if isinstance(record, SweepRecord) else draw_run(record, request)
     if not written:
         raise PlotError(f"{directory}: nothing of what was asked for can be drawn")

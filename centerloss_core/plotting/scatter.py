@@ -16,12 +16,11 @@ from centerloss_core.plotting.classes import CENTER_MARK, class_names, legend_ha
 from centerloss_core.plotting.label_places import name_places
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import Plane, project
-from centerloss_core.plotting.style import colors_of
+from centerloss_core.plotting.style import DPI, colors_of
 from centerloss_core.plotting.text_fit import dpi, fit, fit_legend, text_width
 from centerloss_core.plotting.titles import join, numbers_title, snapshot_title
 from centerloss_core.run_directory.reader import Snapshot
 
-DPI = 110
 # Inches. Fixed margins, wide enough for three lines of title and labels like −0.0025, put the boxes of two
 # figures in the same place.
 _LEFT, _BOTTOM, _BOX, _RIGHT, _TOP = 0.75, 0.5, 5.4, 1.55, 0.75
@@ -66,15 +65,10 @@ def draw_features(
     """
     # In a fixed random order: drawn class by class, the last class would hide the others.
     order = np.random.default_rng(0).permutation(len(labels))
-    axes.scatter(
-        plane.points[order, 0],
-        plane.points[order, 1],
-        c=colors_of(labels[order], len(names)),
-        s=7,
-        alpha=0.5,
-        linewidths=0,
-        rasterized=True,  # 10,000 circles make an SVG or PDF that no viewer scrolls
-    )
+    x, y = plane.points[order].T
+    colors = colors_of(labels[order], len(names))
+    # As pixels: 10,000 circles make an SVG or PDF that no viewer scrolls.
+    axes.scatter(x, y, c=colors, s=7, alpha=0.5, linewidths=0, rasterized=True)
     axes.set_box_aspect(1)
     box = limits or limits_of([plane])
     axes.set(xlim=box.intervalx, ylim=box.intervaly)
@@ -112,9 +106,7 @@ def mark_centers(
     apart in grey.
 
     Args:
-        axes: with the points.
-        plane: what is drawn there.
-        names: of the classes.
+        axes, plane, names: with the points, what is drawn there, and the names of the classes.
         mark: how a line draws a center that has room.
         largest_name: font size beside such a mark.
     """

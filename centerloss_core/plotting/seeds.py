@@ -1,8 +1,8 @@
 """What training again with another seed changes: accuracies and separation, with every seed to be seen."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -15,14 +15,13 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from centerloss_core.config.axes import LAMBDA, SEED, short, sign, varying
 from centerloss_core.config.problems import shortened
 from centerloss_core.formatting import finite
-from centerloss_core.metrics.separation import SeparationMetrics
+from centerloss_core.metrics.separation import SeparationMetrics, separation
 from centerloss_core.plotting.grid import combination, combinations, label_of, main_axis, values_of
-from centerloss_core.plotting.style import CLASS_COLORS, INK
+from centerloss_core.plotting.style import CLASS_COLORS, DPI, INK
 from centerloss_core.plotting.text_fit import dpi, fit, legend_below, ruler
-from centerloss_core.plotting.titles import join, settings_title, title_keys
-from centerloss_core.run_directory.reader import RunRecord
+from centerloss_core.plotting.titles import data_title, join, settings_title, title_keys
+from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
-_DPI = 110
 _SIZE = (9.6, 4.0)  # inches
 _MARGINS = {"left": 0.085, "right": 0.985, "bottom": 0.22, "top": 0.8, "wspace": 0.32}
 # A colour and a sign per line, so that it shows in grey too; more are told apart by their order from left to right.
@@ -40,14 +39,7 @@ _LONGEST_VALUE = 24  # characters
 _ANGLES = (30, 45, 60)
 # Points: seeds stand on the right of their mean, so that neither hides the other.
 _MEAN, _SEED, _PLOT_WIDTH = 7.0, 4.0, 2.45 * 72
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """What one run of a sweep reached."""
-
-    run: RunRecord
-    metrics: SeparationMetrics
+_HOLLOW: dict[str, Any] = {"markersize": _SEED, "markerfacecolor": "white"}
 
 
 def has_spread(runs: Sequence[RunRecord], axes: Sequence[str] = ()) -> bool:
@@ -60,55 +52,43 @@ def _averaged(axes: Sequence[str]) -> list[str]:
     return [key for key in title_keys(axes) if key != SEED]
 
 
-def seeds_figure(measured: Sequence[Measured], data: str, axes: Sequence[str] = ()) -> Figure:
-    """Draw three plots: mean, range and every single seed over λ, or over what else varies.
-
-    Args:
-        measured: at least one.
-        data: what was measured on, like `MNIST test`.
-        axes: the settings that vary in the sweep.
-    """
-    figure = Figure(figsize=_SIZE, dpi=_DPI)
+def seeds_figure(snapshots: Sequence[Snapshot], axes: Sequence[str] = ()) -> Figure:
+    """Draw three plots of one or more runs: mean, range and every single seed over λ, or over what else varies."""
+    figure = Figure(figsize=_SIZE, dpi=DPI)
     figure.subplots_adjust(**_MARGINS)
-    runs, keys = [each.run for each in measured], _averaged(axes)
+    runs, keys = [each.run for each in snapshots], _averaged(axes)
+    measured = [separation(each.dump) for each in snapshots]
     vary = varying([run.settings for run in runs], keys)
     across = main_axis(runs, vary)
     others = [key for key in vary if key != across]
     lines = combinations(runs, others)
     for plot, (key, name) in zip(figure.subplots(1, 3), _figures(measured).items(), strict=True):
         points = [
-            (label_of(each.run, across), combination(each.run, others), value)
-            for each in measured
-            if (value := getattr(each.metrics, key)) is not None
+            (label_of(run, across), combination(run, others), value)
+            for run, metrics in zip(runs, measured, strict=True)
+            if (value := getattr(metrics, key)) is not None
         ]
         _draw(plot, points, values_of(runs, across), lines, is_share=key != "separation_ratio")
         plot.set_xlabel(_axis_name(runs, across), labelpad=1)
         plot.set_title(name, loc="left", fontsize=10)
     room = _SIZE[0] * (_MARGINS["right"] - _MARGINS["left"])
-    names = [
-        settings_title(next(run for run in runs if combination(run, others) == line), others)
-        for line in lines
-    ]
+    first = {combination(run, others): run for run in reversed(runs)}
+    names = [settings_title(first[line], others) for line in lines]
     legend = legend_below(
         figure, _legend(names), columns=6, fewest=3, room=_SIZE[0] - 0.2, fontsize=9.5, handletextpad=0.4
     )
     _make_room(figure, legend.get_window_extent(ruler(figure)).height / figure.dpi)
     same = settings_title(runs[0], [key for key in keys if key not in vary and key != across])
     several = [f"{len(values_of(runs, key))} values of {sign(key, keys)}" for key in others]
-    title = figure.text(
-        _MARGINS["left"],
-        1 - _TITLE / figure.get_figheight(),
-        join(data, same, *several, _count(runs, keys)),
-        fontsize=11,
-        va="center",
-    )
-    fit(title, room)
+    words = join(f"{data_title(runs[0])} {snapshots[0].split}", same, *several, _count(runs, keys))
+    height = 1 - _TITLE / figure.get_figheight()
+    fit(figure.text(_MARGINS["left"], height, words, fontsize=11, va="center"), room)
     return figure
 
 
-def _figures(measured: Sequence[Measured]) -> dict[str, str]:
+def _figures(measured: Sequence[SeparationMetrics]) -> dict[str, str]:
     """Return what is drawn, and its title; means of classes stand in for missing centers."""
-    has_centers = any(each.metrics.nearest_center_accuracy is not None for each in measured)
+    has_centers = any(each.nearest_center_accuracy is not None for each in measured)
     nearest = "center" if has_centers else "mean"
     return {
         "accuracy": "softmax accuracy",
@@ -139,7 +119,9 @@ def _draw(
                 means[index] = np.mean(found)
                 x = index + shift
                 axes.plot([x, x], [min(found), max(found)], color=color, linewidth=1.4, zorder=2)
-                axes.plot([x + beside] * len(found), found, **_seed_look(color), zorder=4, clip_on=False)
+                axes.plot(
+                    [x + beside] * len(found), found, "o", color=color, **_HOLLOW, zorder=4, clip_on=False
+                )
         x_all = np.arange(len(values)) + shift
         axes.plot(x_all, means, color=color, linewidth=0.8, alpha=0.5, zorder=1)
         axes.plot(x_all, means, mark, color=color, markersize=size, zorder=3, clip_on=False)
@@ -219,11 +201,6 @@ def _axis_name(runs: Sequence[RunRecord], key: str) -> str:
     return f"λ (λ_eq = {factors.pop()} λ)" if len(factors) == 1 and factors != {"1"} else "λ"
 
 
-def _seed_look(color: str) -> dict[str, Any]:
-    mark = {"marker": "o", "markersize": _SEED, "markerfacecolor": "white", "markeredgecolor": color}
-    return mark | {"markeredgewidth": 1.0, "linestyle": "none"}
-
-
 def _legend(lines: Sequence[str]) -> list[Line2D]:
     means: dict[str, Any] = {"linestyle": "none", "markersize": 7}
     return [
@@ -231,16 +208,13 @@ def _legend(lines: Sequence[str]) -> list[Line2D]:
             Line2D([], [], **means, marker=mark, color=color, label=f"mean, {name}" if name else "mean")
             for name, (color, mark) in zip(lines[:_MOST_NAMES], _LOOKS * _MOST_NAMES, strict=False)
         ),
-        Line2D([], [], **_seed_look(INK), label="one seed"),
+        Line2D([], [], **_HOLLOW, marker="o", linestyle="none", color=INK, label="one seed"),
         Line2D([], [], color=INK, linewidth=1.4, label="lowest to highest"),
     ]
 
 
 def _count(runs: Sequence[RunRecord], keys: Sequence[str]) -> str:
     """Return `5 seeds each`, or `2 to 5 seeds each` where not every point has as many."""
-    seeds: dict[tuple[str, ...], set[str]] = {}
-    for run in runs:
-        seeds.setdefault(combination(run, keys), set()).add(label_of(run, SEED))
-    counts = [len(each) for each in seeds.values()]
+    counts = Counter(combination(run, keys) for run in runs).values()
     fewest, most = min(counts), max(counts)
     return f"{most} seeds each" if fewest == most else f"{fewest} to {most} seeds each"

@@ -26,6 +26,7 @@ CLASS_COLORS = (
     "#36d2bf",
 )
 
+DPI = 110
 INK = "#333333"
 FAINT = "#e4e4e4"
 UNKNOWN = "#9a9a9a"  # images of unknown classes
@@ -60,8 +61,3 @@ def colors_of(labels: NDArray[np.integer], classes: int) -> NDArray[np.float64]:
     table = np.array([to_rgb(color) for color in (*class_colors(classes), UNKNOWN)])
     colors: NDArray[np.float64] = table[labels]
     return colors
-
-
-def rainbow(classes: int) -> NDArray[np.float64]:
-    """Return (k, 4) the post's colours: equal steps through matplotlib's `rainbow`."""
-    return np.asarray(matplotlib.colormaps["rainbow"](np.linspace(0, 1, classes)))

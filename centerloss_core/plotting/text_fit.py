@@ -67,10 +67,8 @@ def legend_below(
     """Put a legend under a figure: in one row if all names fit side by side, else in more, in smaller letters at last.
 
     Args:
-        figure: what to put it under.
-        handles: what to name.
-        columns: how many names to put side by side, if they fit.
-        fewest: how many to put side by side at least.
+        figure, handles: what to put it under, and what to name.
+        columns, fewest: how many names to put side by side if they fit, and at least.
         fontsize: of the names, if they fit.
         room: inches that the legend may be wide.
         look: further settings of `figure.legend`.

@@ -4,21 +4,23 @@ Nothing that a person wrote may enter a model: Bokeh takes `$$…$$` in a title 
 library to set it. Words are in the page around the charts.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bokeh import models
+from bokeh.core.json_encoder import serialize_json
+from bokeh.core.properties import value
+from bokeh.document import Document
+from bokeh.plotting import figure
+from bokeh.settings import settings
+
+from centerloss_core.plotting.style import class_colors
 from centerloss_core.report.curves import Curve, Look, curve_plots, looks_of, most_rows
 from centerloss_core.report.empty import empty_figure
 from centerloss_core.report.frames import Shown
 from centerloss_core.report.reading import Record
-
-if TYPE_CHECKING:
-    from bokeh.models import ColumnDataSource
-    from bokeh.plotting import figure
 
 
 @dataclass(frozen=True)
@@ -28,20 +30,16 @@ class Charts:
     document: dict[str, Any]
     roots: dict[str, str]
     curves: list[Curve]
-    looks: list[tuple[str, Look]]  # of the lines of each run with curves, by label
+    looks: list[Look]  # of the lines of each run with curves
     notes: list[str]  # what was left out
 
 
 def draw(shown: Shown, records: Sequence[Record]) -> Charts:
     """Make all charts of a report."""
-    from bokeh.core.json_encoder import serialize_json
-    from bokeh.document import Document
-    from bokeh.models import ColumnDataSource
-
     document = Document()
     roots: dict[str, str] = {}
-    sources = [ColumnDataSource(data={"label": []}) for _ in shown.groups]
-    drawn = [record for record in records if record.history is not None]
+    sources = [models.ColumnDataSource(data={"label": []}) for _ in shown.groups]
+    drawn = [record for record in records if record.history.steps or record.history.epochs]
     looks = looks_of(drawn)
     curves = []
     with document.models.freeze():  # or all models would be gone through again for each that is added
@@ -54,26 +52,18 @@ def draw(shown: Shown, records: Sequence[Record]) -> Charts:
             roots[str(plot.id)] = curve.name
             curves.append(curve)
     most, notes = most_rows(len(drawn)), []
-    if any(len(record.history.steps) > most for record in drawn if record.history):
+    if any(len(record.history.steps) > most for record in drawn):
         notes.append(f"Curves show at most {most} evenly spread rows of a run's metrics.")
-    named = [(record.label, look) for record, look in zip(drawn, looks, strict=True)]
-    return Charts(json.loads(serialize_json(document.to_json(deferred=False))), roots, curves, named, notes)
+    return Charts(json.loads(serialize_json(document.to_json(deferred=False))), roots, curves, looks, notes)
 
 
 def script() -> str:
     """Bokeh's own script, whole, for a <script> element."""
-    from bokeh.settings import settings
-
     text = (settings.bokehjs_path() / "js" / "bokeh.min.js").read_text(encoding="utf-8")
     return text.replace("</script", "<\\/script")
 
 
-def _panel(index: int, classes: int, source: ColumnDataSource) -> figure:
-    from bokeh import models
-    from bokeh.core.properties import value
-
-    from centerloss_core.plotting.style import class_colors
-
+def _panel(index: int, classes: int, source: models.ColumnDataSource) -> figure:
     selecting = [models.BoxSelectTool(), models.LassoSelectTool()]
     plot = empty_figure(
         models.BoxZoomTool(match_aspect=True),

@@ -1,7 +1,5 @@
 """Which class was predicted as which: per run and judge a matrix, or of many classes a list of the most frequent."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,12 +32,8 @@ class Confusion:
     pairs: list[Count]  # the most frequent confusions, then
 
 
-def confusions(index: int, panel: Panel) -> list[Confusion]:
-    """All of a panel, of its newest features. Images of unknown classes do not count."""
-    return [_confusion(index, panel, judge) for judge in panel.last.predicted]
-
-
-def _confusion(index: int, panel: Panel, judge: str) -> Confusion:
+def confusion(index: int, panel: Panel, judge: str) -> Confusion:
+    """Those of one judge, of the newest features of the panel. Images of unknown classes do not count."""
     labels, classes = panel.last.dump.labels.astype(np.int64), panel.classes
     codes = (labels * classes + panel.last.predicted[judge])[labels >= 0]
     found, counts = np.unique(codes, return_counts=True)

@@ -3,39 +3,26 @@
 Each run has a colour, the lighter the larger its λ, and a pattern of dashes, so that greys will do, and many runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from itertools import cycle
 
 import numpy as np
+from bokeh import models
+from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, SEED
-from centerloss_core.formatting import finite, number, on_axis
+from centerloss_core.formatting import finite, number
 from centerloss_core.limits import CURVE_ROWS, CURVE_ROWS_IN_ALL
-from centerloss_core.plotting.log_ticks import log_ticks
+from centerloss_core.plotting.logged import TITLES, column, evaluated, evenly, log_ticks, titles_of
 from centerloss_core.report.empty import empty_figure
-from centerloss_core.report.reading import Record, thinned
-from centerloss_core.run_directory.history import Row
-
-if TYPE_CHECKING:
-    from bokeh.plotting import figure
+from centerloss_core.report.reading import Record
 
 _Values = NDArray[np.float64]
 _MARGIN = 0.06  # of an axis, beyond the lines
 _LETTERS = 48  # side by side below a plot on a phone
 _MOST_CURVES = 12
-# Whatever else a loss logs follows, by its own name.
-_TITLES = {
-    "softmax_loss": "softmax loss, training batches",
-    "center_loss": "center loss ½‖x − c‖² per image, training batches",
-    "lambda": "λ in force",
-    "center_shift": "‖Δc‖ of a step",
-    "learning_rate": "learning rate",
-}
-_NOT_DRAWN = ("kind", "step", "epoch", "images_per_second", "accuracy")
 # Seven: with ten colours, 70 runs look each like no other.
 _DASHES = ("none", "8 4", "2 3", "10 3 2 3", "14 5", "5 2 2 2 2 2", "4 8")
 _MARKERS = ("circle", "triangle", "diamond", "star", "inverted_triangle", "hex", "cross")
@@ -53,6 +40,7 @@ _ACCURACIES = {
 class Look:
     """How the lines of a run are drawn; `dash` as in SVG, `marker` for a line that is a single point."""
 
+    label: str
     color: str
     dash: str
     marker: str
@@ -85,8 +73,8 @@ def looks_of(records: Sequence[Record]) -> list[Look]:
     shades = matplotlib.colormaps["inferno"](np.linspace(0, _LIGHTEST, len(ordered)))
     colors = {id(record): to_hex(shade) for record, shade in zip(ordered, shades, strict=True)}
     return [
-        Look(colors[id(record)], _DASHES[place % len(_DASHES)], _MARKERS[place % len(_MARKERS)])
-        for place, record in enumerate(records)
+        Look(record.label, colors[id(record)], dash, marker)
+        for record, dash, marker in zip(records, cycle(_DASHES), cycle(_MARKERS), strict=False)
     ]
 
 
@@ -104,15 +92,14 @@ def most_rows(runs: int) -> int:
 def curve_plots(records: Sequence[Record], looks: Sequence[Look]) -> list[tuple[Curve, figure]]:
     """A plot of each figure that some run has."""
     most = most_rows(len(records))
-    steps = [thinned(record.history.steps, most) if record.history else [] for record in records]
-    tests = [_tests(record) for record in records]
+    steps = [evenly(record.history.steps, most) for record in records]
+    tests = [evaluated(record.history.epochs, "test") for record in records]
+    logged = titles_of(row for rows in steps for row in rows)
+    drawn = sorted(logged, key=lambda key: key not in TITLES)[:_MOST_CURVES]
     plots: list[tuple[Curve, figure]] = []
-    for key, rows in (
-        *((key, steps) for key in _figures(steps)[:_MOST_CURVES]),
-        *((key, tests) for key in _ACCURACIES),
-    ):
+    for key, rows in (*((key, steps) for key in drawn), *((key, tests) for key in _ACCURACIES)):
         lines = [
-            _Line(record, look, _column(each, "epoch"), _column(each, key))
+            _Line(record, look, column(each, "epoch"), column(each, key))
             for record, look, each in zip(records, looks, rows, strict=True)
             if each
         ]
@@ -121,27 +108,14 @@ def curve_plots(records: Sequence[Record], looks: Sequence[Look]) -> list[tuple[
         if rows is tests:
             title, note, plot = _ACCURACIES[key], "", _accuracy(lines)
         else:
-            title = _TITLES.get(key, f"{key.replace('_', ' ')}, training batches")
+            title = logged[key] if key in TITLES else f"{logged[key]}, training batches"
             note, plot = _course(lines)
         plots.append((Curve(f"curve-{len(plots)}", title, _ends(lines), note), plot))
     return plots
 
 
-def _tests(record: Record) -> list[Row]:
-    epochs = record.history.epochs if record.history else []
-    return [row | row["test"] for row in epochs if isinstance(row.get("test"), dict)]
-
-
-def _figures(rows: Sequence[Sequence[Row]]) -> list[str]:
-    """The names of the figures that some row has, in the order of `_TITLES`, then as they are logged."""
-    logged = {key: None for each in rows for row in each for key in row if key not in _NOT_DRAWN}
-    return [*(key for key in _TITLES if key in logged), *(key for key in logged if key not in _TITLES)]
-
-
 def _course(lines: Sequence[_Line]) -> tuple[str, figure]:
     """What the plot does not show, and the plot: with a log axis where the figure spans a decade."""
-    from bokeh.models import Range1d
-
     values = np.concatenate([line.y for line in lines])
     positive = values[np.isfinite(values) & (values > 0)]
     log = bool(positive.size and positive.max() >= 10 * positive.min())
@@ -154,11 +128,11 @@ def _course(lines: Sequence[_Line]) -> tuple[str, figure]:
             note += f": all of {', '.join(absent[:_MOST_NAMED])}" if absent else ""
             note += f" and {len(absent) - _MOST_NAMED} more" if len(absent) > _MOST_NAMED else ""
         lines = [replace(line, y=np.where(line.y > 0, line.y, np.nan)) for line in lines]
-        ticks, names = log_ticks(positive)
-        plot.yaxis.ticker, plot.yaxis.major_label_overrides = ticks, {**names}
+        ticks = log_ticks(positive)
+        plot.yaxis.ticker, plot.yaxis.major_label_overrides = ticks, {tick: f"{tick:g}" for tick in ticks}
     else:
         low, high = _from_zero(values)
-        plot.y_range = Range1d(start=low, end=high)
+        plot.y_range = models.Range1d(start=low, end=high)
     _draw(plot, lines)
     return note, plot
 
@@ -173,20 +147,22 @@ def _from_zero(values: _Values) -> tuple[float, float]:
 
 def _accuracy(lines: Sequence[_Line]) -> figure:
     """The course over the epochs; runs of one epoch have none, and stand side by side instead."""
-    from bokeh.models import DataRange1d, PlainText, Range1d
-
     plot = _curve_figure("linear")
-    plot.y_range = DataRange1d(default_span=0.02)  # around runs that are all alike: two percent, not two
+    plot.y_range = models.DataRange1d(
+        default_span=0.02
+    )  # around runs that are all alike: two percent, not two
     # To the place of the ticks, wherever one zooms to: 99.05 % must not read 99.1 %.
     plot.yaxis.formatter.format = "0.0[000] %"  # type: ignore[attr-defined]
     if all(len(line.x) == 1 for line in lines):
         lines = [replace(line, x=np.array([place])) for place, line in enumerate(lines)]
         names = [", ".join(line.record.values.values()) or line.record.name for line in lines]
         # A variant may have any name, and a plain string may be taken for mathematics.
-        plot.xaxis.axis_label = PlainText(text=", ".join(lines[0].record.values) or "run")
-        plot.xaxis.major_label_overrides = {place: PlainText(text=name) for place, name in enumerate(names)}
+        plot.xaxis.axis_label = models.PlainText(text=", ".join(lines[0].record.values) or "run")
+        plot.xaxis.major_label_overrides = {
+            place: models.PlainText(text=name) for place, name in enumerate(names)
+        }
         plot.xaxis.ticker = list(range(len(lines)))
-        plot.x_range = Range1d(start=-0.5, end=len(lines) - 0.5)
+        plot.x_range = models.Range1d(start=-0.5, end=len(lines) - 0.5)
         if len(names) * (max(map(len, names)) + 2) > _LETTERS:
             plot.xaxis.major_label_orientation = 1.1
     _draw(plot, lines, dotted=True)
@@ -194,19 +170,17 @@ def _accuracy(lines: Sequence[_Line]) -> figure:
 
 
 def _curve_figure(scale: str) -> figure:
-    from bokeh.models import BoxZoomTool, DataRange1d, NumeralTickFormatter
-
-    plot = empty_figure(BoxZoomTool(), y_axis_type=scale, x_axis_label="epoch")
-    plot.x_range = DataRange1d(start=0)  # left to itself, it would show one row in the middle of -1 to 1
+    plot = empty_figure(models.BoxZoomTool(), y_axis_type=scale, x_axis_label="epoch")
+    plot.x_range = models.DataRange1d(
+        start=0
+    )  # left to itself, it would show one row in the middle of -1 to 1
     if scale == "linear":
-        plot.yaxis.formatter = NumeralTickFormatter(format="0.[0000]")
+        plot.yaxis.formatter = models.NumeralTickFormatter(format="0.[0000]")
     return plot
 
 
 def _draw(plot: figure, lines: Sequence[_Line], *, dotted: bool = False) -> None:
     """All lines as one thing: a model for each would take most of the time of a large report."""
-    from bokeh.models import ColumnDataSource, HoverTool
-
     content = {
         "x": [line.x for line in lines],
         "y": [line.y for line in lines],
@@ -214,28 +188,22 @@ def _draw(plot: figure, lines: Sequence[_Line], *, dotted: bool = False) -> None
         "dash": ["solid" if line.look.dash == "none" else line.look.dash for line in lines],
         "label": [line.record.label for line in lines],
     }
+    source = models.ColumnDataSource(content)
     drawn = plot.multi_line(
-        *("x", "y"),
-        source=ColumnDataSource(content),
-        line_color="color",
-        line_dash="dash",
-        line_width=_LINE_WIDTH,
+        "x", "y", source=source, line_color="color", line_dash="dash", line_width=_LINE_WIDTH
     )
-    spots = [
-        (x, y, line.look.color, line.look.marker, line.record.label)
-        for line in lines
-        if dotted or len(line.x) == 1
-        for x, y in zip(line.x, line.y, strict=True)
-    ]
-    columns = zip(*spots, strict=True) if spots else [[]] * 5
-    points = dict(zip(("x", "y", "color", "marker", "label"), map(list, columns), strict=True))
-    dots = plot.scatter("x", "y", source=ColumnDataSource(points), size=7, color="color", marker="marker")
-    plot.add_tools(HoverTool(renderers=[drawn, dots], tooltips=[("run", "@label")]))
-
-
-def _column(rows: Sequence[Row], key: str) -> _Values:
-    """The numbers under a key; anything else becomes a gap in the line."""
-    return np.array([on_axis(row.get(key)) for row in rows], dtype=np.float64)
+    marked = [(line, i) for line in lines if dotted or len(line.x) == 1 for i in range(len(line.x))]
+    points = {
+        "x": [line.x[i] for line, i in marked],
+        "y": [line.y[i] for line, i in marked],
+        "color": [line.look.color for line, _ in marked],
+        "marker": [line.look.marker for line, _ in marked],
+        "label": [line.record.label for line, _ in marked],
+    }
+    dots = plot.scatter(
+        "x", "y", source=models.ColumnDataSource(points), size=7, color="color", marker="marker"
+    )
+    plot.add_tools(models.HoverTool(renderers=[drawn, dots], tooltips=[("run", "@label")]))
 
 
 def _ends(lines: Sequence[_Line]) -> str:

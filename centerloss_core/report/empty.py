@@ -1,21 +1,15 @@
 """The frame that panels and curves have in common."""
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+from bokeh.models import PanTool, ResetTool, Tool, WheelZoomTool
+from bokeh.plotting import figure
 
-if TYPE_CHECKING:
-    from bokeh.models import Tool
-    from bokeh.plotting import figure
+from centerloss_core.plotting.style import INK
 
 
 def empty_figure(*tools: Tool, **settings: Any) -> figure:
     """A plot without points, in the colours of the page, with these tools and those that every plot has."""
-    from bokeh.models import PanTool, ResetTool, WheelZoomTool
-    from bokeh.plotting import figure
-
-    from centerloss_core.plotting.style import INK
-
     wheel = WheelZoomTool(modifiers={"ctrl": True})  # or two fingers: the wheel alone still scrolls the page
     plot = figure(
         tools=[PanTool(), wheel, *tools, ResetTool()],
@@ -30,10 +24,9 @@ def empty_figure(*tools: Tool, **settings: Any) -> figure:
     )
     plot.toolbar.logo = None
     plot.toolbar.active_scroll = wheel
-    for axis in plot.axis:
-        axis.major_label_text_color = INK
-        axis.axis_line_color = "#888888"
-        axis.minor_tick_line_color = None
-        axis.major_tick_line_color = "#888888"
+    plot.axis.major_label_text_color = INK
+    plot.axis.axis_line_color = "#888888"
+    plot.axis.minor_tick_line_color = None
+    plot.axis.major_tick_line_color = "#888888"
     plot.grid.grid_line_color = "#eeeeee"
     return plot

@@ -1,7 +1,5 @@
 """What `cl evaluate` has measured: rows per run and split, and a row per class of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,20 +54,9 @@ def _figures(id_: str, caption: str, names: Sequence[Name], measured: _Measured,
 
 def _classes(measured: _Measured) -> Table:
     """As many rows as a reader can use, those of the test images first."""
-    caption = "Class by class"
-    rows = _class_rows(measured)
-    if len(rows) > CLASS_ROWS:
-        caption += f"; the first {CLASS_ROWS} of {len(rows)} rows"
-    caption += "; all are in evaluation-classes.csv. The last column is small for a class that is compact"
-    head = ["run", "split", "class", *(name.title for name in CLASS_FIGURES)]
-    return Table(caption, head, rows[:CLASS_ROWS], "classes-table", "many-rows")
-
-
-def _class_rows(measured: _Measured) -> list[Row]:
     rows = []
     for record, split, figures in measured:
-        classes = figures.get("per_class")
-        for row in map(mapping, items(classes)):
+        for row in map(mapping, items(figures.get("per_class"))):
             cells = [
                 _class_cell(record, row.get(name.key))
                 if name.key == "nearest_class"
@@ -78,7 +65,12 @@ def _class_rows(measured: _Measured) -> list[Row]:
             ]
             own = _class_cell(record, row.get("class"))
             rows.append(Row([words(record.label), words(split, "name"), own, *cells]))
-    return rows
+    caption = "Class by class"
+    if len(rows) > CLASS_ROWS:
+        caption += f"; the first {CLASS_ROWS} of {len(rows)} rows"
+    caption += "; all are in evaluation-classes.csv. The last column is small for a class that is compact"
+    head = ["run", "split", "class", *(name.title for name in CLASS_FIGURES)]
+    return Table(caption, head, rows[:CLASS_ROWS], "classes-table", "many-rows")
 
 
 def _class_cell(record: Record, label: object) -> Cell:

@@ -4,8 +4,6 @@ All runs of a sweep have seen the same test images, so labels are kept once, and
 every panel: that is what links them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +16,8 @@ from numpy.typing import NDArray
 
 from centerloss_core.limits import FRAME_BYTES, PANELS
 from centerloss_core.metrics.distances import nearest
-from centerloss_core.report.reading import Record, thinned
+from centerloss_core.plotting.logged import evenly
+from centerloss_core.report.reading import Record
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, read_features
 
 _END = float("inf")  # where the final features stand if they are not those of a whole epoch
@@ -61,7 +60,7 @@ class Panel:
     @property
     def classes(self) -> int:
         """How many classes the run knows."""
-        return max(_classes(self.last.dump), len(self.record.run.class_names))
+        return max(self.last.dump.classes_seen(), len(self.record.run.class_names))
 
     @property
     def class_names(self) -> list[str]:
@@ -115,7 +114,7 @@ def choose_frames(records: Sequence[Record], budget: int = FRAME_BYTES) -> Shown
     found = found[:most]
     earlier = [_earlier_paths(record, last) for record, last in found]
     stops = sorted({last.at for _, last in found} | {at for paths in earlier for at in paths})
-    shown.stops = thinned(stops, max(1, budget // costs[most - 1]))
+    shown.stops = evenly(stops, max(1, budget // costs[most - 1]))
     if len(shown.stops) < len(stops):
         shown.notes.append(
             f"The slider stops at {len(shown.stops)} of {len(stops)} epochs, evenly spread, to keep the file small."
@@ -171,7 +170,7 @@ def _same(first: FeatureDump, second: FeatureDump) -> bool:
 
 def _cost(dump: FeatureDump) -> int:
     """About how many bytes a frame takes."""
-    classes = _classes(dump)
+    classes = dump.classes_seen()
     judges = (1 if dump.centers is None else 2) * np.min_scalar_type(-classes).itemsize
     steps = 2 * (3 if needs_distances(dump) else 2)
     return len(dump.labels) * (steps + judges) * 4 // 3 + 40 * classes + 600
@@ -180,11 +179,6 @@ def _cost(dump: FeatureDump) -> int:
 def needs_distances(dump: FeatureDump) -> bool:
     """In the plane itself, the page works them out from the points."""
     return dump.centers is not None and bool(dump.features.shape[1] != 2)
-
-
-def _classes(dump: FeatureDump) -> int:
-    points = 0 if dump.centers is None else len(dump.centers)
-    return max(points, 1 + int(dump.labels.max()), 1 + int(dump.predictions.max()))
 
 
 def _group(groups: list[_LABELS], labels: _LABELS) -> int:

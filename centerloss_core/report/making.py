@@ -1,16 +1,12 @@
 """From a directory to one file: the order of steps."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.limits import PANELS
-from centerloss_core.report.charts import draw
 from centerloss_core.report.frames import choose_frames
-from centerloss_core.report.page import page
 from centerloss_core.report.reading import Contents, read_contents
 from centerloss_core.report.thumbnails import find_thumbnails
 
@@ -54,6 +50,10 @@ def write_report(
 
 
 def _make(contents: Contents, note: Callable[[str], None] | None) -> str:
+    # These load Bokeh and matplotlib.
+    from centerloss_core.report.charts import draw
+    from centerloss_core.report.page import page
+
     records = contents.records
     shown = choose_frames(records)
     # In full are shown all runs, or of a large sweep those that have a panel, or would have one.

@@ -1,7 +1,5 @@
 """How the runs were made: settings, command, versions, device, data, and how to repeat them."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Sequence
 

@@ -1,14 +1,15 @@
 """Everything in one file. The page may load nothing and run nothing but the two scripts that are in it."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from centerloss_core.plotting.style import class_colors
 from centerloss_core.report.charts import Charts, script
-from centerloss_core.report.confusion import confusions
+from centerloss_core.report.confusion import confusion
 from centerloss_core.report.evaluations import evaluation_tables
 from centerloss_core.report.frames import Panel, Shown
 from centerloss_core.report.origin import commands, configs, differences, origin_tables
@@ -30,8 +31,6 @@ def page(
     notes: Sequence[str],
 ) -> str:
     """The report as HTML; `detailed` are the runs that are shown in full."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     environment = Environment(
         loader=PackageLoader("centerloss_core.report"),
         autoescape=True,
@@ -63,7 +62,10 @@ def page(
         results=results_table(contents),
         evaluations=evaluation_tables(contents),
         epochs=epoch_tables(detailed),
-        confusions=[confusions(index, panel) for index, panel in enumerate(panels)],
+        confusions=[
+            [confusion(index, panel, judge) for judge in panel.last.predicted]
+            for index, panel in enumerate(panels)
+        ],
         differences=differences(contents.records, detailed),
         configs=configs(detailed),
         origin=origin_tables(contents, detailed),
@@ -108,8 +110,6 @@ def _notes(contents: Contents, notes: Sequence[str]) -> list[tuple[str, str]]:
 
 def _legend(shown: Shown) -> list[tuple[str, str]]:
     """Each colour with the classes that have it: beyond ten classes, colours repeat."""
-    from centerloss_core.plotting.style import class_colors
-
     names = max(map(shown.class_names, range(len(shown.groups))), key=len, default=[])
     members: dict[str, list[str]] = {}
     for name, color in zip(names, class_colors(len(names)), strict=True):

@@ -4,8 +4,6 @@ A coordinate is kept as a step out of 65,535 between the smallest and the larges
 tell from the number itself.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,7 +17,7 @@ from centerloss_core.report.frames import Frame, Panel, Shown, needs_distances
 from centerloss_core.report.thumbnails import Thumbnails
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
-_STEPS = 65_535
+_STEPS = 65_535  # also in report.js
 
 
 def payload(shown: Shown, images: Thumbnails | None) -> dict[str, Any]:
@@ -56,9 +54,7 @@ def as_classes(values: NDArray[Any], classes: int) -> NDArray[Any]:
 
 def own_center_distances(dump: FeatureDump) -> NDArray[np.float64]:
     """The distance of each feature to the center of its label, in all dimensions; 0 for an unknown class."""
-    if dump.centers is None:
-        return np.zeros(len(dump.labels))
-    difference = dump.features.astype(np.float64) - dump.centers.astype(np.float64)[dump.labels]
+    difference = dump.features.astype(np.float64) - dump.points.astype(np.float64)[dump.labels]
     distances: NDArray[np.float64] = np.linalg.norm(difference, axis=1)
     return np.where(dump.labels < 0, 0.0, distances)
 
@@ -71,7 +67,7 @@ def _frame(frame: Frame, last: FeatureDump, stops: Sequence[float], classes: int
         # The first stop of the slider that shows it.
         "at": next((index for index, stop in enumerate(stops) if stop >= frame.at), len(stops) - 1),
         "label": frame.label,
-        "centers": [] if dump.centers is None else [[float(x), float(y)] for x, y in plane.centers],
+        "centers": plane.centers.tolist(),
         "predicted": {judge: _packed(as_classes(each, classes)) for judge, each in frame.predicted.items()},
     }
     for axis, values in zip("xy", plane.points.T, strict=True):

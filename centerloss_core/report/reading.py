@@ -1,25 +1,19 @@
 """The runs of a report. One damaged run of a sweep becomes a note, not the end of the report."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import Any
 
 from centerloss_core.config import Config
-from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, label, short, sign, value_of, varying
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, short, sign, value_of, varying
 from centerloss_core.config.problems import shortened
 from centerloss_core.errors import ExpectedError
-from centerloss_core.formatting import number
+from centerloss_core.plotting.titles import settings_title
 from centerloss_core.run_directory.history import History
 from centerloss_core.run_directory.manifest import mapping
 from centerloss_core.run_directory.reader import RunRecord, SweepRecord, read_directory
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(eq=False)
@@ -36,7 +30,7 @@ class Record:
     run: RunRecord
     reason: str | None
     config: Config | None = None
-    history: History | None = None
+    history: History = field(default_factory=lambda: History([], []))
     values: dict[str, str] = field(default_factory=dict)
     label: str = ""
     problems: list[str] = field(default_factory=list)
@@ -53,11 +47,11 @@ class Record:
         """A setting; None where the run does not have it."""
         return value_of(self.run.settings, key)
 
-    def final(self, split: str = "test") -> dict[str, Any]:
-        """The figures of a split at the end of the run, or after the newest epoch of one that is not completed."""
-        found = mapping(self.run.metrics.get(split))
-        if not found and self.history and self.history.epochs:
-            return mapping(self.history.epochs[-1].get(split))
+    def final(self) -> dict[str, Any]:
+        """The test figures at the end of the run, or after the newest epoch of one that is not completed."""
+        found = mapping(self.run.metrics.get("test"))
+        if not found and self.history.epochs:
+            return mapping(self.history.epochs[-1].get("test"))
         return found
 
     def evaluation(self, split: str) -> dict[str, Any]:
@@ -124,23 +118,9 @@ def _read(run: RunRecord, advice: str) -> Record:
 def _give_label(record: Record, keys: Sequence[str]) -> None:
     known = [key for key in keys if record.value(key) is not None]
     record.values = {sign(key, keys): written(record.value(key)) for key in known}
-    record.label = ", ".join(_label(record, key, keys) for key in known) or record.name
-
-
-def _label(record: Record, key: str, keys: Sequence[str]) -> str:
-    run, text = record.run, label(key, record.value(key), keys)
-    if key == LAMBDA and run.lambda_eq not in (None, run.lambda_):
-        text += f" (λ_eq = {number(run.lambda_eq, 'g')})"
-    return shortened(text)
+    record.label = settings_title(record.run, keys) or record.name
 
 
 def written(value: object) -> str:
     """The value of a setting, as in a title."""
     return "–" if value is None else shortened(short(value))
-
-
-def thinned(items: Sequence[_Item], most: int) -> list[_Item]:
-    """At most `most` items, evenly spread; the last is always one."""
-    if len(items) <= most:
-        return list(items)
-    return [items[round(place)] for place in np.linspace(len(items) - 1, 0, most)][::-1]

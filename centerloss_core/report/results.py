@@ -1,7 +1,5 @@
 """What the runs reached, as tables."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from centerloss_core.formatting import number
@@ -40,18 +38,11 @@ def results_table(contents: Contents) -> Table:
         caption += (
             "; ★ marks the best of the completed runs (raw distances shrink as λ grows, so they have none)"
         )
-    body = [
-        Row(
-            [
-                words(record.name),
-                *setting_cells(record, contents.keys),
-                *own,
-                words(_status(record), "words"),
-            ],
-            unfinished=not record.is_completed,
-        )
-        for record, own in zip(records, cells, strict=True)
-    ]
+    body = []
+    for record, own in zip(records, cells, strict=True):
+        status = words(_status(record), "words")
+        row = [words(record.name), *setting_cells(record, contents.keys), *own, status]
+        body.append(Row(row, unfinished=not record.is_completed))
     head = ["run", *setting_titles(contents.keys), *(name.title for name in names), "status"]
     reductions = {record.run.manifest.get("reduction") for record in records} - {None}
     if len(reductions) == 1:
@@ -63,7 +54,7 @@ def epoch_tables(records: Sequence[Record]) -> list[Table]:
     """What the accuracy curves show, as text."""
     tables = []
     for record in records:
-        epochs = record.history.epochs if record.history else []
+        epochs = record.history.epochs
         tests = [mapping(row.get("test")) for row in epochs]
         names = known_columns(SEPARATION, tests)
         rows = [
@@ -80,6 +71,6 @@ def _status(record: Record) -> str:
     status: str = record.run.status
     if record.is_completed:
         return status
-    if record.history and record.history.epochs:
+    if record.history.epochs:
         status += f" (figures after epoch {number(record.history.epochs[-1].get('epoch'), 'g')})"
     return f"{status}: {record.reason}" if record.reason else status

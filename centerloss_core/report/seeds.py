@@ -1,9 +1,8 @@
 """Which setting to take, once there are seeds: means over the seeds of each setting, and how far the seeds scatter."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from centerloss_core.config.axes import LAMBDA, SEED, label_all
 from centerloss_core.formatting import exact, finite, percent
@@ -25,7 +24,7 @@ class _Spread:
     low: float
     high: float
 
-    def overlaps(self, other: _Spread) -> bool:
+    def overlaps(self, other: Self) -> bool:
         return self.low <= other.high and other.low <= self.high
 
 
@@ -65,19 +64,12 @@ def seeds_table(contents: Contents) -> tuple[str, Table, str] | None:
         caption += "; ★ marks the best mean, ≈ what cannot be told apart from it, because the seeds overlap"
     if not all(setting.competes for setting in settings):
         caption += ". A single seed has no spread and does not compete"
-    head = [*setting_titles(keys), "seeds", *(name.title for name in names)]
-    rows = [
-        Row(
-            [
-                *setting_cells(setting.runs[0], keys),
-                figure(len(setting.runs), exact),
-                *(_cell(setting, name, best.get(name.key)) for name in names),
-            ]
-        )
-        for setting in settings
-    ]
-    if not keys:
-        head, rows = ["", *head], [Row([Cell("all runs"), *row.cells]) for row in rows]
+    head = [*(setting_titles(keys) if keys else [""]), "seeds", *(name.title for name in names)]
+    rows = []
+    for setting in settings:
+        point = setting_cells(setting.runs[0], keys) if keys else [Cell("all runs")]
+        figures = [_cell(setting, name, best.get(name.key)) for name in names]
+        rows.append(Row([*point, figure(len(setting.runs), exact), *figures]))
     title = "Over the seeds" if len(settings) == 1 else "Which λ?" if keys == [LAMBDA] else "Which setting?"
     return title, Table(caption, head, rows, "seeds-table"), _favoured(settings, best, names, keys)
 

@@ -1,9 +1,7 @@
 """A table as data; `templates/macros.html` writes it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -48,9 +46,9 @@ def words(text: str, kind: str = "") -> Cell:
     return Cell(text, text, kind=kind)
 
 
-def figure(value: object, write: Callable[[object], str], mark: Mark = "") -> Cell:
+def figure(value: object, write: Callable[[object], str]) -> Cell:
     """A cell of a number."""
-    return Cell(write(value), finite(value), mark)
+    return Cell(write(value), finite(value))
 
 
 def plain_row(name: str, texts: Sequence[str]) -> Row:
@@ -73,29 +71,18 @@ def figure_cells(
         rows: figures by `Name.key`.
         groups: of each row, among which it competes; None does not compete.
     """
-    best = {
-        (name.key, group): _best(name, rows, groups, group)
-        for name in names
-        for group in set(groups) - {None}
-    }
-    return [
-        [
-            figure(value, name.write, "best" if name.write(value) == best.get((name.key, group)) else "")
-            for name in names
-            for value in [row.get(name.key)]
-        ]
-        for row, group in zip(rows, groups, strict=True)
-    ]
-
-
-def _best(
-    name: Name, rows: Sequence[Mapping[str, Any]], groups: Sequence[str | None], group: str | None
-) -> str | None:
-    known = [finite(row.get(name.key)) for row, own in zip(rows, groups, strict=True) if own == group]
-    figures = [value for value in known if value is not None]
-    if name.best is None or len(figures) < 2:
-        return None
-    return name.write(max(figures) if name.best == "most" else min(figures))
+    cells = [[figure(row.get(name.key), name.write) for name in names] for row in rows]
+    for column, name in enumerate(names):
+        for group in set(groups) - {None}:
+            own = [row for row, its_group in enumerate(groups) if its_group == group]
+            known = [value for row in own if (value := finite(rows[row].get(name.key))) is not None]
+            if name.best is None or len(known) < 2:
+                continue
+            best = name.write(max(known) if name.best == "most" else min(known))
+            for row in own:
+                if cells[row][column].text == best:
+                    cells[row][column] = replace(cells[row][column], mark="best")
+    return cells
 
 
 def setting_titles(keys: Sequence[str]) -> list[str]:
