@@ -19,28 +19,27 @@
 
   // ---- Tables: they work even where the charts do not ------------------------------------------------------------
 
-  /** Sort a table by the column whose head is clicked; tables of the same rows follow. */
-  function makeSortable(table) {
-    table.querySelectorAll("thead th").forEach((head, column) => {
-      head.querySelector("button").addEventListener("click", () => {
-        const ascending = head.getAttribute("aria-sort") === "descending";
-        const keys = [...table.tBodies[0].rows].map((row) => row.cells[column].dataset.value ?? "");
-        const numeric = keys.every((key) => key === "" || Number.isFinite(Number(key)));
-        const order = [...keys.keys()].sort((a, b) => {
-          if (keys[a] === "" || keys[b] === "") return (keys[a] === "") - (keys[b] === ""); // blanks last, always
-          const difference = numeric ? keys[a] - keys[b] : keys[a].localeCompare(keys[b]);
-          return ascending ? difference : -difference;
-        });
-        for (const each of table.closest(".together") ? document.querySelectorAll(".together table") : [table]) {
-          const rows = [...each.tBodies[0].rows];
-          each.tBodies[0].append(...order.map((place) => rows[place]));
-          each.querySelectorAll("[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
-        }
-        head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-      });
+  /** Sort a table by the column of a head; tables of the same rows follow. */
+  function sortBy(head) {
+    const table = head.closest("table");
+    const ascending = head.getAttribute("aria-sort") === "descending";
+    const keys = [...table.tBodies[0].rows].map((row) => row.cells[head.cellIndex].dataset.value);
+    const numeric = keys.every((key) => Number.isFinite(Number(key))); // a blank is 0 here
+    const order = [...keys.keys()].sort((a, b) => {
+      if (keys[a] === "" || keys[b] === "") return (keys[a] === "") - (keys[b] === ""); // blanks last, always
+      const difference = numeric ? keys[a] - keys[b] : keys[a].localeCompare(keys[b]);
+      return ascending ? difference : -difference;
     });
+    for (const each of table.closest(".together") ? document.querySelectorAll(".together table") : [table]) {
+      const rows = [...each.tBodies[0].rows];
+      each.tBodies[0].append(...order.map((place) => rows[place]));
+      each.querySelectorAll("[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
+    }
+    head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
   }
-  document.querySelectorAll(".sortable").forEach(makeSortable);
+  document.querySelectorAll(".sortable thead button").forEach((button) => {
+    button.addEventListener("click", () => sortBy(button.closest("th")));
+  });
 
   // Where a table is cut off, the style sheet says that it scrolls.
   const cut = new ResizeObserver((entries) => {
@@ -61,11 +60,12 @@
     return new TYPES[type](bytes.buffer);
   }
 
-  function unpackSteps(packed) {
-    return Float64Array.from(unpack(packed), (step) => packed.low + step * packed.scale);
-  }
+  const LAST_STEP = 65535; // of those between the smallest number and the largest
+  const unpackSteps = (packed) => Float64Array.from(unpack(packed), (step) => packed.low + step * packed.scale);
 
   const groups = data.groups.map(({ labels, names }) => ({ labels: unpack(labels), names }));
+  const membersOf = (group) => data.panels.filter((panel) => panel.group === group);
+  const selectedOf = (group) => groups[group].source.selected.indices;
   const nameOf = (group, label) => groups[group].names[label] ?? "unknown";
   const classOf = (group, index) => nameOf(group, groups[group].labels[index]);
 
@@ -83,11 +83,9 @@
       }
       wrong.either = wrong.softmax.map((_, i) => panel.judges.some((judge) => wrong[judge][i]));
       wrong.nearest_center ??= wrong.softmax.map(() => false); // without centers
-      const ends = [x, y].map((values, axis) => {
-        let [low, high] = [Infinity, -Infinity];
-        for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+      const ends = [frame.x, frame.y].map(({ low, scale }, axis) => {
         const centers = frame.centers.map((center) => center[axis]);
-        return [Math.min(low, ...centers), Math.max(high, ...centers)];
+        return [Math.min(low, ...centers), Math.max(low + LAST_STEP * scale, ...centers)];
       });
       frame.points = { x, y, ends, predicted, distances, wrong };
     }
@@ -149,7 +147,7 @@
         picture.setAttribute("aria-label", `test image ${index}, ${classOf(group, index)}`);
       }
     }
-    const members = panels.filter((panel) => panel.group === group);
+    const members = membersOf(group);
     const judges = [...new Set(members.flatMap((panel) => panel.judges))];
     const table = make("table");
     const head = table.createTHead().insertRow();
@@ -168,16 +166,13 @@
   }
 
   function placeRing(panel) {
-    if (!panel.view) return;
     panel.ring.hidden = true;
-    if (state.look === null || state.look.group !== panel.group) return;
-    if (state.wrongOnly && !wrongNow(panel)[state.look.index]) return; // its point is not drawn
-    const spot = spotOf(panel, state.look.index);
+    const { group, index } = state.look ?? {};
+    if (group !== panel.group || (state.wrongOnly && !wrongNow(panel)[index])) return; // its point is not drawn
+    const spot = spotOf(panel, index);
     const { left, right, top, bottom } = panel.view.frame.bbox;
-    if (spot.x < left || spot.x > right || spot.y < top || spot.y > bottom) return;
-    panel.ring.hidden = false;
-    panel.ring.style.left = `${spot.x}px`;
-    panel.ring.style.top = `${spot.y}px`;
+    panel.ring.hidden = spot.x < left || spot.x > right || spot.y < top || spot.y > bottom;
+    Object.assign(panel.ring.style, { left: `${spot.x}px`, top: `${spot.y}px` });
   }
 
   /** Where an image's point is, in pixels from the corner of its plot. */
@@ -208,34 +203,29 @@
     tip.style.top = `${Math.max(4, top)}px`;
   }
 
-  function hideTip() {
-    tip.hidden = true;
-  }
+  const hideTip = () => (tip.hidden = true);
 
   // ---- Stepping through images -------------------------------------------------------------------------------------
 
+  /** The images to step through, those of one set of labels after those of another. */
   function listed() {
     const which = byId("which").value;
-    const all = [];
-    groups.forEach((group, number) => {
-      const members = panels.filter((panel) => panel.group === number);
-      const selected = new Set(which === "selected" ? group.source?.selected.indices : []);
-      const judges = which === "any" ? members : members.filter((panel) => String(panels.indexOf(panel)) === which);
+    return groups.flatMap(({ labels }, group) => {
+      const judges = membersOf(group).filter((panel) => which === "any" || String(panels.indexOf(panel)) === which);
       const wrongs = judges.map(wrongNow);
-      for (let i = 0; i < group.labels.length; i++) {
-        const wanted = which === "all" || (which === "selected" ? selected.has(i) : wrongs.some((wrong) => wrong[i]));
-        if (wanted) all.push({ group: number, index: i });
-      }
+      const selected = new Set(selectedOf(group));
+      const chosen = { all: () => true, selected: (index) => selected.has(index) };
+      const wanted = chosen[which] ?? ((index) => wrongs.some((wrong) => wrong[index]));
+      return [...labels.keys()].filter(wanted).map((index) => ({ group, index }));
     });
-    return all;
   }
 
   function step(direction) {
     const images = listed();
     if (!images.length) return countListed();
     const key = ({ group, index }) => group * 2 ** 32 + index;
-    const here = state.look === null ? null : key(state.look);
-    let place = here === null ? -1 : direction > 0 ? images.findIndex((image) => key(image) > here) : images.findLastIndex((image) => key(image) < here);
+    const here = state.look === null ? -direction * Infinity : key(state.look);
+    let place = direction > 0 ? images.findIndex((image) => key(image) > here) : images.findLastIndex((image) => key(image) < here);
     if (place < 0) place = direction > 0 ? 0 : images.length - 1; // round and round
     byId("count").textContent = `${place + 1} of ${images.length}`;
     look(images[place].group, images[place].index);
@@ -249,42 +239,35 @@
   // ---- Selection -----------------------------------------------------------------------------------------------------
 
   function selectionChanged(number) {
-    const indices = groups[number].source.selected.indices;
     showSelected();
-    if (indices.length === 1) look(number, indices[0]);
+    if (selectedOf(number).length === 1) look(number, selectedOf(number)[0]);
     if (byId("which").value === "selected") countListed();
   }
 
   function showSelected() {
-    const total = groups.reduce((sum, group) => sum + (group.source?.selected.indices.length ?? 0), 0);
+    const total = groups.reduce((sum, _, number) => sum + selectedOf(number).length, 0);
     byId("selected").textContent = total ? `${total} selected` : "nothing selected";
     byId("clear").disabled = total === 0;
     const gallery = byId("gallery");
     gallery.replaceChildren();
     byId("gallery-title").hidden = total === 0;
     byId("gallery-title").textContent = `Selected: ${total}`;
-    groups.forEach((group, each) => {
-      const members = panels.filter((panel) => panel.group === each);
-      for (const index of (group.source?.selected.indices ?? []).slice(0, GALLERY)) {
-        const name = classOf(each, index);
-        const wrong = members.some((panel) => wrongNow(panel)[index]);
-        const button = make("button", undefined, {
-          type: "button",
-          "aria-label": `test image ${index}, ${name}${wrong ? ", misclassified by some run" : ""}`,
-          "data-wrong": wrong ? "1" : "0",
-        });
-        button.append(hasImages(each) ? tile(index) : `${name} (${index})`);
-        button.classList.toggle("text", !hasImages(each));
-        button.addEventListener("click", () => look(each, index));
+    groups.forEach((_, number) => {
+      for (const index of selectedOf(number).slice(0, GALLERY)) {
+        const name = classOf(number, index);
+        const wrong = membersOf(number).some((panel) => wrongNow(panel)[index]);
+        const description = `test image ${index}, ${name}${wrong ? ", misclassified by some run" : ""}`;
+        const button = make("button", undefined, { type: "button", "aria-label": description, "data-wrong": Number(wrong) });
+        button.append(hasImages(number) ? tile(index) : `${name} (${index})`);
+        button.classList.toggle("text", !hasImages(number));
+        button.addEventListener("click", () => look(number, index));
         gallery.append(button);
       }
     });
     if (total > GALLERY) gallery.append(make("p", `… the first ${GALLERY} of each set; step through all of them above.`));
   }
 
-  function select(number, indices) {
-    groups[number].source.selected.indices = indices;
-  }
+  const select = (number, indices) => (groups[number].source.selected.indices = indices);
 
   // ---- Panels --------------------------------------------------------------------------------------------------------
 
@@ -372,12 +355,11 @@
     byId("time").setAttribute("aria-valuetext", data.times[state.stop]);
     groups.forEach((group, number) => {
       const columns = { label: group.labels };
-      panels.forEach((panel, index) => {
-        if (panel.group !== number) return;
+      for (const panel of membersOf(number)) {
         const { x, y } = current(panel);
-        columns[`x${index}`] = x;
-        columns[`y${index}`] = y;
-      });
+        columns[`x${panels.indexOf(panel)}`] = x;
+        columns[`y${panels.indexOf(panel)}`] = y;
+      }
       group.source.data = columns;
     });
     for (const panel of panels) {
@@ -537,8 +519,7 @@
         state.stop = data.times.length - 1;
         show();
         const judged = current(panel).predicted[button.dataset.judge];
-        const found = [];
-        groups[panel.group].labels.forEach((each, i) => each === label && judged[i] === predicted && found.push(i));
+        const found = [...judged.keys()].filter((i) => groups[panel.group].labels[i] === label && judged[i] === predicted);
         select(panel.group, found);
         byId("which").value = "selected";
         countListed();
