@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 _LARGEST, _SMALLEST = 1e39, 1e-46  # just beyond float32
+_LONG = 1e9  # a damaged row may hold 1e300, which nobody reads digit by digit
 _LARGEST_SEED = 2**64  # longer integers are not settings of a run, and would fill a line
 
 
@@ -33,9 +34,9 @@ def on_axis(value: object) -> float:
 
 
 def percent(fraction: object) -> str:
-    """`99.05 %`, or a dash where it is not known."""
+    """`99.05 %`, or a dash where it is not known, or no share at all."""
     share = finite(fraction)
-    return "–" if share is None else f"{100 * share:.2f} %"
+    return "–" if share is None or not 0 <= share <= 1 else f"{100 * share:.2f} %"
 
 
 def number(value: object, digits: str = ".3g") -> str:
@@ -43,6 +44,8 @@ def number(value: object, digits: str = ".3g") -> str:
     figure = finite(value)
     if figure is None:
         return "–"
+    if digits.endswith("f") and abs(figure) >= _LONG:
+        digits = ".3g"
     if digits.startswith(".") and digits.endswith("g"):
         return format(figure, f"#{digits}").removesuffix(".") if figure else "0"
     return format(figure, digits)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from centerloss_core.formatting import duration, finite, number, percent
+from centerloss_core.formatting import duration, number, percent
 
 from .progress import live_display
 from .streams import plain, say
@@ -22,11 +22,9 @@ if TYPE_CHECKING:
     from centerloss_core.sweeps import PointState
 
 _MOST_ROWS = 20  # beyond that, those that say most: running, failed, and the last that were completed
-_OTHER_LINES = (
-    8  # of a terminal: the command, the head of the table, the line about all points, which may wrap
-)
+# Of a terminal: the command, the head of the table, the line about all points, which may wrap.
+_OTHER_LINES = 8
 _REDRAWS_PER_SECOND = 4
-_LARGEST = 1e9  # that is written digit by digit
 _SPARE = ("images/s", "softmax loss", "where", "left", "accuracy", "epoch")
 _TELLING = ("running", "failed", "interrupted", "completed", "waiting")
 _STATUSES = ("waiting", "running", "completed", "failed", "interrupted")
@@ -106,14 +104,12 @@ def _worth_showing(states: Sequence[PointState], most: int) -> list[PointState]:
     """Return all, or those that say most, in their order."""
     if len(states) <= most:
         return list(states)
-    ranks = {status: rank for rank, status in enumerate(_TELLING)}
-    places = range(len(states))
 
     def worth(place: int) -> tuple[int, int]:
         status = states[place].status
-        return ranks[status], -place if status == "completed" else place
+        return _TELLING.index(status), -place if status == "completed" else place
 
-    return [states[place] for place in sorted(sorted(places, key=worth)[:most])]
+    return [states[place] for place in sorted(sorted(range(len(states)), key=worth)[:most])]
 
 
 def _table(states: Sequence[PointState], width: int) -> list[str]:
@@ -135,20 +131,9 @@ def _running_figures(state: PointState) -> dict[str, str]:
     if row is None:
         return {}
     return {
-        "epoch": _figure(row.get("epoch"), ".2f"),
-        "accuracy": percent(_share(row.get("accuracy"))),
+        "epoch": number(row.get("epoch"), ".2f"),
+        "accuracy": percent(row.get("accuracy")),
         "left": duration(state.seconds_left),
-        "softmax loss": _figure(row.get("softmax_loss"), ".4f"),
-        "images/s": _figure(row.get("images_per_second"), ".0f"),
+        "softmax loss": number(row.get("softmax_loss"), ".4f"),
+        "images/s": number(row.get("images_per_second"), ".0f"),
     }
-
-
-def _figure(value: object, digits: str) -> str:
-    """A figure in a few characters, also where a damaged row holds 1e300."""
-    known = finite(value)
-    return number(known, digits if known is None or abs(known) < _LARGEST else ".3g")
-
-
-def _share(value: object) -> float | None:
-    known = finite(value)
-    return known if known is not None and 0 <= known <= 1 else None

@@ -11,7 +11,7 @@ from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, SHORT_NAMES, in_ord
 from centerloss_core.config.checking import check
 from centerloss_core.config.flags import axis_origin
 from centerloss_core.config.overrides import ANY_RUN, problems_of_setting, rivals_among
-from centerloss_core.config.problems import Problem, listed
+from centerloss_core.config.problems import Problem
 from centerloss_core.config.schema import ConfigFile
 from centerloss_core.config.sweep import DEFAULT_LAMBDAS, LAUNCH_KEYS, Sweep
 from centerloss_core.config.tree import Edit, KeyPath, Tree, dotted, edit_of
@@ -58,7 +58,7 @@ def as_asked(
             place, *_ = _holders(tree, key) or _blocks(tree)
             tree = tree.edited([replace(edit, path=(*place, *edit.path[1:]))])
         else:
-            message = f"the sweep of this file is a list; --set changes only {listed(LAUNCH_KEYS)} of it"
+            message = f"the sweep of this file is a list; --set changes only {', '.join(LAUNCH_KEYS)} of it"
             problems.append(edit.problem(message))
     return tree, problems
 

@@ -15,7 +15,7 @@ from pydantic_core.core_schema import TaggedUnionSchema
 
 from centerloss_core.config.base import RULE
 from centerloss_core.config.documents import is_number
-from centerloss_core.config.problems import Problem, listed, nearest, shown
+from centerloss_core.config.problems import Problem, nearest, shown
 from centerloss_core.config.schema import Config, ConfigFile
 from centerloss_core.config.tree import Edit, KeyPath, Tree
 
@@ -122,7 +122,7 @@ def _unknown_key(path: KeyPath, around: Allowed) -> str:
     keys = list(_fields(around))
     meant = nearest(str(path[-1]), keys) or section_meant(path[-1])
     hint = f"; did you mean {meant!r}?" if meant else "."
-    return f"unknown key{hint} Allowed here: {listed(keys)}"
+    return f"unknown key{hint} Allowed here: {', '.join(keys)}"
 
 
 # ---- What the schema allows ----------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def _kind_in_words(kind: Allowed) -> str:
     if "says" in kind:
         return str(kind["says"])
     if "properties" in kind:
-        return f"a mapping with the keys {listed(kind['properties'])}"
+        return f"a mapping with the keys {', '.join(kind['properties'])}"
     if choices := _choices(kind):
         return _one_of(choices)
     if kind["type"] == "array":
@@ -221,7 +221,7 @@ def _kind_in_words(kind: Allowed) -> str:
 
 
 def _one_of(words: Sequence[str]) -> str:
-    return f"one of {listed(words)}" if len(words) > 1 else words[0]
+    return f"one of {', '.join(words)}" if len(words) > 1 else words[0]
 
 
 # ---- What the author probably meant --------------------------------------------------------------------------

@@ -16,15 +16,7 @@ from typing import Any
 
 import yaml
 
-from centerloss_core.config.problems import (
-    ConfigError,
-    Problem,
-    listed,
-    nearest,
-    printable,
-    shortened,
-    shown,
-)
+from centerloss_core.config.problems import ConfigError, Problem, nearest, printable, shortened, shown
 from centerloss_core.config.schema import Config, ConfigFile
 from centerloss_core.config.tree import KeyPath, Origin, Tree
 from centerloss_core.files.untrusted import open_to_read
@@ -76,7 +68,7 @@ def load_document(path: Path, *, may_be_a_pipe: bool = False) -> Document:
 
     text = _read_text(path, place(None), may_be_a_pipe)
     content, origins, problems = parse(text, place)
-    sections = listed(ConfigFile.model_fields)
+    sections = ", ".join(ConfigFile.model_fields)
     if content is None:
         raise place(None).error(f"the file is empty; a config has the sections {sections}")
     if not isinstance(content, dict):

@@ -10,7 +10,7 @@ from typing import Any
 from centerloss_core.config.axes import VARIANT, canonical, value_of
 from centerloss_core.config.checking import check_edit, section_meant
 from centerloss_core.config.flags import TOO_DEEP
-from centerloss_core.config.problems import Problem, listed, shown
+from centerloss_core.config.problems import Problem, shown
 from centerloss_core.config.schema import Config
 from centerloss_core.config.tree import RIVALS, Edit, KeyPath, Tree, dotted
 from centerloss_core.limits import CONFIG_NESTING, OVERRIDDEN_VALUES
@@ -120,7 +120,7 @@ def _problems_of_conditions(conditions: list[Edit], variants: Collection[str]) -
         if edit.path != (VARIANT,):
             problems += problems_of_setting(edit, "a condition")
         elif edit.value not in variants:
-            known = f"expected one of {listed(variants)}" if variants else "the sweep has no variants"
+            known = f"expected one of {', '.join(variants)}" if variants else "the sweep has no variants"
             problems.append(edit.problem(f"{known}; received {shown(edit.value)}"))
     return problems
 

@@ -74,11 +74,6 @@ def shown(value: object) -> str:
             return shortened(repr(value))
 
 
-def listed(words: Iterable[str]) -> str:
-    """Names in a row: `adam, sgd`."""
-    return ", ".join(words)
-
-
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """What was probably meant: `batchsize` is near `batch_size`, and so is `Batch-Size`."""
     near = difflib.get_close_matches(word[:64].lower().replace("-", "_"), words, n=1)
