@@ -15,8 +15,7 @@ import pytest
 from test_datasets import FakeMnist
 
 from centerloss_core.datasets import DataError
-from centerloss_core.datasets.mnist import load as load_mnist
-from centerloss_core.datasets.mnist import locate as locate_mnist
+from centerloss_core.datasets.mnist import Mnist
 
 
 class Answer(NamedTuple):
@@ -117,14 +116,14 @@ def cache(tmp_path: Path) -> Path:
 
 def load(cache: Path, *mirrors: Mirror) -> str:
     """Load from the mirrors, assert that all is there, and return the source in words."""
-    train, test, _, source = load_mnist(files=FILES, cache=cache, mirrors=[mirror.url for mirror in mirrors])
+    train, test, _, source = Mnist(FILES, [mirror.url for mirror in mirrors], cache).load()
     assert (len(train), len(test)) == (50, 20)
     return source
 
 
 def refusal(cache: Path, *mirrors: Mirror) -> str:
     with pytest.raises(DataError) as caught:
-        load_mnist(files=FILES, cache=cache, mirrors=[mirror.url for mirror in mirrors])
+        Mnist(FILES, [mirror.url for mirror in mirrors], cache).load()
     message = str(caught.value)
     for way in ("data.dir", "CENTERLOSS_DATA_DIR", "data.name to mnist5k"):
         assert way in message
@@ -134,13 +133,11 @@ def refusal(cache: Path, *mirrors: Mirror) -> str:
 def test_the_first_mirror_is_enough_and_is_asked_once(start_mirror: StartMirror, cache: Path) -> None:
     first, second = start_mirror(GOOD), start_mirror(GOOD)
     urls = [first.url, second.url]
-    assert (
-        locate_mnist(files=FILES, cache=cache, mirrors=urls) == f"a download from {urls[0]}, then {urls[1]}"
-    )
+    assert Mnist(FILES, urls, cache).locate() == f"a download from {urls[0]}, then {urls[1]}"
     assert load(cache, first, second) == f"a download, kept in the cache {cache}"
     assert sorted(path.name for path in cache.iterdir()) == sorted(STORED)
 
-    assert locate_mnist(files=FILES, cache=cache, mirrors=urls) == f"the cache {cache}"
+    assert Mnist(FILES, urls, cache).locate() == f"the cache {cache}"
     assert load(cache, first, second) == f"the cache {cache}"
     assert first.requests == [f"/{known.name}.gz" for known in FILES]
     assert second.requests == []
@@ -248,14 +245,14 @@ import requests, urllib3
 
 sys.path.insert(0, sys.argv[1])
 from test_datasets import FakeMnist
-from centerloss_core.datasets.mnist import load
+from centerloss_core.datasets.mnist import Mnist
 
 children = []
 for _ in range(8):
     children.append(os.fork())
     if not children[-1]:
         fake = FakeMnist()
-        train, test, _, source = load(files=fake.files, cache=Path(sys.argv[2]), mirrors=[sys.argv[3]])
+        train, test, _, source = Mnist(fake.files, [sys.argv[3]], Path(sys.argv[2])).load()
         fake.assert_holds(train, test)
         os.write(1, source.encode() + b"\\n")
         os._exit(0)

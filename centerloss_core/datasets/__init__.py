@@ -1,8 +1,7 @@
 """Data sets as arrays: checked byte for byte, always split and ordered the same way. One file per source."""
 
-from centerloss_core.datasets.arrays import Dataset, Split
+from centerloss_core.datasets.arrays import DataError, Dataset, Split
 from centerloss_core.datasets.batches import BatchStream, Sampler
-from centerloss_core.datasets.errors import DataError
 from centerloss_core.datasets.load import load_dataset, locate
 
 __all__ = ["BatchStream", "DataError", "Dataset", "Sampler", "Split", "load_dataset", "locate"]

@@ -2,12 +2,19 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from centerloss_core.errors import ExpectedError
+
 UInt8Array = npt.NDArray[np.uint8]
 Int64Array = npt.NDArray[np.int64]
+
+
+class DataError(ExpectedError):
+    """Data that is missing, damaged or not what it claims to be; the message names the file, the fault and the mend."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +53,15 @@ class Split:
             return self
         by_class = np.argsort(self.labels, kind="stable")
         return self.take(np.sort(by_class[np.arange(size) * len(self) // size]))
+
+
+class Loaded(NamedTuple):
+    """Two splits, the names of the classes in the order of the labels, and where the images were found, in words."""
+
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+    source: str
 
 
 @dataclass(frozen=True, eq=False)

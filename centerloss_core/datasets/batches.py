@@ -19,9 +19,8 @@ class Sampler(Protocol):
 class BatchStream:
     """The default sampler: an endless row of full batches in which every image appears exactly once per epoch.
 
-    One permutation per epoch, each drawn from (seed, epoch) alone, are laid end to end and cut every
-    `batch_size` images. So no batch is short, no image is dropped, and a batch at an epoch's end is filled
-    up from the next epoch.
+    One permutation per epoch, each drawn from (seed, epoch) alone, are laid end to end and cut every `batch_size`
+    images. So no batch is short, no image is dropped, and a batch at an epoch's end is filled up from the next epoch.
 
     Args:
         train_size: images to draw from, at least 1.

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from centerloss_core.config.problems import shortened
-from centerloss_core.datasets.arrays import UInt8Array
-from centerloss_core.datasets.errors import DataError
+from centerloss_core.datasets.arrays import DataError, UInt8Array
 from centerloss_core.datasets.idx import decode_idx, largest_stored_size
 from centerloss_core.datasets.known_files import KnownFile
 from centerloss_core.files.atomic import atomic_write

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from centerloss_core.datasets.arrays import UInt8Array
-from centerloss_core.datasets.errors import DataError
+from centerloss_core.datasets.arrays import DataError, UInt8Array
 from centerloss_core.datasets.idx import read_idx
 from centerloss_core.datasets.known_files import KnownFile
 from centerloss_core.datasets.npz import read_npz
@@ -12,11 +11,7 @@ NPZ_NAME = "mnist.npz"
 
 
 def read_folder(folder: Path, files: tuple[KnownFile, ...]) -> list[UInt8Array]:
-    """Read the arrays of `files`, in that order, from what `find_in_folder` finds.
-
-    Raises:
-        DataError: something is missing or is not the genuine file.
-    """
+    """Read `files`, in that order, from what `find_in_folder` finds; DataError if one is missing or not genuine."""
     paths = find_in_folder(folder, files)
     if paths[0].name == NPZ_NAME:
         return read_npz(paths[0], files)

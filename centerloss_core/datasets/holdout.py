@@ -1,9 +1,7 @@
-"""Dividing images once and for all.
+"""Dividing images, the same way for every run, seed and machine, so that the runs of a sweep can be compared.
 
-A split must be the same for every run, seed and machine, or the runs of a sweep cannot be compared. A
-seeded shuffle would do, but NumPy does not promise that its shuffles survive a new release. So chance is
-taken from the images themselves: sorted by SHA-256, they are in an order that has nothing to do with what
-they show.
+NumPy does not promise that a seeded shuffle survives a new release. So the images are sorted by their SHA-256, which
+has nothing to do with what they show.
 """
 
 import hashlib
@@ -11,8 +9,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from centerloss_core.datasets.arrays import Split
-from centerloss_core.datasets.errors import DataError
+from centerloss_core.datasets.arrays import DataError, Split
 
 
 def balanced_order(split: Split) -> npt.NDArray[np.intp]:
@@ -20,23 +17,14 @@ def balanced_order(split: Split) -> npt.NDArray[np.intp]:
 
     Each class, itself in the order of its images' SHA-256, is spread evenly over the whole length.
     """
-    shuffled = _digest_order(split)
+    digests = [hashlib.sha256(image.data).digest() for image in split.images]
+    shuffled = np.array(sorted(range(len(split)), key=digests.__getitem__), dtype=np.intp)
     labels = split.labels[shuffled]
     position = np.empty(len(split))
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         position[members] = (np.arange(len(members)) + 0.5) / len(members)
     return shuffled[np.argsort(position, kind="stable")]
-
-
-def split_off_test(whole: Split, size: int) -> tuple[Split, Split]:
-    """Divide images that come without a test set; every prefix of both parts is a fair sample.
-
-    Returns:
-        The images to train on, and `size` images to test.
-    """
-    order = balanced_order(whole)
-    return whole.take(order[size:]), whole.take(order[:size])
 
 
 def hold_out(train: Split, size: int) -> tuple[Split, Split | None]:
@@ -58,8 +46,3 @@ def hold_out(train: Split, size: int) -> tuple[Split, Split | None]:
         return train, None
     order = balanced_order(train)
     return train.take(np.sort(order[size:])), train.take(np.sort(order[:size]))
-
-
-def _digest_order(split: Split) -> npt.NDArray[np.intp]:
-    digests = [hashlib.sha256(image.data).digest() for image in split.images]
-    return np.array(sorted(range(len(split)), key=digests.__getitem__), dtype=np.intp)

@@ -1,8 +1,7 @@
 """Reading IDX, the format MNIST comes in, gzipped or not.
 
-A file is accepted only when it is byte for byte the known one; everything before that last test exists to
-say *what* is wrong with a bad file. No file, however it lies about itself, makes this module hold more than
-the size it should have.
+A file is accepted only when its SHA-256 is the known one; the checks before say *what* is wrong with a bad file. None
+of them holds more than the size that the file should have.
 """
 
 import math
@@ -12,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from centerloss_core.datasets.arrays import UInt8Array
-from centerloss_core.datasets.errors import DataError
+from centerloss_core.datasets.arrays import DataError, UInt8Array
 from centerloss_core.datasets.known_files import UNSIGNED_BYTE, KnownFile
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -21,14 +19,7 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way to ask for a gzip header and it
 
 
 def read_idx(path: Path, known: KnownFile) -> UInt8Array:
-    """Read the file at `path`, which must be `known`, gzipped or not.
-
-    Returns:
-        A uint8 array of shape `known.shape`, read-only.
-
-    Raises:
-        DataError: it cannot be read or is anything else.
-    """
+    """Read the file at `path` as a read-only array of shape `known.shape`; DataError if it is not `known`."""
     try:
         with path.open("rb") as file:
             stored = file.read(largest_stored_size(known) + 1)
@@ -51,7 +42,10 @@ def decode_idx(stored: bytes, known: KnownFile) -> UInt8Array:
     # By content, not by name: browsers and servers unpack a .gz and keep its name.
     content = _unpack(stored, known) if stored.startswith(_GZIP_MAGIC) else stored
     _check_header(content, known)
-    _check_length(content, known)
+    if len(content) < known.size:
+        raise DataError(f"truncated: {len(content):,} of {known.size:,} bytes")
+    if len(content) > known.size:
+        raise DataError(f"longer than the {known.size:,} bytes that its header announces")
     if not known.is_genuine(content):
         raise DataError(f"well-formed, but not the {known.kind} of MNIST (its SHA-256 differs)")
     return np.frombuffer(content, dtype=np.uint8, offset=len(known.header)).reshape(known.shape)
@@ -92,14 +86,6 @@ def _check_header(content: bytes, known: KnownFile) -> None:
     shape = struct.unpack(f">{rank}I", content[4 : len(known.header)])
     if shape != known.shape:
         raise DataError(f"announces {_describe(shape)}, expected {_describe(known.shape)}")
-
-
-def _check_length(content: bytes, known: KnownFile) -> None:
-    surplus = len(content) - known.size
-    if surplus < 0:
-        raise DataError(f"truncated: {len(content):,} of {known.size:,} bytes")
-    if surplus > 0:
-        raise DataError(f"has more bytes than the {known.size:,} that its header announces")
 
 
 def _describe(shape: tuple[int, ...]) -> str:

@@ -1,12 +1,24 @@
 """One function to load any data set by name, and one to say where it would come from."""
 
 from pathlib import Path
+from typing import Protocol
 
 from centerloss_core.datasets import digits8, mnist, mnist5k
-from centerloss_core.datasets.arrays import Dataset, fingerprint_of
-from centerloss_core.datasets.errors import DataError
+from centerloss_core.datasets.arrays import DataError, Dataset, Loaded, fingerprint_of
 from centerloss_core.datasets.holdout import hold_out
-from centerloss_core.datasets.source import Source
+
+
+class Source(Protocol):
+    """A module of this package. `directory` is `data.dir`; a source that has no use for it refuses it."""
+
+    TITLE: str
+
+    def load(self, directory: Path | None = None) -> Loaded:
+        """Load and check the images; DataError if they cannot be had."""
+
+    def locate(self, directory: Path | None = None) -> str:
+        """Say in words where `load` would find the images, without reading or downloading any of them."""
+
 
 SOURCES: dict[str, Source] = {"mnist": mnist, "mnist5k": mnist5k, "digits8": digits8}
 
@@ -30,11 +42,7 @@ def load_dataset(name: str, *, dir: str | Path | None = None, validation: int = 
 
 
 def locate(name: str, *, dir: str | Path | None = None) -> str:
-    """Say in words where `load_dataset` would find the data, without reading or downloading any of it.
-
-    Raises:
-        DataError: `name` is unknown or `dir` does not apply to it.
-    """
+    """Say where `load_dataset` would find the data, without reading any; DataError if `name` or `dir` is wrong."""
     return _source(name).locate(Path(dir) if dir is not None else None)
 
 

@@ -6,18 +6,17 @@ named is used or refused; it is never replaced by a download.
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 
-from centerloss_core.datasets.arrays import Split, UInt8Array
+from centerloss_core.datasets.arrays import DataError, Loaded, Split, UInt8Array
 from centerloss_core.datasets.download import MIRRORS, cached_path, download
-from centerloss_core.datasets.errors import DataError
 from centerloss_core.datasets.folder import find_in_folder, read_folder
 from centerloss_core.datasets.idx import read_idx
 from centerloss_core.datasets.known_files import MNIST_FILES, KnownFile
-from centerloss_core.datasets.source import Loaded
 
 TITLE = "MNIST"
 DATA_DIR_VARIABLE = "CENTERLOSS_DATA_DIR"
@@ -28,64 +27,82 @@ _SOLUTIONS = f"""Three solutions:
   - set data.name to mnist5k: 5,000 digits that are already installed, no download"""
 
 
-def load(
-    directory: Path | None = None,
-    *,
-    files: tuple[KnownFile, ...] = MNIST_FILES,
-    mirrors: Sequence[str] = MIRRORS,
-    cache: Path | None = None,
-) -> Loaded:
-    """Load MNIST from the first place in the order of search; `files`, `mirrors` and `cache` can be replaced for tests.
+@dataclass(frozen=True)
+class Mnist:
+    """The data set, and where it may be.
 
-    Raises:
-        DataError: lists every place tried with its reason, and the solutions.
+    Attributes:
+        files: what is expected.
+        mirrors: addresses to download from, in this order.
+        cache: a folder; None for the user's own, where the platform keeps such things.
     """
-    named = _named_folder(directory)
-    try:
-        if named is not None:
-            arrays, source = read_folder(named[0], files), named[1]
-        else:
-            arrays, source = _from_cache_or_mirrors(files, cache or default_cache(), mirrors)
-    except DataError as error:
-        tried = "\n".join(f"  - {line}" for line in str(error).splitlines())
-        raise DataError(f"MNIST could not be loaded. Tried:\n{tried}\n{_SOLUTIONS}") from error
-    train_images, train_labels, test_images, test_labels = arrays
-    train = Split(train_images, train_labels.astype(np.int64))
-    test = Split(test_images, test_labels.astype(np.int64))
-    return Loaded(train, test, tuple("0123456789"), source)
 
+    files: tuple[KnownFile, ...] = MNIST_FILES
+    mirrors: Sequence[str] = MIRRORS
+    cache: Path | None = None
 
-def locate(
-    directory: Path | None = None,
-    *,
-    files: tuple[KnownFile, ...] = MNIST_FILES,
-    mirrors: Sequence[str] = MIRRORS,
-    cache: Path | None = None,
-) -> str:
-    """Say where `load` would look, and if a folder that was named lacks files. Reads nothing."""
-    named = _named_folder(directory)
-    if named is not None:
-        folder, place = named
+    def load(self, directory: Path | None = None) -> Loaded:
+        """Load MNIST from the first place in the order of search.
+
+        Raises:
+            DataError: lists every place tried with its reason, and the solutions.
+        """
+        named = _named_folder(directory)
         try:
-            find_in_folder(folder, files)
+            if named is not None:
+                arrays, source = read_folder(named[0], self.files), named[1]
+            else:
+                arrays, source = self._from_cache_or_mirrors()
         except DataError as error:
-            return f"{place}, which cannot be used: {error}"
-        return place
-    cache = cache or default_cache()
-    if all(cached_path(cache, known).is_file() for known in files):
-        return f"the cache {cache}"
-    return f"a download from {', then '.join(mirrors)}"
+            tried = "\n".join(f"  - {line}" for line in str(error).splitlines())
+            raise DataError(f"MNIST could not be loaded. Tried:\n{tried}\n{_SOLUTIONS}") from error
+        train, test = (Split(images, labels.astype(np.int64)) for images, labels in (arrays[:2], arrays[2:]))
+        return Loaded(train, test, tuple("0123456789"), source)
 
+    def locate(self, directory: Path | None = None) -> str:
+        """Say where `load` would look, and if a folder that was named lacks files. Reads nothing."""
+        named = _named_folder(directory)
+        if named is not None:
+            folder, place = named
+            try:
+                find_in_folder(folder, self.files)
+            except DataError as error:
+                return f"{place}, which cannot be used: {error}"
+            return place
+        cache = self._cache()
+        if all(cached_path(cache, known).is_file() for known in self.files):
+            return f"the cache {cache}"
+        return f"a download from {', then '.join(self.mirrors)}"
 
-def default_cache() -> Path:
-    """The user's cache folder, where the platform keeps such things."""
-    try:
-        return platformdirs.user_cache_path("centerloss")
-    except RuntimeError as error:  # an account without a home directory
-        raise DataError(
-            f"there is no place for a cache ({error}): say where MNIST is with data.dir or {DATA_DIR_VARIABLE}, "
-            "or use data.name: mnist5k"
-        ) from error
+    def _cache(self) -> Path:
+        try:
+            return self.cache or platformdirs.user_cache_path("centerloss")
+        except RuntimeError as error:  # an account without a home directory
+            raise DataError(
+                f"there is no place for a cache ({error}): say where MNIST is with data.dir or "
+                f"{DATA_DIR_VARIABLE}, or use data.name: mnist5k"
+            ) from error
+
+    def _from_cache_or_mirrors(self) -> tuple[list[UInt8Array], str]:
+        """A damaged file in the cache counts as missing: the download replaces it."""
+        cache = self._cache()
+        source = f"the cache {cache}"
+        present = [known for known in self.files if cached_path(cache, known).is_file()]
+        lacking = len(self.files) - len(present)
+        failures = [f"{source}: lacks {lacking} of {len(self.files)} files"] if lacking else []
+        arrays: dict[KnownFile, UInt8Array] = {}
+        for known in present:
+            try:
+                arrays[known] = read_idx(cached_path(cache, known), known)
+            except DataError as error:
+                failures.append(str(error))
+        if missing := [known for known in self.files if known not in arrays]:
+            try:
+                arrays |= download(missing, cache, self.mirrors)
+            except DataError as error:
+                raise DataError("\n".join([*failures, str(error)])) from error
+            source = f"a download, kept in {source}"
+        return [arrays[known] for known in self.files], source
 
 
 def _named_folder(directory: Path | None) -> tuple[Path, str] | None:
@@ -98,30 +115,4 @@ def _named_folder(directory: Path | None) -> tuple[Path, str] | None:
     return None
 
 
-def _from_cache_or_mirrors(
-    files: tuple[KnownFile, ...], cache: Path, mirrors: Sequence[str]
-) -> tuple[list[UInt8Array], str]:
-    arrays, failures = _read_cache(files, cache)
-    missing = [known for known in files if known not in arrays]
-    source = f"the cache {cache}"
-    if missing:
-        try:
-            arrays |= download(missing, cache, mirrors)
-        except DataError as error:
-            raise DataError("\n".join([*failures, str(error)])) from error
-        source = f"a download, kept in {source}"
-    return [arrays[known] for known in files], source
-
-
-def _read_cache(files: tuple[KnownFile, ...], cache: Path) -> tuple[dict[KnownFile, UInt8Array], list[str]]:
-    """Read what the cache has. A damaged file counts as missing: the download replaces it."""
-    present = [known for known in files if cached_path(cache, known).is_file()]
-    lacking = len(files) - len(present)
-    failures = [f"the cache {cache}: lacks {lacking} of {len(files)} files"] if lacking else []
-    arrays: dict[KnownFile, UInt8Array] = {}
-    for known in present:
-        try:
-            arrays[known] = read_idx(cached_path(cache, known), known)
-        except DataError as error:
-            failures.append(str(error))
-    return arrays, failures
+load, locate = Mnist().load, Mnist().locate

@@ -7,8 +7,8 @@ from typing import IO
 
 import numpy as np
 
-from centerloss_core.datasets.arrays import UInt8Array
-from centerloss_core.datasets.errors import DataError
+from centerloss_core.datasets.arrays import DataError, UInt8Array
+from centerloss_core.datasets.idx import decode_idx
 from centerloss_core.datasets.known_files import KnownFile
 from centerloss_core.files.arrays import open_archive, read_header
 
@@ -44,12 +44,10 @@ def _read_array(archive: zipfile.ZipFile, known: KnownFile) -> UInt8Array:
     with archive.open(entry) as member:
         _check_header(member, known)
         body = member.read(known.body_size + 1)
-    if len(body) != known.body_size:
-        complaint = "truncated" if len(body) < known.body_size else "longer than its header announces"
-        raise DataError(f"the array {known.npz_key} is {complaint}")
-    if not known.is_genuine(known.header, body):
-        raise DataError(f"{known.npz_key} is well-formed, but not that of MNIST (its SHA-256 differs)")
-    return np.frombuffer(body, dtype=np.uint8).reshape(known.shape)
+    try:
+        return decode_idx(known.header + body, known)  # the same numbers, as the IDX file has them
+    except DataError as error:
+        raise DataError(f"{known.npz_key} is {error}") from error
 
 
 def _check_header(member: IO[bytes], known: KnownFile) -> None:

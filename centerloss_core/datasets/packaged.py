@@ -1,4 +1,4 @@
-"""Images that an installed package carries as gzipped CSV: a line per image, its pixels, then its label."""
+"""Digits that an installed package carries as gzipped CSV: a line per image, its pixels, then its label."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from centerloss_core.datasets.arrays import Int64Array, UInt8Array
-from centerloss_core.datasets.errors import DataError
+from centerloss_core.datasets.arrays import DataError, Int64Array, Loaded, Split, UInt8Array
+from centerloss_core.datasets.holdout import balanced_order
 
 
 @dataclass(frozen=True)
@@ -23,19 +23,40 @@ class PackagedTable:
         distribution: what `pip install` calls the package.
         file: from where the distribution is installed.
         sha256: of all pixels followed by all labels, in the file's order, as bytes.
+        side: height and width of an image, in pixels.
+        brightest: the value of a pixel that stands for 255.
+        test_size: images that are tested on.
     """
 
     data: str
     distribution: str
     file: str
     sha256: str
+    side: int
+    brightest: int
+    test_size: int
 
-    def locate(self) -> str:
-        """Say where the images come from.
+    def load(self, directory: Path | None = None) -> Loaded:
+        """Load the images and divide them, always the same way: every prefix of both parts is a fair sample.
 
         Raises:
-            DataError: the package is not installed.
+            DataError: the package is missing or carries other images; or `directory` is given.
         """
+        source = self.locate(directory)
+        pixels, labels = self.read()
+        scaled = np.round(np.arange(self.brightest + 1) * 255 / self.brightest).astype(np.uint8)
+        whole = Split(scaled[pixels].reshape(-1, self.side, self.side), labels)
+        order = balanced_order(whole)
+        test, train = order[: self.test_size], order[self.test_size :]
+        return Loaded(whole.take(train), whole.take(test), tuple("0123456789"), source)
+
+    def locate(self, directory: Path | None = None) -> str:
+        """Say where the images come from; DataError if that is not installed, or if a `directory` is given."""
+        if directory is not None:
+            raise DataError(
+                f"data.dir is {directory}, but {self.data} comes with {self.distribution}: "
+                "leave data.dir out, or use mnist"
+            )
         try:
             return f"packaged with {self.distribution} {importlib.metadata.version(self.distribution)}"
         except importlib.metadata.PackageNotFoundError:
