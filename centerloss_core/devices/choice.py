@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from centerloss_core.config import Train
-from centerloss_core.devices.processor import processor
+from centerloss_core.devices.processor import processor_model, usable_cores
 from centerloss_core.errors import ExpectedError
 
 
@@ -51,14 +51,11 @@ class Backend(NamedTuple):
 
 
 def choose(train: Train, backend: Backend, gpus: Sequence[Gpu]) -> Device:
-    """Decide device and precision from `train.device` and `train.precision`.
-
-    Raises:
-        DeviceError: a GPU was asked for that is not among `gpus`.
-    """
+    """Decide device and precision by a config; DeviceError if it asks for a GPU that is not among `gpus`."""
     if train.device == "cpu" or (train.device == "auto" and not gpus):
         precision = _precision(train, has_bfloat16=backend.cpu_bfloat16)
-        return Device(backend.name, "cpu", f"CPU ({processor()})", precision)
+        label = f"CPU ({processor_model()}, {usable_cores()} cores)"
+        return Device(backend.name, "cpu", label, precision)
     index = int(train.device.partition(":")[2] or 0)
     if index >= len(gpus):
         raise DeviceError(_no_gpu(train.device, len(gpus), backend))

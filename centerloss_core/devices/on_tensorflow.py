@@ -41,15 +41,9 @@ def prepare(device: Device, train: Train) -> None:
     tf.config.experimental.enable_tensor_float_32_execution(False)
     keras.utils.set_random_seed(train.seed)
     if train.deterministic:
-        _make_deterministic()
-
-
-def _make_deterministic() -> None:
-    import tensorflow as tf
-
-    tf.config.experimental.enable_op_determinism()
-    # TensorFlow adds the gradients that meet at one tensor in an order that depends on which operation ends first.
-    # One operation at a time, each on all cores, costs nothing here: no two are worth running side by side.
-    # A process that has used TensorFlow before keeps its threads, hence the suppression.
-    with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.experimental.enable_op_determinism()
+        # TensorFlow adds the gradients that meet at one tensor in an order that depends on which operation ends first.
+        # One operation at a time, each on all cores, costs nothing here: no two are worth running side by side.
+        # A process that has used TensorFlow before keeps its threads, hence the suppression.
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -12,11 +12,6 @@ _CPUINFO = Path("/proc/cpuinfo")
 THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "PJRT_NPROC")
 
 
-def processor() -> str:
-    """Model and usable cores, such as "AMD EPYC 9B14, 2 cores"."""
-    return f"{processor_model()}, {usable_cores()} cores"
-
-
 def processor_model() -> str:
     """Such as "AMD EPYC 9B14"; where it is not told, as much as the platform knows."""
     names = (

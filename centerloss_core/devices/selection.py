@@ -51,7 +51,10 @@ def _backend() -> str:
         try:
             import keras
         except ModuleNotFoundError as error:
-            raise DeviceError(f"{error}: {_install(name)}, or choose another with KERAS_BACKEND") from error
+            extra = "" if name == "tensorflow" else f"[{name}]"
+            raise DeviceError(
+                f"{error}: install it with `pip install 'centerloss{extra}'`, or choose another with KERAS_BACKEND"
+            ) from error
         except ImportError as error:  # such as "failed to map segment from shared object"
             raise DeviceError(
                 f"{name} is installed and cannot be loaded ({error}): free some memory, or install it anew"
@@ -63,8 +66,3 @@ def _backend() -> str:
             "call with KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax"
         )
     return str(name)
-
-
-def _install(backend: str) -> str:
-    extra = "" if backend == "tensorflow" else f"[{backend}]"
-    return f"install it with `pip install 'centerloss{extra}'`"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import stat
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +15,11 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from centerloss_core.files.untrusted import open_to_read
 from centerloss_core.limits import ARCHIVE_BYTES, ARCHIVE_DIRECTORY_BYTES, ARRAY_ERROR
 
 # A zip entry carries a date. A fixed one (the earliest that zip can hold) keeps equal arrays equal on disk.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-
 
 # The end of an archive without a comment, as NumPy writes it; PK\6\7 before it would announce a 64-bit one.
 _END = struct.Struct("<4s8xIIH")
@@ -67,9 +66,9 @@ def read_arrays(path: Path, check: Callable[[Mapping[str, Header]], None]) -> di
     """
     try:
         with open_archive(path) as archive:
-            entries = _distinct(archive.infolist())
-            _refuse_more_than_there_is(entries, path.stat().st_size)
-            headers = {_array_name(entry): _read_header(archive, entry) for entry in entries}
+            entries = archive.infolist()
+            _check_entries(entries, path.stat().st_size)
+            headers = {entry.filename.removesuffix(".npy"): _read_header(archive, entry) for entry in entries}
             check(headers)
             return {name: _read_array(archive, name) for name in headers}
     except FileNotFoundError:
@@ -91,10 +90,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         zipfile.BadZipFile: it is no archive.
         OSError: it cannot be opened.
     """
-    # A link to a device or a pipe may never end, and zipfile looks for an end.
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError("is not a file")
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         size = file.seek(0, 2)
         if size > ARCHIVE_BYTES:
             raise ValueError(f"has {size} bytes, the limit is {ARCHIVE_BYTES}")
@@ -109,31 +105,21 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
 
 
-def _distinct(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
-    names = [entry.filename for entry in entries]
-    if len(set(names)) != len(names):
-        raise ValueError("holds two entries of one name")
-    # Names are shown to a person, whose terminal they must not steer.
-    if not all(name.isprintable() for name in names):
-        raise ValueError("holds an entry with a name that cannot be printed")
-    return entries
-
-
-def _refuse_more_than_there_is(entries: list[zipfile.ZipInfo], available: int) -> None:
+def _check_entries(entries: list[zipfile.ZipInfo], available: int) -> None:
     """Nothing is written compressed here, so what a file asks for it must bring: a small one stays small."""
+    if len({entry.filename for entry in entries}) != len(entries):
+        raise ValueError("holds two entries of one name")
     for entry in entries:
+        # Names are shown to a person, whose terminal they must not steer.
+        if not entry.filename.isprintable():
+            raise ValueError("holds an entry with a name that cannot be printed")
+        if not entry.filename.endswith(".npy"):
+            raise ValueError(f"{entry.filename} is no array in .npy format")
         if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
             raise ValueError(f"{entry.filename} is compressed; expected arrays as numpy.savez writes them")
     announced = sum(entry.file_size for entry in entries)
     if announced > available:
         raise ValueError(f"announces {announced} bytes but has {available}")
-
-
-def _array_name(entry: zipfile.ZipInfo) -> str:
-    name = entry.filename.removesuffix(".npy")
-    if name == entry.filename:
-        raise ValueError(f"{name} is no array in .npy format")
-    return name
 
 
 def _read_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Header:

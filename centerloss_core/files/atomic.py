@@ -72,17 +72,14 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         try:
             os.rename(temporary, path)
         except OSError as error:
-            if (
-                path.exists()
-            ):  # the system says "Directory not empty", which sounds like a fault of the sibling
+            if path.exists():  # "Directory not empty" would sound like a fault of the sibling
                 raise FileExistsError(error.errno, "exists already", str(path)) from error
             raise
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, OSError) and f"{error.filename}{os.sep}".startswith(f"{temporary}{os.sep}"):
-            error.filename = (
-                f"{path}{str(error.filename).removeprefix(str(temporary))}"  # the name that a person knows
-            )
+            # The name that a person knows.
+            error.filename = f"{path}{str(error.filename).removeprefix(str(temporary))}"
         raise
     sync_directory(path.parent)
 
