@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from centerloss_core.metrics.directory import Step
-    from centerloss_core.training.progress import Progress
-    from centerloss_core.training.start import Start
+    from centerloss_core.training.observers import Progress
+    from centerloss_core.training.run import Start
 
 _PLAIN_LINES_PER_RUN = 10
 _NOT_SHOWN = ("center_shift",)  # a line has no room for all figures

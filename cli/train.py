@@ -37,7 +37,7 @@ def train(
     from centerloss_core.devices.imports import unused_imports_skipped
     from centerloss_core.interrupts import stop_with_parent
     from centerloss_core.run_directory.directories import refuse_existing
-    from centerloss_core.training.start import Start, prepare_resume
+    from centerloss_core.training.run import Start, prepare_resume
 
     from . import places
     from .progress import training_progress

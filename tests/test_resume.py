@@ -28,6 +28,7 @@ from centerloss_core.training import fit as fitting
 from centerloss_core.training import run as training
 from centerloss_core.training import saving
 from centerloss_core.training.run import resume, train
+from centerloss_core.training.step import TrainStep
 
 WITHIN_EPOCHS = random.Random(0).sample(sorted(set(range(1, LAST_STEP)) - {STEPS_PER_EPOCH}), 2)
 
@@ -205,7 +206,7 @@ def resign(checkpoint: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("position.json", b"[]", "other keys than expected"),
+        ("position.json", b"[]", "is not the position of a run"),
         ("position.json", b"{" * 100_000, "is not the position of a run"),
         ("position.json", b'{"step": NaN}', "NaN is not JSON"),
         ("state.npz", b"hello", "not an .npz file"),
@@ -353,9 +354,9 @@ class Replacement:
 @pytest.mark.parametrize(
     ("module", "name", "then"),
     [
-        (fitting.TrainStep, "__call__", None),  # the next row
-        (fitting.TrainStep, "__call__", "SIGTERM"),
-        (fitting.TrainStep, "__call__", "failure"),
+        (TrainStep, "__call__", None),  # the next row
+        (TrainStep, "__call__", "SIGTERM"),
+        (TrainStep, "__call__", "failure"),
         (checkpoint_files, "write_arrays", None),  # in the middle of a checkpoint
         (checkpoint_files, "write_checkpoint", "at its end"),  # what is outdated then is not the run's
         (fitting.Recorder, "on_end", None),
@@ -371,7 +372,7 @@ def test_a_run_whose_directory_was_replaced_ends_and_leaves_the_other_as_it_is(
     with pytest.MonkeyPatch.context() as patch:
         replace.at(module, name, patch, before=then != "at its end")
         if then in ("SIGTERM", "failure"):
-            replaced = fitting.TrainStep.__call__
+            replaced = TrainStep.__call__
 
             def step(self: Any, *arguments: Any) -> Any:
                 figures = replaced(self, *arguments)
@@ -380,7 +381,7 @@ def test_a_run_whose_directory_was_replaced_ends_and_leaves_the_other_as_it_is(
                 signal.raise_signal(signal.SIGTERM)
                 return figures
 
-            patch.setattr(fitting.TrainStep, "__call__", step)
+            patch.setattr(TrainStep, "__call__", step)
         with pytest.raises(ReplacedError, match=r"run was replaced, .*: nothing more is") as caught:
             resume(path)
     assert not hasattr(caught.value, "__notes__")  # no advice to resume what is another's

@@ -36,10 +36,10 @@ from pathlib import Path
 
 import rich.live
 
-from centerloss_core.training.progress import Progress
+from centerloss_core.training.observers import Progress
 from centerloss_core.config import load_config
 from centerloss_core.devices import chatter_to
-from centerloss_core.training.start import Start
+from centerloss_core.training.run import Start
 from cli.progress import training_progress
 from cli.streams import warn
 
@@ -237,7 +237,7 @@ import os
 from pathlib import Path
 
 from centerloss_core.config import load_config
-from centerloss_core.training.start import Start
+from centerloss_core.training.run import Start
 from cli.progress import training_progress
 
 try:

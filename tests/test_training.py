@@ -18,7 +18,7 @@ from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.reader import read_run
 from centerloss_core.training import Result, train
 from centerloss_core.training import run as running
-from centerloss_core.training.progress import Progress
+from centerloss_core.training.observers import Progress
 
 CHECKPOINT = ("SHA256SUMS", "config.yaml", "position.json", "state.npz")
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"

@@ -11,8 +11,6 @@ from centerloss_core.config import Model
 from centerloss_core.networks.initializers import kernel_initializer
 from centerloss_core.networks.layers import BatchNorm, PReLU
 
-FEATURES = "features"
-
 # A run of one or two epochs has a few hundred steps: Keras' default of 0.99 would still remember the start.
 _BATCH_NORM_MOMENTUM = 0.9
 
@@ -41,7 +39,7 @@ def lenets_plus_plus(model: Model, image_shape: tuple[int, int, int] = (28, 28, 
     x = layers.Dense(
         model.feature_dim, kernel_initializer=kernel_initializer(model), dtype="float32", name="feature_layer"
     )(x)
-    features = layers.PReLU(alpha_initializer=_slopes(model), name=FEATURES, dtype="float32")(x)
+    features = layers.PReLU(alpha_initializer=_slopes(model), name="features", dtype="float32")(x)
     return keras.Model(images, features, name="lenets_plus_plus")
 
 

@@ -25,17 +25,22 @@ class ChangedError(ExpectedError):
 
 
 def refuse_changes(begun: str, now: str, complaint: str) -> None:
-    """Compare two texts line by line; how lines end makes no difference.
-
-    Raises:
-        ChangedError: the complaint and the difference.
-    """
+    """Raise ChangedError, with complaint and difference, if two texts differ by more than how lines end."""
     before, after = begun.splitlines(), now.splitlines()
     if before == after:
         return
     names = "as it was begun", "as it is asked for now"
     lines = difflib.unified_diff(before, after, *names, lineterm="", n=1)
     raise ChangedError("\n".join([f"{complaint}:", *(f"  {line}" for line in lines)]))
+
+
+def refuse_other_data(path: Path, begun: object, now: str) -> None:
+    """Raise ChangedError if the data's fingerprint is not the one, if known, that the run in `path` was begun with."""
+    if isinstance(begun, str) and begun != now:
+        raise ChangedError(
+            f"{path}: the data is not what the run was begun with (fingerprint {now}, then {begun}): "
+            "put the same data back, or begin a new run"
+        )
 
 
 def begun_config(path: Path) -> Config:

@@ -17,14 +17,11 @@ def build(config: Config, dataset: Dataset) -> TrainStep:
     Network, head and term are made in this order, because each initializer draws a seed when it is made.
     """
     network = lenets_plus_plus(config.model, dataset.image_shape)
-    order = _class_order(config, dataset)
-    initializer = kernel_initializer(config.model) if order is None else Circle(order)
+    if config.model.head_start == "random" or config.model.feature_dim != 2:
+        initializer = kernel_initializer(config.model)
+    else:  # only the plane has so little room that the order of the classes matters
+        images, labels = dataset.train.images, dataset.train.labels
+        initializer = Circle(order_by_likeness(images, labels, dataset.num_classes))
     head = build_head(config, dataset.num_classes, initializer)
     term = build_term(config, dataset.num_classes)
     return TrainStep(network, head, term, config.train, dataset.train)
-
-
-def _class_order(config: Config, dataset: Dataset) -> list[int] | None:
-    if config.model.head_start == "random" or config.model.feature_dim != 2:
-        return None  # only the plane has so little room that the order matters
-    return order_by_likeness(dataset.train.images, dataset.train.labels, dataset.num_classes)

@@ -13,12 +13,16 @@ class Stopwatch:
         sessions: how often the run was started or resumed, as far as it has got to a step.
     """
 
-    def __init__(self, seconds: float = 0.0, warm_up_seconds: float = 0.0, sessions: int = 0) -> None:
-        self.warm_up_seconds = warm_up_seconds
-        self.sessions = sessions
-        self._elapsed = seconds
+    def __init__(self) -> None:
+        self.warm_up_seconds = 0.0
+        self.sessions = 0
+        self._elapsed = 0.0
         self._began: float | None = None
         self._is_warm = False
+
+    def resume(self, seconds: float, warm_up_seconds: float, sessions: int) -> None:
+        """Count on from what earlier sessions took."""
+        self._elapsed, self.warm_up_seconds, self.sessions = seconds, warm_up_seconds, sessions
 
     def __enter__(self) -> None:
         self._began = time.perf_counter()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import numpy as np
 
@@ -43,12 +41,6 @@ def extract(network: keras.Model, points: ClassPoints | None, split: Split, step
         features=found,
         labels=split.labels,
         predictions=np.concatenate(predictions),
-        **_points(points),
+        centers=None if points is None else np.array(keras.ops.convert_to_numpy(points.values), np.float32),
+        centers_kind=None if points is None else points.kind,
     )
-
-
-def _points(points: ClassPoints | None) -> dict[str, Any]:
-    if points is None:
-        return {}
-    values = np.array(keras.ops.convert_to_numpy(points.values), np.float32)
-    return {"centers": values, "centers_kind": points.kind}

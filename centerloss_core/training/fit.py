@@ -16,11 +16,9 @@ from centerloss_core.training.clock import Stopwatch
 from centerloss_core.training.diagnosis import Diagnosis
 from centerloss_core.training.evaluation import extract
 from centerloss_core.training.interval_log import IntervalLog
-from centerloss_core.training.observers import Observers, Recorder
-from centerloss_core.training.progress import ProgressReport, ShowProgress
+from centerloss_core.training.observers import Observers, ProgressReport, Recorder, ShowProgress
 from centerloss_core.training.saving import CheckpointSchedule, SavedState, restore, save
 from centerloss_core.training.schedules import scalars_of_step
-from centerloss_core.training.step import TrainStep
 from centerloss_core.training.tensorboard import Board
 
 
@@ -46,15 +44,15 @@ def fit(
     total_steps = config.train.total_steps(train_size)
     sampler = BatchStream(train_size, config.train.batch_size, config.train.seed)
     schedule = CheckpointSchedule(config.train)
-    begin = _go_to_start(saved, run, train_step, total_steps, warn)
-    clock = Stopwatch() if saved is None else saved.stopwatch()
+    clock = Stopwatch()
+    log = IntervalLog(config.train, train_size, total_steps, clock)
+    begin = restore(saved, run, train_step, log, clock, total_steps, warn)
     diagnosis = Diagnosis(config, dataset.num_classes, warn)
-    observer = _observers(config, dataset, run, begin, diagnosis)
+    observer = Observers([Recorder(run, every_epoch=config.train.dump_every_epoch), diagnosis])  # disk first
+    if config.train.tensorboard:
+        observer.append(Board(run, config, dataset, begin))
     if show is not None:
         observer.append(ProgressReport(show, total_steps, clock))
-    log = IntervalLog(config.train, train_size, total_steps, clock, observer)
-    if saved is not None:
-        saved.resume_log(log)
 
     def epoch_ends(step: int) -> bool:
         return sampler.completed_epochs(step) > sampler.completed_epochs(step - 1)
@@ -84,7 +82,8 @@ def fit(
         with clock:
             scalars = scalars_of_step(config, step - 1, total_steps)
             figures = train_step(sampler.batch(step - 1), scalars)
-            log.after_step(step, figures, scalars)
+            if (row := log.after_step(step, figures, scalars)) is not None:
+                observer.on_row(row)
         run_ends = step == total_steps
         stopping = stop.signal_number is not None
         if schedule.is_due(step, epoch_ends=epoch_ends(step), run_ends=run_ends) or stopping:
@@ -107,24 +106,6 @@ def fit(
         "training_seconds": clock.seconds,
         "lambda_eq": config.lambda_eq,
     }
-
-
-def _go_to_start(
-    saved: SavedState | None, run: Run, train_step: TrainStep, total_steps: int, warn: Warn
-) -> int:
-    """Put everything to where training starts or resumes; returns the steps taken by then."""
-    if saved is None:
-        run.forget_rows_after(0)  # of a run that was killed before its first checkpoint
-        return 0
-    restore(saved, run, train_step, total_steps, warn)
-    return saved.position.step
-
-
-def _observers(config: Config, dataset: Dataset, run: Run, begin: int, diagnosis: Diagnosis) -> Observers:
-    observers = Observers([Recorder(run, every_epoch=config.train.dump_every_epoch), diagnosis])  # disk first
-    if config.train.tensorboard:
-        observers.append(Board(run, config, dataset, begin))
-    return observers
 
 
 def _figures(dumps: dict[str, FeatureDump]) -> dict[str, dict[str, float | None]]:

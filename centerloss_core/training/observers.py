@@ -1,11 +1,13 @@
-"""Those who are told how a run gets on: the run directory, and whatever else is asked for."""
+"""What is told of the events of a run: the run directory, a display, and whatever else is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from centerloss_core.run_directory.writer import Run
+from centerloss_core.training.clock import Stopwatch
 
 if TYPE_CHECKING:
     from centerloss_core.run_directory.feature_dumps import FeatureDump
@@ -60,3 +62,49 @@ class Recorder(Observer):
     def on_end(self, dumps: Mapping[str, FeatureDump]) -> None:
         for name in ("test", "train"):
             self._run.write_features(f"{name}-final", dumps[name])
+
+
+# Whatever else a row of an interval holds is a figure of the loss.
+_NO_FIGURES = ("kind", "step", "epoch", "lambda", "learning_rate", "images_per_second")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        figures: what the loss shows, by name, as means over the interval: `softmax_loss`, `accuracy`, ….
+    """
+
+    step: int
+    total_steps: int
+    epoch: float
+    figures: dict[str, float]
+    images_per_second: float
+    seconds_left: float
+
+
+ShowProgress = Callable[[Progress], None]
+
+
+class ProgressReport(Observer):
+    """Calls `show` with the progress at the end of each interval."""
+
+    def __init__(self, show: ShowProgress, total_steps: int, clock: Stopwatch) -> None:
+        self._show = show
+        self._total_steps = total_steps
+        self._clock = clock
+
+    def on_row(self, row: Row) -> None:
+        if row["kind"] != "steps":
+            return
+        step = row["step"]
+        progress = Progress(
+            step=step,
+            total_steps=self._total_steps,
+            epoch=row["epoch"],
+            figures={name: value for name, value in row.items() if name not in _NO_FIGURES},
+            images_per_second=row["images_per_second"],
+            seconds_left=(self._total_steps - step) * self._clock.seconds / step,
+        )
+        self._show(progress)

@@ -7,13 +7,13 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from centerloss_core import devices
-from centerloss_core.config import Config, ConfigError
+from centerloss_core.config import Config, ConfigError, load_config
 from centerloss_core.datasets import Dataset, load_dataset
 from centerloss_core.devices import Device
 from centerloss_core.errors import DivergedError, OutOfMemoryError, Warn, is_out_of_memory
@@ -23,11 +23,18 @@ from centerloss_core.networks.image_shape import refuse_too_small
 from centerloss_core.run_directory.checkpoints import CheckpointError
 from centerloss_core.run_directory.directories import refuse_existing
 from centerloss_core.run_directory.lock import ReplacedError
-from centerloss_core.run_directory.manifest import mapping
+from centerloss_core.run_directory.manifest import mapping, read_manifest
+from centerloss_core.run_directory.names import CONFIG, LOG, last_saved_step
 from centerloss_core.run_directory.provenance import provenance
-from centerloss_core.run_directory.resume_check import ChangedError, begun_config, refuse_changed_config
+from centerloss_core.run_directory.resume_check import (
+    ChangedError,
+    begun_config,
+    refuse_another_config,
+    refuse_changed_config,
+    refuse_other_data,
+)
 from centerloss_core.run_directory.writer import Run
-from centerloss_core.training.progress import ShowProgress
+from centerloss_core.training.observers import ShowProgress
 from centerloss_core.training.tensorboard import require_tensorboard
 
 if TYPE_CHECKING:
@@ -74,11 +81,13 @@ def train(
     with StopRequest() as stop, tempfile.TemporaryFile() as chatter:
         device = _find_device(config, chatter)
         stop.obey("stopped before the run began")
-        repeat = f"cl train --config {shlex.quote(str(path.absolute() / 'config.yaml'))}"
+        repeat = f"cl train --config {shlex.quote(str(path.absolute() / CONFIG))}"
         origin = {**_origin(device), "repeat": repeat, "data": _describe(dataset)}
         with Run.create(path, config, origin) as run, _advice(path):
-            _keep(chatter, run)
-            return _finish(run, config, dataset, device, None, began, show, warn, stop)
+            with errors_name(path / LOG), run.open_log() as log:
+                chatter.seek(0)
+                shutil.copyfileobj(chatter, log)
+            return _finish(run, config, dataset, device, None, began, show, _telling(run, warn), stop)
 
 
 def resume(path: Path, *, show: ShowProgress | None = None, warn: Warn | None = None) -> Result:
@@ -105,12 +114,11 @@ def resume(path: Path, *, show: ShowProgress | None = None, warn: Warn | None = 
         config = begun_config(path)
         refuse_changed_config(path, run.manifest, config)
         dataset = _load(config)
-        _refuse_other_data(run, dataset)
+        refuse_other_data(path, mapping(run.manifest.get("data")).get("fingerprint"), dataset.fingerprint)
         with StopRequest() as stop:
-            with tempfile.TemporaryFile() as chatter:
-                device = _find_device(config, chatter)
-                stop.obey("stopped before the run resumed")
-                _keep(chatter, run)
+            with run.open_log() as log:
+                device = _find_device(config, log)
+            stop.obey("stopped before the run resumed")
 
             from centerloss_core.training.saving import find_saved_state
 
@@ -119,7 +127,55 @@ def resume(path: Path, *, show: ShowProgress | None = None, warn: Warn | None = 
             origin = _origin(device)
             _say_what_differs(run, origin, tell)
             run.resume(0 if saved is None else saved.position.step, origin)
-            return _finish(run, config, dataset, device, saved, began, show, warn, stop)
+            return _finish(run, config, dataset, device, saved, began, show, tell, stop)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A run that is ready to train.
+
+    Attributes:
+        path: its directory.
+        config: resolved.
+        resumed_after: the step of the newest checkpoint; None for a new run.
+        is_completed: whether there is nothing left to train.
+    """
+
+    path: Path
+    config: Config
+    resumed_after: int | None = None
+    is_completed: bool = False
+
+    def train(self, *, show: ShowProgress | None = None, warn: Warn | None = None) -> Result:
+        """Train it to the end; see `train` and `resume` for the arguments and the errors."""
+        if self.resumed_after is None:
+            return train(self.config, self.path, show=show, warn=warn)
+        return resume(self.path, show=show, warn=warn)
+
+
+def prepare_resume(
+    path: Path, config_file: Path | None, values: Mapping[str, Any], settings: Sequence[str]
+) -> Start:
+    """Look at a run that is to be resumed. No framework is imported for that.
+
+    Args:
+        path: the run directory.
+        config_file: the config that the run is expected to have; None: its own.
+        values, settings: what is expected of it, as for `load_config`.
+
+    Raises:
+        RunError: it is not a run directory.
+        ConfigError: a config is wrong.
+        ChangedError: the run was begun with another config.
+    """
+    config = begun_config(path)
+    if config_file is not None or values or settings:
+        asked = load_config(
+            config_file or path / CONFIG, values, settings=settings, may_be_a_pipe=config_file is not None
+        )
+        refuse_another_config(path, config, asked)
+    is_completed = read_manifest(path).get("status") == "completed"
+    return Start(path, config, last_saved_step(path), is_completed)
 
 
 def _finish(
@@ -130,7 +186,7 @@ def _finish(
     saved: SavedState | None,
     began: float,
     show: ShowProgress | None,
-    warn: Warn | None,
+    warn: Warn,
     stop: StopRequest,
 ) -> Result:
     """Train to the end and write how it ended."""
@@ -139,7 +195,7 @@ def _finish(
     try:
         with run.open_log() as log, devices.chatter_to(log):
             devices.prepare(device, config.train)
-            metrics = fit(config, dataset, run, saved, show, _telling(run, warn), stop)
+            metrics = fit(config, dataset, run, saved, show, warn, stop)
         metrics["seconds"] = time.perf_counter() - began
         run.finish("completed", metrics=metrics)
     except ReplacedError:  # there is nothing left to mark
@@ -157,11 +213,7 @@ def _finish(
 
 
 def _give_up(run: Run, status: Any, reason: str) -> None:
-    """Mark the run, if the disk allows it.
-
-    Raises:
-        ReplacedError: its directory is another one now, which may be why it ends.
-    """
+    """Mark the run if the disk allows it; ReplacedError if its directory is another now, perhaps why it ends."""
     # A run on a full disk stays marked as running; whether its process lives is what its lock tells.
     with contextlib.suppress(OSError):
         run.finish(status, reason=reason)
@@ -172,9 +224,8 @@ def _advice(path: Path) -> Iterator[None]:
     """Add the command that resumes the run to an error, where that helps."""
     try:
         yield
-    except (DivergedError, ConfigError, ChangedError, CheckpointError):  # it would end the same way again
-        raise
-    except ReplacedError:  # what has the name now is another run
+    # The first four would come again; what has the name of a run that was replaced is another run.
+    except (DivergedError, ConfigError, ChangedError, CheckpointError, ReplacedError):
         raise
     except BaseException as error:
         error.add_note(f"resume it: cl train --resume {shlex.quote(str(path))}")
@@ -187,27 +238,12 @@ def _load(config: Config) -> Dataset:
     return dataset
 
 
-def _refuse_other_data(run: Run, dataset: Dataset) -> None:
-    begun = mapping(run.manifest.get("data")).get("fingerprint")
-    if isinstance(begun, str) and begun != dataset.fingerprint:
-        raise ChangedError(
-            f"{run.path}: the data is not what the run was begun with (fingerprint {dataset.fingerprint}, then "
-            f"{begun}): put the same data back, or begin a new run"
-        )
-
-
 def _find_device(config: Config, chatter: IO[bytes]) -> Device:
     """Find the device and import what trains on it; what the framework prints meanwhile goes to `chatter`."""
     with devices.chatter_to(chatter):
         device = devices.find_device(config.train)
         import centerloss_core.training.fit  # noqa: F401
     return device
-
-
-def _keep(chatter: IO[bytes], run: Run) -> None:
-    with errors_name(run.path / "log.txt"), run.open_log() as log:
-        chatter.seek(0)
-        shutil.copyfileobj(chatter, log)
 
 
 def _telling(run: Run, warn: Warn | None) -> Warn:

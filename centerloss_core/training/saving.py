@@ -17,10 +17,10 @@ from centerloss_core.run_directory.checkpoints import (
     verify_checkpoint,
 )
 from centerloss_core.run_directory.names import checkpoints
-from centerloss_core.run_directory.resume_check import ChangedError, refuse_changes
+from centerloss_core.run_directory.resume_check import refuse_changes, refuse_other_data
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.clock import Stopwatch
-from centerloss_core.training.interval_log import Interval, IntervalLog
+from centerloss_core.training.interval_log import IntervalLog
 from centerloss_core.training.state import restore_state, state_of
 from centerloss_core.training.step import TrainStep
 
@@ -29,14 +29,14 @@ class CheckpointSchedule:
     """Says after which steps a checkpoint is due: by count or by epoch, and by the clock."""
 
     def __init__(self, train: Train) -> None:
-        self._every = train.checkpoint_every
-        self._seconds = train.checkpoint_seconds
+        self._train = train
         self._last = time.monotonic()
 
     def is_due(self, step: int, *, epoch_ends: bool, run_ends: bool) -> bool:
         """Whether to save after step number `step`."""
-        by_count = epoch_ends if self._every is None else step % self._every == 0
-        by_clock = self._seconds is not None and time.monotonic() - self._last >= self._seconds
+        every, seconds = self._train.checkpoint_every, self._train.checkpoint_seconds
+        by_count = epoch_ends if every is None else step % every == 0
+        by_clock = seconds is not None and time.monotonic() - self._last >= seconds
         due = by_count or by_clock or run_ends
         if due:
             self._last = time.monotonic()
@@ -51,13 +51,13 @@ def save(run: Run, train_step: TrainStep, step: int, data: str, log: IntervalLog
         ReplacedError: the run's directory is another one now.
         OSError: it could not be written, or there is one already; earlier checkpoints stay.
     """
-    interval = log.interval(step)
+    log.check(step)
     position = Position(
         step=step,
         data=data,
         metrics_bytes=run.metrics_bytes(),
-        interval_steps=interval.steps,
-        interval_sums=dict(interval.sums),
+        interval_steps=log.steps,
+        interval_sums=log.sums,
         seconds=clock.seconds,
         warm_up_seconds=clock.warm_up_seconds,
         sessions=clock.sessions,
@@ -72,15 +72,6 @@ class SavedState:
 
     path: Path
     position: Position
-
-    def stopwatch(self) -> Stopwatch:
-        """The clock as it was."""
-        return Stopwatch(self.position.seconds, self.position.warm_up_seconds, self.position.sessions)
-
-    def resume_log(self, log: IntervalLog) -> None:
-        """Give a new log the interval that had begun."""
-        interval = Interval(self.position.interval_steps, self.position.interval_sums)
-        log.resume(interval, self.position.interval_began)
 
 
 def find_saved_state(run: Run, data: str, warn: Warn) -> SavedState | None:
@@ -104,11 +95,7 @@ def find_saved_state(run: Run, data: str, warn: Warn) -> SavedState | None:
         run.config_text(),
         f"{run.path / 'config.yaml'} was changed after {path.name} was saved; a run resumes as it was begun",
     )
-    if position.data != data:
-        raise ChangedError(
-            f"{run.path}: the data is not what the run was begun with (fingerprint {data}, then {position.data}): "
-            "put the same data back, or begin a new run"
-        )
+    refuse_other_data(run.path, position.data, data)
     return SavedState(path, position)
 
 
@@ -130,18 +117,34 @@ def _newest_whole(run: Run, warn: Warn) -> Path | None:
     return None
 
 
-def restore(saved: SavedState, run: Run, train_step: TrainStep, total_steps: int, warn: Warn) -> None:
-    """Put the training step and `metrics.jsonl` back to where they were when the checkpoint was saved.
+def restore(
+    saved: SavedState | None,
+    run: Run,
+    train_step: TrainStep,
+    log: IntervalLog,
+    clock: Stopwatch,
+    total_steps: int,
+    warn: Warn,
+) -> int:
+    """Put the training step, its log, the clock and `metrics.jsonl` to where training starts or resumes.
+
+    Returns:
+        The steps taken by then.
 
     Raises:
         CheckpointError: its arrays are not those of this network; nothing is changed then.
     """
-    if saved.position.step > total_steps:
-        raise CheckpointError(
-            f"{saved.path}: is of step {saved.position.step}, but the run has {total_steps}"
-        )
+    if saved is None:
+        run.forget_rows_after(0)  # of a run that was killed before its first checkpoint
+        return 0
+    position = saved.position
+    if position.step > total_steps:
+        raise CheckpointError(f"{saved.path}: is of step {position.step}, but the run has {total_steps}")
     restore_state(saved.path, train_step)
-    if not run.forget_rows_after(saved.position.metrics_bytes):
+    clock.resume(position.seconds, position.warm_up_seconds, position.sessions)
+    log.steps, log.sums, log.began = position.interval_steps, position.interval_sums, position.interval_began
+    if not run.forget_rows_after(position.metrics_bytes):
         warn(
             "metrics.jsonl lacks rows from before the checkpoint; the weights are whole, and the run resumes"
         )
+    return position.step
