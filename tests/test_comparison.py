@@ -140,7 +140,7 @@ def test_what_cannot_be_compared_is_named(tmp_path: Path) -> None:
     with pytest.raises(ComparisonError, match="two or more"):
         compare_runs([run])
     for name, words in (
-        ("nowhere", "no such run directory; cl runs lists"),
+        ("nowhere", "no such directory; cl runs lists"),
         ("empty", "it has no run.json"),
         ("sweep", "holds 1 runs and is not a run itself; name the ones to compare, such as .*sweep/point"),
     ):

@@ -52,6 +52,7 @@ def test_a_completed_run(tmp_path: Path) -> None:
     assert run.config() == load_config(path / "config.yaml")
     assert run.checkpoints() == [checkpoint_path(path, 7)]
     assert list(run.dump_paths()) == ["test-epoch-0001", "test-final"]
+    assert list(run.epoch_dumps("test")) == [1]
     snapshot = run.snapshot("test")
     assert snapshot is not None
     assert (snapshot.epoch, snapshot.dump.labels.tolist()) == (None, [0, 1, 1])

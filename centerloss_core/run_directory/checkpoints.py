@@ -16,12 +16,14 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from centerloss_core.config.problems import shortened
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.arrays import Header, read_arrays, write_arrays
 from centerloss_core.files.atomic import atomic_directory, new_file
@@ -40,9 +42,15 @@ class DamagedCheckpointError(CheckpointError):
     """A checkpoint that is not, bit for bit, what was written."""
 
 
+_Count = Annotated[int, Field(strict=True, ge=0, le=sys.maxsize)]
+_Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+# Figures are float32, and no run has more than 1e9 steps: what is added later must not make a sum infinite.
+_Sum = Annotated[float, Field(strict=True, ge=-1e48, le=1e48)]
+
+
 @dataclass(frozen=True)
 class Position:
-    """Where a run stands beside its variables.
+    """Where a run stands beside its variables; its types are checked when it is read.
 
     Attributes:
         step: steps taken.
@@ -52,15 +60,17 @@ class Position:
         seconds, warm_up_seconds, sessions, interval_began: readings of the clock.
     """
 
-    step: int
-    data: str
-    metrics_bytes: int
-    interval_steps: int
-    interval_sums: dict[str, float]
-    seconds: float
-    warm_up_seconds: float
-    sessions: int
-    interval_began: float
+    step: _Count
+    data: Annotated[str, Field(strict=True, pattern="^[!-~]*$")]  # it is shown in a terminal
+    metrics_bytes: _Count
+    interval_steps: _Count
+    interval_sums: dict[str, _Sum]
+    seconds: _Seconds
+    warm_up_seconds: _Seconds
+    sessions: _Count
+    interval_began: _Seconds
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
 
 def write_checkpoint(
@@ -74,11 +84,8 @@ def write_checkpoint(
     with atomic_directory(path) as folder:
         with new_file(folder / _ARRAYS) as file:
             write_arrays(file, arrays)
-        texts = {
-            _POSITION: json.dumps(asdict(position), allow_nan=False) + "\n",
-            _CONFIG: config_text,
-        }
-        for name, text in texts.items():
+        place = json.dumps(asdict(position), allow_nan=False) + "\n"
+        for name, text in ((_POSITION, place), (_CONFIG, config_text)):
             with new_file(folder / name) as file:
                 file.write(text.encode())
         with new_file(folder / _SUMS) as file:
@@ -108,25 +115,21 @@ def verify_checkpoint(path: Path) -> None:
 
 
 def read_position(path: Path) -> Position:
-    """The position in the checkpoint `path`.
-
-    Raises:
-        CheckpointError: it is not one.
-    """
+    """The position in the checkpoint `path`; CheckpointError if what is there is not one."""
     file = path / _POSITION
     try:
-        return _checked(parse_json(read_text(file, CHECKPOINT_TEXT_BYTES)))
+        return TypeAdapter(Position).validate_python(parse_json(read_text(file, CHECKPOINT_TEXT_BYTES)))
     # RecursionError: thousands of brackets.
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{file}: is not the position of a run ({error})") from error
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            wrong = error.errors()[0]
+            reason = ": ".join([*(shortened(str(key)) for key in wrong["loc"]), wrong["msg"]])
+        raise CheckpointError(f"{file}: is not the position of a run ({reason})") from error
 
 
 def read_config_text(path: Path) -> str:
-    """The config that the checkpoint `path` belongs to.
-
-    Raises:
-        CheckpointError: it cannot be read.
-    """
+    """The config that the checkpoint `path` belongs to; CheckpointError if it cannot be read."""
     try:
         return read_text(path / _CONFIG, CHECKPOINT_TEXT_BYTES)
     except (OSError, ValueError) as error:
@@ -152,33 +155,3 @@ def _sums(folder: Path) -> bytes:
         with open_to_read(folder / name) as file:
             lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
     return "".join(lines).encode()
-
-
-def _checked(found: Any) -> Position:
-    if not isinstance(found, dict) or found.keys() != {field.name for field in fields(Position)}:
-        raise ValueError("other keys than expected")
-    position = Position(**found)
-    for name in ("step", "metrics_bytes", "sessions", "interval_steps"):
-        value = getattr(position, name)
-        if type(value) is not int or not 0 <= value <= sys.maxsize:
-            raise ValueError(f"{name} must be an integer ≥ 0")
-    for name in ("seconds", "warm_up_seconds", "interval_began"):
-        if not _is_number(getattr(position, name)):
-            raise ValueError(f"{name} must be a number")
-    # It is shown to a person, whose terminal it must not reach unescaped.
-    if not isinstance(position.data, str) or not position.data.isprintable():
-        raise ValueError("data must be a fingerprint")
-    sums = position.interval_sums
-    if not isinstance(sums, dict) or not all(map(_is_sum, sums.values())):
-        raise ValueError("interval_sums must be sums of figures by name")
-    return position
-
-
-def _is_sum(value: Any) -> bool:
-    # Figures are float32, and no run has more than 1e9 steps: what is added later must not make it infinite.
-    return _is_number(value) and abs(value) <= 1e48
-
-
-def _is_number(value: Any) -> bool:
-    # False for infinity and NaN, and for an integer that no float can hold.
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max

@@ -117,7 +117,7 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
             "name two or more run directories: cl compare A B (cl runs lists what there is)"
         )
     for path in paths:
-        _require_run(path)
+        _refuse_several(path)
     runs = [read_run(path) for path in paths]
     configs = [begun_config(path) for path in paths]
     return Comparison(
@@ -132,18 +132,12 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
     )
 
 
-def _require_run(path: Path) -> None:
-    if (path / MANIFEST).exists():
-        return
-    if not path.is_dir():
-        raise RunError(f"{path}: no such run directory; cl runs lists what there is")
-    points = sorted(each.parent.name for each in path.glob(f"[!.]*/{MANIFEST}"))
-    if points:
+def _refuse_several(path: Path) -> None:
+    runs = sorted(each.parent for each in path.glob(f"[!.]*/{MANIFEST}"))
+    if runs and not (path / MANIFEST).exists():
         raise RunError(
-            f"{path} holds {len(points)} runs and is not a run itself; name the ones to compare, such as "
-            f"{path / points[0]}"
+            f"{path} holds {len(runs)} runs and is not a run itself; name the ones to compare, such as {runs[0]}"
         )
-    raise RunError(f"{path} is not a run directory: it has no {MANIFEST}; cl runs lists what there is")
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:
@@ -203,17 +197,13 @@ def _twins(paths: Sequence[Path], configs: Sequence[Config]) -> list[Twins]:
 
 def _dumps_are_equal(paths: Sequence[Path]) -> bool | None:
     for name in _DUMPS:
-        digests = [_digest(features_path(path, name)) for path in paths]
-        if None in digests:
-            return None
-        if len(set(digests)) > 1:
+        digests = set()
+        for path in paths:
+            try:
+                with open_to_read(features_path(path, name)) as file:
+                    digests.add(hashlib.file_digest(file, "sha256").digest())
+            except (OSError, ValueError):
+                return None
+        if len(digests) > 1:
             return False
     return True
-
-
-def _digest(path: Path) -> str | None:
-    try:
-        with open_to_read(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError):
-        return None

@@ -6,7 +6,7 @@ It is an ordinary `.npz`, so `numpy.load` opens it too. Training writes it; metr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from centerloss_core.files.atomic import atomic_write
 from centerloss_core.limits import CLASSES, DIMENSIONS, DUMP_BYTES
 
 UNKNOWN = -1  # the label of an image of a class that training does not know
+_PER_IMAGE = ("features", "labels", "predictions", "logits", "original_labels", "names")
 
 
 class FeatureFileError(ExpectedError):
@@ -61,7 +62,7 @@ class FeatureDump:
             raise ValueError(f"features have {dimensions} dimensions, the limit is {DIMENSIONS}")
         for name in ("labels", "predictions", "original_labels"):
             object.__setattr__(self, name, _as_int64(name, getattr(self, name)))
-        for name in ("labels", "predictions", "original_labels", "logits", "names"):
+        for name in _PER_IMAGE[1:]:  # all but the features themselves
             array = getattr(self, name)
             if array is not None and (array.ndim != 1 + (name == "logits") or len(array) != images):
                 raise ValueError(f"{name} must be one per image, {(images,)}, not {array.shape}")
@@ -103,24 +104,17 @@ class FeatureDump:
 
     def classes_seen(self) -> int:
         """One more than the highest class of any label, prediction or center."""
-        centers = 0 if self.centers is None else len(self.centers)
-        return max(centers, int(self.labels.max()) + 1, int(self.predictions.max()) + 1)
+        return max(len(self.points), int(self.labels.max()) + 1, int(self.predictions.max()) + 1)
 
     def known(self) -> FeatureDump:
-        """The images of known classes alone, which all figures but those about unknown classes are about.
-
-        Raises:
-            ValueError: there is no such image.
-        """
+        """The images of known classes alone, which most figures are about; ValueError if there is no such image."""
         kept = self.labels != UNKNOWN
         if kept.all():
             return self
         if not kept.any():
             raise ValueError("no image is of a known class")
-        per_image = ("features", "labels", "predictions", "logits", "original_labels", "names")
-        arrays = {name: getattr(self, name) for name in per_image}
-        arrays = {name: array if array is None else array[kept] for name, array in arrays.items()}
-        return FeatureDump(**arrays, centers=self.centers, centers_kind=self.centers_kind)
+        given = {name: getattr(self, name) for name in _PER_IMAGE if getattr(self, name) is not None}
+        return replace(self, **{name: array[kept] for name, array in given.items()})
 
 
 _ARRAYS = tuple(field.name for field in fields(FeatureDump))

@@ -75,13 +75,13 @@ def _read_rows(path: Path) -> tuple[list[Row], list[Row]]:
             except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
                 reason = f"missing key {error}" if isinstance(error, KeyError) else str(error)
                 raise RunError(f"{path}:{number}: not a row of metrics ({reason}); {PUT_BACK}") from error
-    except TooManyRowsError as error:  # it may be as the run wrote it
-        raise RunError(f"{path}: cannot be read ({error})") from error
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise RunError(f"{path}: cannot be read ({reason}); {PUT_BACK}") from error
-    except OSError as error:  # a permission: the content may be as it was
-        raise RunError(f"{path}: cannot be read ({error.strerror or error})") from error
+        # With too many rows, or without a permission, it may be as the run wrote it.
+        is_lost = isinstance(error, (FileNotFoundError, ValueError)) and not isinstance(
+            error, TooManyRowsError
+        )
+        raise RunError(f"{path}: cannot be read ({reason}){f'; {PUT_BACK}' if is_lost else ''}") from error
     steps, epochs = ([rows[step] for step in sorted(rows)] for rows in kinds.values())
     return steps, epochs
 

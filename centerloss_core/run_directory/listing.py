@@ -134,8 +134,10 @@ def list_runs(directory: Path, *, now: datetime | None = None) -> list[RunRow]:
 
 def _runs_below(directory: Path, levels: int = 2) -> Iterator[tuple[str, RunRecord]]:
     points = _points(directory)
-    for name in _folders(directory):
+    for name in os.listdir(directory):
         path = directory / name
+        if name.startswith(".") or not os.path.isdir(path):  # also a folder that cannot be asked: no error
+            continue
         if _has_manifest(path):
             record = look_at(path)
             if name in points:
@@ -153,18 +155,6 @@ def _points(directory: Path) -> dict[str, dict[str, Any]]:
         return {row["directory"]: row for row in read_summary(directory)["runs"]}
     except RunError:  # it says nothing of a run that the run does not know better
         return {}
-
-
-def _folders(directory: Path) -> list[str]:
-    with os.scandir(directory) as entries:
-        return [entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # such as a link to itself
-        return False
 
 
 def _has_manifest(directory: Path) -> bool:
@@ -210,14 +200,13 @@ def sort_rows(rows: Iterable[RunRow], by: str, *, reverse: bool = False) -> list
             "train.batch_size", and "lambda", "alpha" and "seed" for short.
         reverse: largest first.
     """
-    by_name = sorted(rows, key=_name_key)
+    by_name = sorted(rows, key=lambda row: (_text_key(row.name), row.name))
     if by == "name":
         return by_name[::-1] if reverse else by_name
-    pairs = [(_sort_value(row, by), row) for row in by_name]
-    known = [(_sortable(value), row) for value, row in pairs if value is not None]
+    known = [row for row in by_name if _sort_value(row, by) is not None]
     # Sorting is stable, in reverse too: equal values stay in the order of the names.
-    known.sort(key=lambda pair: pair[0], reverse=reverse)
-    return [*(row for _, row in known), *(row for value, row in pairs if value is None)]
+    known.sort(key=lambda row: _sortable(_sort_value(row, by)), reverse=reverse)
+    return [*known, *(row for row in by_name if _sort_value(row, by) is None)]
 
 
 _FIGURES = {
@@ -238,7 +227,7 @@ def _sort_value(row: RunRow, by: str) -> Any:
     return row.record.settings.get(SHORT_KEYS.get(by, by))
 
 
-def _sortable(value: Any) -> tuple[float, list[list[tuple[int, float, str]]]]:
+def _sortable(value: Any) -> tuple[float, list[Any]]:
     """Numbers by size, before anything else by its text."""
     number = finite(value)
     return (float("inf"), _text_key(str(value))) if number is None else (number, [])
@@ -247,14 +236,7 @@ def _sortable(value: Any) -> tuple[float, list[list[tuple[int, float, str]]]]:
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
-def _name_key(row: RunRow) -> tuple[list[list[tuple[int, float, str]]], str]:
-    return _text_key(row.name), row.name
-
-
-def _text_key(text: str) -> list[list[tuple[int, float, str]]]:
+def _text_key(text: str) -> list[list[Any]]:
     """Numbers in a text count as numbers: lambda1e-05 before lambda0.1, run-2 before run-10."""
-    parts = (_NUMBER.split(part) for part in text.split("/"))  # text and numbers in turns
-    return [
-        [(1, float(piece), "") if index % 2 else (0, 0.0, piece) for index, piece in enumerate(pieces)]
-        for pieces in parts
-    ]
+    parts = map(_NUMBER.split, text.split("/"))  # each is text and numbers in turns
+    return [[float(each) if index % 2 else each for index, each in enumerate(part)] for part in parts]

@@ -67,11 +67,7 @@ class DirectoryLock(contextlib.AbstractContextManager["DirectoryLock"]):
         return self
 
     def is_in_place(self) -> bool:
-        """Whether the directory still holds the file that is locked. It costs some microseconds.
-
-        Raises:
-            OSError: that cannot be told.
-        """
+        """Whether the directory still holds the locked file, in some microseconds; OSError if that cannot be told."""
         return self._descriptor is not None and _is_at(self._descriptor, self._path)
 
     def refuse_if_replaced(self) -> None:

@@ -8,7 +8,7 @@ import reprlib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from centerloss_core.errors import PUT_BACK
 from centerloss_core.files.atomic import atomic_write
@@ -25,13 +25,9 @@ FORMAT = 2
 # start, or "missing" once that has come.
 Written = Literal["running", "completed", "failed", "interrupted"]
 Status = Literal["running", "stopped", "completed", "failed", "interrupted", "damaged", "waiting", "missing"]
-_WRITTEN: tuple[Written, ...] = ("running", "completed", "failed", "interrupted")
 
-SHORT_KEYS = {
-    "lambda": "loss.lambda",
-    "alpha": "loss.alpha",
-    "seed": "train.seed",
-}  # of `run.json`: keys of the config
+# Of `run.json`: keys of the config.
+SHORT_KEYS = {"lambda": "loss.lambda", "alpha": "loss.alpha", "seed": "train.seed"}
 
 
 def mapping(value: object) -> dict[str, Any]:
@@ -51,11 +47,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        RunError: the file is missing, holds something else, or is far too large.
-    """
+    """Read a JSON object; RunError if the file is missing, holds something else, or is far too large."""
     try:
         return read_object(path)
     except PermissionError as error:
@@ -79,17 +71,13 @@ def refuse_another_format(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Read the `run.json` of the run directory `path`.
-
-    Raises:
-        RunError: it is missing, is not a JSON object, or is of another format.
-    """
+    """Read the `run.json` of a run; RunError if it is missing, not a JSON object, or of another format."""
     if not (path / MANIFEST).exists():
         if not path.exists():
-            raise RunError(f"{path}: no such directory")
+            raise RunError(f"{path}: no such directory; cl runs lists what there is")
         if (path / CONFIG).is_file() and (path / CHECKPOINTS).is_dir():
             raise RunError(f"{path / MANIFEST} was lost: {_put_back(path)}")
-        raise RunError(f"{path} is not a run directory: it has no {MANIFEST}")
+        raise RunError(f"{path} is not a run directory: it has no {MANIFEST}; cl runs lists what there is")
     try:
         manifest = read_json(path / MANIFEST)
     except RunError as error:
@@ -102,8 +90,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def _put_back(path: Path) -> str:
     """What to do without the `run.json` of the run in `path`."""
-    anew = f"cl train --config {shlex.quote(str(path / CONFIG))}"
-    return f"{PUT_BACK}: {anew}"
+    return f"{PUT_BACK}: cl train --config {shlex.quote(str(path / CONFIG))}"
 
 
 def read_manifest_and_status(path: Path) -> tuple[dict[str, Any], Status]:
@@ -123,11 +110,10 @@ def read_manifest_and_status(path: Path) -> tuple[dict[str, Any], Status]:
 
 
 def _written(path: Path, manifest: Mapping[str, Any]) -> Written:
-    status = manifest.get("status")
-    for known in _WRITTEN:
-        if status == known:
-            return known
-    raise RunError(f"{path / MANIFEST}: its status is not one of {', '.join(_WRITTEN)}: {_put_back(path)}")
+    known: tuple[Written, ...] = get_args(Written)
+    if manifest.get("status") in known:
+        return known[known.index(manifest["status"])]
+    raise RunError(f"{path / MANIFEST}: its status is not one of {', '.join(known)}: {_put_back(path)}")
 
 
 # ---- A sweep ------------------------------------------------------------------------------------------------

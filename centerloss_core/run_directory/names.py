@@ -48,24 +48,13 @@ def features_path(run: Path, name: str) -> Path:
     return run / FEATURES / f"{name}.npz"
 
 
-def epoch_dumps(run: Path, split: str) -> dict[int, Path]:
-    """The feature dumps that a run has kept of its epochs, ascending."""
-    found = (run / FEATURES).glob(f"{split}-epoch-[0-9]*.npz")
-    numbered = ((path.stem.rsplit("-", 1)[1], path) for path in found)
-    return dict(sorted((int(epoch), path) for epoch, path in numbered if epoch.isdecimal()))
-
-
 def checkpoint_path(run: Path, step: int) -> Path:
     """Where the checkpoint taken after `step` steps lies."""
     return run / CHECKPOINTS / f"step-{step:08d}"
 
 
 def checkpoints(run: Path) -> list[Path]:
-    """All checkpoints of a run, oldest first.
-
-    Raises:
-        RunError: the folder cannot be read.
-    """
+    """All checkpoints of a run, oldest first; RunError if the folder cannot be read."""
     folder = run / CHECKPOINTS
     try:
         names = os.listdir(folder)  # glob would show none where it may not look

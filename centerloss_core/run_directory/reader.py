@@ -155,11 +155,7 @@ class RunRecord:
         return read_history(self.path, self.metrics)
 
     def checkpoints(self) -> list[Path]:
-        """The folders of all checkpoints, oldest first.
-
-        Raises:
-            RunError: they cannot be listed.
-        """
+        """The folders of all checkpoints, oldest first; RunError if they cannot be listed."""
         return names.checkpoints(self.path)
 
     def dump_paths(self) -> dict[str, Path]:
@@ -167,15 +163,13 @@ class RunRecord:
         return {path.stem: path for path in sorted((self.path / names.FEATURES).glob("[!.]*.npz"))}
 
     def epoch_dumps(self, split: str) -> dict[int, Path]:
-        """The dumps of a split by epoch, ascending."""
-        return names.epoch_dumps(self.path, split)
+        """The feature dumps that the run has kept of its epochs, ascending."""
+        found = (self.path / names.FEATURES).glob(f"{split}-epoch-[0-9]*.npz")
+        numbered = ((path.stem.rsplit("-", 1)[1], path) for path in found)
+        return dict(sorted((int(epoch), path) for epoch, path in numbered if epoch.isdecimal()))
 
     def dump(self, name: str) -> FeatureDump:
-        """Read a feature dump by its name.
-
-        Raises:
-            FeatureFileError: it is missing or damaged.
-        """
+        """Read a feature dump by its name; FeatureFileError if it is missing or damaged."""
         from centerloss_core.run_directory.feature_dumps import read_features
 
         return read_features(names.features_path(self.path, name))
@@ -287,11 +281,7 @@ def _point(sweep: Path, row: dict[str, Any], sweep_is_held: bool) -> RunRecord:
 
 
 def read_directory(path: Path) -> RunRecord | SweepRecord:
-    """Read a run or a sweep, whichever it is.
-
-    Raises:
-        RunError: it is neither, or is damaged.
-    """
+    """Read a run or a sweep, whichever it is; RunError if it is neither, or is damaged."""
     if is_run(path):
         return read_run(path)
     if is_sweep(path):

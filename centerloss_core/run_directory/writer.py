@@ -1,14 +1,7 @@
-"""The run directory: the only state that a run has. Written before the first step, readable after a crash.
+"""The one writer of run directories: made before the first step, readable after a crash.
 
-config.yaml      resolved and complete: `cl train --config <run>/config.yaml` repeats the run
-run.json         status, provenance, final metrics; replaced whole at each change
-metrics.jsonl    a row per interval and per epoch; only ever appended to
-log.txt          what TensorFlow had to say
-checkpoints/     whole training states, the last two
-lock             held by the process that works here; see `locks`
-features/        feature dumps
-tensorboard/     the same for TensorBoard, if `train.tensorboard` asks for it
-plots/           figures, made by `cl plot`
+docs/run-directory.md says what each file is. `metrics.jsonl` and `log.txt` are appended to; all others are replaced
+whole at each change.
 """
 
 from __future__ import annotations
@@ -206,11 +199,7 @@ class Run(AbstractContextManager["Run"]):
             file.write(content)
 
     def tensorboard_folder(self) -> Path:
-        """Make the folder for TensorBoard, and clear what killed processes left there.
-
-        Raises:
-            LinkError: it is a link.
-        """
+        """Make the folder for TensorBoard, without what killed processes left there; LinkError if it is a link."""
         self._lock.refuse_if_replaced()
         folder = own_folder(self.path / TENSORBOARD)
         folder.mkdir(exist_ok=True)
