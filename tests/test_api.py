@@ -22,6 +22,8 @@ def test_the_examples_of_the_page_run_in_their_order(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "completed" in done.stdout.splitlines()
     assert (tmp_path / "runs" / "small" / "plots" / "scatter-test.png").is_file()
+    for model in ("second output", "subclassed", "adds its loss"):
+        assert f"{model} (32, 2) (32, 10)" in done.stdout.splitlines()  # features and logits without labels
 
 
 def test_importing_the_package_loads_no_framework() -> None:

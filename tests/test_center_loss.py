@@ -483,65 +483,6 @@ def test_a_layer_of_mixed_precision_itself_leaves_absent_centers_alone() -> None
     assert np.array_equal(layer.centers.numpy()[4:], centers[4:])
 
 
-def test_a_saved_model_comes_back_with_its_centers(tmp_path: Path) -> None:
-    features_in = keras.Input((3,), name="features")
-    labels_in = keras.Input((), dtype="int32", name="labels")
-    layer = CenterLoss(4, alpha=0.25, reduction="mean", centers_initializer="glorot_uniform")
-    model = keras.Model([features_in, labels_in], layer(features_in, labels_in))
-    features, labels = make_batch(9, classes=4, dimensions=3)
-    model([features, labels], training=True)
-    model.save(tmp_path / "model.keras")
-
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    twin = next(each for each in loaded.layers if isinstance(each, CenterLoss))
-    assert twin.get_config() == layer.get_config()
-    assert np.array_equal(twin.centers.numpy(), layer.centers.numpy())
-    assert float(loaded([features, labels])) == float(model([features, labels]))
-
-
-class Classifier(keras.Model):
-    """Anybody's model: the README's example of use."""
-
-    def __init__(self, lambda_: float) -> None:
-        super().__init__()
-        self.lambda_ = lambda_
-        self.features = keras.Sequential([keras.layers.Dense(32, "relu"), keras.layers.Dense(2)])
-        self.head = keras.layers.Dense(3)
-        self.center_loss = CenterLoss(num_classes=3, alpha=0.5, reduction="mean")
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        x, labels = inputs
-        features = self.features(x)
-        self.add_loss(self.lambda_ * self.center_loss(features, labels, training=training))
-        return self.head(features)
-
-
-def test_it_serves_a_model_of_ones_own_through_fit() -> None:
-    random = np.random.default_rng(0)
-    labels = random.integers(0, 3, 300).astype(np.int32)
-    x = (np.eye(3)[labels] * 4 + random.normal(size=(300, 3))).astype(np.float32)
-
-    def intra_over_inter(lambda_: float) -> float:
-        keras.utils.set_random_seed(1)
-        model = Classifier(lambda_)
-        model.compile(
-            optimizer=keras.optimizers.Adam(0.02),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
-        model.fit([x, labels], labels, epochs=10, batch_size=30, verbose=0)
-        before = model.center_loss.centers.numpy()
-        _, accuracy = model.evaluate([x, labels], labels, verbose=0)
-        assert np.array_equal(model.center_loss.centers.numpy(), before)
-        assert accuracy > 0.9
-        features = model.features(x).numpy()
-        means = np.stack([features[labels == j].mean(axis=0) for j in range(3)])
-        inter = np.mean([np.linalg.norm(means[i] - means[j]) for i, j in ((0, 1), (0, 2), (1, 2))])
-        return float(np.linalg.norm(features - means[labels], axis=1).mean() / inter)
-
-    assert intra_over_inter(1.0) < 0.8 * intra_over_inter(0.0)
-
-
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

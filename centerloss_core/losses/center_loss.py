@@ -15,7 +15,7 @@ from keras import ops
 from centerloss_core.config import Config
 from centerloss_core.losses.base import ClassPoints, Term
 
-Reduction = Literal["sum", "mean"]
+Reduction = Literal["sum", "mean", "none"]
 _CENTERS_START = {"zeros": "zeros", "xavier": "glorot_uniform"}
 
 
@@ -23,10 +23,11 @@ _CENTERS_START = {"zeros": "zeros", "xavier": "glorot_uniform"}
 class CenterLoss(Term):
     """Pulls every feature towards the center of its class, and the centers after the features.
 
-    In a batch of m features x_i with labels y_i and centers c_j, `layer(features, labels)` returns the scalar
+    In a batch of m features x_i with labels y_i and centers c_j, `layer(features, labels)` returns
 
         L_c = ½ Σ_i ‖x_i − c_{y_i}‖²        reduction "sum": Eq. 2 of the paper, and the post
         L_c = ½ Σ_i ‖x_i − c_{y_i}‖² / m    reduction "mean": the paper's own code
+        ½ ‖x_i − c_{y_i}‖² of each sample   reduction "none": an output of a model, which Keras averages
 
     and with `training=True` also takes one step of Eq. 4, from this batch's features and the centers before it:
 
@@ -36,28 +37,31 @@ class CenterLoss(Term):
     sample from jumping. The step is no gradient step: it depends on neither λ nor the optimizer, and no gradient
     flows into the centers. With `training=False` (the default) the centers do not move.
 
-    Multiply the returned loss by λ yourself. The two reductions differ by a factor m, and so does the meaning of λ.
+    Multiply the returned loss by λ yourself. Sum and mean differ by a factor m, and so does the meaning of λ.
+
+    On several replicas of `tf.distribute` (a layer that was made in the strategy's scope) the centers move by the sums
+    and counts of the whole batch and stay equal. The returned loss is that of the replica's own samples.
 
     Args:
         num_classes: number of classes k; labels are integers in [0, k).
         alpha: rate α of the centers, 0 ≤ α ≤ 1.
-        reduction: "sum" or "mean" over the batch.
+        reduction: "sum" or "mean" over the batch, or "none".
         centers_initializer: where the k centers start; a Keras initializer or its name.
         **kwargs: passed to `keras.layers.Layer`. `dtype` is "float32" unless given, under mixed precision too:
             squared distances and slowly moving averages are what half precision is worst at.
 
     Call arguments:
         features: floating (m, d); cast to the layer's dtype.
-        labels: integer (m,) or (m, 1), each in [0, k). Others are not looked for, which would cost a step
-            its time: what they give differs between backends.
+        labels: integer (m,) or (m, 1), each in [0, k). Numbers beyond are not looked for, which would cost a
+            step its time: what they give differs between backends.
         training: whether to move the centers.
         alpha: a rate for this call in place of the layer's own, which a compiled function would hold as a constant.
 
     Returns:
-        A scalar of the layer's dtype.
+        A scalar of the layer's dtype; (m,) without a reduction.
 
     Raises:
-        ValueError: on settings out of range, or inputs of the wrong rank.
+        ValueError: on settings out of range, or inputs of other shapes, such as one-hot labels (m, k).
     """
 
     scalars: ClassVar[tuple[str, ...]] = ("alpha",)
@@ -100,7 +104,9 @@ class CenterLoss(Term):
 
     def call(self, features: Any, labels: Any, training: bool = False, alpha: Any = None) -> Any:
         """Return L_c; with `training`, move the centers by Eq. 4. See the class for shapes."""
-        labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
+        _check_shapes(features.shape, labels.shape)
+        # Not to (-1,): where a shape is unknown until the step runs, labels of another size fail there.
+        labels = ops.cast(ops.reshape(labels, ops.shape(features)[:1]), "int32")
         features = ops.cast(features, self.variable_dtype)
         if training:
             return self._step(features, labels, self.alpha if alpha is None else alpha)[0]
@@ -125,13 +131,18 @@ class CenterLoss(Term):
         # Read once: the loss and the update must see the same centers, those before the step.
         centers = ops.stop_gradient(self._read(labels))
         offsets = features - centers
-        shift = self._move(centers, ops.stop_gradient(offsets), labels, ops.cast(alpha, offsets.dtype))
+        batch = centers, ops.stop_gradient(offsets), labels
+        if _has_copies(self.centers.value):
+            from centerloss_core.losses.replicas import gather
+
+            batch = gather(batch)
+        shift = self._move(*batch, ops.cast(alpha, offsets.dtype))
         return self._loss(offsets), shift
 
     def _loss(self, offsets: Any) -> Any:
-        loss = 0.5 * ops.sum(ops.square(offsets))
-        if self.reduction == "mean":
-            loss = loss / ops.cast(ops.shape(offsets)[0], loss.dtype)
+        loss = 0.5 * ops.sum(ops.square(offsets), axis=1 if self.reduction == "none" else None)
+        if self.reduction == "mean":  # of no sample, as a replica may get at the end of an epoch: 0
+            loss = loss / ops.maximum(ops.cast(ops.shape(offsets)[0], loss.dtype), 1)
         return ops.cast(loss, self.compute_dtype)
 
     def _move(self, centers: Any, offsets: Any, labels: Any, alpha: Any) -> Any:
@@ -166,14 +177,21 @@ class CenterLoss(Term):
     def _write(self, labels: Any, moved: Any) -> None:
         """Replace these centers. Samples of one class bring equal rows, so their order does not matter."""
         centers, indices = self.centers.value, labels[:, None]
-        if _is_in_place(centers):
+        if _has_copies(centers):
+            from centerloss_core.losses.replicas import write_rows
+
+            write_rows(centers, labels, moved)
+        elif _is_in_place(centers):
             centers.scatter_nd_update(indices, moved)
         else:
             self.centers.assign(ops.scatter_update(centers, indices, moved))
 
-    def compute_output_shape(self, *_: Any) -> tuple[()]:
-        """A scalar."""
-        return ()
+    def compute_output_shape(
+        self, features_shape: tuple[int | None, ...], labels_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        """Those of a scalar, or (m,) without a reduction."""
+        _check_shapes(features_shape, labels_shape)
+        return features_shape[:1] if self.reduction == "none" else ()
 
     def get_config(self) -> dict[str, Any]:
         """Everything the constructor needs, for Keras' own saving."""
@@ -186,9 +204,27 @@ class CenterLoss(Term):
         }
 
 
+def _check_shapes(features_shape: Any, labels_shape: Any) -> None:
+    """Refuse labels that are not one number a sample. Most would broadcast to some loss, a wrong one."""
+    features, labels = tuple(features_shape), tuple(labels_shape)
+    is_column = len(labels) == 2 and labels[1] in (1, None)
+    other_size = len(labels) > 0 and None not in (features[0], labels[0]) and features[0] != labels[0]
+    if other_size or not (len(labels) == 1 or is_column):
+        raise ValueError(
+            "labels must be class numbers of shape (m,) or (m, 1) for features of shape (m, d), "
+            f"received labels of shape {labels} for features of shape {features}. "
+            "Of one-hot labels pass keras.ops.argmax(labels, axis=-1)."
+        )
+
+
+def _has_copies(value: Any) -> bool:
+    """Whether this value of a Keras variable is a variable of a `tf.distribute` strategy, a copy for each replica."""
+    return hasattr(value, "distribute_strategy")
+
+
 def _is_in_place(value: Any) -> bool:
-    """Whether this value of a Keras variable is a `tf.Variable`, without importing TensorFlow to ask."""
-    return hasattr(value, "scatter_nd_update") and hasattr(value, "sparse_read")
+    """Whether it is a single `tf.Variable`. Both ask without importing TensorFlow."""
+    return hasattr(value, "scatter_nd_update") and hasattr(value, "sparse_read") and not _has_copies(value)
 
 
 def build(config: Config, num_classes: int) -> CenterLoss:
