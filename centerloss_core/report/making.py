@@ -8,7 +8,6 @@ from centerloss_core.files.atomic import atomic_write
 from centerloss_core.limits import PANELS
 from centerloss_core.report.frames import choose_frames
 from centerloss_core.report.reading import Contents, read_contents
-from centerloss_core.report.thumbnails import find_thumbnails
 
 DEFAULT_NAME = "report.html"
 
@@ -50,9 +49,10 @@ def write_report(
 
 
 def _make(contents: Contents, note: Callable[[str], None] | None) -> str:
-    # These load Bokeh and matplotlib.
+    # These load Bokeh, matplotlib and Pillow.
     from centerloss_core.report.charts import draw
     from centerloss_core.report.page import page
+    from centerloss_core.report.thumbnails import find_thumbnails
 
     records = contents.records
     shown = choose_frames(records)

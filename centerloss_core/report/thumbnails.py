@@ -1,23 +1,19 @@
 """The test images, once, in one small picture: 100 in a row, in sixteen greys or in colour."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from centerloss_core.datasets import DataError, load_dataset, locate
 from centerloss_core.datasets.contact_sheet import contact_sheet, tile_size
 from centerloss_core.limits import THUMBNAIL_BYTES
 from centerloss_core.report.reading import Record
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 COLUMNS = 100
 _SIDES = (32, 24, 16)  # pixels of the longest side: the first with which the picture is small enough
@@ -80,9 +76,7 @@ def make_thumbnails(images: NDArray[np.uint8], group: int) -> Thumbnails:
     return Thumbnails(url, len(images), group, *tile_size(images.shape[1:3], side))
 
 
-def _encoded(sheet: Image) -> tuple[bytes, str]:
-    from PIL import Image
-
+def _encoded(sheet: Image.Image) -> tuple[bytes, str]:
     file = io.BytesIO()
     if sheet.mode != "L":
         sheet.save(file, format="JPEG", quality=60)
