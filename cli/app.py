@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from centerloss_core.isolation import isolate_process
+
 from .compare import compare
 from .evaluate import evaluate
 from .plot import plot
@@ -52,6 +54,7 @@ def root(
 
 def main() -> None:
     """Run the command; turn expected errors into a message and an exit code."""
+    isolate_process()
     prepare_streams()
     with errors_as_messages():
         app()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from centerloss_core.formatting import duration, exact, figure_in_words, number
+from centerloss_core.run_directory.reader import look_at
 
-from .streams import plain, say
+from .streams import note, plain, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,11 +36,42 @@ def training_progress(start: Start) -> Iterator[Callable[[Progress], None]]:
         what = loss.head.name
     resumed = "" if start.resumed_after is None else f", resumed after step {start.resumed_after}"
     say(f"{what}, seed {config.train.seed} → {start.path}{resumed}")
+    precision = PrecisionNote()
+    with _training_display() as draw:
+
+        def show(progress: Progress) -> None:
+            precision.tell_of(start.path)
+            draw(progress)
+
+        yield show
+
+
+@contextmanager
+def _training_display() -> Iterator[Callable[[Progress], None]]:
     if not sys.stdout.isatty():
         yield _plain_lines()
         return
     with _live_line() as live:
         yield lambda progress: live.update(_training_line(progress))
+
+
+class PrecisionNote:
+    """Says, once for all runs, why they compute in float32 where they have no choice."""
+
+    def __init__(self) -> None:
+        self._is_told = False
+
+    def tell_of(self, run: Path) -> None:
+        """Say it as soon as the run has begun."""
+        if self._is_told:
+            return
+        record = look_at(run)
+        self._is_told = bool(record.manifest)
+        if record.precision_reason is not None:
+            note(
+                f"convolutions in float32, because {record.precision_reason}: "
+                "a step takes 1.5 to 5 times as long as on one that has it"
+            )
 
 
 @contextmanager

@@ -57,7 +57,8 @@ def show_plan(
         "length": [_length(each) for _, each in runs],
     }
     print_table(list(columns), list(zip(*columns.values(), strict=True)), spare=("length",))
-    say(f"\ndevice: {device.label}, convolutions in {device.precision}")
+    reason = f", because {device.precision_reason}" if device.precision_reason else ""
+    say(f"\ndevice: {device.label}, convolutions in {device.precision}{reason}")
     say(f"data:   {config.data.name}: {locate(config.data.name, dir=config.data.dir)}")
     if launcher is not None:
         say(f"by:     {launcher}")

@@ -80,8 +80,8 @@ def sweep(
         config = places.required(config)
         document = load_document(config, may_be_a_pipe=True)
         plan = plan_sweep(document, run_dir or places.free_directory(f"{config.stem}-sweep"), flags, launch)
-    if dry_run:
         refuse_existing(plan.directory)
+    if dry_run:
         runs = [(plan.directory / point.name, point.config) for point in plan.points]
         show_plan(runs, [point.settings for point in plan.points], plan.launch.in_words())
         return

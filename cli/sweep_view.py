@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from centerloss_core.formatting import duration, number, percent
 
-from .progress import live_display
+from .progress import PrecisionNote, live_display
 from .streams import plain, say
 from .tables import table_lines
 
@@ -34,6 +34,20 @@ _STATUSES = ("waiting", "running", "completed", "failed", "interrupted")
 def sweep_progress(directory: Path) -> Iterator[Callable[[Sequence[PointState]], None]]:
     """Show all points of a sweep."""
     say(f"sweep → {directory}")
+    precision = PrecisionNote()
+    with _display() as draw:
+
+        def show(states: Sequence[PointState]) -> None:
+            for state in states:
+                if state.starts:
+                    precision.tell_of(state.path)
+            draw(states)
+
+        yield show
+
+
+@contextmanager
+def _display() -> Iterator[Callable[[Sequence[PointState]], None]]:
     if not sys.stdout.isatty():
         yield _plain_lines()
         return

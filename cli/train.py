@@ -57,8 +57,8 @@ def train(
         config = places.required(config)
         resolved = load_config(config, values, settings=settings, may_be_a_pipe=True)
         start = Start(places.run_directory(config, resolved, run_dir=run_dir, name=name), resolved)
-    if dry_run:
         refuse_existing(start.path)
+    if dry_run:
         show_plan([(start.path, start.config)])
     elif start.is_completed:
         if not quiet:

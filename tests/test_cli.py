@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -272,6 +273,72 @@ def test_dry_run_promises_and_starts_nothing(command: str, points: int, here: An
         assert words in said
     assert len([line for line in said.splitlines() if line.startswith("runs/")]) == points
     assert list(tmp_path.iterdir()) == []
+
+
+def test_lengths_are_written_as_a_person_does(here: Any) -> None:
+    _, said, _ = here("train", "--config", QUICKSTART, "--dry-run", "--set", "train.epochs=1")
+    assert re.search(r"\b1 epoch\b", said)
+    _, said, _ = here("train", "--config", QUICKSTART, "--dry-run", "--set", "train.iterations=25000")
+    assert "25,000 iterations" in said
+
+
+def test_float32_for_want_of_bfloat16_is_said_once(
+    here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text("flags : avx2\n")
+    monkeypatch.setattr("centerloss_core.devices.processor._CPUINFO", tmp_path / "cpuinfo")
+    reason = "convolutions in float32, because the processor has no bfloat16"
+    command = ["train", "--config", QUICKSTART, *TINY, "--name", "slow"]
+    _, said, _ = here(*command, "--dry-run")
+    assert reason in said
+    _, said, _ = here(*command)
+    assert said.count(f"note: {reason}: a step takes 1.5 to 5 times as long as on one that has it\n") == 1
+    manifest = json.loads((tmp_path / "runs" / "slow" / "run.json").read_text())
+    assert (manifest["precision"], manifest["precision_reason"]) == (
+        "float32",
+        "the processor has no bfloat16",
+    )
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_nothing_is_announced_that_is_refused(command: str, here: Any, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "taken").mkdir(parents=True)
+    code, said, errors = here(command, "--config", QUICKSTART, "--run-dir", "runs/taken")
+    assert (code, said) == (1, "")
+    assert "runs/taken exists already and nothing is overwritten" in errors
+
+
+@pytest.mark.parametrize(
+    "command", [["train"], ["train", "--name", "x"], ["sweep"], ["sweep", "--run-dir", "runs/a/b"]]
+)
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_a_link_to_a_disk_that_is_not_there_is_named(
+    command: list[str], dry: list[str], here: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").symlink_to("/mnt/gone/runs")
+    code, said, errors = here(*command, "--config", QUICKSTART, *dry)
+    assert (code, said) == (1, "")
+    assert errors.startswith("error: runs is a link to /mnt/gone/runs, which is not there: mount its disk, ")
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+@pytest.mark.parametrize(
+    "command", [["runs"], ["plot", "runs/x"], ["train", "--resume", "runs/x"], ["sweep", "--resume", "runs/x"]]
+)
+def test_what_lies_behind_such_a_link_is_not_just_missing(
+    command: list[str], here: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").symlink_to("/mnt/gone/runs")
+    code, _, errors = here(*command)
+    assert code == 1
+    assert errors.startswith("error: runs is a link to /mnt/gone/runs, which is not there")
+
+
+def test_a_free_name_is_not_that_of_a_broken_link(here: Any, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "quickstart-sweep").symlink_to("/mnt/gone")
+    _, said, _ = here("sweep", "--config", QUICKSTART, "--dry-run")
+    assert "runs/quickstart-sweep-2/" in said
 
 
 def test_a_missing_gpu_is_an_error(here: Any, tmp_path: Path) -> None:

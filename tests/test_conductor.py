@@ -32,7 +32,7 @@ from centerloss_core.sweeps import (
 )
 from centerloss_core.sweeps.launchers import Ending, LauncherError, Task, child
 from cli.app import app
-from cli.sweep_view import View
+from cli.sweep_view import View, sweep_progress
 
 CONFIG = """
 data: {name: digits8}
@@ -634,6 +634,21 @@ def test_whatever_is_in_a_row_it_is_shown_in_one_line(tmp_path: Path) -> None:
         assert len([line for line in shown.splitlines() if line.strip()]) == 4
         assert "running" in shown
         assert len(max(shown.split(), key=len)) < 100
+
+
+def test_why_points_compute_in_float32_is_said_once(tmp_path: Path, capsys: Any) -> None:
+    states = points_of(tmp_path)
+    with sweep_progress(tmp_path / "sweep") as show:
+        for index, state in enumerate(states):
+            state.status, state.starts = "running", 1
+            show(states)  # it has no directory yet
+            assert ("bfloat16" in capsys.readouterr().out) is (index == 1)
+            Run.create(state.path, state.point.config, {"precision_reason": "the processor has no bfloat16"})
+    with sweep_progress(tmp_path / "sweep") as show:
+        Run.create(tmp_path / "fast", states[0].point.config, {"precision_reason": None})
+        states[0].path = tmp_path / "fast"
+        show(states)
+        assert "bfloat16" not in capsys.readouterr().out
 
 
 def points_of(tmp_path: Path, **flags: Any) -> list[PointState]:

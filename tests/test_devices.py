@@ -1,5 +1,6 @@
 """Which device and precision a run gets, and what it is told when there is none: the rule, with pretended GPUs."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ from centerloss_core.config import Train
 from centerloss_core.devices import (
     DeviceError,
     on_jax,
+    processor,
     thread_limits,
     threads_of_this_process,
 )
@@ -42,8 +44,19 @@ def test_auto_takes_what_is_there_and_bfloat16_where_it_pays(
     assert (device.gpu is None) == (device.kind == "cpu")
 
 
-def test_bfloat16_on_a_processor_is_for_backends_that_use_it() -> None:
-    assert choose(train(), BACKEND._replace(cpu_bfloat16=True), []).precision == "bfloat16"
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+@pytest.mark.parametrize("flags", ["avx2", "avx2 avx512_bf16"])
+@pytest.mark.parametrize("uses_bfloat16", [True, False])
+def test_a_processor_without_bfloat16_is_the_reason_only_where_it_decides(
+    precision: str, flags: str, uses_bfloat16: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"model name : Some CPU\nflags : fpu {flags}\n")
+    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
+    device = choose(train(precision=precision), BACKEND._replace(cpu_bfloat16=uses_bfloat16), [])
+    best = "bfloat16" if uses_bfloat16 and "bf16" in flags else "float32"
+    assert device.precision == (best if precision == "auto" else precision)
+    missed = precision == "auto" and uses_bfloat16 and "bf16" not in flags
+    assert device.precision_reason == ("the processor has no bfloat16" if missed else None)
 
 
 @pytest.mark.parametrize(

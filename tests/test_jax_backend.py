@@ -97,17 +97,6 @@ def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("backend", ["torch", "theano"])
-def test_other_backends_are_refused_in_a_line(backend: str, tmp_path: Path) -> None:
-    done = cl("train", "--config", QUICKSTART, cwd=tmp_path, KERAS_BACKEND=backend)
-    assert done.returncode == 1
-    assert done.stderr == (
-        f"error: Keras is set to the backend {backend!r}, but training needs TensorFlow or JAX: "
-        "call with KERAS_BACKEND=tensorflow or KERAS_BACKEND=jax\n"
-    )
-    assert list(tmp_path.iterdir()) == []
-
-
 # ---- The step -----------------------------------------------------------------------------------------------
 
 _ONE_STEP = """

@@ -237,11 +237,14 @@ def test_what_makes_the_bits_differ_is_said(
 ) -> None:
     path = shutil.copytree(stopped, tmp_path / "run")
     manifest = json.loads((path / "run.json").read_text())
-    (path / "run.json").write_text(json.dumps({**manifest, "threads": 64}))
+    other = {"threads": 64, "onednn": not manifest["onednn"]}
+    (path / "run.json").write_text(json.dumps({**manifest, **other}))
     warnings: list[str] = []
     resume(path, warn=warnings.append)
     assert warnings[0].startswith("resumed with threads ")
     assert "begun with 64" in warnings[0]
+    assert warnings[1].startswith(f"resumed with onednn {manifest['onednn']}, begun with {other['onednn']}: ")
+    assert json.loads((path / "run.json").read_text())["warnings"] == warnings
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -61,7 +61,6 @@ def make_step(
     term: Term | None = None,
     **train: Any,
 ) -> TrainStep:
-    keras.config.set_dtype_policy("float32")  # a run in this process may have left another
     keras.utils.set_random_seed(3)
     config = a_config(model, loss, **train)
     network = lenets_plus_plus(config.model, (9, 8, 1))

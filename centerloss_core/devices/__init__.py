@@ -10,14 +10,22 @@ from centerloss_core.devices.processor import (
     threads_of_this_process,
     usable_cores,
 )
-from centerloss_core.devices.selection import find_device, onednn_is_on, prepare
+from centerloss_core.devices.selection import (
+    backend_name,
+    find_device,
+    keras_settings_kept,
+    onednn_is_on,
+    prepare,
+)
 
 __all__ = [
     "THREAD_VARIABLES",
     "Device",
     "DeviceError",
+    "backend_name",
     "chatter_to",
     "find_device",
+    "keras_settings_kept",
     "onednn_is_on",
     "prepare",
     "processor_has_bfloat16",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from centerloss_core.config import Train
-from centerloss_core.devices.processor import processor_model, usable_cores
+from centerloss_core.devices.processor import processor_has_bfloat16, processor_model, usable_cores
 from centerloss_core.errors import ExpectedError
 
 
@@ -24,6 +24,7 @@ class Device:
         kind: "cpu" or "gpu".
         label: what a person calls it, such as "CPU (AMD EPYC, 2 cores)".
         precision: "float32" or "bfloat16", decided.
+        precision_reason: why it is float32 although bfloat16 would have been taken; None where that is not so.
         gpu: index of the GPU; None on the CPU.
     """
 
@@ -31,6 +32,7 @@ class Device:
     kind: str
     label: str
     precision: str
+    precision_reason: str | None = None
     gpu: int | None = None
 
 
@@ -42,7 +44,7 @@ class Gpu(NamedTuple):
 
 
 class Backend(NamedTuple):
-    """What a backend is called by Keras, by people and by pip, and whether bfloat16 pays on its CPU."""
+    """What a backend is called by Keras, by people and by pip, and whether bfloat16 pays on a CPU that has it."""
 
     name: str
     title: str
@@ -53,15 +55,18 @@ class Backend(NamedTuple):
 def choose(train: Train, backend: Backend, gpus: Sequence[Gpu]) -> Device:
     """Decide device and precision by a config; DeviceError if it asks for a GPU that is not among `gpus`."""
     if train.device == "cpu" or (train.device == "auto" and not gpus):
-        precision = _precision(train, has_bfloat16=backend.cpu_bfloat16)
+        has_bfloat16 = processor_has_bfloat16()
+        precision = _precision(train, has_bfloat16=backend.cpu_bfloat16 and has_bfloat16)
+        is_forced = train.precision == "auto" and backend.cpu_bfloat16 and not has_bfloat16
+        reason = "the processor has no bfloat16" if is_forced else None
         label = f"CPU ({processor_model()}, {usable_cores()} cores)"
-        return Device(backend.name, "cpu", label, precision)
+        return Device(backend.name, "cpu", label, precision, reason)
     index = int(train.device.partition(":")[2] or 0)
     if index >= len(gpus):
         raise DeviceError(_no_gpu(train.device, len(gpus), backend))
     gpu = gpus[index]
     precision = _precision(train, has_bfloat16=gpu.has_bfloat16)
-    return Device(backend.name, "gpu", f"GPU {index} ({gpu.name})", precision, index)
+    return Device(backend.name, "gpu", f"GPU {index} ({gpu.name})", precision, gpu=index)
 
 
 def _precision(train: Train, *, has_bfloat16: bool) -> str:

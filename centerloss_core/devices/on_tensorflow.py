@@ -6,8 +6,8 @@ import contextlib
 
 from centerloss_core.config import Train
 from centerloss_core.devices.choice import Backend, Device, DeviceError, Gpu, choose
-from centerloss_core.devices.processor import processor_has_bfloat16
 
+_BACKEND = Backend("tensorflow", "TensorFlow", "cuda", cpu_bfloat16=True)
 _AMPERE = (8, 0)  # the first compute capability with bfloat16
 
 
@@ -15,13 +15,12 @@ def find(train: Train) -> Device:
     """See `centerloss_core.devices.find_device`."""
     import tensorflow as tf
 
-    backend = Backend("tensorflow", "TensorFlow", "cuda", cpu_bfloat16=processor_has_bfloat16())
     described = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
     gpus = [
         Gpu(details.get("device_name", "unknown model"), details.get("compute_capability", (0, 0)) >= _AMPERE)
         for details in described
     ]
-    return choose(train, backend, gpus)
+    return choose(train, _BACKEND, gpus)
 
 
 def prepare(device: Device, train: Train) -> None:

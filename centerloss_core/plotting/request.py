@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from centerloss_core.errors import ExpectedError
+from centerloss_core.isolation import import_matplotlib
 from centerloss_core.run_directory.reader import SweepRecord, read_directory
 
 FORMATS = ("png", "svg", "pdf")
@@ -109,6 +110,7 @@ def plot_directory(
     fmt = _choose_format(fmt, out, animate=animate)
     record = read_directory(directory)
     chosen = _choose_figures(figures, sweep=isinstance(record, SweepRecord), out=out, animate=animate)
+    import_matplotlib()
     from centerloss_core.plotting.drawing import draw_run, draw_sweep
 
     tell = cache(note or (lambda message: None))  # each message once

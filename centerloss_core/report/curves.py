@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, SEED
 from centerloss_core.formatting import finite, number
+from centerloss_core.isolation import import_matplotlib
 from centerloss_core.limits import CURVE_ROWS, CURVE_ROWS_IN_ALL
 from centerloss_core.plotting.logged import TITLES, column, evaluated, evenly, log_ticks, titles_of
 from centerloss_core.report.empty import empty_figure
@@ -66,6 +67,7 @@ class _Line:
 
 def looks_of(records: Sequence[Record]) -> list[Look]:
     """A look for each run."""
+    import_matplotlib()
     import matplotlib
     from matplotlib.colors import to_hex
 

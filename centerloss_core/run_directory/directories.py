@@ -11,7 +11,14 @@ from centerloss_core.files.atomic import atomic_directory
 from centerloss_core.files.untrusted import own_folder
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import LOCK, DirectoryLock, InUseError, holder
-from centerloss_core.run_directory.names import CHECKPOINTS, FEATURES, PLOTS, TENSORBOARD, is_run
+from centerloss_core.run_directory.names import (
+    CHECKPOINTS,
+    FEATURES,
+    PLOTS,
+    TENSORBOARD,
+    broken_link,
+    is_run,
+)
 
 
 def refuse_existing(path: Path) -> None:
@@ -19,9 +26,11 @@ def refuse_existing(path: Path) -> None:
 
     Raises:
         InUseError: a process works there.
-        RunError: there is something else.
+        RunError: there is something else, or a link on the way leads nowhere, as to a disk that is not mounted.
     """
-    if not path.exists() and not path.is_symlink():
+    if link := broken_link(path):
+        raise RunError(f"{link}: mount its disk, remove the link, or choose another --run-dir")
+    if not path.exists():
         return
     if words := holder(path):
         raise InUseError(f"{path} is in use by {words}: choose another --run-dir or --name")

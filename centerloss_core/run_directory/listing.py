@@ -16,7 +16,7 @@ from centerloss_core.errors import ExpectedError
 from centerloss_core.formatting import finite
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.manifest import SHORT_KEYS, Status, mapping, read_summary
-from centerloss_core.run_directory.names import MANIFEST
+from centerloss_core.run_directory.names import MANIFEST, no_directory
 from centerloss_core.run_directory.reader import RunRecord, look_at
 
 
@@ -124,7 +124,7 @@ def list_runs(directory: Path, *, now: datetime | None = None) -> list[RunRow]:
     try:
         records = dict(_runs_below(directory))
     except FileNotFoundError as error:
-        raise ListingError(f"{directory}: no such directory; name the one that your runs are in") from error
+        raise ListingError(f"{no_directory(directory)}; name the one that your runs are in") from error
     except OSError as error:
         raise ListingError(
             f"{directory}: cannot be listed ({error.strerror}); name the directory that your runs are in"

@@ -16,7 +16,7 @@ from centerloss_core.files.untrusted import read_object
 from centerloss_core.limits import FILE_NAME_BYTES
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import holder
-from centerloss_core.run_directory.names import CHECKPOINTS, CONFIG, MANIFEST, SUMMARY
+from centerloss_core.run_directory.names import CHECKPOINTS, CONFIG, MANIFEST, SUMMARY, no_directory
 
 FORMAT = 2
 
@@ -74,7 +74,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Read the `run.json` of a run; RunError if it is missing, not a JSON object, or of another format."""
     if not (path / MANIFEST).exists():
         if not path.exists():
-            raise RunError(f"{path}: no such directory; cl runs lists what there is")
+            raise RunError(f"{no_directory(path)}; cl runs lists what there is")
         if (path / CONFIG).is_file() and (path / CHECKPOINTS).is_dir():
             raise RunError(f"{path / MANIFEST} was lost: {_put_back(path)}")
         raise RunError(f"{path} is not a run directory: it has no {MANIFEST}; cl runs lists what there is")

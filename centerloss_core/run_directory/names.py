@@ -25,11 +25,24 @@ def is_sweep(directory: Path) -> bool:
     return (directory / SUMMARY).is_file()
 
 
+def broken_link(path: Path) -> str | None:
+    """Name the link on the way to `path`, itself included, that leads nowhere; None where there is none."""
+    for place in (path, *path.parents):
+        if os.path.islink(place) and not os.path.exists(place):
+            return f"{place} is a link to {os.readlink(place)}, which is not there"
+    return None
+
+
+def no_directory(path: Path) -> str:
+    """Say that there is no directory `path`, and why, where that can be told."""
+    return broken_link(path) or f"{path}: no such directory"
+
+
 def what_is_missing(directory: Path) -> str:
     """Say why a directory is neither a run nor a sweep."""
     if not directory.is_dir():
-        what = "is a file, not a directory" if directory.exists() else "no such directory"
-        return f"{directory}: {what}; name a run or sweep that `cl train` or `cl sweep` has made"
+        what = f"{directory}: is a file, not a directory" if directory.exists() else no_directory(directory)
+        return f"{what}; name a run or sweep that `cl train` or `cl sweep` has made"
     if (directory / "sweep.yaml").is_file():
         return f"{directory}: this sweep has no {SUMMARY} yet; wait until a run is done, or name a run in it"
     return (
@@ -74,7 +87,7 @@ def last_saved_step(run: Path) -> int:
 def free_path(directory: Path, name: str) -> Path:
     """The first of `name`, `name-2`, `name-3`, … that is not taken in `directory`."""
     number, path = 1, directory / name
-    while path.exists():
+    while os.path.lexists(path):
         number += 1
         path = directory / f"{name}-{number}"
     return path

@@ -125,6 +125,12 @@ class RunRecord:
         return mapping(self.manifest.get("metrics")) if self.status == "completed" else {}
 
     @property
+    def precision_reason(self) -> str | None:
+        """Why it computes in float32 although `train.precision` leaves the choice; see `devices.Device`."""
+        latest = [self.manifest, *map(mapping, items(self.manifest.get("resumed")))][-1]
+        return _text(latest.get("precision_reason"))
+
+    @property
     def warnings(self) -> list[str]:
         return list(map(str, items(self.manifest.get("warnings"))))
 

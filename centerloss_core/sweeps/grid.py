@@ -42,7 +42,7 @@ from centerloss_core.files.untrusted import read_text
 from centerloss_core.limits import SWEEP_POINTS
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.manifest import items, mapping
-from centerloss_core.run_directory.names import MANIFEST, SUMMARY
+from centerloss_core.run_directory.names import MANIFEST, SUMMARY, no_directory
 from centerloss_core.run_directory.resume_check import ChangedError, refuse_another_config, refuse_changes
 from centerloss_core.sweeps.layout import POINTS, config_path
 
@@ -200,7 +200,7 @@ def refuse_other_points(directory: Path, begun: Sequence[Point], asked: Sequence
 
 def _no_sweep(directory: Path) -> str:
     if not directory.exists():
-        return f"{directory}: no such directory"
+        return no_directory(directory)
     if (directory / MANIFEST).is_file():
         return f"{directory} is a run, not a sweep: cl train --resume {shlex.quote(str(directory))}"
     if (directory / SUMMARY).is_file():

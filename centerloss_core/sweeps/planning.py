@@ -9,6 +9,7 @@ from typing import Unpack
 
 from centerloss_core.config import Document, Flags, Point, load_document, resolve_sweep
 from centerloss_core.config.sweep import LAUNCH_KEYS
+from centerloss_core.devices import backend_name
 from centerloss_core.errors import Warn
 from centerloss_core.sweeps.conductor import How
 from centerloss_core.sweeps.grid import points_with
@@ -96,11 +97,13 @@ def conduct(plan: SweepPlan, *, warn: Warn | None = None, **how: Unpack[How]) ->
     """Train the points of a plan; see `run_sweep` and `resume_sweep`.
 
     Raises:
+        DeviceError: the backend that KERAS_BACKEND names cannot train, or is not installed.
         DataError: the data cannot be had: one clear error before all, and a download happens once.
     """
-    if not (plan.ray_address or "").startswith("ray://"):  # another machine's data is not here
+    if not (plan.ray_address or "").startswith("ray://"):  # another machine's data and packages are not here
         from centerloss_core.datasets import load_dataset
 
+        backend_name()
         for data in dict.fromkeys(point.config.data for point in plan.points):
             load_dataset(data.name, dir=data.dir, validation=data.validation)
     if plan.document_text is not None:

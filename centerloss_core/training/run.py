@@ -75,6 +75,7 @@ def train(
     began = time.perf_counter()
     path = Path(path)
     refuse_existing(path)  # Run.create would, but only after the framework has taken its seconds
+    devices.backend_name()  # likewise
     if config.train.tensorboard:
         require_tensorboard()
     dataset = _load(config)
@@ -193,7 +194,7 @@ def _finish(
     from centerloss_core.training.fit import fit
 
     try:
-        with run.open_log() as log, devices.chatter_to(log):
+        with run.open_log() as log, devices.chatter_to(log), devices.keras_settings_kept():
             devices.prepare(device, config.train)
             metrics = fit(config, dataset, run, saved, show, warn, stop)
         metrics["seconds"] = time.perf_counter() - began
@@ -262,6 +263,7 @@ def _origin(device: Device) -> dict[str, Any]:
         "device": device.label,
         "threads": devices.threads_of_this_process(),
         "precision": device.precision,
+        "precision_reason": device.precision_reason,
         "onednn": device.backend == "tensorflow" and devices.onednn_is_on(),
     }
 
