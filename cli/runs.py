@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -84,7 +85,7 @@ def runs(
     from centerloss_core.run_directory.listing import SORT_KEYS, choose_rows, list_runs, sort_rows
 
     # Without a DIR, `runs/` is a place where nothing has been put yet, not a name that was mistyped.
-    found = list_runs(directory) if directory != Path("runs") or directory.exists() else []
+    found = list_runs(directory) if directory != Path("runs") or os.path.lexists(directory) else []
     settings: dict[str, list[Any]] = {LAMBDA: lambda_ or [], ALPHA: alpha or [], SEED: seed or []}
     for key, value in map(_parsed, where or ()):
         settings[key] = [*settings.get(key, []), value]

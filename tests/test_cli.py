@@ -323,7 +323,8 @@ def test_a_link_to_a_disk_that_is_not_there_is_named(
 
 
 @pytest.mark.parametrize(
-    "command", [["runs"], ["plot", "runs/x"], ["train", "--resume", "runs/x"], ["sweep", "--resume", "runs/x"]]
+    "command",
+    [["runs"], ["plot", "runs/x"], ["train", "--resume", "runs/x"], ["sweep", "--resume", "runs/x"]],
 )
 def test_what_lies_behind_such_a_link_is_not_just_missing(
     command: list[str], here: Any, tmp_path: Path

@@ -44,7 +44,7 @@ def test_no_command_heeds_them(theirs: dict[str, str], straight: dict[str, Any],
     commands = [
         ["train", "--config", "config.yaml", "--dry-run"],
         ["sweep", "--config", "config.yaml", "--lambda", "0.1", "--run-dir", "sweep"],
-        ["plot", "sweep"],
+        ["plot", "sweep", "--figures", "panel"],
         ["report", "sweep"],
     ]
     program = (
