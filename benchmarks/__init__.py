@@ -2,3 +2,7 @@
 
 No part of the installed package: it needs the checkout, with its configs.
 """
+
+import os
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as in a run; inherited by every process that measures
