@@ -12,6 +12,7 @@ from pathlib import Path
 
 from centerloss_core.devices import THREAD_VARIABLES, thread_limits
 from centerloss_core.files.atomic import open_own_file
+from centerloss_core.installation import COMMAND, HOME, IS_INSTALLED
 from centerloss_core.interrupts import LEASH
 from centerloss_core.run_directory.lock import holder
 from centerloss_core.run_directory.names import MANIFEST
@@ -39,7 +40,7 @@ def start(task: Task, variables: Mapping[str, str] | None = None) -> subprocess.
     with os.fdopen(open_own_file(task.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as log:
         return subprocess.Popen(
             # -P: nothing in the user's folder may be imported in place of this program.
-            [sys.executable, "-P", "-m", "cli", "train", *arguments, "--quiet"],
+            [sys.executable, "-P", "-m", COMMAND, "train", *arguments, "--quiet"],
             stdin=subprocess.PIPE,  # nothing is written to it: it ends when this process does
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -99,8 +100,7 @@ def _set(variables: Mapping[str, str | None]) -> None:
 
 def import_path() -> dict[str, str]:
     """The variable that lets points run the same code as the sweep, also from a checkout that is not installed."""
-    home = Path(__file__).resolve().parents[3]
-    if home.is_relative_to(sys.prefix):
+    if IS_INSTALLED and HOME.is_relative_to(sys.prefix):
         return {}
     earlier = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": os.pathsep.join([str(home), *([earlier] if earlier else [])])}
+    return {"PYTHONPATH": os.pathsep.join([str(HOME), *([earlier] if earlier else [])])}

@@ -1,0 +1,1 @@
+"""The configs that come with the program, a YAML file each; `cl configs` lists them."""
