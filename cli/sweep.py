@@ -62,7 +62,7 @@ def sweep(
 
     from . import places
     from .results import show_plan, show_sweep_result
-    from .streams import error, warn
+    from .streams import error, note, warn
     from .sweep_view import sweep_progress
 
     lists = {"loss.lambda": lambda_, "loss.alpha": alpha, "train.seed": seed}
@@ -85,6 +85,8 @@ def sweep(
         runs = [(plan.directory / point.name, point.config) for point in plan.points]
         show_plan(runs, [point.settings for point in plan.points], plan.launch.in_words())
         return
+    if plan.added and not quiet:
+        note(f"{len(plan.added)} new: {', '.join(plan.added)}")
     with nullcontext() if quiet else sweep_progress(plan.directory) as show:
         states = conduct(plan, retries=retries, fail_fast=fail_fast, show=show, warn=None if quiet else warn)
     if not quiet:

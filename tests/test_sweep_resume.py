@@ -22,7 +22,7 @@ from centerloss_core.sweeps import (
     sweep,
     write_summary,
 )
-from centerloss_core.sweeps.grid import points_with
+from centerloss_core.sweeps.asked import points_with
 
 SWEEP = """
 data: {name: digits8}
@@ -128,9 +128,8 @@ def test_a_changed_sweep_is_refused_with_the_difference(home: Path, tmp_path: Pa
     before = times(home / "sweep")
     code, _, errors = here("sweep", "--resume", "sweep", "--set", "train.learning_rate=0.01")
     assert code == 2
-    assert "error: sweep was begun with another config, and a sweep is resumed as it was begun:" in errors
-    assert "-  learning_rate: 0.001" in errors
-    assert "+  learning_rate: 0.01" in errors
+    assert "error: sweep was begun with other settings, and a sweep is resumed as it was begun" in errors
+    assert errors.splitlines()[1:] == ["  train.learning_rate: 0.001; asked for now: 0.01"]
     code, _, errors = here("train", "--resume", f"sweep/{LOST}", "--lambda", "0")
     assert code == 2
     assert "-  lambda: 0.1" in errors
@@ -318,18 +317,18 @@ def test_flags_of_a_resume_are_compared_with_what_the_sweep_is(copy: Path, here:
     same = ("--lambda", "1,0.1,0", "--alpha", "0.5", "--seed", "0", "--device", "auto")
     code, _, errors = here("sweep", "--resume", "sweep", *same, "--set", "train.iterations=3")
     assert (code, errors) == (0, "")
-    for other, changes in (
-        (("--set", "train.iterations=4"), ("-  iterations: 3", "+  iterations: 4")),
-        (("--lambda", "0,0.1,1,2"), ("+# lambda2-alpha0.5-seed0", "+  lambda: 2.0")),
-        (("--set", "sweep.seed=[1]"), ("-# lambda0-alpha0.5-seed0", "+# lambda0-alpha0.5-seed1")),
-        (("--grid", "model.feature_dim=8"), ("+# lambda0-alpha0.5-seed0-feature_dim8", "+  feature_dim: 8")),
-        (("--set", "loss.lambda=3"), ("+  lambda: 3.0",)),
+    for other, difference in (
+        (("--set", "train.iterations=4"), "train.iterations: 3; asked for now: 4"),
+        (("--lambda", "0,0.2", "--device", "cpu"), "train.device: auto; asked for now: cpu"),
+        (
+            ("--set", "loss.lambda=3"),
+            "the sweep varies loss.lambda; give its values with --lambda",
+        ),
     ):
         code, _, errors = here("sweep", "--resume", "sweep", *other)
         assert code == 2
-        assert "sweep was begun with another config" in errors
-        assert all(change in errors for change in changes), errors
-        assert "99" not in errors
+        assert difference in errors
+        assert len(errors.splitlines()) <= 2
 
 
 def test_a_sweep_of_another_format_is_refused(copy: Path, here: Any) -> None:

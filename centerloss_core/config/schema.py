@@ -25,9 +25,14 @@ class Data(Section):
     dir: Folder | None = None  # with the IDX files or mnist.npz; only for mnist
     validation: Annotated[int, Field(ge=0)] = 0  # images held out of the training set
 
+    @property
+    def has_a_place(self) -> bool:
+        """Whether it is read from a folder, which may be moved; the other data sets come with a package."""
+        return self.name == "mnist"
+
     @model_validator(mode="after")
     def _dir_belongs_to_mnist(self) -> Self:
-        if self.dir is not None and self.name != "mnist":
+        if self.dir is not None and not self.has_a_place:
             raise rule(f"only for the data set mnist; {self.name} comes from a package", "dir")
         return self
 
@@ -75,6 +80,15 @@ class Config(Section):
         if self.loss.term.module is None:
             return None
         return self.loss.lambda_ * (1 if self.loss.reduction == "mean" else self.train.batch_size)
+
+    @property
+    def spans_the_run(self) -> str | None:
+        """What makes a step depend on the length of the run, in words; None where a longer run begins alike."""
+        if self.train.schedule == "one_cycle":
+            return "its learning rate follows the whole run (train.schedule: one_cycle)"
+        if self.loss.ramp is not None and self.loss.term.module is not None:
+            return "its λ grows over the whole run (loss.ramp)"
+        return None
 
     def in_short(self) -> dict[str, Any]:
         """What `run.json` and tables say of it; null where it means nothing because there is no term."""

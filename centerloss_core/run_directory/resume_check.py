@@ -1,21 +1,24 @@
-"""What is resumed must be what was begun."""
+"""What is resumed must be what was begun, but for where the data is and, where no step depends on it, the length."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from centerloss_core.config import Config, dump_yaml, load_config
+from centerloss_core.config import Config, Data, dump_yaml, load_config
 from centerloss_core.errors import ExpectedError
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.manifest import read_manifest
-from centerloss_core.run_directory.names import CONFIG, MANIFEST, checkpoints, is_sweep
+from centerloss_core.run_directory.names import CONFIG, MANIFEST, checkpoints, is_sweep, sweep_of
+
+PLACES = ("data.dir",)  # what they name is compared by its content, wherever that lies
 
 
 class ChangedError(ExpectedError):
@@ -39,8 +42,27 @@ def refuse_other_data(path: Path, begun: object, now: str) -> None:
     if isinstance(begun, str) and begun != now:
         raise ChangedError(
             f"{path}: the data is not what the run was begun with (fingerprint {now}, then {begun}): "
-            "put the same data back, or begin a new run"
+            "put the same data back, name its folder (--set data.dir=FOLDER), or begin a new run"
         )
+
+
+def refuse_fewer_steps(path: Path, taken: int, total: int) -> None:
+    """Raise ChangedError if a run that has taken so many steps is asked to end before them."""
+    if total < taken:
+        raise ChangedError(
+            f"{path} has taken {taken} steps already, and a run of {total} is asked for: ask for more"
+        )
+
+
+@contextmanager
+def naming_the_way_to_moved_data(data: Data, command: str) -> Iterator[None]:
+    """Add to an error of loading the data how `command`, which resumes, takes it from another folder."""
+    try:
+        yield
+    except ExpectedError as error:
+        if data.has_a_place:
+            error.add_note(f"if the data was moved: {command} --set data.dir=FOLDER")
+        raise
 
 
 def begun_config(path: Path) -> Config:
@@ -70,10 +92,69 @@ def _config_back(path: Path) -> str:
     )
 
 
-def refuse_another_config(path: Path, begun: Config, asked: Config) -> None:
-    """Raise ChangedError, with the difference, unless the run in `path` was begun with the config asked for."""
+def refuse_another_config(begun: Config, asked: Config, complaint: str) -> None:
+    """Raise ChangedError, with complaint and difference, unless the same images are learnt from in the same way.
+
+    A place is no part of that: what lies there is compared by its fingerprint.
+    """
+    refuse_changes(dump_yaml(_without_places(begun)), dump_yaml(_without_places(asked)), complaint)
+
+
+def config_to_resume(path: Path, begun: Config, asked: Config) -> Config:
+    """The config that the run in `path` goes on with: its own, with the data's place and the length asked for.
+
+    A place that is not asked for stays: a config file without `data.dir` does not say that the data was moved.
+
+    Raises:
+        ChangedError: anything else differs, or the length does, and its steps depend on it.
+    """
+    if "dir" not in asked.data.model_fields_set:
+        asked = with_place_of(asked, begun)
     complaint = f"{path} was begun with another config, and a run is resumed as it was begun"
-    refuse_changes(dump_yaml(begun), dump_yaml(asked), complaint)
+    refuse_another_config(begun, with_length_of(asked, begun), complaint)
+    if with_length_of(asked, begun) != asked:
+        _refuse_another_length(path, begun)
+    return asked
+
+
+def with_length_of(config: Config, other: Config) -> Config:
+    """A config with the `train.epochs` and `train.iterations` of another."""
+    length = {key: getattr(other.train, key) for key in ("epochs", "iterations")}
+    return config.model_copy(update={"train": config.train.model_copy(update=length)})
+
+
+def with_place_of(config: Config, other: Config) -> Config:
+    """A config with the `data.dir` of another."""
+    return _with_place(config, other.data.dir)
+
+
+def changed_settings(begun: Config, now: Config) -> dict[str, Any]:
+    """By key, what differs: `{"data.dir": {"from": None, "to": "/mnt/mnist"}}`, as `run.json` notes it."""
+    before, after = begun.settings(), now.settings()
+    return {
+        key: {"from": before.get(key), "to": value}
+        for key, value in after.items()
+        if before.get(key) != value
+    }
+
+
+def _with_place(config: Config, place: str | None) -> Config:
+    return config.model_copy(update={"data": config.data.model_copy(update={"dir": place})})
+
+
+def _without_places(config: Config) -> Config:
+    return _with_place(config, None)
+
+
+def _refuse_another_length(path: Path, begun: Config) -> None:
+    because = begun.spans_the_run
+    if (sweep := sweep_of(path)) is not None:
+        because = f"it is a point of the sweep {sweep}, and all of those are as long as they were begun"
+    if because is not None:
+        raise ChangedError(
+            f"{path} cannot be given another length: {because}. To train on from its weights, begin a new run: "
+            f"cl train --init {shlex.quote(str(path))} --set train.epochs=…"
+        )
 
 
 def refuse_changed_config(path: Path, manifest: Mapping[str, Any], config: Config) -> None:
@@ -86,4 +167,4 @@ def refuse_changed_config(path: Path, manifest: Mapping[str, Any], config: Confi
     complaint = (
         f"{path / 'config.yaml'} was changed after the run was begun, and a run is resumed as it was begun"
     )
-    refuse_changes(dump_yaml(begun), dump_yaml(config), complaint)
+    refuse_another_config(begun, config, complaint)

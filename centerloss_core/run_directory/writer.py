@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,6 +138,19 @@ class Run(AbstractContextManager["Run"]):
         row = {"at": _now(), "step": step, **provenance}
         resumed = [*items(self.manifest.get("resumed")), row]
         self.update(status="running", reason=None, finished=None, resumed=resumed)
+
+    def change_config(self, config: Config) -> None:
+        """Replace `config.yaml`, and what `run.json` keeps of it: the data was moved, or the run becomes longer."""
+        self.update(config=config.model_dump(mode="json", by_alias=True))
+        with self.writing(CONFIG) as file:
+            file.write(dump_yaml(config).encode())
+
+    def forget_the_end(self, warnings: Collection[str]) -> None:
+        """Remove what belongs to the end of a completed run, and these warnings: it is to be trained longer."""
+        kept = [each for each in items(self.manifest.get("warnings")) if each not in warnings]
+        self.update(warnings=kept, metrics={}, evaluation={})
+        for path in [*(self.path / FEATURES).glob("*-final.npz"), *self.path.glob("evaluation*.*")]:
+            path.unlink()
 
     def warn(self, message: str) -> None:
         """Keep a warning, once; of more than 100 the first ones."""

@@ -1,11 +1,9 @@
-"""The points of a sweep on disk, and what is asked of them when it is resumed."""
+"""The points of a sweep on disk."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,18 +13,14 @@ from typing import Any
 from centerloss_core.config import (
     Config,
     ConfigError,
-    Flags,
     Point,
     dump_yaml,
     load_config,
-    load_document,
-    resolve,
 )
 from centerloss_core.config.axes import (
     ALPHA,
     LAMBDA,
     SEED,
-    SHORT_NAMES,
     VARIANT,
     Settings,
     canonical,
@@ -36,14 +30,13 @@ from centerloss_core.config.axes import (
     value_of,
     varying,
 )
-from centerloss_core.config.tree import Edit, KeyPath
-from centerloss_core.files.atomic import new_file
+from centerloss_core.files.atomic import atomic_write, new_file
 from centerloss_core.files.untrusted import read_text
 from centerloss_core.limits import SWEEP_POINTS
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.manifest import items, mapping
 from centerloss_core.run_directory.names import MANIFEST, SUMMARY, no_directory
-from centerloss_core.run_directory.resume_check import ChangedError, refuse_another_config, refuse_changes
+from centerloss_core.run_directory.resume_check import ChangedError, refuse_another_config
 from centerloss_core.sweeps.layout import POINTS, config_path
 
 
@@ -52,6 +45,13 @@ def write_points(directory: Path, points: Sequence[Point]) -> None:
     (directory / POINTS).mkdir()
     for point in points:
         with new_file(config_path(directory, point.name)) as file:
+            file.write(dump_yaml(point.config).encode())
+
+
+def rewrite_points(directory: Path, points: Sequence[Point]) -> None:
+    """Write the configs of points that are new, or whose data was moved."""
+    for point in points:
+        with atomic_write(config_path(directory, point.name)) as file:
             file.write(dump_yaml(point.config).encode())
 
 
@@ -98,9 +98,10 @@ def read_points(directory: Path, summary: Mapping[str, Any] | None) -> list[Poin
     for point in points:
         path = directory / point.name
         with contextlib.suppress(ConfigError):  # missing or damaged: the point's own process will say so
-            refuse_another_config(path, load_config(path / "config.yaml"), point.config)
+            complaint = f"{path} was begun with another config, and a run is resumed as it was begun"
+            refuse_another_config(load_config(path / "config.yaml"), point.config, complaint)
     if summary is None:
-        return sorted(points, key=_values)
+        return sorted(points, key=by_values)
     begun = summary.get("points")
     if isinstance(begun, str) and begun != fingerprint(directory):
         raise ChangedError(
@@ -143,61 +144,6 @@ def _axes_of(configs: Mapping[str, Config]) -> tuple[str, ...]:
     return in_order([*varying(runs, (LAMBDA, ALPHA, SEED)), *named, *([VARIANT] if before else [])])
 
 
-def points_with(directory: Path, begun: Sequence[Point], flags: Flags) -> list[Point]:
-    """The points that these flags ask of a sweep: its own, but for what the flags say.
-
-    A point that it does not have is made after one that it has, to be shown as a difference.
-
-    Raises:
-        ConfigError: a flag has a value that it cannot have, or they ask for more points than a sweep may have.
-    """
-    _, edits, problems = flags.edits()
-    if problems:
-        raise ConfigError(problems)
-    settings = [text for text in flags.settings if not text.lstrip().startswith("sweep.")]
-    axes = {**flags.axes, **dict(filter(None, map(_axis_of, edits)))}
-    names = in_order([*(key for point in begun for key in point.settings), *axes])
-    known = {_identity(point, names): point for point in begun}
-    others = {_identity(point, [key for key in names if key not in axes]): point for point in begun}
-    if (count := len(others) * math.prod(map(len, axes.values()))) > SWEEP_POINTS:
-        raise RunError(f"{directory}: the flags ask for {count} points; a sweep has at most {SWEEP_POINTS}")
-    asked: list[Point] = []
-    for other in others.values():
-        for values in itertools.product(*axes.values()):
-            changed = dict(zip(axes, values, strict=True))
-            point = known.get(_identity(other, names, changed))
-            document = load_document(config_path(directory, (point or other).name))
-            config = resolve(document, {**flags.values, **({} if point else changed)}, settings=settings)
-            new = Point.of(config, names, other.settings.get(VARIANT))
-            asked.append(replace(point, config=config) if point else new)
-    return asked
-
-
-def _axis_of(edit: Edit) -> tuple[str, list[Any]] | None:
-    """The axis that a `--set` gives values to: `sweep.lambda=[0, 0.1]`, `sweep.grid.model.feature_dim=[2, 8]`."""
-    keys: dict[KeyPath, str] = {("sweep", name): key for key, name in SHORT_NAMES.items()}
-    key = keys.get(edit.path[:2]) or (edit.path[2] if edit.path[:2] == ("sweep", "grid") else None)
-    return None if key is None or not isinstance(edit.value, list) else (str(key), edit.value)
-
-
-def _identity(point: Point, keys: Sequence[str], changed: Mapping[str, Any] | None = None) -> tuple[str, ...]:
-    """What tells a point from the others, as text: its values of these keys, but for what is changed."""
-    values = {**point.config.settings(), **point.settings, **(changed or {})}
-    return tuple(canonical(value_of(values, key)) for key in keys)
-
-
-def refuse_other_points(directory: Path, begun: Sequence[Point], asked: Sequence[Point]) -> None:
-    """Compare the points that a sweep was begun with to those asked for now.
-
-    Raises:
-        ChangedError: they differ; the message shows how.
-    """
-    complaint = f"{directory} was begun with another config, and a sweep is resumed as it was begun"
-    refuse_changes(
-        _as_text(sorted(begun, key=_values)), _as_text(sorted(asked, key=_values)), complaint
-    )  # the order of a sweep whose summary is lost is not known
-
-
 def _no_sweep(directory: Path) -> str:
     if not directory.exists():
         return no_directory(directory)
@@ -208,12 +154,8 @@ def _no_sweep(directory: Path) -> str:
     return f"{directory} is not a sweep: it has no {SUMMARY} and no {POINTS}/"
 
 
-def _values(point: Point) -> tuple[Any, ...]:
+def by_values(point: Point) -> tuple[Any, ...]:
     """What points are sorted by."""
     config = point.config
     further = [canonical(value) for key, value in point.settings.items() if key not in (LAMBDA, ALPHA, SEED)]
     return config.loss.lambda_, config.loss.alpha, further, config.train.seed, point.name
-
-
-def _as_text(points: Sequence[Point]) -> str:
-    return "\n".join(f"# {point.name}\n{dump_yaml(point.config)}" for point in points)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
@@ -11,8 +12,9 @@ from centerloss_core.config import Document, Flags, Point, load_document, resolv
 from centerloss_core.config.sweep import LAUNCH_KEYS
 from centerloss_core.devices import backend_name
 from centerloss_core.errors import Warn
+from centerloss_core.run_directory.resume_check import naming_the_way_to_moved_data
+from centerloss_core.sweeps.asked import compare, points_with
 from centerloss_core.sweeps.conductor import How
-from centerloss_core.sweeps.grid import points_with
 from centerloss_core.sweeps.launchers import Launch, resume_command
 from centerloss_core.sweeps.layout import config_path
 from centerloss_core.sweeps.states import PointState
@@ -29,6 +31,8 @@ class SweepPlan:
         launch: how they are launched.
         document_text: the config file of a new sweep; None where one is resumed.
         asked: the points that are asked of a sweep that is resumed; None for its own.
+        by_file: `asked` is what a config file says.
+        added: the names of those points of a sweep that is resumed that are new.
     """
 
     directory: Path
@@ -36,6 +40,8 @@ class SweepPlan:
     launch: Launch
     document_text: str | None = None
     asked: Sequence[Point] | None = None
+    by_file: bool = False
+    added: Sequence[str] = ()
 
     @property
     def ray_address(self) -> str | None:
@@ -66,7 +72,8 @@ def plan_resume(
 ) -> SweepPlan:
     """Plan to resume a sweep, which must be the one that the document and the flags ask for.
 
-    Without a document, what was said when it was begun stands, but for what the flags say.
+    They may ask for more values of its axes, and name another place of the data. Without a document, what was said
+    when it was begun stands, but for what the flags say.
 
     Raises:
         RunError: it is not a sweep.
@@ -76,7 +83,11 @@ def plan_resume(
     points = begun_points(directory, warn)
     if document is not None:
         grid = resolve_sweep(document, flags)
-        return SweepPlan(directory, points, launch.completed_by(grid.launch), asked=grid.points)
+        launch = launch.completed_by(grid.launch)
+        resumed = compare(directory, points, grid.points, by_file=True)
+        return SweepPlan(
+            directory, resumed.points, launch, asked=grid.points, by_file=True, added=resumed.added
+        )
     if not flags:
         return SweepPlan(directory, points, launch)
     asked = points_with(directory, points, flags)
@@ -84,7 +95,9 @@ def plan_resume(
     grid = resolve_sweep(
         load_document(config_path(directory, points[0].name)), Flags(settings=list(launched))
     )
-    return SweepPlan(directory, points, launch.completed_by(grid.launch, launched.values()), asked=asked)
+    launch = launch.completed_by(grid.launch, launched.values())
+    resumed = compare(directory, points, asked)
+    return SweepPlan(directory, resumed.points, launch, asked=asked, added=resumed.added)
 
 
 def _launch_key(setting: str) -> str | None:
@@ -105,7 +118,15 @@ def conduct(plan: SweepPlan, *, warn: Warn | None = None, **how: Unpack[How]) ->
 
         backend_name()
         for data in dict.fromkeys(point.config.data for point in plan.points):
-            load_dataset(data.name, dir=data.dir, validation=data.validation)
+            resumes = (
+                nullcontext()
+                if plan.document_text
+                else naming_the_way_to_moved_data(data, plan.resume_command)
+            )
+            with resumes:
+                load_dataset(data.name, dir=data.dir, validation=data.validation)
     if plan.document_text is not None:
         return run_sweep(plan.points, plan.directory, plan.document_text, launch=plan.launch, **how)
-    return resume_sweep(plan.directory, asked=plan.asked, launch=plan.launch, warn=warn, **how)
+    return resume_sweep(
+        plan.directory, asked=plan.asked, by_file=plan.by_file, launch=plan.launch, warn=warn, **how
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -17,12 +18,13 @@ from centerloss_core.interrupts import StopRequest
 from centerloss_core.run_directory.directories import new_directory, refuse_existing, refuse_links, take_over
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.lock import DirectoryLock, ReplacedError, holder
-from centerloss_core.run_directory.manifest import read_json, refuse_another_format
+from centerloss_core.run_directory.manifest import items, read_json, refuse_another_format
 from centerloss_core.run_directory.names import MANIFEST, SUMMARY
 from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.run_directory.reader import look_at
+from centerloss_core.sweeps.asked import Resumed, compare
 from centerloss_core.sweeps.conductor import Conductor, How
-from centerloss_core.sweeps.grid import fingerprint, read_points, refuse_other_points, write_points
+from centerloss_core.sweeps.grid import fingerprint, read_points, rewrite_points, write_points
 from centerloss_core.sweeps.launchers import Launch, LauncherError, open_launcher, resume_command, slurm_notes
 from centerloss_core.sweeps.launchers.child import wait_until_free
 from centerloss_core.sweeps.layout import DOCUMENT, POINTS, config_path, log_path
@@ -77,6 +79,7 @@ def resume_sweep(
     directory: Path,
     *,
     asked: Sequence[Point] | None = None,
+    by_file: bool = False,
     launch: Launch = Launch(),
     warn: Warn | None = None,
     **how: Unpack[How],
@@ -85,7 +88,9 @@ def resume_sweep(
 
     Args:
         directory: the sweep directory.
-        asked: the points that are asked for; None for its own.
+        asked: the points that are asked for: its own, where the data may be in another place now, and new ones, which
+            have further values of its axes. None for its own.
+        by_file: `asked` is what a config file says; see `compare`.
         launch: what differs from how it was begun. Each point has the threads that it would have had, whatever
             launches it, because the last bits of a result depend on their number.
         warn: called with each warning.
@@ -95,15 +100,15 @@ def resume_sweep(
         RunError: it is not a sweep, or cannot be written.
         InUseError: its process has not ended.
         LinkError: a folder in it that is written to is a link.
-        ChangedError: `asked` are not its points.
+        ChangedError: `asked` differ from its points in more than that.
         LauncherError: as for `run_sweep`, and where it was begun on a Ray cluster elsewhere and none is asked for.
         InterruptedRunError: as for `run_sweep`.
     """
     warn = warn or (lambda _: None)
     summary = _read_summary(directory, warn)
     points = read_points(directory, summary)
-    if asked is not None:
-        refuse_other_points(directory, points, asked)
+    resumed = Resumed(points, [], []) if asked is None else compare(directory, points, asked, by_file=by_file)
+    points = resumed.points
     _refuse_links(directory, points)
     with take_over(directory) as lock:
         states = [PointState(point, directory / point.name) for point in points]
@@ -112,6 +117,8 @@ def resume_sweep(
         origin = {
             key: value for key, value in (summary or provenance()).items() if key not in ("format", "runs")
         }
+        if resumed.added or resumed.moved:
+            origin = _take_in(directory, resumed, states, origin)
         asked_address = launch.ray_address
         launch, threads = as_begun(origin, launch, states)
         origin |= {**record(launch, threads, origin), "points": origin.get("points", fingerprint(directory))}
@@ -141,6 +148,23 @@ def resume_sweep(
         ):
             stop.obey("stopped before any point was started")
             return Conductor(states, directory, lock, origin, launcher, **how).conduct(stop)
+
+
+def _take_in(
+    directory: Path, resumed: Resumed, states: Sequence[PointState], origin: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write the configs of new points and of those whose data was moved; return what `summary.json` keeps from now on.
+
+    Until it is written again it vouches for none of them, so that a kill leaves a sweep that can be resumed.
+    """
+    begun = {key: value for key, value in origin.items() if key != "points"}
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    row = {"at": at, "command": provenance()["command"], "runs": resumed.added}
+    write_summary(directory, states, begun)
+    changed = {*resumed.added, *resumed.moved}
+    rewrite_points(directory, [point for point in resumed.points if point.name in changed])
+    added = [*items(begun.get("added")), *([row] if resumed.added else [])]
+    return {**begun, "points": fingerprint(directory), "added": added}
 
 
 @contextmanager

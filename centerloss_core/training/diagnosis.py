@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from centerloss_core.config import Config
 from centerloss_core.errors import Warn
@@ -47,6 +48,12 @@ class Diagnosis(Observer):
         for message in found:
             self._warn(message)
         return bool(found)
+
+
+def warnings_of_the_end(config: Config, manifest: Mapping[str, Any]) -> set[str]:
+    """Those warnings of a completed run that its end called for, and not one of its epochs."""
+    at_end = set(look_at_end(config, manifest["metrics"]["test"]))
+    return {each for each in manifest["warnings"] if each in at_end or each.startswith("step ")}
 
 
 def look_at_test(when: str, test: Figures, classes: int) -> Iterator[str]:

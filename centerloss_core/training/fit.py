@@ -49,10 +49,8 @@ def fit(
     begin = restore(saved, run, train_step, log, clock, total_steps, warn)
     diagnosis = Diagnosis(config, dataset.num_classes, warn)
     observer = Observers([Recorder(run, every_epoch=config.train.dump_every_epoch), diagnosis])  # disk first
-    if config.train.tensorboard:
-        observer.append(Board(run, config, dataset, begin))
-    if show is not None:
-        observer.append(ProgressReport(show, total_steps, clock))
+    observer += [Board(run, config, dataset, begin)] if config.train.tensorboard else []
+    observer += [] if show is None else [ProgressReport(show, total_steps, clock)]
 
     def epoch_ends(step: int) -> bool:
         return sampler.completed_epochs(step) > sampler.completed_epochs(step - 1)
@@ -63,7 +61,9 @@ def fit(
         return extract(train_step.network, train_step.points, split, step)
 
     def evaluate(step: int) -> dict[str, FeatureDump]:
-        """What belongs to the end of an epoch. It follows from the state, so it is done again after a resume."""
+        """What belongs to the end of an epoch or of the run. It follows from the state, so a resume does it again."""
+        if step == total_steps and log.steps:
+            observer.on_row(log.closing_row(step, scalars_of_step(config, step - 1, total_steps)))
         dumps = {"test": dump(dataset.test, step)}
         if dataset.validation is not None:
             dumps["validation"] = dump(dataset.validation, step)

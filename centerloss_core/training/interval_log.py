@@ -44,9 +44,19 @@ class IntervalLog:
             DivergedError: a loss of this interval is NaN or infinite.
         """
         self._pending.append(figures)
-        if step % self._train.log_every and step != self._total_steps:
-            return None
-        self.check(step)
+        if step % self._train.log_every == 0:
+            self.check(step)
+            return self.closing_row(step, scalars)
+        if step == self._total_steps:  # now, while the clock runs
+            self.check(step)
+        return None
+
+    def closing_row(self, step: int, scalars: Mapping[str, float]) -> dict[str, Any]:
+        """The row of the steps since the last row.
+
+        At the end of the run it is made after the last checkpoint is saved: a run that is trained longer goes on
+        within its interval.
+        """
         seconds = self._clock.seconds
         row = {
             "kind": "steps",

@@ -29,11 +29,16 @@ from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.run_directory.resume_check import (
     ChangedError,
     begun_config,
-    refuse_another_config,
+    changed_settings,
+    config_to_resume,
+    naming_the_way_to_moved_data,
     refuse_changed_config,
+    refuse_fewer_steps,
     refuse_other_data,
+    with_length_of,
 )
 from centerloss_core.run_directory.writer import Run
+from centerloss_core.training.diagnosis import warnings_of_the_end
 from centerloss_core.training.observers import ShowProgress
 from centerloss_core.training.tensorboard import require_tensorboard
 
@@ -91,14 +96,18 @@ def train(
             return _finish(run, config, dataset, device, None, began, show, _telling(run, warn), stop)
 
 
-def resume(path: Path, *, show: ShowProgress | None = None, warn: Warn | None = None) -> Result:
+def resume(
+    path: Path, config: Config | None = None, *, show: ShowProgress | None = None, warn: Warn | None = None
+) -> Result:
     """Resume the run in `path` from its newest whole checkpoint, or from its start where it has none.
 
-    A completed run is left as it is. On the CPU with as many threads as before, the end is that of a run that was
-    never stopped, bit for bit.
+    A completed run is left as it is, unless it is to be longer. On the CPU with as many threads as before, the end is
+    that of a run that was never stopped, bit for bit.
 
     Args:
         path: the run directory.
+        config: what it is expected to be; it may have another `data.dir`, and another length where the learning rate
+            is constant and λ too. Default: its own.
         show, warn: as for `train`.
 
     Raises:
@@ -110,11 +119,14 @@ def resume(path: Path, *, show: ShowProgress | None = None, warn: Warn | None = 
     """
     began = time.perf_counter()
     with Run.open(path) as run, _advice(path):
-        if run.manifest.get("status") == "completed":
+        begun = begun_config(path)
+        refuse_changed_config(path, run.manifest, begun)
+        config = begun if config is None else config_to_resume(path, begun, config)
+        is_completed = run.manifest.get("status") == "completed"
+        if is_completed and with_length_of(config, begun) == config:
             return Result(path, mapping(run.manifest.get("metrics")))
-        config = begun_config(path)
-        refuse_changed_config(path, run.manifest, config)
-        dataset = _load(config)
+        with naming_the_way_to_moved_data(config.data, _resume_command(path)):
+            dataset = _load(config)
         refuse_other_data(path, mapping(run.manifest.get("data")).get("fingerprint"), dataset.fingerprint)
         with StopRequest() as stop:
             with run.open_log() as log:
@@ -125,9 +137,17 @@ def resume(path: Path, *, show: ShowProgress | None = None, warn: Warn | None = 
 
             tell = _telling(run, warn)
             saved = find_saved_state(run, dataset.fingerprint, tell)
+            step = 0 if saved is None else saved.position.step
+            refuse_fewer_steps(path, step, config.train.total_steps(len(dataset.train.labels)))
             origin = _origin(device)
             _say_what_differs(run, origin, tell)
-            run.resume(0 if saved is None else saved.position.step, origin)
+            if config != begun:
+                run.change_config(config)
+                origin |= {"changed": changed_settings(begun, config)}
+                run.update(data=_describe(dataset))
+            if is_completed:
+                run.forget_the_end(warnings_of_the_end(begun, run.manifest))
+            run.resume(step, origin)
             return _finish(run, config, dataset, device, saved, began, show, tell, stop)
 
 
@@ -151,7 +171,7 @@ class Start:
         """Train it to the end; see `train` and `resume` for the arguments and the errors."""
         if self.resumed_after is None:
             return train(self.config, self.path, show=show, warn=warn)
-        return resume(self.path, show=show, warn=warn)
+        return resume(self.path, self.config, show=show, warn=warn)
 
 
 def prepare_resume(
@@ -167,16 +187,17 @@ def prepare_resume(
     Raises:
         RunError: it is not a run directory.
         ConfigError: a config is wrong.
-        ChangedError: the run was begun with another config.
+        ChangedError: the run was begun with another config; the place of the data may differ, and the length where
+            no step depends on it.
     """
-    config = begun_config(path)
+    config = asked = begun_config(path)
     if config_file is not None or values or settings:
         asked = load_config(
             config_file or path / CONFIG, values, settings=settings, may_be_a_pipe=config_file is not None
         )
-        refuse_another_config(path, config, asked)
-    is_completed = read_manifest(path).get("status") == "completed"
-    return Start(path, config, last_saved_step(path), is_completed)
+        asked = config_to_resume(path, config, asked)
+    is_completed = read_manifest(path).get("status") == "completed" and with_length_of(asked, config) == asked
+    return Start(path, asked, last_saved_step(path), is_completed)
 
 
 def _finish(
@@ -229,8 +250,12 @@ def _advice(path: Path) -> Iterator[None]:
     except (DivergedError, ConfigError, ChangedError, CheckpointError, ReplacedError):
         raise
     except BaseException as error:
-        error.add_note(f"resume it: cl train --resume {shlex.quote(str(path))}")
+        error.add_note(f"resume it: {_resume_command(path)}")
         raise
+
+
+def _resume_command(path: Path) -> str:
+    return f"cl train --resume {shlex.quote(str(path))}"
 
 
 def _load(config: Config) -> Dataset:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from centerloss_core.config import Train
+from centerloss_core.config import Train, load_config
 from centerloss_core.errors import Warn
 from centerloss_core.run_directory.checkpoints import (
     CheckpointError,
@@ -16,8 +16,12 @@ from centerloss_core.run_directory.checkpoints import (
     read_position,
     verify_checkpoint,
 )
-from centerloss_core.run_directory.names import checkpoints
-from centerloss_core.run_directory.resume_check import refuse_changes, refuse_other_data
+from centerloss_core.run_directory.names import CONFIG, checkpoints
+from centerloss_core.run_directory.resume_check import (
+    refuse_another_config,
+    refuse_other_data,
+    with_length_of,
+)
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.clock import Stopwatch
 from centerloss_core.training.interval_log import IntervalLog
@@ -90,11 +94,12 @@ def find_saved_state(run: Run, data: str, warn: Warn) -> SavedState | None:
     if path is None:
         return None
     position = read_position(path)
-    refuse_changes(
-        read_config_text(path),
-        run.config_text(),
-        f"{run.path / 'config.yaml'} was changed after {path.name} was saved; a run resumes as it was begun",
-    )
+    if read_config_text(path) != run.config_text():
+        begun, now = load_config(path / CONFIG), load_config(run.path / CONFIG)
+        if now.spans_the_run is None:
+            now = with_length_of(now, begun)
+        what = f"{run.path / CONFIG} was changed after {path.name} was saved; a run resumes as it was begun"
+        refuse_another_config(begun, now, what)
     refuse_other_data(run.path, position.data, data)
     return SavedState(path, position)
 

@@ -33,10 +33,9 @@ def start(task: Task, variables: Mapping[str, str] | None = None) -> subprocess.
     Raises:
         OSError: its log cannot be written, or is a link.
     """
-    if (task.path / MANIFEST).is_file():
-        arguments = ["--resume", str(task.path)]
-    else:
-        arguments = ["--config", str(task.config), "--run-dir", str(task.path)]
+    # The config also when it resumes: it says where the data is now.
+    where = "--resume" if (task.path / MANIFEST).is_file() else "--run-dir"
+    arguments = ["--config", str(task.config), where, str(task.path)]
     with os.fdopen(open_own_file(task.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as log:
         return subprocess.Popen(
             # -P: nothing in the user's folder may be imported in place of this program.
