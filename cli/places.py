@@ -23,9 +23,12 @@ def required(config_file: Path | None) -> Path:
     return config_file
 
 
-def refuse_a_new_place(*, run_dir: Path | None, name: str | None = None, dry_run: bool) -> None:
+def refuse_a_new_place(
+    *, run_dir: Path | None, name: str | None = None, init: Path | None = None, dry_run: bool
+) -> None:
     """Raise UsageError for an option that has no meaning beside --resume."""
-    for option, given in (("--run-dir", run_dir), ("--name", name), ("--dry-run", dry_run or None)):
+    options = {"--run-dir": run_dir, "--name": name, "--init": init, "--dry-run": dry_run or None}
+    for option, given in options.items():
         if given is not None:
             raise UsageError(f"{option} and --resume exclude each other: a run is resumed where it is")
 

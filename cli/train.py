@@ -1,6 +1,7 @@
 """`cl train`: one run."""
 
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,15 @@ def train(
     name: Annotated[str | None, typer.Option("--name", help="Name of the run's directory in runs/.")] = None,
     device: Device = None,
     resume: Resume = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            "--init",
+            metavar="RUN",
+            help="Begin with the weights and centers of this run; without --config, with its config too.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
@@ -37,6 +47,8 @@ def train(
     from centerloss_core.devices.imports import unused_imports_skipped
     from centerloss_core.interrupts import stop_with_parent
     from centerloss_core.run_directory.directories import refuse_existing
+    from centerloss_core.run_directory.names import CONFIG
+    from centerloss_core.training.initial import find_initial
     from centerloss_core.training.run import Start, prepare_resume
 
     from . import places
@@ -51,12 +63,15 @@ def train(
         values["train.device"] = device
     settings = settings or []
     if resume is not None:
-        places.refuse_a_new_place(run_dir=run_dir, name=name, dry_run=dry_run)
+        places.refuse_a_new_place(run_dir=run_dir, name=name, init=init, dry_run=dry_run)
         start = prepare_resume(resume, config, values, settings)
     else:
-        config = places.required(config)
+        config = places.required(config if init is None else config or init / CONFIG)
         resolved = load_config(config, values, settings=settings, may_be_a_pipe=True)
-        start = Start(places.run_directory(config, resolved, run_dir=run_dir, name=name), resolved)
+        path = places.run_directory(config, resolved, run_dir=run_dir, name=name)
+        start = Start(path, resolved, init=init)
+        if init is not None:
+            find_initial(init).refuse_another_network(resolved)
         refuse_existing(start.path)
     if dry_run:
         show_plan([(start.path, start.config)])

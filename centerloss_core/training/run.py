@@ -39,6 +39,7 @@ from centerloss_core.run_directory.resume_check import (
 )
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.diagnosis import warnings_of_the_end
+from centerloss_core.training.initial import find_initial
 from centerloss_core.training.observers import ShowProgress
 from centerloss_core.training.tensorboard import require_tensorboard
 
@@ -55,13 +56,19 @@ class Result:
 
 
 def train(
-    config: Config, path: Path | str, *, show: ShowProgress | None = None, warn: Warn | None = None
+    config: Config,
+    path: Path | str,
+    *,
+    init: Path | str | None = None,
+    show: ShowProgress | None = None,
+    warn: Warn | None = None,
 ) -> Result:
     """Train one run into the new directory `path`.
 
     Args:
         config: resolved; see `centerloss_core.config`.
         path: the run directory, which must not exist yet.
+        init: the directory of another run, with whose weights and centers this one begins.
         show: called with a `Progress` once per logging interval.
         warn: called with each warning; `run.json` keeps them too.
 
@@ -69,7 +76,8 @@ def train(
         DataError: the data cannot be had, or is not what it should be.
         ImageShapeError: its images are too small for the network.
         DeviceError: the device asked for is not there.
-        RunError: the run directory exists or cannot be made.
+        RunError: the run directory exists or cannot be made, or `init` is no run.
+        CheckpointError: `init` has no whole checkpoint, or its network has other shapes.
         TensorBoardError: the config asks for TensorBoard, and it is not installed.
         InUseError: another process trains there.
         DivergedError: the loss became NaN; the run is marked failed.
@@ -83,12 +91,20 @@ def train(
     devices.backend_name()  # likewise
     if config.train.tensorboard:
         require_tensorboard()
+    initial = None if init is None else find_initial(Path(init))
     dataset = _load(config)
+    if initial is not None:
+        initial.refuse_another_network(config, dataset)
     with StopRequest() as stop, tempfile.TemporaryFile() as chatter:
         device = _find_device(config, chatter)
         stop.obey("stopped before the run began")
         repeat = f"cl train --config {shlex.quote(str(path.absolute() / CONFIG))}"
         origin = {**_origin(device), "repeat": repeat, "data": _describe(dataset)}
+        if initial is not None:
+            origin |= {
+                "repeat": f"{repeat} --init {shlex.quote(str(initial.run.absolute()))}",
+                "init": initial.record(),
+            }
         with Run.create(path, config, origin) as run, _advice(path):
             with errors_name(path / LOG), run.open_log() as log:
                 chatter.seek(0)
@@ -160,17 +176,19 @@ class Start:
         config: resolved.
         resumed_after: the step of the newest checkpoint; None for a new run.
         is_completed: whether there is nothing left to train.
+        init: the run with whose weights and centers a new one begins.
     """
 
     path: Path
     config: Config
     resumed_after: int | None = None
     is_completed: bool = False
+    init: Path | None = None
 
     def train(self, *, show: ShowProgress | None = None, warn: Warn | None = None) -> Result:
         """Train it to the end; see `train` and `resume` for the arguments and the errors."""
         if self.resumed_after is None:
-            return train(self.config, self.path, show=show, warn=warn)
+            return train(self.config, self.path, init=self.init, show=show, warn=warn)
         return resume(self.path, self.config, show=show, warn=warn)
 
 

@@ -24,8 +24,9 @@ from centerloss_core.run_directory.resume_check import (
 )
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.clock import Stopwatch
+from centerloss_core.training.initial import recorded_initial
 from centerloss_core.training.interval_log import IntervalLog
-from centerloss_core.training.state import restore_state, state_of
+from centerloss_core.training.state import begin_with, restore_state, state_of
 from centerloss_core.training.step import TrainStep
 
 
@@ -137,10 +138,15 @@ def restore(
         The steps taken by then.
 
     Raises:
-        CheckpointError: its arrays are not those of this network; nothing is changed then.
+        CheckpointError: its arrays are not those of this network, or the checkpoint of another run that this one
+            begins with cannot be used; nothing is changed then.
     """
     if saved is None:
         run.forget_rows_after(0)  # of a run that was killed before its first checkpoint
+        if initial := run.manifest.get("init"):
+            checkpoint = recorded_initial(initial)
+            if not begin_with(checkpoint, train_step):
+                warn(f"{checkpoint} has no centers: they begin as loss.centers_start says")
         return 0
     position = saved.position
     if position.step > total_steps:

@@ -49,12 +49,39 @@ def restore_state(path: Path, train_step: TrainStep) -> None:
         variable.assign(saved[name])
 
 
-def _variables(train_step: TrainStep) -> dict[str, keras.Variable]:
-    """Every variable under a name that says what it is."""
-    groups: dict[str, list[keras.Variable]] = {"network/": train_step.network.variables}
-    if train_step.term is not None:
+def begin_with(path: Path, train_step: TrainStep) -> bool:
+    """Put the weights and centers in the checkpoint `path`, of another run, into `train_step`; optimizers begin anew.
+
+    Returns:
+        Whether it had what the term of this run holds (its centers).
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or its network has other shapes.
+    """
+    network = _variables(train_step, "network")
+    term = _variables(train_step, "term")
+    has_term = False
+
+    def compare(headers: Mapping[str, Header]) -> None:
+        nonlocal has_term
+        has_term = term.keys() <= headers.keys()
+        wanted = {**network, **(term if has_term else {})}
+        _compare({name: header for name, header in headers.items() if name in wanted}, wanted)
+
+    saved = read_state(path, compare)
+    for name, variable in {**network, **(term if has_term else {})}.items():
+        variable.assign(saved[name])
+    return has_term
+
+
+def _variables(train_step: TrainStep, part: str | None = None) -> dict[str, keras.Variable]:
+    """Every variable under a name that says what it is; with `part`, those of the network or of the term alone."""
+    groups: dict[str, list[keras.Variable]] = {}
+    if part in (None, "network"):
+        groups["network/"] = train_step.network.variables
+    if part in (None, "term") and train_step.term is not None:
         groups[""] = train_step.term.variables  # as "center_loss/centers"
-    for optimizer in train_step.optimizers:
+    for optimizer in train_step.optimizers if part is None else ():
         groups[f"{optimizer.name}/"] = optimizer.variables
     found = {
         f"{group}{variable.path}": variable for group, variables in groups.items() for variable in variables

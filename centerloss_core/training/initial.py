@@ -1,0 +1,104 @@
+"""A new run that begins with the weights and centers of another: `cl train --init RUN`. Imports no framework."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from centerloss_core.config import Config
+from centerloss_core.config.axes import flatten
+from centerloss_core.datasets import Dataset
+from centerloss_core.files.untrusted import read_text
+from centerloss_core.formatting import plain_setting
+from centerloss_core.run_directory.checkpoints import (
+    CheckpointError,
+    DamagedCheckpointError,
+    verify_checkpoint,
+)
+from centerloss_core.run_directory.errors import RunError
+from centerloss_core.run_directory.manifest import mapping, read_manifest
+from centerloss_core.run_directory.names import checkpoints, is_sweep
+
+# What the shapes of the network follow from, beside the images and the number of classes.
+_OF_SHAPES = ("model.channels", "model.feature_dim", "model.batch_norm", "model.head_bias")
+
+
+@dataclass(frozen=True)
+class Initial:
+    """The checkpoint that a run begins with, and the `run.json` beside it."""
+
+    run: Path
+    checkpoint: Path
+    manifest: Mapping[str, Any]
+
+    def record(self) -> dict[str, str]:
+        """What the `run.json` of the new run keeps."""
+        return {
+            "run": str(self.run.absolute()),
+            "checkpoint": self.checkpoint.name,
+            "sha256": _sum_of(self.checkpoint),
+        }
+
+    def refuse_another_network(self, config: Config, dataset: Dataset | None = None) -> None:
+        """Raise CheckpointError, naming both, if the network of a config has other shapes than that of the run."""
+        theirs = flatten(mapping(self.manifest.get("config")))
+        ours = config.settings()
+        pairs = {key: (theirs.get(key), ours[key]) for key in _OF_SHAPES}
+        if dataset is not None:
+            data = mapping(self.manifest.get("data"))
+            pairs["images"] = (data.get("image_shape"), list(dataset.image_shape))
+            pairs["classes"] = (len(data.get("class_names") or ()), dataset.num_classes)
+        differ = [
+            f"{key}: {plain_setting(theirs)} there, {plain_setting(ours)} here"
+            for key, (theirs, ours) in pairs.items()
+            if theirs != ours
+        ]
+        if differ:
+            raise CheckpointError(
+                f"{self.run} has a network of other shapes than the new run: {'; '.join(differ)}"
+            )
+
+
+def find_initial(path: Path) -> Initial:
+    """The newest whole checkpoint of a run, in whatever state the run is.
+
+    Raises:
+        RunError: it is not a run.
+        CheckpointError: it has no whole checkpoint.
+    """
+    if is_sweep(path):
+        raise RunError(f"{path} is a sweep: name one of its runs")
+    manifest = read_manifest(path)
+    for checkpoint in reversed(checkpoints(path)):
+        try:
+            verify_checkpoint(checkpoint)
+        except DamagedCheckpointError:
+            continue
+        return Initial(path, checkpoint, manifest)
+    raise CheckpointError(f"{path} has no whole checkpoint to begin with")
+
+
+def recorded_initial(record: Mapping[str, Any]) -> Path:
+    """The checkpoint that the `run.json` of a run names as what it begins with.
+
+    Raises:
+        CheckpointError: it is not there any more, or is another one.
+    """
+    checkpoint = Path(str(record.get("run"))) / "checkpoints" / Path(str(record.get("checkpoint"))).name
+    try:
+        verify_checkpoint(checkpoint)
+        same = _sum_of(checkpoint) == record.get("sha256")
+    except DamagedCheckpointError as error:
+        raise CheckpointError(
+            f"the run begins with {checkpoint}, which is lost ({error}): begin a new run"
+        ) from error
+    if not same:
+        raise CheckpointError(f"the run begins with {checkpoint}, which was replaced: begin a new run")
+    return checkpoint
+
+
+def _sum_of(checkpoint: Path) -> str:
+    return hashlib.sha256(read_text(checkpoint / "SHA256SUMS").encode()).hexdigest()
