@@ -71,6 +71,9 @@ ESTIMATE_SECONDS = 1e9  # a longer time left is no estimate
 
 # ---- Figures and report -------------------------------------------------------------------------------------
 
+FIGURE_DPI = (20, 1200)  # below, nothing can be read; no printer needs more
+FIGURE_INCHES = (2, 60)  # wide: in less, letters of 7 points have no room
+FIGURE_PIXELS = 400_000_000  # of a figure: 1.6 GB of memory while it is drawn
 FILM_FRAMES = 60  # of an animation, which is a minute of drawing
 PANELS = 24  # of a report: each is drawn again at every epoch and every selection
 # Base64 of all frames. With Bokeh's script (1.3 MB), the thumbnails and the tables a report stays below 8 MB.

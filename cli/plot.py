@@ -13,6 +13,7 @@ Split = StrEnum("Split", ["TEST", "TRAIN"])
 Style = StrEnum("Style", ["DEFAULT", "POST"])
 Format = StrEnum("Format", ["PNG", "SVG", "PDF"])
 Axes = StrEnum("Axes", ["OWN", "SHARED", "FOLLOW"])
+Layout = StrEnum("Layout", ["GRID", "ROW"])
 
 
 def plot(
@@ -42,12 +43,27 @@ def plot(
         ),
     ] = None,
     axes: Annotated[
-        Axes,
+        Axes | None,
         typer.Option(
-            help="Of a panel or animation: a scale of its own for each run, or one for all; an animation keeps it at "
-            "every epoch. `follow`, of an animation alone: axes that close in on the points."
+            help="Of a panel or animation: a scale of its own for each run, or one for all; an animation keeps it from "
+            "beginning to end. `follow`, of an animation alone: axes that close in on the points. Default: own, and "
+            "follow.",
         ),
-    ] = Axes.OWN,
+    ] = None,
+    layout: Annotated[
+        Layout, typer.Option(help="Of a panel or animation over one setting: a near-square grid, or one row.")
+    ] = Layout.GRID,
+    width: Annotated[
+        float | None,
+        typer.Option(
+            metavar="INCHES",
+            help="Width of each figure: 3.5 for one column of a paper, 7 for two. Letters stay legible.",
+        ),
+    ] = None,
+    dpi: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Dots per inch of a PNG, and of the points in an SVG or PDF."),
+    ] = None,
     animate: Annotated[
         bool,
         typer.Option(
@@ -60,7 +76,7 @@ def plot(
 
     scatter: features and centers. curves: losses, schedules, accuracy. regions: the class that
     the softmax head and the nearest center give to every point of the plane. distances: within and between classes,
-    as histograms.
+    as histograms, of a sweep also all runs below each other.
     panel: all runs side by side. seeds: accuracy and separation against λ, or what else varies, with the spread
     over seeds.
     """
@@ -77,8 +93,11 @@ def plot(
         fmt=None if format_ is None else format_.value,
         out=out,
         figures=None if figures is None else [name.strip() for name in figures.split(",")],
-        axes=axes.value,
+        axes=None if axes is None else axes.value,
         animate=animate,
+        layout=layout.value,
+        dpi=dpi,
+        width=width,
         note=note,
     )
     rows = rows_now(directory)

@@ -131,9 +131,10 @@ def test_a_single_run_says_that_its_axes_stand_still(tmp_path: Path) -> None:
 def test_the_axes_of_a_film_are_in_its_name(tmp_path: Path, no_frames: None) -> None:
     sweep, notes = sweep_with_epochs(tmp_path / "sweep", (2,)), list[str]()
     for axes, names in {
-        "own": ["panel-test.png", "animation-test.gif"],
+        None: ["panel-test.png", "animation-test.gif"],
+        "own": ["panel-test.png", "animation-test-own.gif"],
         "shared": ["panel-test-shared.png", "animation-test-shared.gif"],
-        "follow": ["panel-test.png", "animation-test-follow.gif"],
+        "follow": ["panel-test.png", "animation-test.gif"],
     }.items():
         written = plot_directory(sweep, figures=["panel"], axes=axes, animate=True, note=notes.append)
         assert [path.name for path in written] == names
@@ -156,7 +157,7 @@ def test_digits_of_small_clusters_lie_on_no_mark_and_no_digit(tmp_path: Path) ->
         screen.show(epoch)
         screen.figure.draw_without_rendering()
         for axes in screen.figure.axes:
-            (marks,) = [line for line in axes.lines if line.get_marker() == "X"]
+            (marks,) = [line for line in axes.lines if line.get_marker() == "o"]
             spots = axes.transData.transform(marks.get_xydata())
             half = marks.get_markersize() / 2 * screen.figure.dpi / 72
             # Less a pixel: the box around a letter has some air in it.
@@ -226,7 +227,7 @@ def test_more_features_move_in_one_plane(tmp_path: Path) -> None:
     film = film_of(run)
     screen = Screen(film)
     screen.show(1)
-    assert any("first two principal components of 16 features" in text for text in words(screen.figure))
+    assert any("first two of 16 principal components" in text for text in words(screen.figure))
     # The 16 features are two in disguise: in one plane, the first epoch is three times as large as the last.
     first, _, last = film.moments[0, 0]
     size = [np.linalg.norm(moment.plane.points, axis=1).mean() for moment in (first, last)]

@@ -39,8 +39,7 @@ def test_the_figure_shows_all_distances_and_marks_intra_and_inter() -> None:
     intra, inter = axes.lines
     assert intra.get_xdata()[0] == metrics.intra_class_distance  # type: ignore[index]
     assert inter.get_xdata()[0] == metrics.inter_class_distance  # type: ignore[index]
-    legend = axes.get_legend()
-    assert legend is not None
+    (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "of an image to the mean of its own class",
         "… to the mean of each other class",

@@ -18,7 +18,7 @@ from centerloss_core.plotting.classes import has_short_names, legend_handles
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import follow, limits_of
 from centerloss_core.plotting.logged import evenly
-from centerloss_core.plotting.panel import Moment, draw_cell, moment_of
+from centerloss_core.plotting.panel import Moment, draw_cell, moment_of, write_title
 from centerloss_core.plotting.text_fit import fit, legend_below
 from centerloss_core.run_directory.feature_dumps import FeatureFileError, read_features
 
@@ -157,7 +157,8 @@ class Screen:
             # Only a run whose epoch is another than that over the picture says so.
             other = None if moment.epoch == epoch else moment.epoch
             cell = replace(cell, snapshot=replace(cell.snapshot, epoch=other))
-        draw_cell(axes, film.grid, cell, moment, limits, self._box, spacing=1.4)
+        write_title(axes, film.grid, cell, moment, self._box, spacing=1.4, letters=9)
+        draw_cell(axes, film.grid, cell, moment, limits)
         if film.grid.shape[1] > 3:  # no room between the boxes
             axes.set(xlabel="", ylabel="")
 

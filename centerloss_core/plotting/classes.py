@@ -1,8 +1,10 @@
 """The classes of a figure: their names, and a legend of their colours."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import matplotlib.patheffects
+import numpy as np
 from matplotlib.lines import Line2D
 
 from centerloss_core.config.problems import shortened
@@ -10,12 +12,15 @@ from centerloss_core.plotting.style import CLASS_COLORS, UNKNOWN, class_colors
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import Snapshot
 
+# A thin ring: what is densest lies at the center, and is seen inside it.
 CENTER_MARK: dict[str, Any] = {
-    "marker": "X",
-    "markersize": 9,
+    "marker": "o",
+    "markersize": 10,
+    "markeredgewidth": 1.3,
     "markeredgecolor": "black",
-    "markerfacecolor": "white",
+    "markerfacecolor": "none",
     "linestyle": "none",
+    "path_effects": [matplotlib.patheffects.withStroke(linewidth=2.7, foreground="white")],
 }
 _LONGEST_NAME, _LONGEST_KIND, _SHORT = 14, 24, 4  # characters
 _DOT: dict[str, Any] = {"marker": "o", "markersize": 7, "markeredgewidth": 0, "linestyle": "none"}
@@ -28,14 +33,20 @@ def class_names(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(shortened(name, _LONGEST_NAME) for name in (*names, *map(str, numbers)))
 
 
-def legend_handles(names: Sequence[str], *dumps: FeatureDump) -> list[Line2D]:
+def all_named(dump: FeatureDump, named: Collection[int]) -> bool:
+    """Whether every class that is drawn has its name beside its points: a legend would say the same again."""
+    return set(np.unique(dump.known().labels if (dump.labels >= 0).any() else []).tolist()) <= set(named)
+
+
+def legend_handles(names: Sequence[str], *dumps: FeatureDump, colors: bool = True) -> list[Line2D]:
     """Return a dot per colour, with the names of the classes that have it; then what else the dumps have.
 
-    Images of unknown classes and centers are named where there are some.
+    Images of unknown classes and centers are named where there are some. Without `colors`, they alone are.
     """
+    shown = min(len(names), len(CLASS_COLORS)) if colors else 0
     handles = [
         Line2D([], [], **_DOT, color=color, label=_names_at(place, names))
-        for place, color in enumerate(class_colors(min(len(names), len(CLASS_COLORS))))
+        for place, color in enumerate(class_colors(shown))
     ]
     if any((dump.labels < 0).any() for dump in dumps):
         handles.append(Line2D([], [], **_DOT, color=UNKNOWN, label="unknown"))

@@ -1,7 +1,7 @@
 """The course of a training run over the epochs: the figures of its loss, its schedules, and accuracies."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,58 +11,81 @@ from numpy.typing import NDArray
 
 from centerloss_core.formatting import percent
 from centerloss_core.plotting.logged import column, evaluated, log_ticks, titles_of
+from centerloss_core.plotting.sheet import sheet_of
 from centerloss_core.plotting.style import CLASS_COLORS, DPI, INK
 from centerloss_core.plotting.text_fit import fit
 from centerloss_core.plotting.titles import run_title
 from centerloss_core.run_directory.history import History, Row
 from centerloss_core.run_directory.reader import RunRecord
 
-_SIZE = (9.0, 8.2)  # inches, with three rows of plots
+_WIDTH = 9.0  # inches
 # Inches, fixed: measuring all labels to find the tightest margins would take as long as the drawing itself.
 _BOTTOM, _TOP, _HEIGHT = 0.533, 0.738, 2.02602
 _GAP = 0.21 * _HEIGHT
-_SIDES = {"left": 0.075, "right": 0.98, "wspace": 0.19}  # as parts of the width
+_LEFT, _RIGHT, _BESIDE = 0.675, 0.18, 0.75
 _MOST_EPOCH_TICKS = 6
 _BELOW_ZERO = 0.06  # so that a line of zeros does not lie on the bottom of its box, unseen
 _TRAIN, _TEST, _CENTER, _VALIDATION = "#8a8a8a", CLASS_COLORS[6], CLASS_COLORS[5], CLASS_COLORS[8]
 _MOST_FIGURES = 11
 
 
-def curves_figure(run: RunRecord, history: History) -> Figure:
+def curves_figure(run: RunRecord, history: History, width: float | None = None) -> Figure:
     """Draw the history of one run: a small plot for each figure that it logs, over one axis of epochs."""
-    titles = dict(list(titles_of(history.steps).items())[:_MOST_FIGURES])
-    rows = len(titles) // 2 + 1  # the last place is that of the accuracies
-    height = round(_BOTTOM + rows * (_HEIGHT + _GAP) - _GAP + _TOP, 3)
-    figure = Figure(figsize=(_SIZE[0], height), dpi=DPI)
-    margins = {"bottom": _BOTTOM / height, "top": 1 - _TOP / height, "hspace": _GAP / _HEIGHT}
-    axes = figure.subplots(rows, 2, sharex=True, squeeze=False, gridspec_kw=_SIDES | margins).ravel()
+    titles = {key: title for key, title in titles_of(history.steps).items() if _tells(history.steps, key)}
+    titles = dict(list(titles.items())[:_MOST_FIGURES])
+    sheet = sheet_of(_WIDTH, width)
+    margin, letters = sheet.margins, sheet.letters
+    columns = 1 if sheet.is_narrow else 2
+    rows = -(-(len(titles) + 1) // columns)  # the last place is that of the accuracies
+    plot_height, gap = _HEIGHT * margin, _GAP * margin
+    over = Figure(dpi=DPI).text(0, 0, run_title(run), fontsize=letters(11))
+    fit(over, sheet.width - 0.4)
+    top = _TOP * margin + (len(over.get_text().split("\n")) - 1) * letters(11) * 1.2 / 72
+    height = round(_BOTTOM * margin + rows * (plot_height + gap) - gap + top, 3)
+    figure = Figure(figsize=(sheet.width, height), dpi=DPI)
+    across = (sheet.width - (_LEFT + _RIGHT + (columns - 1) * _BESIDE) * margin) / columns
+    layout = {
+        "left": _LEFT * margin / sheet.width,
+        "right": 1 - _RIGHT * margin / sheet.width,
+        "wspace": _BESIDE * margin / across,
+        "bottom": _BOTTOM * margin / height,
+        "top": 1 - top / height,
+        "hspace": gap / plot_height,
+    }
+    axes = figure.subplots(rows, columns, sharex=True, squeeze=False, gridspec_kw=layout).ravel()
     for plot, (key, title) in zip(axes, titles.items(), strict=False):
-        plot.set_title(title, loc="left", fontsize=10, parse_math=False)
+        fit(plot.set_title(title, loc="left", fontsize=letters(10), parse_math=False), across)
         values = _draw_line(plot, history.steps, key, color=INK)
         if key == "learning_rate":
             plot.set_ylim(bottom=0)
         else:
             _set_scale(plot, values)
-    _draw_accuracy(axes[len(titles)], history)
+    _draw_accuracy(axes[len(titles)], history, letters)
     drawn = axes[: len(titles) + 1]
     for plot in axes[len(drawn) :]:
         plot.remove()
     for plot in drawn:
         plot.grid(color="#eeeeee", linewidth=0.8)
         plot.set_axisbelow(True)
-        plot.tick_params(labelsize=9, length=0, which="both")
+        plot.tick_params(labelsize=letters(9), length=0, which="both")
         plot.spines[["top", "right"]].set_visible(False)
     # From 0 also for a run of a few steps, around whose only row matplotlib would put a dozen long numbers.
     axes[0].set_xlim(left=0)
-    for plot in drawn[-2:]:
+    for plot in drawn[-columns:]:
         plot.xaxis.set_major_locator(MaxNLocator(_MOST_EPOCH_TICKS))
         plot.tick_params(labelbottom=True)
-        plot.set_xlabel("epoch")
-    fit(figure.suptitle(run_title(run), y=1 - 0.164 / height, fontsize=11), _SIZE[0] - 0.4)
+        plot.set_xlabel("epoch", fontsize=letters(10))
+    size = over.get_fontsize()
+    figure.suptitle(over.get_text(), y=1 - 0.164 * margin / height, fontsize=size, parse_math=False)
     return figure
 
 
-def _draw_accuracy(axes: Axes, history: History) -> None:
+def _tells(rows: Sequence[Row], key: str) -> bool:
+    """Whether a figure has something to show: λ in force does not, in a run whose λ is 0."""
+    return key != "lambda" or bool(np.nan_to_num(column(rows, key)).any())
+
+
+def _draw_accuracy(axes: Axes, history: History, letters: Callable[[float], float]) -> None:
     if history.steps:
         _draw_line(axes, history.steps, "accuracy", color=_TRAIN, label="training batches")
     # Signs of their own, for those who see no colours.
@@ -76,9 +99,9 @@ def _draw_accuracy(axes: Axes, history: History) -> None:
         if not np.isnan(values).all():
             label = f"{name} ({percent(values[-1])})"
             axes.plot(epochs, values, look, color=color, markersize=4, linewidth=1.2, label=label)
-    axes.set_title("accuracy", loc="left", fontsize=10)
+    axes.set_title("accuracy", loc="left", fontsize=letters(10))
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.legend(loc="best", fontsize=8.5, frameon=False)
+    axes.legend(loc="best", fontsize=letters(8.5), frameon=False)
 
 
 def _draw_line(axes: Axes, rows: Sequence[Row], key: str, color: str, label: str = "") -> NDArray[np.float64]:

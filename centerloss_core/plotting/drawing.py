@@ -8,13 +8,14 @@ from matplotlib.figure import Figure
 
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.files.untrusted import own_folder
+from centerloss_core.limits import FIGURE_PIXELS
 from centerloss_core.plotting.animation import read_film
 from centerloss_core.plotting.classes import class_names
 from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.film import has_ffmpeg, save_film
 from centerloss_core.plotting.grid import Cell, Grid, arrange
 from centerloss_core.plotting.head import HeadError, read_head
-from centerloss_core.plotting.histogram import distances_figure
+from centerloss_core.plotting.histogram import all_distances_figure, distances_figure
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.post import post_figure, post_panel
 from centerloss_core.plotting.regions import regions_figure
@@ -35,6 +36,7 @@ _NO_METADATA: dict[str, Any] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+_MOST_PIXELS = 2**16  # along a side: matplotlib draws no larger figure
 _RASTER_DPI = 220  # the points in a vector figure are pixels: so many that they stay round in print
 
 
@@ -71,9 +73,9 @@ def draw_sweep(sweep: SweepRecord, request: Request) -> list[Path]:
     if request.out is None:  # before anything is drawn
         for snapshot in completed:
             own_folder(own_folder(snapshot.run.path) / PLOTS)
-    grid = arrange(cells, sweep.axes)
+    grid = arrange(cells, sweep.axes, row=request.layout == "row")
     written = _save_all(_figures_of_a_sweep(grid, completed, sweep, request), sweep.path, request)
-    for snapshot in completed:
+    for snapshot in completed if request.out is None else ():
         # Nothing named: what one run lacks does not stop the others.
         written += _save_all(_figures_of_a_run(snapshot, request, named=()), snapshot.run.path, request)
     if request.animate:
@@ -114,7 +116,12 @@ def _save_all(figures: Iterator[tuple[str, Figure | None]], directory: Path, req
     drawn = {request.out or folder / f"{name}.{request.fmt}": figure for name, figure in figures if figure}
     for path, figure in drawn.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        dpi = figure.dpi if request.fmt == "png" else _RASTER_DPI
+        dpi = request.dpi or (figure.dpi if request.fmt == "png" else _RASTER_DPI)
+        across, up = figure.get_size_inches()
+        if across * up * dpi**2 > FIGURE_PIXELS or max(across, up) * dpi >= _MOST_PIXELS:
+            raise PlotError(
+                f"{path}: {across:.3g} × {up:.3g} inches at {dpi:g} dpi are too many pixels; set fewer"
+            )
         with atomic_write(path) as file:
             figure.savefig(file, format=request.fmt, dpi=dpi, metadata=_NO_METADATA[request.fmt])
     return list(drawn)
@@ -125,10 +132,18 @@ def _figures_of_a_sweep(
 ) -> Iterator[tuple[str, Figure]]:
     """Draw what shows several runs at once, each with its name."""
     if "panel" in request.figures:
-        draw = post_panel if request.style == "post" else panel_figure
-        yield f"panel-{request.suffix}{'-shared' * request.shared}", draw(grid, shared=request.shared)
+        shared = request.shared
+        post = request.style == "post"
+        figure = (
+            post_panel(grid, shared=shared)
+            if post
+            else panel_figure(grid, shared=shared, width=request.width)
+        )
+        yield f"panel-{request.suffix}{'-shared' * shared}", figure
+    if "distances" in request.figures and (request.out or len(grid.snapshots) > 1):
+        yield f"distances-{request.split}", all_distances_figure(grid, request.width)
     if "seeds" in request.figures and has_spread([snapshot.run for snapshot in completed], sweep.axes):
-        yield f"seeds-{request.split}", seeds_figure(completed, sweep.axes)
+        yield f"seeds-{request.split}", seeds_figure(completed, sweep.axes, request.width)
     elif "seeds" in request.named:
         why = "no point has completed runs of two seeds, so there is no spread to show"
         if request.figures == ("seeds",):
@@ -141,11 +156,12 @@ def _figures_of_a_run(
 ) -> Iterator[tuple[str, Figure | None]]:
     """Draw what shows one run, each with its name."""
     if "scatter" in request.figures:
-        draw = post_figure if request.style == "post" else scatter_figure
-        yield f"scatter-{request.suffix}", draw(snapshot)
+        post = request.style == "post"
+        figure = post_figure(snapshot) if post else scatter_figure(snapshot, request.width)
+        yield f"scatter-{request.suffix}", figure
     if "curves" in request.figures:
         try:
-            yield "curves", curves_figure(snapshot.run, snapshot.run.history())
+            yield "curves", curves_figure(snapshot.run, snapshot.run.history(), request.width)
         except RunError as error:
             if "curves" in named:
                 raise
@@ -153,7 +169,7 @@ def _figures_of_a_run(
     if "regions" in request.figures:
         yield f"regions-{request.split}", _regions(snapshot, request)
     if "distances" in request.figures:
-        yield f"distances-{request.split}", distances_figure(snapshot)
+        yield f"distances-{request.split}", distances_figure(snapshot, request.width)
 
 
 def _regions(snapshot: Snapshot, request: Request) -> Figure | None:
@@ -170,12 +186,13 @@ def _regions(snapshot: Snapshot, request: Request) -> Figure | None:
             return None
         request.note(f"no regions of the softmax head, only of the nearest center: {error}")
         head = None
-    return regions_figure(snapshot, head)
+    return regions_figure(snapshot, head, request.width)
 
 
 def _animate(grid: Grid, directory: Path, request: Request) -> list[Path]:
     """Write the animation as GIF, and as MP4 where that can be done; or the one that `out` names."""
-    film = read_film(grid, request.split, axes=request.axes, note=request.note)
+    axes = request.axes or "follow"
+    film = read_film(grid, request.split, axes=axes, note=request.note)
     if film is None:
         why = (
             f"no animation: {directory} has features of fewer than two epochs of the {request.split} images; "
@@ -187,8 +204,8 @@ def _animate(grid: Grid, directory: Path, request: Request) -> list[Path]:
         return []
     if request.out:
         return [save_film(film, request.out, request.fmt)]
-    axes = "" if request.axes == "own" else f"-{request.axes}"
-    path = own_folder(directory / PLOTS) / f"animation-{request.split}{axes}.gif"  # alike in every style
+    ending = "" if axes == "follow" else f"-{axes}"
+    path = own_folder(directory / PLOTS) / f"animation-{request.split}{ending}.gif"  # alike in every style
     written = [save_film(film, path, "gif")]
     if has_ffmpeg():
         try:

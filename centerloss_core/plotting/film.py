@@ -15,6 +15,7 @@ from centerloss_core.plotting.animation import Film, Screen
 from centerloss_core.plotting.request import PlotError
 from centerloss_core.plotting.style import CLASS_COLORS, UNKNOWN
 
+_NEARLY_WHITE = 0.96
 _SECONDS = 8  # that a film of many frames should last
 _SLOWEST, _FASTEST = 2, 10  # frames per second
 _LAST_FRAME_SECONDS = 1.5  # before the film begins again, time to see where it ended
@@ -40,6 +41,7 @@ def _palette() -> NDArray[np.uint8]:
     shades = 256 // len(colors)
     strength = np.linspace(1, 0.1, shades)[:, None, None]  # none so pale that white becomes pink
     tones = (1 - strength * (1 - colors)).reshape(-1, 3)
+    tones[tones.min(axis=1) > _NEARLY_WHITE] = 1  # or Pillow takes them for white
     rest = np.ones((256 - len(tones), 3))
     return (255 * np.concatenate([tones, rest])).round().astype(np.uint8)
 

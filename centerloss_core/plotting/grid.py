@@ -74,8 +74,8 @@ class Grid:
         return settings_title(cell.run, self.own) + (epoch_title(cell.snapshot) if cell.snapshot else "")
 
 
-def arrange(cells: Sequence[Cell], axes: Sequence[str] = ()) -> Grid:
-    """Put runs that differ in one setting on a near-square grid; else that setting in columns, the others in rows.
+def arrange(cells: Sequence[Cell], axes: Sequence[str] = (), *, row: bool = False) -> Grid:
+    """Put runs that differ in one setting on a near-square grid, or in one row; else that in columns, others in rows.
 
     The columns are λ if it varies, else the setting with the most values; seeds come last. What has more than
     `MAX_ROWS` rows or `MAX_COLUMNS` columns is not legible: the first seed stands for the others, then values are left
@@ -90,10 +90,11 @@ def arrange(cells: Sequence[Cell], axes: Sequence[str] = ()) -> Grid:
     own = tuple(key for key in keys if key not in common)
     at = {(combination(cell.run, rows), combination(cell.run, [column])): cell for cell in cells}
     kept_rows, few_rows = _legible(cells, rows, MAX_ROWS)
+    most = MAX_COLUMNS if rows or row else MAX_COLUMNS**2
     in_rows = [cell for cell in cells if combination(cell.run, rows) in kept_rows]
-    values, few_columns = _legible(in_rows, [column], MAX_COLUMNS if rows else MAX_COLUMNS**2)
-    places = [[at.get((row, value)) for value in values] for row in kept_rows]
-    if not rows:
+    values, few_columns = _legible(in_rows, [column], most)
+    places = [[at.get((combined, value)) for value in values] for combined in kept_rows]
+    if not rows and not row:
         # Four in a row are too small to read on a page; two rows of two are twice as large.
         columns = len(values) if len(values) <= 3 else math.ceil(math.sqrt(len(values)))
         padded = [*places[0], *[None] * (-len(values) % columns)]

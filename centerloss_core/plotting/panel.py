@@ -6,24 +6,25 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from centerloss_core.plotting.classes import legend_handles
+from centerloss_core.plotting.classes import all_named, legend_handles
 from centerloss_core.plotting.grid import Cell, Grid
+from centerloss_core.plotting.inset import draw_inset
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import Plane, project
-from centerloss_core.plotting.scatter import draw_features
+from centerloss_core.plotting.scatter import OWN_SHEET, draw_features
+from centerloss_core.plotting.sheet import Sheet, sheet_of
 from centerloss_core.plotting.style import DPI, FAINT
-from centerloss_core.plotting.text_fit import fit, legend_below
+from centerloss_core.plotting.text_fit import dpi, fit, legend_below, make_room_below, title_height
 from centerloss_core.plotting.titles import join, numbers_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
-_CELL = (4.5, 4.75)  # inches
-_NOTE = 0.4  # inches higher, with a third line over a box and the names of axes
-_PADDING = 0.08  # inches
-_ROOM = 3.9  # inches, about the width of a box: a longer title would run into the next
+# Inches: a cell, what is left of a box and right of it, the ticks below, names of axes, the title, and the legend.
+_CELL, _LEFT, _RIGHT, _TICKS, _NAMES, _TITLE, _LEGEND = 4.5, 0.62, 0.1, 0.3, 0.2, 0.4, 0.35
+_LINE = 1.5  # of the title of a cell, in letters
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,53 +42,92 @@ def moment_of(dump: FeatureDump, epoch: int | None = None, reference: FeatureDum
     return Moment(epoch, project(dump, reference), dump.labels, numbers_title(dump))
 
 
-def panel_figure(grid: Grid, *, shared: bool = False) -> Figure:
+def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None) -> Figure:
     """Draw all runs in boxes of one size, each at a scale of its own, which its ticks and the title tell, or at one.
 
-    Center loss shrinks the plane, so at one scale most λ are dots; that is what can be seen of it.
+    Center loss shrinks the plane, so at one scale most λ are dots; an inset shows such a run closer.
     """
     moments = {(i, j): moment_of(cell.snapshot.dump) for i, j, cell in grid.places if cell.snapshot}
-    planes = [moment.plane for moment in moments.values()]
-    limits = limits_of(planes) if shared else None
+    limits = limits_of([moment.plane for moment in moments.values()]) if shared else None
     rows, columns = grid.shape
-    height = _CELL[1] + (_NOTE if any(plane.note for plane in planes) else 0)
-    figure = Figure(
-        figsize=(_CELL[0] * columns, height * rows + 0.8),
-        dpi=DPI,
-        layout=ConstrainedLayoutEngine(h_pad=_PADDING, w_pad=_PADDING),
-    )
+    sheet = sheet_of(_CELL * columns, width)
+    margin, across = sheet.margins, sheet.width / columns
+    box = across - (_LEFT + _RIGHT) * margin
+    figure = Figure(figsize=(sheet.width, sheet.width), dpi=DPI)
+    axes = {(row, column): figure.add_axes((0, 0, 1, 1)) for row, column, _ in grid.places}
+    titles = [
+        write_title(axes[i, j], grid, cell, moments.get((i, j)), box, _LINE, sheet.letters(9))
+        for i, j, cell in grid.places
+    ]
+    over = figure.text(0, 0, f"{grid.title()}{grid.scale_note(shared=shared)}", fontsize=sheet.letters(13))
+    fit(over, sheet.width - 0.2)
+    above = title_height(over, 1.2) + 0.05 * margin
+    has_names = any(moment.plane.axis_labels[0] for moment in moments.values())
+    under = (_TICKS + (_NAMES if has_names else 0)) * margin
+    tall = max(title_height(title, _LINE) for title in titles) + box + under
+    height = above + rows * tall + _LEGEND * margin
+    figure.set_size_inches(sheet.width, height)
+    over.set(position=(0.5, 1 - 0.1 * margin / height), ha="center", va="top")
+    named = True
     for row, column, cell in grid.places:
-        axes = figure.add_subplot(rows, columns, row * columns + column + 1)
-        draw_cell(axes, grid, cell, moments.get((row, column)), limits, _ROOM, spacing=1.5)
-    room = figure.get_figwidth() - 2 * _PADDING
-    fit(figure.suptitle(f"{grid.title()}{grid.scale_note(shared=shared)}", fontsize=13), room)
-    handles = legend_handles(grid.class_names, *grid.dumps)
-    legend_below(
+        low = _LEGEND * margin + (rows - 1 - row) * tall + under
+        place = (
+            (column * across + _LEFT * margin) / sheet.width,
+            low / height,
+            box / sheet.width,
+            box / height,
+        )
+        axes[row, column].set_position(place)
+        shown = moments.get((row, column))
+        here = draw_cell(axes[row, column], grid, cell, shown, limits, sheet=sheet)
+        if cell.snapshot and shown:
+            if limits is not None:
+                here |= draw_inset(
+                    axes[row, column], shown.plane, shown.labels, grid.class_names, limits, sheet
+                )
+            named = named and all_named(cell.snapshot.dump, here)
+    handles = legend_handles(grid.class_names, *grid.dumps, colors=not named)
+    legend = legend_below(
         figure,
         handles,
-        columns=4 if columns == 1 else len(handles),
+        columns=4 if columns == 1 else max(1, len(handles)),
         fewest=4,
-        room=room,
-        loc="outside lower center",
+        room=sheet.width - 0.1,
         columnspacing=1.2,
         handletextpad=0.2,
-        fontsize=11,
+        fontsize=sheet.letters(11),
+        borderaxespad=0.2,
     )
+    make_room_below(figure, legend, _LEGEND * margin)
     return figure
 
 
-def draw_cell(
-    axes: Axes, grid: Grid, cell: Cell, shown: Moment | None, limits: Bbox | None, room: float, spacing: float
-) -> None:
-    """Draw a run, or its status, under a title that is at most `room` inches wide, its lines `spacing` high."""
-    title = grid.cell_title(cell)
+def write_title(
+    axes: Axes, grid: Grid, cell: Cell, shown: Moment | None, room: float, spacing: float, letters: float
+) -> Text:
+    """Write what a run is and reached over its box, at most `room` inches wide, in lines `spacing` high."""
+    words = grid.cell_title(cell)
     if shown:
-        draw_features(axes, shown.plane, shown.labels, grid.class_names, limits)
-        title = join(title, shown.numbers, shown.plane.note, by="\n")
-    else:
-        write_status(axes, cell)
-        axes.set_box_aspect(1)
-    fit(axes.set_title(title, loc="left", fontsize=9, linespacing=spacing), room)
+        words = join(words, shown.numbers, shown.plane.note, by="\n")
+    title = axes.set_title(words, loc="left", fontsize=letters, linespacing=spacing)
+    fit(title, room)
+    return title
+
+
+def draw_cell(
+    axes: Axes,
+    grid: Grid,
+    cell: Cell,
+    shown: Moment | None,
+    limits: Bbox | None,
+    sheet: Sheet = OWN_SHEET,
+) -> set[int]:
+    """Draw a run, or its status, and return the classes whose names have a place."""
+    if shown:
+        return draw_features(axes, shown.plane, shown.labels, grid.class_names, limits, sheet)
+    write_status(axes, cell)
+    axes.set_box_aspect(1)
+    return set()
 
 
 def write_status(axes: Axes, cell: Cell) -> None:
@@ -96,4 +136,5 @@ def write_status(axes: Axes, cell: Cell) -> None:
     words = "features missing" if cell.run.status == "completed" else cell.run.status
     axes.set(xticks=[], yticks=[], facecolor=FAINT)
     middle: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
-    axes.text(0.5, 0.5, words, fontsize=20, parse_math=False, **middle)
+    text = axes.text(0.5, 0.5, words, fontsize=20, parse_math=False, **middle)
+    fit(text, 0.9 * axes.bbox.width / dpi(axes))

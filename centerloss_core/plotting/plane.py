@@ -14,6 +14,9 @@ class Plane:
 
     points: NDArray[np.float64]  # (n, 2), an image each
     centers: NDArray[np.float64]  # (k, 2), the centers of the classes; (0, 2) where there are none
+    middles: NDArray[
+        np.float64
+    ]  # (k, 2), where each class's name goes: its center, or else its median; NaN if empty
     axis_labels: tuple[str, str] = ("", "")  # empty where the axes are the two features themselves
     note: str = ""  # what a title must add
     isometric: bool = True  # whether distances in the plane are distances between features
@@ -32,14 +35,27 @@ def project(dump: FeatureDump, reference: FeatureDump | None = None) -> Plane:
     if dimensions == 1:
         return _strips(features, centers, dump.labels)
     if dimensions == 2:
-        return Plane(features, centers)
+        return Plane(features, centers, _middles(features, centers, dump.labels))
     mean, axes = _principal_axes(features if reference is None else reference.features.astype(np.float64))
+    points, projected = (features - mean) @ axes, (centers - mean) @ axes
+    parts = explained_variance(features, axes)
     return Plane(
-        (features - mean) @ axes,
-        (centers - mean) @ axes,
-        ("first principal component", "second principal component"),
-        f"first two principal components of {dimensions} features",
+        points,
+        projected,
+        _middles(points, projected, dump.labels),
+        (
+            f"first principal component ({100 * parts[0]:.0f} % of the variance)",
+            f"second principal component ({100 * parts[1]:.0f} %)",
+        ),
+        f"first two of {dimensions} principal components, {100 * parts.sum():.0f} % of the variance",
     )
+
+
+def explained_variance(features: NDArray[np.float64], axes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the part of the variance of (n, d) features that lies along each of the orthonormal axes (d, 2)."""
+    total = features.var(axis=0).sum()
+    along: NDArray[np.float64] = (features @ axes).var(axis=0)
+    return along / total if total > 0 else np.zeros(2)
 
 
 def _principal_axes(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -53,14 +69,24 @@ def _principal_axes(features: NDArray[np.float64]) -> tuple[NDArray[np.float64],
     return mean, axes * np.sign(axes[largest, [0, 1]])
 
 
+def _middles(
+    points: NDArray[np.float64], centers: NDArray[np.float64], labels: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Return the centers, or, where there are none, the median of each class's points."""
+    if len(centers):
+        return centers
+    middles = np.full((int(labels.max(initial=-1)) + 1, 2), np.nan)
+    for label in np.unique(labels[labels >= 0]):
+        middles[label] = np.median(points[labels == label], axis=0)
+    return middles
+
+
 def _strips(
     features: NDArray[np.float64], centers: NDArray[np.float64], labels: NDArray[np.integer]
 ) -> Plane:
     """Spread each class about its own height by a fixed jitter, so that points do not hide one another."""
     jitter = np.random.default_rng(0).uniform(-0.32, 0.32, len(labels))
+    marked = np.column_stack([centers, np.arange(len(centers))])
     return Plane(
-        np.column_stack([features, labels + jitter]),
-        np.column_stack([centers, np.arange(len(centers))]),
-        ("feature", "class"),
-        isometric=False,
+        np.column_stack([features, labels + jitter]), marked, marked, ("feature", "class"), isometric=False
     )

@@ -1,7 +1,8 @@
 """The look of the blog post's figures, to lay beside them: 928 × 511, rainbow colours, legend inside.
 
 Two things are added that the post does not have: a title, and a small black cross and the name of the class at each
-trained center, because in grey, or to some eyes, its colours are few. One is avoided: points under the legend.
+trained center, because in grey, or to some eyes, its colours are few. One is avoided: points under the legend. As in
+the post, a unit is not as long across as up; the title says so.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ from centerloss_core.run_directory.reader import Snapshot
 
 DPI = 100
 _SIZE = (9.28, 5.11)  # inches
+_TITLE = 0.4  # inches, over several runs
+_SCALES = "x and y at scales of their own"
 _LEGEND = 2.0  # inches, the widest legend
 _MOST_NAMES, _SOME_NAMES = 12, 10  # of classes in a legend: all, or evenly chosen ones
 # matplotlib's default axes rectangle, as fractions of the figure: left, bottom, width, height.
@@ -42,32 +45,38 @@ def post_figure(snapshot: Snapshot) -> Figure:
     plane, names = project(snapshot.dump), class_names(snapshot)
     _draw_points(axes, plane, snapshot.dump.labels, names, font_size=6)
     mark_centers(axes, plane, names, _CENTER, largest_name=8)
-    fit(axes.set_title(join(snapshot_title(snapshot), plane.note), fontsize=8), _SIZE[0] * 0.96)
+    fit(axes.set_title(join(snapshot_title(snapshot), plane.note, _SCALES), fontsize=8), _SIZE[0] * 0.96)
     return figure
 
 
 def post_panel(grid: Grid, *, shared: bool = False) -> Figure:
     """Draw all runs, each as large as a figure of the post, with letters that can be read at half size.
 
-    They have axes of their own, or the same ones.
+    They have axes of their own, or the same ones. What they have in common is said once over all, and the first one
+    has the legend.
     """
     rows, columns = grid.shape
-    figure = Figure(figsize=(_SIZE[0] * columns, _SIZE[1] * rows), dpi=DPI)
+    across, up = _SIZE[0] * columns, _SIZE[1] * rows + _TITLE
+    figure = Figure(figsize=(across, up), dpi=DPI)
     drawn: list[tuple[Axes, Plane]] = []
     for row, column, cell in grid.places:
-        left, bottom, width, height = _RECTANGLE
-        axes = figure.add_axes(
-            ((column + left) / columns, (rows - 1 - row + bottom) / rows, width / columns, height / rows)
+        left, bottom, width, height = (
+            part * side for part, side in zip(_RECTANGLE, (*_SIZE, *_SIZE), strict=True)
         )
-        title = join(grid.cell_title(cell), grid.title() + grid.scale_note(shared=shared))
+        low = (rows - 1 - row) * _SIZE[1] + bottom
+        axes = figure.add_axes(((column * _SIZE[0] + left) / across, low / up, width / across, height / up))
+        title = grid.cell_title(cell)
         if cell.snapshot:
             plane = project(cell.snapshot.dump)
-            _draw_points(axes, plane, cell.snapshot.dump.labels, grid.class_names, font_size=10)
+            labels = cell.snapshot.dump.labels
+            _draw_points(axes, plane, labels, grid.class_names, font_size=10, legend=not drawn)
             drawn.append((axes, plane))
             title = join(title, plane.note)
         else:
             write_status(axes, cell)
         fit(axes.set_title(title, fontsize=12), _SIZE[0] * 0.96)
+    over = join(grid.title() + grid.scale_note(shared=shared), _SCALES)
+    fit(figure.text(0.5, 1 - _TITLE / 2 / up, over, ha="center", va="center", fontsize=14), across * 0.96)
     if shared:
         _share_limits(drawn)
     for axes, plane in drawn:  # now that the limits stand
@@ -81,7 +90,7 @@ def _share_limits(drawn: Sequence[tuple[Axes, Plane]]) -> None:
     # run covers nothing again.
     for uncovered in (False, True):
         for axes, plane in drawn:
-            if uncovered:
+            if uncovered and axes.get_legend():
                 _uncover(axes, plane.points)
         common = Bbox.union([axes.viewLim for axes, _ in drawn])
         for axes, _ in drawn:
@@ -89,7 +98,13 @@ def _share_limits(drawn: Sequence[tuple[Axes, Plane]]) -> None:
 
 
 def _draw_points(
-    axes: Axes, plane: Plane, labels: NDArray[np.integer], names: Sequence[str], font_size: float
+    axes: Axes,
+    plane: Plane,
+    labels: NDArray[np.integer],
+    names: Sequence[str],
+    font_size: float,
+    *,
+    legend: bool = True,
 ) -> None:
     places = range(len(names))
     # A legend of more names would cover the figure; the colours between those that are named are in order.
@@ -106,8 +121,9 @@ def _draw_points(
     axes.tick_params(labelsize=font_size, length=2, width=0.5, pad=2)
     axes.set_xlabel(plane.axis_labels[0], fontsize=font_size)
     axes.set_ylabel(plane.axis_labels[1], fontsize=font_size)
-    fit_legend(axes.legend(loc="upper right", fontsize=font_size), _LEGEND)
-    _uncover(axes, plane.points)
+    if legend:
+        fit_legend(axes.legend(loc="upper right", fontsize=font_size), _LEGEND)
+        _uncover(axes, plane.points)
 
 
 def _uncover(axes: Axes, points: NDArray[np.float64]) -> None:

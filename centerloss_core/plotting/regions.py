@@ -15,20 +15,20 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from centerloss_core.formatting import percent
-from centerloss_core.plotting.classes import class_names, has_short_names, legend_handles
+from centerloss_core.plotting.classes import all_named, class_names, has_short_names, legend_handles
 from centerloss_core.plotting.head import SoftmaxHead
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import project
-from centerloss_core.plotting.scatter import mark_centers
+from centerloss_core.plotting.scatter import dot_area, mark_centers
+from centerloss_core.plotting.sheet import Sheet, sheet_of
 from centerloss_core.plotting.style import DPI, INK, class_colors, colors_of
-from centerloss_core.plotting.text_fit import fit, legend_below
+from centerloss_core.plotting.text_fit import fit, legend_below, make_room_below, title_height
 from centerloss_core.plotting.titles import snapshot_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import Snapshot
 
 # Inches, fixed: the boxes of two figures stand in the same place.
-_LEFT, _BOTTOM, _BOX, _GAP, _RIGHT, _TOP = 0.6, 0.85, 4.3, 0.6, 0.2, 0.75
-_LEGEND_ROW = 0.2  # more under a single map, where a legend of long names has three rows
+_LEFT, _BOTTOM, _BOX, _GAP, _RIGHT, _TICKS = 0.6, 0.7, 4.3, 0.6, 0.2, 0.3
 _PIXELS = 960  # along the side of a box, about two for each on a screen, so that borders are smooth
 _TINT = 0.28  # how much of its colour a region keeps: the points in it must stand out
 # A thick black cross under a thin one in the colour of the class: seen on every region, and in grey.
@@ -37,8 +37,11 @@ _CALLED_WRONG: dict[str, Any] = {"marker": "x", "linestyle": "none", "markeredge
 _FEW, _SMALLEST_CROSS = 60, 0.55  # more crosses than these are drawn smaller, down to this part
 
 
-def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None) -> Figure:
-    """Draw the regions of the head and of the trained centers, where there are such, at one scale."""
+def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None, width: float | None = None) -> Figure:
+    """Draw the regions of the head and of the trained centers, where there are such, at one scale.
+
+    In a narrow figure they stand one below the other.
+    """
     dump, names = snapshot.dump, class_names(snapshot)
     limits = limits_of([project(dump)])
     maps: list[tuple[str, SoftmaxHead, NDArray[np.integer[Any]]]] = []
@@ -51,37 +54,50 @@ def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None) -> Figure:
         nearest = SoftmaxHead(centers.T, -np.square(centers).sum(axis=1) / 2)
         called = nearest.logits(dump.features.astype(np.float64)).argmax(axis=1)
         maps.append((f"nearest trained {dump.centers_kind}", nearest, called))
-    width = _LEFT + len(maps) * (_BOX + _GAP) - _GAP + _RIGHT
-    handles = legend_handles(names, dump)
-    short = has_short_names(handles)
-    bottom = _BOTTOM + (_LEGEND_ROW if len(maps) == 1 and not short else 0)
-    height = bottom + _BOX + _TOP
-    figure = Figure(figsize=(width, height), dpi=DPI)
+    sheet = sheet_of(_LEFT + len(maps) * (_BOX + _GAP) - _GAP + _RIGHT, width)
+    margin, letters = sheet.margins, sheet.letters
+    columns = 1 if sheet.is_narrow else len(maps)
+    rows = -(-len(maps) // columns)
+    box = (sheet.width - (_LEFT + _RIGHT + (columns - 1) * _GAP) * margin) / columns
+    over_all = Figure(dpi=DPI).text(0, 0, snapshot_title(snapshot), fontsize=letters(11))
+    fit(over_all, sheet.width - (_LEFT + _RIGHT) * margin)
+    top = title_height(over_all, 1.2) + 0.43 * margin
+    height = _BOTTOM * margin + rows * (box + _GAP * margin) - _GAP * margin + top
+    figure = Figure(figsize=(sheet.width, height), dpi=DPI)
     most = max((called != dump.labels).sum() for _, _, called in maps)
-    size = float(np.clip(np.sqrt(_FEW / max(most, 1)), _SMALLEST_CROSS, 1))  # the same on both sides
-    for column, (name, rule, called) in enumerate(maps):
-        left = _LEFT + column * (_BOX + _GAP)
-        axes = figure.add_axes((left / width, bottom / height, _BOX / width, _BOX / height))
+    size = float(np.clip(np.sqrt(_FEW / max(most, 1)), _SMALLEST_CROSS, 1)) * margin  # the same on both sides
+    named = True
+    for place, (name, rule, called) in enumerate(maps):
+        left = _LEFT * margin + place % columns * (box + _GAP * margin)
+        low = _BOTTOM * margin + (rows - 1 - place // columns) * (box + _GAP * margin)
+        axes = figure.add_axes((left / sheet.width, low / height, box / sheet.width, box / height))
         wrong = (called != dump.labels) & (dump.labels >= 0)
         _draw_regions(axes, rule, limits)
-        _draw_points(axes, dump, names, wrong, size)
+        named = all_named(dump, _draw_points(axes, dump, names, wrong, size, sheet)) and named
         share = 1 - wrong.sum() / max(1, (dump.labels >= 0).sum())
         title = f"{name}: {percent(share)} right, {wrong.sum():,} wrong"
-        fit(axes.set_title(title, loc="left", fontsize=10), _BOX)
-    over_all = figure.text(
-        _LEFT / width, 1 - 0.27 / height, snapshot_title(snapshot), fontsize=11, va="center"
+        fit(axes.set_title(title, loc="left", fontsize=letters(10)), box)
+    figure.text(
+        _LEFT * margin / sheet.width,
+        1 - 0.15 * margin / height,
+        over_all.get_text(),
+        fontsize=over_all.get_fontsize(),
+        va="top",
+        parse_math=False,
     )
-    fit(over_all, width - _LEFT - _RIGHT)
-    legend_below(
+    handles = legend_handles(names, dump, colors=not named)
+    short = has_short_names(handles)
+    legend = legend_below(
         figure,
         [*handles, Line2D([], [], **_CALLED_WRONG, color="black", label="called wrong")],
-        columns=12 if short and len(maps) > 1 else 6,
-        fewest=6 if len(maps) > 1 else 4,
-        room=width - 0.2,
+        columns=12 if short and columns > 1 else 6,
+        fewest=6 if columns > 1 else 3,
+        room=sheet.width - 0.2,
         columnspacing=1.0,
         handletextpad=0.1,
-        fontsize=10 if short else 8,
+        fontsize=letters(10 if short else 8),
     )
+    make_room_below(figure, legend, (_BOTTOM - _TICKS) * margin)
     return figure
 
 
@@ -107,16 +123,25 @@ def _draw_regions(axes: Axes, rule: SoftmaxHead, limits: Bbox) -> None:
 
 
 def _draw_points(
-    axes: Axes, dump: FeatureDump, names: Sequence[str], wrong: NDArray[np.bool_], size: float
-) -> None:
+    axes: Axes, dump: FeatureDump, names: Sequence[str], wrong: NDArray[np.bool_], size: float, sheet: Sheet
+) -> set[int]:
+    """Draw the points, those that are called wrong as crosses, and return the classes whose names have a place."""
     colors = colors_of(dump.labels, len(names))
     order = np.random.default_rng(0).permutation(len(wrong))  # no class hides the others
     right = order[~wrong[order]]
     x, y = dump.features.T
-    axes.scatter(x[right], y[right], c=colors[right], s=5, alpha=0.8, linewidths=0, rasterized=True)
+    axes.scatter(
+        x[right],
+        y[right],
+        c=colors[right],
+        s=0.7 * dot_area(len(wrong)) * sheet.margins**2,
+        alpha=0.8,
+        linewidths=0,
+        rasterized=True,
+    )
     crosses: tuple[Any, Any] = ("black", colors[wrong])
     for (line, area), color in zip(_CROSSES, crosses, strict=True):
         look: dict[str, Any] = {"marker": "x", "linewidths": line * size, "s": area * size**2}
         axes.scatter(x[wrong], y[wrong], c=color, zorder=2.5, **look)
-    mark_centers(axes, project(dump), names)
-    axes.tick_params(labelsize=9, length=0)
+    axes.tick_params(labelsize=sheet.letters(9), length=0)
+    return mark_centers(axes, project(dump), names, scale=sheet.marks)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.isolation import import_matplotlib
+from centerloss_core.limits import FIGURE_DPI, FIGURE_INCHES
 from centerloss_core.run_directory.reader import SweepRecord, read_directory
 
 FORMATS = ("png", "svg", "pdf")
@@ -17,6 +18,8 @@ AXES = ("own", "shared")
 FILM_AXES = (*AXES, "follow")
 OF_A_RUN = ("scatter", "curves", "regions", "distances")
 OF_A_SWEEP = ("panel", "seeds")
+ALONE = (*OF_A_SWEEP, "distances")  # what shows several runs of a sweep in one file
+LAYOUTS = ("grid", "row")
 # Regions and histograms of every run would make a sweep wait twice as long: they are drawn when asked for.
 DEFAULT_OF_A_SWEEP = (*OF_A_SWEEP, "scatter", "curves")
 ALL = "all"
@@ -42,8 +45,11 @@ class Request:
     out: Path | None
     figures: tuple[str, ...]
     named: tuple[str, ...]
-    axes: str
+    axes: str | None
     animate: bool
+    layout: str
+    dpi: float | None
+    width: float | None
     note: Callable[[str], None]
 
     @property
@@ -65,8 +71,11 @@ def plot_directory(
     fmt: str | None = None,
     out: Path | None = None,
     figures: Sequence[str] | None = None,
-    axes: str = "own",
+    axes: str | None = None,
     animate: bool = False,
+    layout: str = "grid",
+    dpi: float | None = None,
+    width: float | None = None,
     note: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Draw the figures of a run or a sweep from its files, replacing earlier ones of the same name.
@@ -85,8 +94,12 @@ def plot_directory(
             or the panel of a sweep; with `animate`, the animation (.gif or .mp4).
         figures: names out of `OF_A_RUN` and `OF_A_SWEEP`, or "all"; None for the usual ones.
         axes: "own" or "shared" scale for the runs of a panel or animation; names of shared ones end in `-shared`. Those
-            of an animation are the same at every epoch, or "follow" the points (`-follow`), beside a panel with "own".
+            of an animation are the same at every time (`-own`, `-shared`), or "follow" the points, beside a panel with
+            "own"; None for "own" and "follow".
         animate: also write `plots/animation-<split>.gif`, and `.mp4` where ffmpeg is found.
+        layout: of runs that differ in one setting in a panel or animation: a near-square "grid", or one "row".
+        dpi: dots per inch of a PNG, and of the points in an SVG or PDF; None for those of each figure.
+        width: of each figure, in inches; letters are 7 points at least. None for that of each figure.
         note: called with what is missing and why, where that is no error; once with each message.
 
     Returns:
@@ -101,8 +114,16 @@ def plot_directory(
     """
     _check_choice("split", split, SPLITS)
     _check_choice("style", style, STYLES)
-    _check_choice("axes", axes, FILM_AXES)
-    if axes not in AXES and not animate:
+    _check_choice("layout", layout, LAYOUTS)
+    _check_range("dpi", dpi, FIGURE_DPI)
+    _check_range("width", width, FIGURE_INCHES)
+    if width is not None and style == "post":
+        raise PlotError(
+            "the post's style has the size of the post's figures; leave out --width, or set --dpi"
+        )
+    if axes is not None:
+        _check_choice("axes", axes, FILM_AXES)
+    if axes == "follow" and not animate:
         raise PlotError(
             f"axes {axes!r} is for an animation, whose axes follow the points from epoch to epoch; add --animate, or "
             f"choose {' or '.join(AXES)}"
@@ -114,7 +135,9 @@ def plot_directory(
     from centerloss_core.plotting.drawing import draw_run, draw_sweep
 
     tell = cache(note or (lambda message: None))  # each message once
-    request = Request(split, style, fmt, out, chosen, tuple(figures or ()), axes, animate, tell)
+    request = Request(
+        split, style, fmt, out, chosen, tuple(figures or ()), axes, animate, layout, dpi, width, tell
+    )
     written = draw_sweep(record, request) if isinstance(record, SweepRecord) else draw_run(record, request)
     if not written:
         raise PlotError(f"{directory}: nothing of what was asked for can be drawn")
@@ -138,7 +161,7 @@ def _choose_figures(
             raise PlotError(f"figure {name!r} is of a sweep, and this is a run; it has {', '.join(possible)}")
         _check_choice("figure", name, (*possible, ALL))
     figures = tuple(name for name in possible if ALL in asked or name in asked)
-    alone = OF_A_SWEEP if sweep else OF_A_RUN
+    alone = ALONE if sweep else OF_A_RUN
     if out and (len(figures) != 1 or figures[0] not in alone):
         raise PlotError(f"{out}: one file holds one figure; ask for one of {', '.join(alone)}")
     return figures
@@ -158,6 +181,12 @@ def _choose_format(fmt: str | None, out: Path | None, *, animate: bool) -> str:
     if not out.parent.is_dir():
         raise PlotError(f"{out}: the folder {out.parent} does not exist; create it first")
     return suffix
+
+
+def _check_range(name: str, value: float | None, ends: tuple[float, float]) -> None:
+    low, high = ends
+    if value is not None and not low <= value <= high:
+        raise PlotError(f"{name} is {value:g}; it must be {low:g} to {high:g}")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -17,13 +17,17 @@ from centerloss_core.config.problems import shortened
 from centerloss_core.formatting import finite
 from centerloss_core.metrics.separation import SeparationMetrics, separation
 from centerloss_core.plotting.grid import combination, combinations, label_of, main_axis, values_of
+from centerloss_core.plotting.sheet import Sheet, sheet_of
 from centerloss_core.plotting.style import CLASS_COLORS, DPI, INK
 from centerloss_core.plotting.text_fit import dpi, fit, legend_below, ruler
 from centerloss_core.plotting.titles import data_title, join, settings_title, title_keys
 from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
-_SIZE = (9.6, 4.0)  # inches
-_MARGINS = {"left": 0.085, "right": 0.985, "bottom": 0.22, "top": 0.8, "wspace": 0.32}
+# Inches: the figure, its margins, a plot's height, what is between two plots, and a line more of the title.
+_WIDTH, _LEFT, _RIGHT, _BOTTOM, _TOP, _BOX, _BESIDE, _GAP_BELOW, _TITLE_LINE = (
+    *(9.6, 0.816, 0.144, 0.88, 0.8),
+    *(2.32, 0.76, 0.42, 0.18),
+)
 # A colour and a sign per line, so that it shows in grey too; more are told apart by their order from left to right.
 _LOOKS = tuple(zip((CLASS_COLORS[i] for i in (6, 5, 0, 8, 3)), "Ds^vP", strict=True))
 _LEGEND = 0.3  # inches, the height of a legend of one row
@@ -32,13 +36,13 @@ _SPREAD = 0.75  # of the distance between two values, for the lines side by side
 _MARGIN = 0.08  # of a plot's height, above and below what is shown
 _LEAST_SHARE, _LEAST_PART = 0.002, 0.01  # the least height of a plot: 0.2 %, or this part of a ratio
 _MOST_TICKS = 8
-_TITLE = 0.28  # inches from the upper edge
+_TITLE = 0.2  # inches from the upper edge
 _NAME_ROOM = 0.28  # inches for names of values in a figure of the usual height
 _LETTERS, _GAP = 9, 5  # points: names of values, and between two of them
 _LONGEST_VALUE = 24  # characters
 _ANGLES = (30, 45, 60)
 # Points: seeds stand on the right of their mean, so that neither hides the other.
-_MEAN, _SEED, _PLOT_WIDTH = 7.0, 4.0, 2.45 * 72
+_MEAN, _SEED = 7.0, 4.0
 _HOLLOW: dict[str, Any] = {"markersize": _SEED, "markerfacecolor": "white"}
 
 
@@ -52,38 +56,79 @@ def _averaged(axes: Sequence[str]) -> list[str]:
     return [key for key in title_keys(axes) if key != SEED]
 
 
-def seeds_figure(snapshots: Sequence[Snapshot], axes: Sequence[str] = ()) -> Figure:
-    """Draw three plots of one or more runs: mean, range and every single seed over λ, or over what else varies."""
-    figure = Figure(figsize=_SIZE, dpi=DPI)
-    figure.subplots_adjust(**_MARGINS)
+def seeds_figure(
+    snapshots: Sequence[Snapshot], axes: Sequence[str] = (), width: float | None = None
+) -> Figure:
+    """Draw three plots of one or more runs: mean, range and every single seed over λ, or over what else varies.
+
+    In a narrow figure they stand one below the other.
+    """
+    sheet = sheet_of(_WIDTH, width)
+    rows, columns = (3, 1) if sheet.is_narrow else (1, 3)
+    figure = Figure(figsize=(sheet.width, sheet.width), dpi=DPI)
+    plots = figure.subplots(rows, columns, squeeze=False).ravel()
+    _place(figure, sheet, rows, 0)
     runs, keys = [each.run for each in snapshots], _averaged(axes)
     measured = [separation(each.dump) for each in snapshots]
     vary = varying([run.settings for run in runs], keys)
     across = main_axis(runs, vary)
     others = [key for key in vary if key != across]
     lines = combinations(runs, others)
-    for plot, (key, name) in zip(figure.subplots(1, 3), _figures(measured).items(), strict=True):
+    for plot, (key, name) in zip(plots, _figures(measured).items(), strict=True):
         points = [
             (label_of(run, across), combination(run, others), value)
             for run, metrics in zip(runs, measured, strict=True)
             if (value := getattr(metrics, key)) is not None
         ]
-        _draw(plot, points, values_of(runs, across), lines, is_share=key != "separation_ratio")
-        plot.set_xlabel(_axis_name(runs, across), labelpad=1)
-        plot.set_title(name, loc="left", fontsize=10)
-    room = _SIZE[0] * (_MARGINS["right"] - _MARGINS["left"])
+        _draw(plot, points, values_of(runs, across), lines, sheet, is_share=key != "separation_ratio")
+        plot.set_title(name, loc="left", fontsize=sheet.letters(10))
+        if plot in plots[-columns:]:
+            plot.set_xlabel(_axis_name(runs, across), labelpad=1, fontsize=sheet.letters(10))
+        else:
+            plot.tick_params(labelbottom=False)
+    room = sheet.width - (_LEFT + _RIGHT) * sheet.margins
     first = {combination(run, others): run for run in reversed(runs)}
     names = [settings_title(first[line], others) for line in lines]
     legend = legend_below(
-        figure, _legend(names), columns=6, fewest=3, room=_SIZE[0] - 0.2, fontsize=9.5, handletextpad=0.4
+        figure,
+        _legend(names),
+        columns=6,
+        fewest=1 if sheet.is_narrow else 3,
+        room=sheet.width - 0.2,
+        fontsize=sheet.letters(9.5),
+        handletextpad=0.4,
     )
-    _make_room(figure, legend.get_window_extent(ruler(figure)).height / figure.dpi)
+    # No name of a value meets the legend, however far down it reaches, or however many rows the legend has.
+    ends = [label.get_window_extent(ruler(figure)).height for label in plots[-1].get_xticklabels()]
+    more = max(0.0, max(ends) / figure.dpi - _NAME_ROOM * sheet.margins)
+    more += max(0.0, legend.get_window_extent(ruler(figure)).height / figure.dpi - _LEGEND * sheet.margins)
     same = settings_title(runs[0], [key for key in keys if key not in vary and key != across])
     several = [f"{len(values_of(runs, key))} values of {sign(key, keys)}" for key in others]
     words = join(f"{data_title(runs[0])} {snapshots[0].split}", same, *several, _count(runs, keys))
-    height = 1 - _TITLE / figure.get_figheight()
-    fit(figure.text(_MARGINS["left"], height, words, fontsize=11, va="center"), room)
+    title = figure.text(_LEFT * sheet.margins / sheet.width, 0, words, fontsize=sheet.letters(11), va="top")
+    fit(title, room)
+    _place(figure, sheet, rows, more, title.get_text().count("\n"))
+    title.set_y(1 - _TITLE / figure.get_figheight())
     return figure
+
+
+def _place(figure: Figure, sheet: Sheet, rows: int, more: float, lines: int = 0) -> None:
+    """Give the figure its height: `more` inches for what is below, and for `lines` more lines of its title."""
+    margin = sheet.margins
+    box = _BOX * (sheet.scale if rows == 1 else margin)
+    bottom, top = _BOTTOM * margin + more, (_TOP + lines * _TITLE_LINE) * margin
+    gap = _GAP_BELOW * margin
+    height = bottom + rows * (box + gap) - gap + top
+    figure.set_size_inches(sheet.width, height)
+    across = (sheet.width - (_LEFT + _RIGHT + (0 if rows > 1 else 2 * _BESIDE)) * margin) / (3 // rows)
+    figure.subplots_adjust(
+        left=_LEFT * margin / sheet.width,
+        right=1 - _RIGHT * margin / sheet.width,
+        bottom=bottom / height,
+        top=1 - top / height,
+        wspace=_BESIDE * margin / across,
+        hspace=gap / box,
+    )
 
 
 def _figures(measured: Sequence[SeparationMetrics]) -> dict[str, str]:
@@ -102,16 +147,18 @@ def _draw(
     points: Sequence[tuple[str, tuple[str, ...], float]],
     values: dict[str, Any],
     lines: Sequence[tuple[str, ...]],
+    sheet: Sheet,
     *,
     is_share: bool,
 ) -> None:
     """Draw points, each of a value of the axis across, a line, and what was measured."""
+    plot_width = axes.bbox.width / dpi(axes) * 72
     for place, line in enumerate(lines):
         color, mark = _LOOKS[place % len(_LOOKS)]
         # λ = 0 has no place on a log scale, and neighbours are decades apart: values are set side by side.
         shift = _SPREAD * ((place + 0.5) / len(lines) - 0.5)
-        size = min(_MEAN, 0.4 * _PLOT_WIDTH * _SPREAD / len(values) / len(lines))
-        beside = (size + _SEED) / 2 / (_PLOT_WIDTH / len(values))
+        size = min(_MEAN, 0.4 * plot_width * _SPREAD / len(values) / len(lines))
+        beside = (size + _SEED) / 2 / (plot_width / len(values))
         means = np.full(len(values), math.nan)
         for index, value in enumerate(values):
             found = [height for at, of_line, height in points if at == value and of_line == line]
@@ -125,7 +172,7 @@ def _draw(
         x_all = np.arange(len(values)) + shift
         axes.plot(x_all, means, color=color, linewidth=0.8, alpha=0.5, zorder=1)
         axes.plot(x_all, means, mark, color=color, markersize=size, zorder=3, clip_on=False)
-    axes.tick_params(labelsize=_LETTERS, length=0)
+    axes.tick_params(labelsize=sheet.letters(_LETTERS), length=0)
     axes.set_xlim(-0.5, len(values) - 0.5)
     _name_values(axes, list(values.values()))
     shown = [height for _, _, height in points]
@@ -137,21 +184,6 @@ def _draw(
     axes.grid(axis="y", color="#eeeeee", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _make_room(figure: Figure, legend: float) -> None:
-    """Make the figure taller where names of values reach far down, or the legend has several rows.
-
-    The plots stay as they are, and no name meets the legend.
-    """
-    ends = [label.get_window_extent(ruler(figure)).height for label in figure.axes[0].get_xticklabels()]
-    more = max(0.0, max(ends) / figure.dpi - _NAME_ROOM) + max(0.0, legend - _LEGEND)
-    width, height = _SIZE[0], _SIZE[1] + more
-    figure.set_size_inches(width, height)
-    figure.subplots_adjust(
-        bottom=(_MARGINS["bottom"] * _SIZE[1] + more) / height,
-        top=1 - (1 - _MARGINS["top"]) * _SIZE[1] / height,
-    )
 
 
 def _set_height(axes: Axes, low: float, high: float, *, is_share: bool) -> None:

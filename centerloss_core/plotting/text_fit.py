@@ -11,8 +11,10 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
-_SMALLEST = 7.0  # points; smaller letters cannot be read
+from centerloss_core.plotting.sheet import SMALLEST_LETTERS
+
 _SMALLEST_LEGEND = 5.0
+_TIED = "\N{NO-BREAK SPACE}%"  # no line begins with the sign
 _FEWEST_LETTERS = 12  # in a line
 
 
@@ -34,12 +36,35 @@ def fit(text: Text, room: float) -> None:
     width = _width(text)
     if width <= room:
         return
-    text.set_fontsize(max(_SMALLEST, float(text.get_fontsize()) * room / width * 0.99))
+    text.set_fontsize(max(SMALLEST_LETTERS, float(text.get_fontsize()) * room / width * 0.99))
     lines = text.get_text().split("\n")
     columns = max(map(len, lines))
     while (width := _width(text)) > room and columns > _FEWEST_LETTERS:
         columns = max(_FEWEST_LETTERS, min(columns - 1, int(columns * room / width)))
-        text.set_text("\n".join(textwrap.fill(line, columns) for line in lines))
+        wrapped = (textwrap.fill(line.replace(" %", _TIED), columns) for line in lines)
+        text.set_text("\n".join(wrapped).replace(_TIED, " %"))
+
+
+def title_height(title: Text, spacing: float) -> float:
+    """Return how many inches the lines of a title need, each `spacing` letters high, with some air."""
+    lines = title.get_text().count("\n") + 1
+    return (lines * spacing + 0.6) * float(title.get_fontsize()) / 72
+
+
+def make_room_below(figure: Figure, legend: Legend, room: float) -> None:
+    """Make a figure taller where a legend below needs more than `room` inches; what is in it keeps its size."""
+    more = legend.get_window_extent(ruler(legend)).height / dpi(legend) - room
+    if more <= 0:
+        return
+    width, height = figure.get_size_inches()
+    for axes in figure.axes:
+        left, low, across, up = axes.get_position(original=True).bounds
+        box = (left, (low * height + more) / (height + more), across, up * height / (height + more))
+        axes.set_position(box)
+    for text in figure.texts:
+        _, y = text.get_position()
+        text.set_y((y * height + more) / (height + more))
+    figure.set_size_inches(width, height + more)
 
 
 def fit_legend(legend: Legend, room: float) -> None:
@@ -84,7 +109,7 @@ def legend_below(
         legend.remove()
         if columns > fewest:
             rows = -(-len(handles) // columns) + 1
-            columns = max(fewest, -(-len(handles) // rows))
+            columns = max(fewest, min(columns - 1, -(-len(handles) // rows)))
         else:
             fontsize = max(_SMALLEST_LEGEND, min(fontsize - 0.5, fontsize * room / width))
 

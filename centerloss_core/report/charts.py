@@ -16,7 +16,7 @@ from bokeh.document import Document
 from bokeh.plotting import figure
 from bokeh.settings import settings
 
-from centerloss_core.plotting.style import class_colors
+from centerloss_core.plotting.style import UNKNOWN, class_colors
 from centerloss_core.report.curves import Curve, Look, curve_plots, looks_of, most_rows
 from centerloss_core.report.empty import empty_figure
 from centerloss_core.report.frames import Shown
@@ -76,7 +76,7 @@ def _panel(index: int, classes: int, source: models.ColumnDataSource) -> figure:
         lod_timeout=150,
     )
     mapper = models.LinearColorMapper(
-        palette=class_colors(classes), low=-0.5, high=classes - 0.5, low_color="#999999"
+        palette=class_colors(classes), low=-0.5, high=classes - 0.5, low_color=UNKNOWN
     )
     for name in (f"x{index}", f"y{index}"):
         source.add([], name)
