@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make quickstart   train λ = 0, 0.01, 0.1, 1.0 on packaged digits and draw the figures (minutes)"
+	@echo "make quickstart   train λ = 0, 0.01, 0.1, 1.0 on packaged digits with figures and report (minutes)"
 	@echo "make test         tests, lint and types (minutes); PYTEST_ARGS=… adds arguments of pytest"
 	@echo "make test-fast    the tests that train nothing, draw nothing and start no process (under a minute)"
 	@echo "make slow         the long tests"
@@ -22,7 +22,9 @@ help:
 quickstart: $(VENV)/.installed
 	@run_dir=runs/quickstart-$$(date +%Y%m%d-%H%M%S) && \
 	$(BIN)/cl sweep --config configs/quickstart.yaml --run-dir $$run_dir && \
-	$(BIN)/cl plot $$run_dir
+	$(BIN)/cl plot $$run_dir && \
+	$(BIN)/cl report $$run_dir && \
+	echo "look at them in the browser: $(BIN)/cl plot $$run_dir --open; $(BIN)/cl report $$run_dir --open"
 
 # Three at a time also on two cores: the long tests are processes of their own, which wait for one another now and then.
 # A file stays together with what it has trained.

@@ -57,6 +57,7 @@ Resume = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the resolved config and what would start; start nothing.")
 ]
+Open = Annotated[bool, typer.Option("--open", help="Show it in the browser.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Directory
+from .options import Directory, Open
 
 Split = StrEnum("Split", ["TEST", "TRAIN"])
 Style = StrEnum("Style", ["DEFAULT", "POST"])
@@ -71,6 +71,7 @@ def plot(
             help="Also write the features over the epochs as a GIF, and as MP4 where ffmpeg is found.",
         ),
     ] = False,
+    open_: Open = False,
 ) -> None:
     """Draw the figures of a run, or of a sweep with all its runs.
 
@@ -83,6 +84,7 @@ def plot(
     from centerloss_core.plotting import plot_directory
     from centerloss_core.sweeps import rows_now
 
+    from .browser import open_in_browser
     from .results import show_figures, show_sweep_table
     from .streams import note
 
@@ -106,3 +108,5 @@ def plot(
         if any(row.get("status") == "stopped" for row in rows):
             note(f"the sweep was killed; resume it: cl sweep --resume {shlex.quote(str(directory))}")
     show_figures(written)
+    if open_:
+        open_in_browser(written[0])

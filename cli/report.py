@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Directory
+from .options import Directory, Open
 
 _ENDINGS = (".html", ".htm")
 
@@ -19,12 +19,13 @@ def report(
             help="The file to write, replacing it; its name ends in .html. Default: report.html in the directory.",
         ),
     ] = None,
-    open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    open_: Open = False,
 ) -> None:
     """Write one HTML file to explore: points with their images, tables, curves, origin. No network, no server."""
     from centerloss_core.report import ReportError, write_report
 
-    from .streams import note, say, warn
+    from .browser import open_in_browser
+    from .streams import note, say
 
     # The file is replaced without a question, and a mistyped name must not cost the features of a run.
     if out is not None and not out.is_dir() and out.suffix.lower() not in _ENDINGS:
@@ -35,7 +36,4 @@ def report(
     for each in notes:
         note(each)
     if open_:
-        import webbrowser
-
-        if not webbrowser.open(path.resolve().as_uri()):
-            warn(f"no browser could be started; open {path} in one")
+        open_in_browser(path)

@@ -75,3 +75,10 @@ def test_the_posts_config_has_the_posts_lengths() -> None:
         (0.1, 16000),
         (1.0, 25000),
     ]
+
+
+def test_make_quickstart_ends_with_figures_and_report_and_says_how_to_open_them() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("quickstart: ")[1].split("\n\n")[0]
+    done = [word for word in ("cl sweep", "cl plot", "cl report", "echo") if word in recipe]
+    assert done == sorted(done, key=recipe.index) == ["cl sweep", "cl plot", "cl report", "echo"]
+    assert recipe.count("--open") == 2

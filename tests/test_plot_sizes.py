@@ -69,15 +69,32 @@ def test_at_any_width_letters_can_be_read_and_nothing_overlaps(figure: str, widt
         assert all(box.y0 >= legend.get_window_extent().y1 - 8 for legend in drawn.legends)
 
 
-def test_width_and_resolution_reach_the_file(tmp_path: Path) -> None:
+def test_width_and_resolution_reach_the_file_which_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
     sweep = make_sweep(tmp_path / "sweep")
     out = tmp_path / "panel.png"
-    arguments = ["plot", str(sweep), "--out", str(out), "--width", "7", "--dpi", "60", "--layout", "row"]
+    arguments = [
+        "plot",
+        str(sweep),
+        "--out",
+        str(out),
+        "--width",
+        "7",
+        "--dpi",
+        "60",
+        "--layout",
+        "row",
+        "--open",
+    ]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     height, width = imread(out).shape[:2]
     assert width == 420
     assert height < 250  # one row
+    assert opened == [out.as_uri()]
 
 
 @pytest.mark.parametrize(
