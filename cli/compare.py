@@ -26,7 +26,10 @@ _NAMES["training_seconds"] = Name("training_seconds", "training time", duration)
 
 def compare(
     directories: Annotated[
-        list[Path], typer.Argument(metavar="RUN", help="Two or more run directories.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="RUN…", help="Two or more runs, or a sweep or folder of runs.", show_default=False
+        ),
     ],
     json_: Annotated[
         bool,

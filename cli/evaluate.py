@@ -12,7 +12,7 @@ import typer
 from centerloss_core.config.axes import ALPHA, LAMBDA, label_all
 from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES
 
-from .options import Directory, Quiet
+from .options import Directories, Quiet
 from .streams import say, warn
 from .tables import ordered_keys, print_table, setting_columns, settings_of
 
@@ -41,7 +41,7 @@ _LESS_TELLING = (
 
 
 def evaluate(
-    directory: Directory,
+    directories: Directories,
     split: Annotated[
         Splits, typer.Option(help="Which images to measure; replaces an earlier evaluation.")
     ] = Splits.BOTH,
@@ -58,7 +58,7 @@ def evaluate(
 
     splits = SPLITS if split is Splits.BOTH else (split.value,)
     with nullcontext() if quiet else evaluation_progress() as show:
-        report = evaluate_directory(directory, splits, show=show)
+        report = evaluate_directory(directories, splits, show=show)
     if not quiet:
         _show(report)
     for problem in report.problems.values():  # the others were measured, which is no failure
@@ -110,7 +110,7 @@ def _show_side_by_side(runs: Sequence[RunEvaluation]) -> None:
     rows = [(run, split, measured.figures) for run in runs for split, measured in run.splits.items()]
     settings = [settings_of(run.origin) for run, _, _ in rows]
     columns = {
-        "run": [run.path.name for run, _, _ in rows],
+        "run": [run.name for run, _, _ in rows],
         "split": [split for _, split, _ in rows],
         **setting_columns(settings, ordered_keys(settings), always=(LAMBDA,)),
         **{

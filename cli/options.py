@@ -43,8 +43,13 @@ RunDir = Annotated[
     Path | None,
     typer.Option("--run-dir", metavar="DIR", help="The directory to create. Default: a new one in runs/."),
 ]
-Directory = Annotated[
-    Path, typer.Argument(metavar="DIR", help="A run or a sweep directory.", show_default=False)
+Directories = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="DIR…",
+        help="A run, a sweep, any folder of runs, or several of these, shown together.",
+        show_default=False,
+    ),
 ]
 Device = Annotated[
     str | None,

@@ -1,4 +1,4 @@
-"""`cl plot`: the figures of a run or a sweep."""
+"""`cl plot`: the figures of a run, a sweep or a folder of runs."""
 
 import shlex
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Directory, Open
+from .options import Directories, Open
 
 Split = StrEnum("Split", ["TEST", "TRAIN"])
 Style = StrEnum("Style", ["DEFAULT", "POST"])
@@ -17,7 +17,7 @@ Layout = StrEnum("Layout", ["GRID", "ROW"])
 
 
 def plot(
-    directory: Directory,
+    directories: Directories,
     split: Annotated[Split, typer.Option(help="Which images to show.")] = Split.TEST,
     style: Annotated[
         Style, typer.Option(help="`post` is the look of the original post, to lay beside its figures.")
@@ -73,7 +73,7 @@ def plot(
     ] = False,
     open_: Open = False,
 ) -> None:
-    """Draw the figures of a run, or of a sweep with all its runs.
+    """Draw the figures of a run, or of a sweep or any runs together.
 
     scatter: features and centers. curves: losses, schedules, accuracy. regions: the class that
     the softmax head and the nearest center give to every point of the plane. distances: within and between classes,
@@ -82,6 +82,8 @@ def plot(
     over seeds.
     """
     from centerloss_core.plotting import plot_directory
+    from centerloss_core.run_directory.collection import row_of
+    from centerloss_core.run_directory.reader import SweepRecord, read_directory
     from centerloss_core.sweeps import rows_now
 
     from .browser import open_in_browser
@@ -89,7 +91,7 @@ def plot(
     from .streams import note
 
     written = plot_directory(
-        directory,
+        directories,
         split=split.value,
         style=style.value,
         fmt=None if format_ is None else format_.value,
@@ -102,11 +104,12 @@ def plot(
         width=width,
         note=note,
     )
-    rows = rows_now(directory)
-    if rows is not None:
+    record = read_directory(directories)
+    if isinstance(record, SweepRecord):
+        rows = list(map(row_of, record.runs)) if record.is_collection else rows_now(record.path) or []
         show_sweep_table(rows)
-        if any(row.get("status") == "stopped" for row in rows):
-            note(f"the sweep was killed; resume it: cl sweep --resume {shlex.quote(str(directory))}")
+        if not record.is_collection and any(row.get("status") == "stopped" for row in rows):
+            note(f"the sweep was killed; resume it: cl sweep --resume {shlex.quote(str(record.path))}")
     show_figures(written)
     if open_:
         open_in_browser(written[0])

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from .options import Directory, Open
+from .options import Directories, Open
 
 _ENDINGS = (".html", ".htm")
 
 
 def report(
-    directory: Directory,
+    directories: Directories,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -31,7 +31,7 @@ def report(
     if out is not None and not out.is_dir() and out.suffix.lower() not in _ENDINGS:
         raise ReportError(f"{out}: the name must end in one of {', '.join(_ENDINGS)}")
     notes: list[str] = []
-    path = write_report(directory, out, note=notes.append)
+    path = write_report(directories, out, note=notes.append)
     say(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB)")
     for each in notes:
         note(each)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, varying
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, varied_keys
 from centerloss_core.config.problems import nearest, printable
 
 from .options import UsageError
@@ -140,10 +140,7 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
 def _varied(rows: Sequence[RunRow]) -> list[str]:
     """The settings that vary, beside those that are shown in any case."""
     known = [row.record.settings for row in rows if row.record.manifest]
-    keys = dict.fromkeys(key for settings in known for key in settings if key not in _OWN_COLUMN)
-    varied = [key for key in keys if varying(known, [key])]
-    # `loss.ramp` shows `loss.ramp.start` too.
-    return [key for key in varied if not any(key.startswith(f"{other}.") for other in varied)]
+    return [key for key in varied_keys(known) if key not in _OWN_COLUMN]
 
 
 def _parsed(text: str) -> tuple[str, Any]:

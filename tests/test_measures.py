@@ -28,6 +28,7 @@ from centerloss_core.metrics.neighbors import mean_accuracy, neighbor_accuracy
 from centerloss_core.metrics.per_class import confusion, per_class
 from centerloss_core.metrics.sample import balanced_sample
 from centerloss_core.metrics.verification import _figures, verification
+from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, write_features
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError
 from centerloss_core.run_directory.manifest import read_json
@@ -928,9 +929,9 @@ def test_one_damaged_point_does_not_keep_the_others(tmp_path: Path) -> None:
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match=r"no such directory; name a run or sweep"):
+    with pytest.raises(RunError, match=r"no such directory; name a run or sweep"):
         evaluate_directory(tmp_path / "none")
-    with pytest.raises(EvaluationError, match=r"neither a run \(no run\.json\) nor a sweep"):
+    with pytest.raises(RunError, match=r"neither a run \(no run\.json\) nor a sweep"):
         evaluate_directory(tmp_path)
 
 

@@ -101,6 +101,13 @@ def varying(runs: Sequence[Settings], keys: Iterable[str]) -> list[str]:
     ]
 
 
+def varied_keys(runs: Sequence[Settings]) -> list[str]:
+    """All keys whose values differ between the runs; `loss.ramp` shows `loss.ramp.start` too."""
+    keys = dict.fromkeys(key for settings in runs for key in settings)
+    found = varying(runs, keys)
+    return [key for key in found if not any(key.startswith(f"{other}.") for other in found)]
+
+
 def canonical(value: Any) -> str:
     """A text that two values share only if they are equal; 1 and 1.0 are."""
     if value is _MISSING:

@@ -26,10 +26,8 @@ from centerloss_core.run_directory.names import (
     FEATURES,
     features_path,
     is_run,
-    is_sweep,
-    what_is_missing,
 )
-from centerloss_core.run_directory.reader import RunRecord, SweepRecord, read_run, read_sweep
+from centerloss_core.run_directory.reader import RunRecord, SweepRecord, read_directory
 from centerloss_core.run_directory.writer import Run
 
 EVALUATION = "evaluation.json"
@@ -65,11 +63,13 @@ class RunEvaluation:
 
     Attributes:
         path: the run directory.
+        name: the name of it, with that of its folder where several runs share the name.
         origin: "lambda", "alpha", "seed" and "lambda_eq" as `run.json` has them.
         splits: by name.
     """
 
     path: Path
+    name: str
     origin: dict[str, Any]
     splits: dict[str, SplitEvaluation]
 
@@ -95,7 +95,7 @@ ShowStep = Callable[[Step], None]
 
 
 def evaluate_directory(
-    directory: Path, splits: Sequence[str] = SPLITS, *, show: ShowStep | None = None
+    directory: Path | Sequence[Path], splits: Sequence[str] = SPLITS, *, show: ShowStep | None = None
 ) -> Report:
     """Measure a run, or every completed run of a sweep, from the final feature dumps; replace earlier evaluations.
 
@@ -104,25 +104,23 @@ def evaluate_directory(
     Equal dumps give equal files. A point that cannot be measured does not keep the others from it.
 
     Args:
-        directory: a run directory (with `run.json`) or a sweep directory (with `summary.json`).
+        directory: a run, a sweep, a folder of runs, or several of these.
         splits: "test", "train" or both. The training features are read for either: class means and neighbors come
             from them.
         show: called before each step of the work.
 
     Raises:
-        EvaluationError: no such directory, nothing completed in it, or none of its points could be measured.
+        EvaluationError: nothing is completed, or nothing could be measured.
         FeatureFileError: a feature dump of the run is missing or damaged.
-        RunError: a `run.json` or `summary.json` is damaged, or the directory cannot be written.
+        RunError: there is no run, a `run.json` or `summary.json` is damaged, or the directory cannot be written.
         InUseError: another process works in the run.
         LinkError: a folder of the run is a link.
         OSError: a file cannot be written.
     """
-    if is_run(directory):
-        run = _evaluate_run(read_run(directory), splits, show)
-        return Report([run], {}, {}, directory / EVALUATION)
-    if is_sweep(directory):
-        return _evaluate_sweep(read_sweep(directory), splits, show)
-    raise EvaluationError(what_is_missing(directory))
+    record = read_directory(directory)
+    if isinstance(record, SweepRecord):
+        return _evaluate_sweep(record, splits, show)
+    return Report([_evaluate_run(record, splits, show)], {}, {}, record.path / EVALUATION)
 
 
 # ---- A run --------------------------------------------------------------------------------------------------
@@ -156,7 +154,7 @@ def _evaluate_run(
         measured = {split: _evaluate_split(record, split, dumps, partial(begin, split)) for split in splits}
         origin = {key: run.manifest.get(key) for key in (*SHORT_KEYS, "lambda_eq")}
         origin |= {key: record.settings.get(key) for key in axes if key not in SHORT_KEYS.values()}
-        evaluation = RunEvaluation(record.path, origin, measured)
+        evaluation = RunEvaluation(record.path, record.name, origin, measured)
         content = {**_header(), **{split: each.as_dict() for split, each in measured.items()}}
         run.write_json(EVALUATION, content)
         for name, table in _tables([evaluation]).items():
@@ -207,7 +205,7 @@ def _evaluate_sweep(sweep: SweepRecord, splits: Sequence[str], show: ShowStep | 
         except ExpectedError as error:
             problems[record.name] = str(error)
     if not runs:
-        raise EvaluationError(_nothing_measured(sweep.path, problems))
+        raise EvaluationError(_nothing_measured(sweep, problems))
     rows = [_sweep_row(run) for run in runs]
     written = sweep.path / EVALUATION
     write_json(written, {**_header(), "runs": rows, "skipped": skipped, "problems": problems})
@@ -217,12 +215,14 @@ def _evaluate_sweep(sweep: SweepRecord, splits: Sequence[str], show: ShowStep | 
     return Report(runs, skipped, problems, written)
 
 
-def _nothing_measured(directory: Path, problems: dict[str, str]) -> str:
+def _nothing_measured(sweep: SweepRecord, problems: dict[str, str]) -> str:
     if problems:
-        return f"{directory}: no point could be evaluated:\n" + "\n".join(problems.values())
+        return f"{sweep.path}: no point could be evaluated:\n" + "\n".join(problems.values())
+    if sweep.is_collection:
+        return f"{sweep.path}: none of these runs is completed; cl runs says how they are doing"
     return (
-        f"{directory}: no point of this sweep is completed yet; wait for it, or resume it: "
-        f"cl sweep --resume {shlex.quote(str(directory))}"
+        f"{sweep.path}: no point of this sweep is completed yet; wait for it, or resume it: "
+        f"cl sweep --resume {shlex.quote(str(sweep.path))}"
     )
 
 
@@ -237,7 +237,7 @@ def _header() -> dict[str, Any]:
 def _sweep_row(run: RunEvaluation) -> dict[str, Any]:
     """Figures alone: the classes of each point are in its own `evaluation.json`."""
     figures = {split: each.figures for split, each in run.splits.items()}
-    return {"directory": _name(run.path), **run.origin, **figures}
+    return {"directory": run.name, **run.origin, **figures}
 
 
 def _tables(runs: Sequence[RunEvaluation]) -> dict[str, bytes]:
@@ -246,7 +246,7 @@ def _tables(runs: Sequence[RunEvaluation]) -> dict[str, bytes]:
     classes: list[dict[str, Any]] = []
     for run in runs:
         for split, each in run.splits.items():
-            origin = {"directory": _name(run.path), **run.origin, "split": split}
+            origin = {"directory": run.name, **run.origin, "split": split}
             figures.append(origin | each.figures)
             for row in each.per_class:
                 counts = {
@@ -267,7 +267,3 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
-
-
-def _name(path: Path) -> str:
-    return path.resolve().name  # "." has a name, too

@@ -61,7 +61,9 @@ class Grid:
         """Return what all cells have in common, like `MNIST test · α = 0.5, seed 0`."""
         shown = self.snapshots[0]
         settings = settings_title(shown.run, self.common)
-        return join(f"{data_title(shown.run)} {shown.split}", settings, self.note)
+        titles = {data_title(snapshot.run) for snapshot in self.snapshots}
+        data = titles.pop() if len(titles) == 1 else ""  # runs of several data sets say it themselves
+        return join(f"{data} {shown.split}".strip(), settings, self.note)
 
     def scale_note(self, *, shared: bool) -> str:
         """Return what a title adds on the axes, so that lengths that cannot be compared are not."""

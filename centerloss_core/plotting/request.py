@@ -64,7 +64,7 @@ class Request:
 
 
 def plot_directory(
-    directory: Path,
+    directory: Path | Sequence[Path],
     *,
     split: str = "test",
     style: str = "default",
@@ -86,7 +86,8 @@ def plot_directory(
     for. In the post's style the names of scatter plots and panel end in `-post`; the other figures look the same.
 
     Args:
-        directory: a run directory (with `run.json`) or a sweep directory (with `summary.json`).
+        directory: a run, a sweep, a folder of runs, or several of these; what is no run is drawn as a sweep is. Figures
+            of several directories lie in the folder that holds them.
         split: "test" or "train", the images to show.
         style: "default", or "post" for the look of the blog post's figures.
         fmt: "png", "svg" or "pdf"; None takes the suffix of `out`, or png.
@@ -140,7 +141,7 @@ def plot_directory(
     )
     written = draw_sweep(record, request) if isinstance(record, SweepRecord) else draw_run(record, request)
     if not written:
-        raise PlotError(f"{directory}: nothing of what was asked for can be drawn")
+        raise PlotError(f"{record.path}: nothing of what was asked for can be drawn")
     return written
 
 

@@ -1,6 +1,6 @@
 """From a directory to one file: the order of steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from centerloss_core.errors import ExpectedError
@@ -17,13 +17,13 @@ class ReportError(ExpectedError):
 
 
 def write_report(
-    directory: Path, out: Path | None = None, *, note: Callable[[str], None] | None = None
+    directory: Path | Sequence[Path], out: Path | None = None, *, note: Callable[[str], None] | None = None
 ) -> Path:
     """Write the report of a run or a sweep as one HTML file, replacing an earlier one.
 
     Args:
-        directory: a run directory (with `run.json`) or a sweep directory (with `summary.json`).
-        out: the file; None for `report.html` in the directory.
+        directory: a run, a sweep, a folder of runs, or several of these.
+        out: the file; None for `report.html` in the directory, or in the folder that holds several.
         note: called with why the images are not shown, where they are not.
 
     Returns:
@@ -36,7 +36,7 @@ def write_report(
         OSError: the file cannot be written.
     """
     contents = read_contents(directory)
-    target = out or directory / DEFAULT_NAME
+    target = out or contents.path / DEFAULT_NAME
     if target.is_dir():
         raise ReportError(f"{target} is a directory; name a file: --out {target / DEFAULT_NAME}")
     if not target.parent.is_dir():

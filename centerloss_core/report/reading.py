@@ -78,7 +78,7 @@ class Contents:
         return next((title for each in self.records if (title := each.run.data_title)), None)
 
 
-def read_contents(directory: Path) -> Contents:
+def read_contents(directory: Path | Sequence[Path]) -> Contents:
     """Read everything but the feature dumps.
 
     Raises:
@@ -86,19 +86,22 @@ def read_contents(directory: Path) -> Contents:
     """
     found = read_directory(directory)
     if not isinstance(found, SweepRecord):
-        record = _read(found, f"resume with: cl train --resume {shlex.quote(str(directory))}")
+        record = _read(found)
         keys = [key for key in (LAMBDA, ALPHA, SEED) if key in found.settings]
         _give_label(record, keys[:1] if LAMBDA in keys else [])
-        return Contents(directory, [record], keys, is_sweep=False)
-    advice = f"resume with: cl sweep --resume {shlex.quote(str(directory))}"
-    records = [_read(run, advice) for run in found.runs]
+        return Contents(found.path, [record], keys, is_sweep=False)
+    records = [_read(run, found) for run in found.runs]
     keys = varying([run.settings for run in found.runs], found.axes)
     for record in records:
         _give_label(record, keys or [LAMBDA])
-    return Contents(directory, records, keys, is_sweep=True, command=found.command)
+    return Contents(found.path, records, keys, is_sweep=True, command=found.command)
 
 
-def _read(run: RunRecord, advice: str) -> Record:
+def _read(run: RunRecord, sweep: SweepRecord | None = None) -> Record:
+    command, path = "train", run.path
+    if sweep is not None and not sweep.is_collection:
+        command, path = "sweep", sweep.path
+    advice = f"resume with: cl {command} --resume {shlex.quote(str(path))}"
     record = Record(run, advice if run.status == "stopped" else run.reason)
     if run.problem:
         record.problems.append(run.problem)

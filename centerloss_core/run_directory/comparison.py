@@ -13,9 +13,10 @@ from centerloss_core.config.axes import canonical, flatten
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.untrusted import open_to_read
 from centerloss_core.formatting import finite
+from centerloss_core.run_directory.collection import runs_in, short_names
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.manifest import items, mapping
-from centerloss_core.run_directory.names import MANIFEST, features_path
+from centerloss_core.run_directory.names import features_path, is_run
 from centerloss_core.run_directory.reader import RunRecord, read_run
 from centerloss_core.run_directory.resume_check import begun_config
 
@@ -105,24 +106,23 @@ def to_first(values: Sequence[float | None]) -> list[float | None]:
 
 
 def compare_runs(paths: Sequence[Path]) -> Comparison:
-    """Lay runs side by side. They need not be completed; what one has not reached is None.
+    """Lay runs side by side; of a sweep or a folder, all its runs. What one has not reached is None.
 
     Raises:
         ComparisonError: fewer than two.
         RunError: one is not a run directory, or its `run.json` is damaged.
         ConfigError: its `config.yaml` is missing or wrong.
     """
+    paths = [run for path in paths for run in _runs_of(path)]
     if len(paths) < 2:
         raise ComparisonError(
-            "name two or more run directories: cl compare A B (cl runs lists what there is)"
+            "name two or more runs, or a folder of runs: cl compare A B (cl runs lists what there is)"
         )
-    for path in paths:
-        _refuse_several(path)
     runs = [read_run(path) for path in paths]
     configs = [begun_config(path) for path in paths]
     return Comparison(
         runs=runs,
-        names=_short_names(paths),
+        names=short_names(paths),
         # Through the schema, not the file: a key that is younger than a run has its default there.
         config=differing([config.model_dump(mode="json", by_alias=True) for config in configs]),
         provenance=differing([_origin(run) for run in runs]),
@@ -132,22 +132,12 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
     )
 
 
-def _refuse_several(path: Path) -> None:
-    runs = sorted(each.parent for each in path.glob(f"[!.]*/{MANIFEST}"))
-    if runs and not (path / MANIFEST).exists():
-        raise RunError(
-            f"{path} holds {len(runs)} runs and is not a run itself; name the ones to compare, such as {runs[0]}"
-        )
-
-
-def _short_names(paths: Sequence[Path]) -> list[str]:
-    """The last parts of each path, as few as tell all of them apart; the paths as given where nothing does."""
-    parts = [path.absolute().parts for path in paths]
-    for count in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(each[-count:]) for each in parts]
-        if len(set(names)) == len(names):
-            return names
-    return list(map(str, paths))
+def _runs_of(path: Path) -> list[Path]:
+    """The run itself, or those of a sweep or a folder that have begun; whatever else it is, it is read as a run."""
+    try:
+        return [path] if is_run(path) else [run.path for run in runs_in(path) if is_run(run.path)]
+    except RunError:
+        return [path]
 
 
 def _origin(run: RunRecord) -> dict[str, Any]:

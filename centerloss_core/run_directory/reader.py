@@ -9,6 +9,7 @@ record.history().epochs, record.snapshot("test"), record.checkpoints(), record.c
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,7 @@ from centerloss_core.run_directory.manifest import (
     read_manifest_and_status,
     read_summary,
 )
-from centerloss_core.run_directory.names import CONFIG, MANIFEST, SUMMARY, is_run, is_sweep, what_is_missing
+from centerloss_core.run_directory.names import CONFIG, MANIFEST, SUMMARY, is_run, is_sweep
 
 if TYPE_CHECKING:
     from centerloss_core.config import Config
@@ -47,6 +48,7 @@ class RunRecord:
         manifest: its `run.json`; empty where that is missing or damaged.
         reason: why it failed, was interrupted, or waits.
         problem: why `run.json` cannot be read, and what to do about it.
+        alias: its name among runs of which several have directories of one name.
         sweep: the sweep directory that it was read as a point of.
         point: its row in `summary.json`, then.
     """
@@ -56,13 +58,14 @@ class RunRecord:
     manifest: dict[str, Any] = field(default_factory=dict)
     reason: str | None = None
     problem: str | None = None
+    alias: str | None = None
     sweep: Path | None = None
     point: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The name of its directory; "." has one, too."""
-        return self.path.absolute().name or str(self.path)
+        return self.alias or self.path.absolute().name or str(self.path)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -217,12 +220,14 @@ class SweepRecord:
         runs: every point in the order of the sweep, also those that wait or are missing.
         axes: the keys of the settings that vary, outermost first.
         command: the command that made it.
+        is_collection: whether it is no sweep of `cl sweep`, but runs that are read as one.
     """
 
     path: Path
     runs: list[RunRecord]
     axes: tuple[str, ...]
     command: str | None = None
+    is_collection: bool = False
 
     @property
     def name(self) -> str:
@@ -286,13 +291,21 @@ def _point(sweep: Path, row: dict[str, Any], sweep_is_held: bool) -> RunRecord:
     return record
 
 
-def read_directory(path: Path) -> RunRecord | SweepRecord:
-    """Read a run or a sweep, whichever it is; RunError if it is neither, or is damaged."""
-    if is_run(path):
-        return read_run(path)
-    if is_sweep(path):
-        return read_sweep(path)
-    raise RunError(what_is_missing(path))
+def read_directory(path: Path | Sequence[Path]) -> RunRecord | SweepRecord:
+    """Read a run or a sweep, whichever it is; a folder of runs, or several directories, as a sweep.
+
+    Raises:
+        RunError: there is no run, or the run or the sweep is damaged.
+    """
+    paths = [path] if isinstance(path, Path) else list(path)
+    if len(paths) == 1:
+        if is_run(paths[0]):
+            return read_run(paths[0])
+        if is_sweep(paths[0]):
+            return read_sweep(paths[0])
+    from centerloss_core.run_directory.collection import read_collection
+
+    return read_collection(paths)
 
 
 def _text(value: object) -> str | None:
