@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from centerloss_core.formatting import duration, exact, figure_in_words, number
 from centerloss_core.run_directory.reader import look_at
@@ -18,15 +18,22 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from centerloss_core.metrics.directory import Step
-    from centerloss_core.training.observers import Progress
+    from centerloss_core.run_directory.progress import Progress
     from centerloss_core.training.run import Start
 
-_PLAIN_LINES_PER_RUN = 10
+LINES_PER_RUN = 10  # in a file
 _NOT_SHOWN = ("center_shift",)  # a line has no room for all figures
 
 
+class Display(NamedTuple):
+    """What a run tells: where it stands, and what it does before its first step."""
+
+    show: Callable[[Progress], None] | None = None
+    stage: Callable[[str], None] = lambda _: None
+
+
 @contextmanager
-def training_progress(start: Start) -> Iterator[Callable[[Progress], None]]:
+def training_progress(start: Start) -> Iterator[Display]:
     """Show one run: its settings first, then where it stands."""
     config, loss = start.config, start.config.loss
     if loss.term.name == "center":
@@ -36,23 +43,12 @@ def training_progress(start: Start) -> Iterator[Callable[[Progress], None]]:
         what = loss.head.name
     resumed = "" if start.resumed_after is None else f", resumed after step {start.resumed_after}"
     say(f"{what}, seed {config.train.seed} → {start.path}{resumed}")
-    precision = PrecisionNote()
-    with _training_display() as draw:
-
-        def show(progress: Progress) -> None:
-            precision.tell_of(start.path)
-            draw(progress)
-
-        yield show
-
-
-@contextmanager
-def _training_display() -> Iterator[Callable[[Progress], None]]:
     if not sys.stdout.isatty():
-        yield _plain_lines()
+        yield Display(_with_beginning(start, _plain_lines()))
         return
     with _live_line() as live:
-        yield lambda progress: live.update(_training_line(progress))
+        show = _with_beginning(start, lambda progress: live.update(training_line(progress)))
+        yield Display(show, lambda stage: live.update(f"{stage} …"))
 
 
 class PrecisionNote:
@@ -112,25 +108,62 @@ def live_display(console: Console, refresh_per_second: float) -> Iterator[Live]:
             live.stop()
 
 
+def _with_beginning(start: Start, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Say once, as soon as the pace is known, with what precision the run computes and how long it will take."""
+    precision = PrecisionNote()
+    is_told = False
+
+    def tell(progress: Progress) -> None:
+        nonlocal is_told
+        precision.tell_of(start.path)
+        steps = progress.total_steps - progress.step
+        if not is_told and steps:
+            images = in_images(steps, steps * start.config.train.batch_size)
+            say(f"about {duration(progress.seconds_left)} left: {images}")
+        is_told = True
+        show(progress)
+
+    return tell
+
+
+def in_images(steps: int, images: int) -> str:
+    """The length of a run in words."""
+    return f"{images:,} images in {steps:,} step{'s' * (steps != 1)}"
+
+
 def _plain_lines() -> Callable[[Progress], None]:
     printed = 0
 
     def show(progress: Progress) -> None:
         nonlocal printed
-        if progress.step * _PLAIN_LINES_PER_RUN >= (printed + 1) * progress.total_steps:
-            printed = progress.step * _PLAIN_LINES_PER_RUN // progress.total_steps
-            say(_training_line(progress))
+        if (tenth := tenths(progress)) > printed:
+            printed = tenth
+            say(training_line(progress))
 
     return show
 
 
-def _training_line(progress: Progress) -> str:
+def tenths(progress: Progress) -> int:
+    """How much of a run is done; a line is printed for each."""
+    return progress.step * LINES_PER_RUN // progress.total_steps
+
+
+def training_line(progress: Progress) -> str:
+    """Where a run stands, in a line."""
     figures = "  ".join(
         figure_in_words(name, value) for name, value in progress.figures.items() if name not in _NOT_SHOWN
     )
-    return (
-        f"epoch {progress.epoch:.2f}  step {progress.step}/{progress.total_steps}  {figures}  "
-        f"{progress.images_per_second:.0f} images/s  {duration(progress.seconds_left)} left"
+    return "  ".join(
+        filter(
+            None,
+            (
+                f"epoch {number(progress.epoch, '.2f')}",
+                f"step {progress.step}/{progress.total_steps}",
+                figures,
+                f"{number(progress.images_per_second, '.0f')} images/s",
+                f"{duration(progress.seconds_left)} left",
+            ),
+        )
     )
 
 

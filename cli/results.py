@@ -13,6 +13,7 @@ from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, Settings
 from centerloss_core.formatting import duration, number
 from centerloss_core.metrics.names import SEPARATION, SPEED
 
+from .progress import in_images
 from .streams import say
 from .tables import ordered_keys, print_table, setting_columns, settings_of
 
@@ -36,7 +37,7 @@ def show_plan(
     """
     from centerloss_core import devices
     from centerloss_core.config import dump_yaml
-    from centerloss_core.datasets import locate
+    from centerloss_core.datasets import locate, train_size
 
     _, config = runs[0]
     with open(os.devnull, "wb") as nowhere, devices.chatter_to(nowhere):
@@ -49,16 +50,24 @@ def show_plan(
         for (_, each), own in zip(runs, axes or [{}] * len(runs), strict=True)
     ]
     columns = setting_columns(settings, ordered_keys(settings), always=(LAMBDA, ALPHA, SEED))
+    steps = [
+        each.train.total_steps(train_size(each.data.name, validation=each.data.validation))
+        for _, each in runs
+    ]
+    images = [count * each.train.batch_size for count, (_, each) in zip(steps, runs, strict=True)]
     columns = {
         "run": [str(path) for path, _ in runs],
         "λ": columns.pop("λ"),
         "λ_eq": [number(each.lambda_eq, "g") for _, each in runs],
         **columns,
         "length": [_length(each) for _, each in runs],
+        "steps": [f"{each:,}" for each in steps],
+        "images": [f"{each:,}" for each in images],
     }
     print_table(list(columns), list(zip(*columns.values(), strict=True)), spare=("length",))
     reason = f", because {device.precision_reason}" if device.precision_reason else ""
-    say(f"\ndevice: {device.label}, convolutions in {device.precision}{reason}")
+    say(f"\nlength: {in_images(sum(steps), sum(images))}{f' of {len(runs)} runs' * (len(runs) > 1)}")
+    say(f"device: {device.label}, convolutions in {device.precision}{reason}")
     say(f"data:   {config.data.name}: {locate(config.data.name, dir=config.data.dir)}")
     if launcher is not None:
         say(f"by:     {launcher}")

@@ -1,18 +1,20 @@
-"""A sweep while it runs: one live table in a terminal, a line per start and end elsewhere."""
+"""A sweep while it runs: one live table in a terminal, at most a dozen lines a point elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from centerloss_core.formatting import duration, number, percent
+from centerloss_core.run_directory.names import MANIFEST
+from centerloss_core.sweeps.estimate import seconds_left
 
-from .progress import PrecisionNote, live_display
+from .progress import PrecisionNote, live_display, tenths, training_line
 from .streams import plain, say
 from .tables import table_lines
 
@@ -25,7 +27,8 @@ _MOST_ROWS = 20  # beyond that, those that say most: running, failed, and the la
 # Of a terminal: the command, the head of the table, the line about all points, which may wrap.
 _OTHER_LINES = 8
 _REDRAWS_PER_SECOND = 4
-_SPARE = ("images/s", "softmax loss", "where", "left", "accuracy", "epoch")
+_PAUSE_A_POINT = 0.01  # seconds
+_SPARE = ("images/s", "softmax loss", "where", "accuracy", "left", "test", "epoch")
 _TELLING = ("running", "failed", "interrupted", "completed", "waiting")
 _STATUSES = ("waiting", "running", "completed", "failed", "interrupted")
 
@@ -61,35 +64,68 @@ def _display() -> Iterator[Callable[[Sequence[PointState]], None]]:
 
 def _plain_lines() -> Callable[[Sequence[PointState]], None]:
     known: dict[str, tuple[str, int]] = {}
+    told: dict[str, int] = {}  # tenths of the run of each point
+    pause = Pause()
 
     def show(states: Sequence[PointState]) -> None:
         for index, state in enumerate(states, start=1):
-            name = state.point.name
-            now = (state.status, state.starts)
-            if known.get(name, ("waiting", 0)) == now or (state.status == "waiting" and not state.reason):
+            name, now = state.point.name, (state.status, state.starts)
+            if known.get(name, ("waiting", 0)) != now and (state.status != "waiting" or state.reason):
+                known[name] = now
+                say(f"[{index}/{len(states)}] {name} {_in_words(state, states)}")
+        running = {index: state for index, state in enumerate(states, start=1) if state.status == "running"}
+        if not pause.is_over(len(running)):
+            return
+        for index, state in running.items():
+            name, progress = state.point.name, state.progress
+            if progress is None or (tenth := tenths(progress)) <= told.get(name, -1):
                 continue
-            known[name] = now
-            say(f"[{index}/{len(states)}] {name} {_in_words(state)}")
+            if not told and (left := _time_left(states)):
+                say(f"{left}: {_images_left(states):,} images in {_left(states)} of {len(states)} points")
+            if tenth:
+                say(f"[{index}/{len(states)}] {name}  {training_line(progress)}")
+            told[name] = tenth
 
     return show
 
 
-def _in_words(state: PointState) -> str:
+def _in_words(state: PointState, states: Sequence[PointState]) -> str:
     if state.status == "waiting":  # it was started before
         return f"waiting to be resumed: {state.reason}"
     if state.status == "running":
         again = " again, its machine was lost" if state.losses else ""
         return f"running{again}" + ("" if state.place in (None, "here") else f": {state.place}")
     accuracy = state.summary()["accuracy"]
-    return state.status if accuracy is None else f"{state.status}: softmax {percent(accuracy)}"
+    reached = state.status if accuracy is None else f"{state.status}: softmax {percent(accuracy)}"
+    left = _time_left(states) if _left(states) else None
+    return f"{reached}; {left}, {_left(states)} to go" if left else reached
+
+
+def _time_left(states: Sequence[PointState]) -> str | None:
+    left = seconds_left(states)
+    return None if left is None else f"about {duration(left)} left"
+
+
+def _left(states: Sequence[PointState]) -> int:
+    return sum(state.status in ("waiting", "running") for state in states)
+
+
+def _images_left(states: Sequence[PointState]) -> int:
+    images = 0
+    for state in states:
+        if state.status in ("waiting", "running"):
+            progress = state.progress if state.status == "running" else None
+            steps = state.total_steps - (0 if progress is None else progress.step)
+            images += steps * state.point.config.train.batch_size
+    return images
 
 
 class View:
-    """The live table; it also remembers since when it has been shown, to say how long the rest will take."""
+    """The live table."""
 
     def __init__(self) -> None:
-        self._begun = time.monotonic()
-        self._completed_before: int | None = None
+        self._time_left: str | None = None
+        self._pause = Pause()
 
     def drawn(self, states: Sequence[PointState], width: int, height: int) -> Text:
         """Return a line about all points, and the table, as much of it as a terminal of this size holds."""
@@ -103,15 +139,27 @@ class View:
     def _summary_line(self, states: Sequence[PointState], hidden: int) -> str:
         counts = Counter(state.status for state in states)
         words = [f"{counts[status]} {status}" for status in _STATUSES if counts[status]]
-        if self._completed_before is None:
-            self._completed_before = counts["completed"]
-        completed = counts["completed"] - self._completed_before
-        left = counts["waiting"] + counts["running"]
-        if completed and left:
-            rate = (time.monotonic() - self._begun) / completed
-            words.append(f"about {duration(rate * left)} left")
+        if self._pause.is_over(counts["running"]):
+            self._time_left = _time_left(states)
+        if self._time_left and _left(states):
+            words.append(self._time_left)
         rest = f" ({hidden} more in summary.csv)" if hidden else ""
         return ", ".join(words) + rest
+
+
+class Pause:
+    """Between two looks at the rows of all points that run: a thousand on a network disk take a while."""
+
+    def __init__(self) -> None:
+        self._end = 0.0
+
+    def is_over(self, running: int) -> bool:
+        """Whether it is time to look at so many again; if so, the next pause begins."""
+        now = time.monotonic()
+        if now < self._end:
+            return False
+        self._end = now + running * _PAUSE_A_POINT
+        return True
 
 
 def _worth_showing(states: Sequence[PointState], most: int) -> list[PointState]:
@@ -127,27 +175,39 @@ def _worth_showing(states: Sequence[PointState], most: int) -> list[PointState]:
 
 
 def _table(states: Sequence[PointState], width: int) -> list[str]:
-    figures = ("epoch", "accuracy", "left", "softmax loss", "images/s")
+    figures = ("epoch", "accuracy", "test", "left", "softmax loss", "images/s")
     elsewhere = any(state.place not in (None, "here") for state in states)
     rows = []
     for state in states:
-        running = state.status == "running"
-        known = _running_figures(state) if running else {}
-        where = [state.place or "" if running else ""] if elsewhere else []
-        rows.append([state.point.name, state.status, *(known.get(each, "") for each in figures), *where])
+        known = _figures(state)
+        where = [state.place or "" if state.status == "running" else ""] if elsewhere else []
+        rows.append(
+            [state.point.name, _stage(state, known), *(known.get(each, "") for each in figures), *where]
+        )
     columns = ("run", "status", *figures, *(["where"] if elsewhere else []))
     lines = table_lines(columns, rows, spare=_SPARE, width=width)
     return lines[: len(rows) + 2]  # without the note about columns: they change from one moment to the next
 
 
-def _running_figures(state: PointState) -> dict[str, str]:
-    row = state.latest
-    if row is None:
+def _stage(state: PointState, known: Mapping[str, str]) -> str:
+    """Its status; of one that runs and has no row yet, how far it has come."""
+    if state.status != "running" or known:
+        return state.status
+    return "first steps" if (state.path / MANIFEST).exists() else "starting"
+
+
+def _figures(state: PointState) -> dict[str, str]:
+    progress = None if state.status == "waiting" else state.progress
+    if progress is None:
         return {}
-    return {
-        "epoch": number(row.get("epoch"), ".2f"),
-        "accuracy": percent(row.get("accuracy")),
-        "left": duration(state.seconds_left),
-        "softmax loss": number(row.get("softmax_loss"), ".4f"),
-        "images/s": number(row.get("images_per_second"), ".0f"),
+    figures = {
+        "epoch": number(progress.epoch, ".2f"),
+        "accuracy": percent(progress.figures.get("accuracy")),
+        "softmax loss": number(progress.figures.get("softmax_loss"), ".4f"),
     }
+    if state.status == "running":
+        speed = number(progress.images_per_second, ".0f")
+        return {**figures, "left": duration(progress.seconds_left), "images/s": speed}
+    if state.status == "completed":
+        return {**figures, "test": percent(state.summary()["accuracy"])}
+    return figures

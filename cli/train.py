@@ -52,7 +52,7 @@ def train(
     from centerloss_core.training.run import Start, prepare_resume
 
     from . import places
-    from .progress import training_progress
+    from .progress import Display, training_progress
     from .results import show_completed, show_plan, show_result
     from .streams import warn
 
@@ -79,7 +79,10 @@ def train(
         if not quiet:
             show_completed(start.path)
     else:
-        with nullcontext() if quiet else training_progress(start) as show, unused_imports_skipped():
-            result = start.train(show=show, warn=None if quiet else warn)
+        with (
+            nullcontext(Display()) if quiet else training_progress(start) as display,
+            unused_imports_skipped(),
+        ):
+            result = start.train(**display._asdict(), warn=None if quiet else warn)
         if not quiet:
             show_result(result.path, result.metrics)

@@ -36,7 +36,7 @@ from pathlib import Path
 
 import rich.live
 
-from centerloss_core.training.observers import Progress
+from centerloss_core.run_directory.progress import Progress
 from centerloss_core.config import load_config
 from centerloss_core.devices import chatter_to
 from centerloss_core.training.run import Start
@@ -47,9 +47,9 @@ made = []
 drawn = rich.live.Live
 rich.live.Live = lambda **how: made.append(drawn(**how)) or made[0]
 config = load_config(Path({str(QUICKSTART)!r}))
-with training_progress(Start(Path("run"), config)) as show:
+with training_progress(Start(Path("run"), config)) as display:
     with open("log.txt", "wb") as log, chatter_to(log):
-        show(Progress(
+        display.show(Progress(
             epoch=1.0, step=80, total_steps=80,
             figures=dict(softmax_loss=2.2988, center_loss=0.00128, accuracy=0.1033, center_shift=1.0),
             images_per_second=526.0, seconds_left=0.0,

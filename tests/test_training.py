@@ -15,10 +15,10 @@ from centerloss_core.errors import DivergedError
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.networks.image_shape import ImageShapeError
 from centerloss_core.run_directory.errors import RunError
+from centerloss_core.run_directory.progress import Progress
 from centerloss_core.run_directory.reader import read_run
 from centerloss_core.training import Result, train
 from centerloss_core.training import run as running
-from centerloss_core.training.observers import Progress
 
 CHECKPOINT = ("SHA256SUMS", "config.yaml", "position.json", "state.npz")
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
@@ -53,7 +53,12 @@ def shown() -> list[Progress]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, shown: list[Progress]) -> Result:
+def stages() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, shown: list[Progress], stages: list[str]) -> Result:
     """Three epochs of the quickstart recipe, with validation images and a batch size that divides nothing."""
     config = load_config(
         QUICKSTART,
@@ -68,7 +73,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, shown: list[Progress]) -> Resu
             "train.checkpoint_seconds=null",
         ],
     )
-    return train(config, tmp_path_factory.mktemp("runs") / "real", show=shown.append)
+    return train(config, tmp_path_factory.mktemp("runs") / "real", show=shown.append, stage=stages.append)
 
 
 def test_it_learns(run: Result) -> None:
@@ -175,8 +180,9 @@ def test_the_log_tells_lambda_rate_losses_and_epochs(run: Result) -> None:
     assert epochs[-1]["validation"] == run.metrics["validation"]
 
 
-def test_progress_reaches_the_end(run: Result, shown: list[Progress]) -> None:
-    assert [progress.step for progress in shown] == [50, 100, 126]
+def test_progress_reaches_the_end(run: Result, shown: list[Progress], stages: list[str]) -> None:
+    assert [stage.split()[0] for stage in stages] == ["loading", "importing", "building"]
+    assert [progress.step for progress in shown if progress.figures] == [50, 100, 126]
     assert shown[-1].seconds_left == 0
     assert shown[-1].epoch == pytest.approx(126 * 32 / 1337)
 

@@ -16,4 +16,5 @@ TABLE = PackagedTable(
     brightest=16,
     test_size=360,
 )
+TRAIN_SIZE = 1_797 - TABLE.test_size
 load, locate = TABLE.load, TABLE.locate

@@ -27,6 +27,13 @@ def balanced_order(split: Split) -> npt.NDArray[np.intp]:
     return shuffled[np.argsort(position, kind="stable")]
 
 
+def remaining(count: int, size: int) -> int:
+    """How many of `count` training images are left to train on when `size` are held out; raises as `hold_out`."""
+    if not 0 <= size < count:
+        raise DataError(f"data.validation is {size}, expected 0 … {count - 1:,} of {count:,} training images")
+    return count - size
+
+
 def hold_out(train: Split, size: int) -> tuple[Split, Split | None]:
     """Divide `train` into what is trained on and `size` images to validate with, the same ones every time.
 
@@ -38,10 +45,7 @@ def hold_out(train: Split, size: int) -> tuple[Split, Split | None]:
     Raises:
         DataError: `size` is negative or leaves nothing to train on.
     """
-    if not 0 <= size < len(train):
-        raise DataError(
-            f"data.validation is {size}, expected 0 … {len(train) - 1:,} of {len(train):,} training images"
-        )
+    remaining(len(train), size)
     if size == 0:
         return train, None
     order = balanced_order(train)

@@ -5,13 +5,14 @@ from typing import Protocol
 
 from centerloss_core.datasets import digits8, mnist, mnist5k
 from centerloss_core.datasets.arrays import DataError, Dataset, Loaded, fingerprint_of
-from centerloss_core.datasets.holdout import hold_out
+from centerloss_core.datasets.holdout import hold_out, remaining
 
 
 class Source(Protocol):
     """A module of this package. `directory` is `data.dir`; a source that has no use for it refuses it."""
 
     TITLE: str
+    TRAIN_SIZE: int  # images, before some are held out
 
     def load(self, directory: Path | None = None) -> Loaded:
         """Load and check the images; DataError if they cannot be had."""
@@ -39,6 +40,11 @@ def load_dataset(name: str, *, dir: str | Path | None = None, validation: int = 
     train, held_out = hold_out(train, validation)
     fingerprint = fingerprint_of(train, held_out, test)
     return Dataset(name, source.TITLE, place, fingerprint, train, held_out, test, class_names)
+
+
+def train_size(name: str, *, validation: int = 0) -> int:
+    """How many images `load_dataset` would train on, without reading any; DataError as `load_dataset` raises it."""
+    return remaining(_source(name).TRAIN_SIZE, validation)
 
 
 def locate(name: str, *, dir: str | Path | None = None) -> str:

@@ -16,9 +16,10 @@ from centerloss_core.datasets.arrays import DataError, Loaded, Split, UInt8Array
 from centerloss_core.datasets.download import MIRRORS, cached_path, download
 from centerloss_core.datasets.folder import find_in_folder, read_folder
 from centerloss_core.datasets.idx import read_idx
-from centerloss_core.datasets.known_files import MNIST_FILES, KnownFile
+from centerloss_core.datasets.known_files import MNIST_FILES, TRAIN_IMAGES, KnownFile
 
 TITLE = "MNIST"
+TRAIN_SIZE = TRAIN_IMAGES.shape[0]
 DATA_DIR_VARIABLE = "CENTERLOSS_DATA_DIR"
 
 _SOLUTIONS = f"""Three solutions:

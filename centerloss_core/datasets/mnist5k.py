@@ -16,4 +16,5 @@ TABLE = PackagedTable(
     brightest=255,
     test_size=1_000,
 )
+TRAIN_SIZE = 5_000 - TABLE.test_size
 load, locate = TABLE.load, TABLE.locate

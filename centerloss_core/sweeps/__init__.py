@@ -11,6 +11,7 @@ memory, say) leaves the others alone. The directory is the only thing that point
     <point>/         the run directories
 """
 
+from centerloss_core.sweeps.estimate import seconds_left
 from centerloss_core.sweeps.launchers import Launch
 from centerloss_core.sweeps.planning import conduct, plan_resume, plan_sweep
 from centerloss_core.sweeps.states import PointState
@@ -27,5 +28,6 @@ __all__ = [
     "resume_sweep",
     "rows_now",
     "run_sweep",
+    "seconds_left",
     "write_summary",
 ]

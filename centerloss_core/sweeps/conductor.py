@@ -129,6 +129,7 @@ class Conductor:
         if state.started is not None and state.place is None:
             state.place = state.started.place
             state.status = "waiting" if state.place is None else "running"
+            state.running_since = None if state.place is None else time.monotonic()
             self._changed = True
 
     def _collect(self) -> None:

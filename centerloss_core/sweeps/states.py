@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from centerloss_core.config import Point
+from centerloss_core.datasets import train_size
 from centerloss_core.errors import ExpectedError
 from centerloss_core.files.untrusted import open_to_read
-from centerloss_core.formatting import finite
-from centerloss_core.limits import ESTIMATE_SECONDS, FILE_BYTES, LAST_WORDS, MACHINE_LOSSES
+from centerloss_core.limits import FILE_BYTES, LAST_WORDS, MACHINE_LOSSES
 from centerloss_core.metrics.separation import SeparationMetrics
 from centerloss_core.run_directory.history import last_row
 from centerloss_core.run_directory.lock import InUseError
 from centerloss_core.run_directory.manifest import mapping
+from centerloss_core.run_directory.progress import Progress, progress_of
 from centerloss_core.run_directory.reader import look_at
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.sweeps.launchers.launcher import Ending, Started
@@ -35,6 +37,7 @@ class PointState:
         starts: how often it was started; `losses` of them ended with the loss of its machine.
         started: the point as its launcher has started it.
         place: where it runs or ran last.
+        running_since: when it was first seen running after its last start, as `time.monotonic` has it.
     """
 
     point: Point
@@ -45,6 +48,7 @@ class PointState:
     losses: int = 0
     place: str | None = None
     started: Started | None = field(default=None, repr=False)
+    running_since: float | None = field(default=None, repr=False)
     _before: tuple[Any, ...] = field(default=(), repr=False)
     _bytes_before: dict[Path, int] = field(default_factory=dict, repr=False)
     _row: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -54,25 +58,22 @@ class PointState:
         """Whether it is to be started, and no launcher has it yet."""
         return self.status == "waiting" and self.started is None
 
-    @property
-    def seconds_left(self) -> float | None:
-        """At the rate of its newest row; None before the first."""
-        row = self.latest
-        if row is None:
-            return None
-        train = self.point.config.train
-        step, epoch, rate = (finite(row.get(key)) or 0.0 for key in ("step", "epoch", "images_per_second"))
-        try:  # the row may be edited
-            total = train.iterations or step * (train.epochs or 0) / epoch
-            left = (total - step) * train.batch_size / rate
-        except (ZeroDivisionError, OverflowError):
-            return None
-        return left if 0 <= left < ESTIMATE_SECONDS else None
+    @cached_property
+    def total_steps(self) -> int:
+        """Of its whole run."""
+        config = self.point.config
+        return config.train.total_steps(train_size(config.data.name, validation=config.data.validation))
 
     @property
-    def latest(self) -> dict[str, Any] | None:
-        """The newest row of its metrics log, if it has one."""
-        return last_row(self.path, kind="steps")
+    def images(self) -> int:
+        """That its whole run trains on, each as often as it comes."""
+        return self.total_steps * self.point.config.train.batch_size
+
+    @property
+    def progress(self) -> Progress | None:
+        """Where it stands by the newest row of its metrics log, if it has one."""
+        row = last_row(self.path, kind="steps")
+        return None if row is None else progress_of(row, self.total_steps, self.point.config.train.batch_size)
 
     def manifest(self) -> dict[str, Any]:
         """Its `run.json`; empty where that is missing or damaged."""

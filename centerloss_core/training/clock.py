@@ -36,6 +36,11 @@ class Stopwatch:
             self.warm_up_seconds += self._elapsed - before
 
     @property
+    def is_warm(self) -> bool:
+        """Whether the first step of this session has ended."""
+        return self._is_warm
+
+    @property
     def seconds(self) -> float:
         """Seconds so far, right also inside a step."""
         return self._elapsed + (0.0 if self._began is None else time.perf_counter() - self._began)

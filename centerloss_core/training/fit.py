@@ -50,7 +50,7 @@ def fit(
     diagnosis = Diagnosis(config, dataset.num_classes, warn)
     observer = Observers([Recorder(run, every_epoch=config.train.dump_every_epoch), diagnosis])  # disk first
     observer += [Board(run, config, dataset, begin)] if config.train.tensorboard else []
-    observer += [] if show is None else [ProgressReport(show, total_steps, clock)]
+    observer += [] if show is None else [ProgressReport(show, config.train, train_size, clock)]
 
     def epoch_ends(step: int) -> bool:
         return sampler.completed_epochs(step) > sampler.completed_epochs(step - 1)
@@ -84,6 +84,7 @@ def fit(
             figures = train_step(sampler.batch(step - 1), scalars)
             if (row := log.after_step(step, figures, scalars)) is not None:
                 observer.on_row(row)
+        observer.on_step(step)
         run_ends = step == total_steps
         stopping = stop.signal_number is not None
         if schedule.is_due(step, epoch_ends=epoch_ends(step), run_ends=run_ends) or stopping:
@@ -98,8 +99,12 @@ def fit(
     dumps["train"] = dump(dataset.train.thinned(config.train.dump_train), total_steps)
     observer.on_end(dumps)
     final = _figures(dumps)
-    epochs = sampler.completed_epochs(total_steps)
-    diagnosis.at_end(total_steps, epochs, final["test"], within_epoch=not epoch_ends(total_steps))
+    diagnosis.at_end(
+        total_steps,
+        sampler.completed_epochs(total_steps),
+        final["test"],
+        within_epoch=not epoch_ends(total_steps),
+    )
     return {
         **final,
         "images_per_second": clock.steps_per_second(total_steps) * config.train.batch_size,

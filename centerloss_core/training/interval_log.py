@@ -16,6 +16,8 @@ _LOGGED = ("lambda", "learning_rate")  # of the scalars of a step, where it has 
 class IntervalLog:
     """Makes a row per `train.log_every` steps: means over the interval, λ and learning rate at its last step.
 
+    The images per second are without the first step of a session, which compiles.
+
     It is also the guard against NaN: the figures of a step are read from the device here and nowhere else. They are
     added up one step after the other, so that a run that is resumed in between comes to the same bits.
 
@@ -34,6 +36,8 @@ class IntervalLog:
         self._total_steps = total_steps
         self._clock = clock
         self._pending: list[Mapping[str, Any]] = []  # still on the device
+        # The steps of this interval up to the first of a session, which compiles, and when that had ended.
+        self._cold: tuple[int, float] | None = None
 
     def after_step(
         self, step: int, figures: Mapping[str, Any], scalars: Mapping[str, float]
@@ -49,6 +53,8 @@ class IntervalLog:
             return self.closing_row(step, scalars)
         if step == self._total_steps:  # now, while the clock runs
             self.check(step)
+        if not self._clock.is_warm:
+            self._cold = self.steps + len(self._pending), self._clock.seconds
         return None
 
     def closing_row(self, step: int, scalars: Mapping[str, float]) -> dict[str, Any]:
@@ -58,15 +64,20 @@ class IntervalLog:
         within its interval.
         """
         seconds = self._clock.seconds
+        cold_steps, began = self._cold or (0, self.began)
+        if cold_steps == self.steps:  # no other step to tell the pace from
+            cold_steps, began = 0, self.began
         row = {
             "kind": "steps",
             "step": step,
             "epoch": step * self._train.batch_size / self._train_size,
             **{name: total / self.steps for name, total in self.sums.items()},
             **{name: scalars[name] for name in _LOGGED if name in scalars},
-            "images_per_second": self.steps * self._train.batch_size / max(seconds - self.began, 1e-9),
+            "images_per_second": (self.steps - cold_steps)
+            * self._train.batch_size
+            / max(seconds - began, 1e-9),
         }
-        self.steps, self.sums, self.began = 0, {}, seconds
+        self.steps, self.sums, self.began, self._cold = 0, {}, seconds, None
         return row
 
     def check(self, step: int) -> None:

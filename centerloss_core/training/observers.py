@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from centerloss_core.run_directory.progress import Progress, figures_of
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.clock import Stopwatch
 
 if TYPE_CHECKING:
+    from centerloss_core.config import Train
     from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 Row = Mapping[str, Any]
@@ -17,6 +18,9 @@ Row = Mapping[str, Any]
 
 class Observer:
     """Told of each event of a run; overrides what it has a use for."""
+
+    def on_step(self, step: int) -> None:
+        """A step was taken; after its row, if it has one."""
 
     def on_row(self, row: Row) -> None:
         """A row of `metrics.jsonl`: of an interval (kind "steps") or of the end of an epoch (kind "epoch")."""
@@ -30,6 +34,10 @@ class Observer:
 
 class Observers(list[Observer], Observer):
     """Several as one, told in their order."""
+
+    def on_step(self, step: int) -> None:
+        for observer in self:
+            observer.on_step(step)
 
     def on_row(self, row: Row) -> None:
         for observer in self:
@@ -64,47 +72,57 @@ class Recorder(Observer):
             self._run.write_features(f"{name}-final", dumps[name])
 
 
-# Whatever else a row of an interval holds is a figure of the loss.
-_NO_FIGURES = ("kind", "step", "epoch", "lambda", "learning_rate", "images_per_second")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands.
-
-    Attributes:
-        figures: what the loss shows, by name, as means over the interval: `softmax_loss`, `accuracy`, ….
-    """
-
-    step: int
-    total_steps: int
-    epoch: float
-    figures: dict[str, float]
-    images_per_second: float
-    seconds_left: float
-
-
 ShowProgress = Callable[[Progress], None]
+ShowStage = Callable[[str], None]
+
+_FIRST_STEPS, _FIRST_SECONDS = 2, 2.0  # of the first estimate: a machine that is fast has a row sooner
 
 
 class ProgressReport(Observer):
-    """Calls `show` with the progress at the end of each interval."""
+    """Calls `show` with the progress at the end of each interval, and once before, when the pace is known.
 
-    def __init__(self, show: ShowProgress, total_steps: int, clock: Stopwatch) -> None:
+    Where the first steps are slow, the first interval would take a minute. The first step of a session compiles: it
+    says nothing of the pace.
+    """
+
+    def __init__(self, show: ShowProgress, train: Train, train_size: int, clock: Stopwatch) -> None:
         self._show = show
-        self._total_steps = total_steps
+        self._total_steps = train.total_steps(train_size)
+        self._batch_size = train.batch_size
+        self._train_size = train_size
         self._clock = clock
+        self._first: tuple[int, float] | None = None  # the first step of this session, and when it had ended
+        self._has_shown = False
+
+    def on_step(self, step: int) -> None:
+        if self._first is None:
+            self._first = step, self._clock.seconds
+            return
+        first, since = self._first
+        if (
+            not self._has_shown
+            and step - first >= _FIRST_STEPS
+            and self._clock.seconds - since >= _FIRST_SECONDS
+        ):
+            self._tell(step, {}, 0.0)
 
     def on_row(self, row: Row) -> None:
-        if row["kind"] != "steps":
-            return
-        step = row["step"]
-        progress = Progress(
-            step=step,
-            total_steps=self._total_steps,
-            epoch=row["epoch"],
-            figures={name: value for name, value in row.items() if name not in _NO_FIGURES},
-            images_per_second=row["images_per_second"],
-            seconds_left=(self._total_steps - step) * self._clock.seconds / step,
+        if row["kind"] == "steps":
+            self._tell(row["step"], figures_of(row), row["images_per_second"])
+
+    def _tell(self, step: int, figures: dict[str, Any], images_per_second: float) -> None:
+        pace = images_per_second  # of a first row that is of one step alone
+        if self._first is not None and step > self._first[0]:
+            seconds = max(self._clock.seconds - self._first[1], 1e-9)
+            pace = (step - self._first[0]) * self._batch_size / seconds
+        self._has_shown = True
+        self._show(
+            Progress(
+                step=step,
+                total_steps=self._total_steps,
+                epoch=step * self._batch_size / self._train_size,
+                figures=figures,
+                images_per_second=images_per_second or pace,
+                seconds_left=(self._total_steps - step) * self._batch_size / pace,
+            )
         )
-        self._show(progress)

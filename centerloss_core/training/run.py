@@ -40,7 +40,7 @@ from centerloss_core.run_directory.resume_check import (
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.diagnosis import warnings_of_the_end
 from centerloss_core.training.initial import find_initial
-from centerloss_core.training.observers import ShowProgress
+from centerloss_core.training.observers import ShowProgress, ShowStage
 from centerloss_core.training.tensorboard import require_tensorboard
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def train(
     *,
     init: Path | str | None = None,
     show: ShowProgress | None = None,
+    stage: ShowStage = lambda _: None,
     warn: Warn | None = None,
 ) -> Result:
     """Train one run into the new directory `path`.
@@ -69,7 +70,8 @@ def train(
         config: resolved; see `centerloss_core.config`.
         path: the run directory, which must not exist yet.
         init: the directory of another run, with whose weights and centers this one begins.
-        show: called with a `Progress` once per logging interval.
+        show: called with a `Progress` once per logging interval, and once before where the first interval takes long.
+        stage: called with what is done before the first step: "loading the data", "importing the framework", ….
         warn: called with each warning; `run.json` keeps them too.
 
     Raises:
@@ -92,11 +94,12 @@ def train(
     if config.train.tensorboard:
         require_tensorboard()
     initial = None if init is None else find_initial(Path(init))
+    stage("loading the data")
     dataset = _load(config)
     if initial is not None:
         initial.refuse_another_network(config, dataset)
     with StopRequest() as stop, tempfile.TemporaryFile() as chatter:
-        device = _find_device(config, chatter)
+        device = _find_device(config, chatter, stage)
         stop.obey("stopped before the run began")
         repeat = f"cl train --config {shlex.quote(str(path.absolute() / CONFIG))}"
         origin = {**_origin(device), "repeat": repeat, "data": _describe(dataset)}
@@ -109,11 +112,16 @@ def train(
             with errors_name(path / LOG), run.open_log() as log:
                 chatter.seek(0)
                 shutil.copyfileobj(chatter, log)
-            return _finish(run, config, dataset, device, None, began, show, _telling(run, warn), stop)
+            return _finish(run, config, dataset, device, None, began, show, stage, _telling(run, warn), stop)
 
 
 def resume(
-    path: Path, config: Config | None = None, *, show: ShowProgress | None = None, warn: Warn | None = None
+    path: Path,
+    config: Config | None = None,
+    *,
+    show: ShowProgress | None = None,
+    stage: ShowStage = lambda _: None,
+    warn: Warn | None = None,
 ) -> Result:
     """Resume the run in `path` from its newest whole checkpoint, or from its start where it has none.
 
@@ -124,7 +132,7 @@ def resume(
         path: the run directory.
         config: what it is expected to be; it may have another `data.dir`, and another length where the learning rate
             is constant and λ too. Default: its own.
-        show, warn: as for `train`.
+        show, stage, warn: as for `train`.
 
     Raises:
         RunError: it is not a run directory, or cannot be written.
@@ -141,12 +149,13 @@ def resume(
         is_completed = run.manifest.get("status") == "completed"
         if is_completed and with_length_of(config, begun) == config:
             return Result(path, mapping(run.manifest.get("metrics")))
+        stage("loading the data")
         with naming_the_way_to_moved_data(config.data, _resume_command(path)):
             dataset = _load(config)
         refuse_other_data(path, mapping(run.manifest.get("data")).get("fingerprint"), dataset.fingerprint)
         with StopRequest() as stop:
             with run.open_log() as log:
-                device = _find_device(config, log)
+                device = _find_device(config, log, stage)
             stop.obey("stopped before the run resumed")
 
             from centerloss_core.training.saving import find_saved_state
@@ -164,7 +173,7 @@ def resume(
             if is_completed:
                 run.forget_the_end(warnings_of_the_end(begun, run.manifest))
             run.resume(step, origin)
-            return _finish(run, config, dataset, device, saved, began, show, tell, stop)
+            return _finish(run, config, dataset, device, saved, began, show, stage, tell, stop)
 
 
 @dataclass(frozen=True)
@@ -185,11 +194,17 @@ class Start:
     is_completed: bool = False
     init: Path | None = None
 
-    def train(self, *, show: ShowProgress | None = None, warn: Warn | None = None) -> Result:
+    def train(
+        self,
+        *,
+        show: ShowProgress | None = None,
+        stage: ShowStage = lambda _: None,
+        warn: Warn | None = None,
+    ) -> Result:
         """Train it to the end; see `train` and `resume` for the arguments and the errors."""
         if self.resumed_after is None:
-            return train(self.config, self.path, init=self.init, show=show, warn=warn)
-        return resume(self.path, self.config, show=show, warn=warn)
+            return train(self.config, self.path, init=self.init, show=show, stage=stage, warn=warn)
+        return resume(self.path, self.config, show=show, stage=stage, warn=warn)
 
 
 def prepare_resume(
@@ -226,12 +241,14 @@ def _finish(
     saved: SavedState | None,
     began: float,
     show: ShowProgress | None,
+    stage: ShowStage,
     warn: Warn,
     stop: StopRequest,
 ) -> Result:
     """Train to the end and write how it ended."""
     from centerloss_core.training.fit import fit
 
+    stage("building the network, whose first step compiles")
     try:
         with run.open_log() as log, devices.chatter_to(log), devices.keras_settings_kept():
             devices.prepare(device, config.train)
@@ -282,8 +299,9 @@ def _load(config: Config) -> Dataset:
     return dataset
 
 
-def _find_device(config: Config, chatter: IO[bytes]) -> Device:
+def _find_device(config: Config, chatter: IO[bytes], stage: ShowStage) -> Device:
     """Find the device and import what trains on it; what the framework prints meanwhile goes to `chatter`."""
+    stage("importing the framework")
     with devices.chatter_to(chatter):
         device = devices.find_device(config.train)
         import centerloss_core.training.fit  # noqa: F401
