@@ -7,6 +7,7 @@ import typer
 from centerloss_core.isolation import isolate_process
 
 from .compare import compare
+from .configs import configs
 from .evaluate import evaluate
 from .plot import plot
 from .report import report
@@ -14,24 +15,27 @@ from .runs import runs
 from .streams import errors_as_messages, prepare_streams
 from .sweep import sweep
 from .train import train
+from .usage import OfOneDirectory, Training
 
 app = typer.Typer(
     name="cl",
     help="Train a CNN with a two-dimensional feature layer on MNIST with softmax plus center loss, "
     "and see what the loss does.",
-    epilog="Begin with: cl sweep --config configs/quickstart.yaml",
+    epilog="Begin with: cl sweep quickstart",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # the frames around the help took longer to import than everything else together
 )
 # Short enough for a line of 80 characters each in `cl --help`; their own help says more.
-app.command(short_help="Train one run into a new directory.")(train)
-app.command(short_help="Train every combination of λ, α and seed.")(sweep)
-app.command(short_help="Draw the figures of a run or a sweep.")(plot)
-app.command(short_help="Write a run or a sweep as one HTML file to explore.")(report)
-app.command(short_help="Measure the features of a run or a sweep.")(evaluate)
+app.command(cls=Training, short_help="Train one run into a new directory.")(train)
+app.command(cls=Training, short_help="Train every combination of λ, α and seed.")(sweep)
+app.command(cls=OfOneDirectory, short_help="Draw the figures of a run or a sweep.")(plot)
+app.command(cls=OfOneDirectory, short_help="Write a run or a sweep as one HTML file to explore.")(report)
+app.command(cls=OfOneDirectory, short_help="Measure the features of a run or a sweep.")(evaluate)
 app.command(short_help="List runs, with their settings and results.")(runs)
 app.command(short_help="Show what differs between runs, and by how much.")(compare)
+app.command(short_help="List the configs that come with the program, or print one.")(configs)
 
 
 def _print_version(wanted: bool) -> None:

@@ -8,7 +8,12 @@ import typer
 from centerloss_core.errors import ExpectedError
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="YAML config, such as configs/mnist.yaml.", show_default=False)
+    Path | None,
+    typer.Option("--config", help="YAML config, or the name of one of `cl configs`.", show_default=False),
+]
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="CONFIG|KEY=VALUE", help="The same as --config and --set.", show_default=False),
 ]
 # `cl train` takes one value of each, `cl sweep` several with commas between.
 Lambda = Annotated[

@@ -1,5 +1,7 @@
 """Where results go when the user does not say."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,25 @@ from .options import UsageError
 _RUNS = Path("runs")
 
 
+def asked(
+    words: Sequence[str] | None, config_file: Path | None, settings: Sequence[str] | None
+) -> tuple[Path | None, list[str]]:
+    """Return config and settings, whether they were given with `--config` and `--set` or as plain words.
+
+    Raises:
+        UsageError: there are two configs.
+    """
+    given = list(settings or ())
+    for word in words or ():
+        if "=" in word and not os.path.lexists(word):
+            given.append(word)
+        elif config_file is not None:
+            raise UsageError(f"{config_file} and {word}: give one config; a setting is written KEY=VALUE")
+        else:
+            config_file = Path(word)
+    return config_file, given
+
+
 def required(config_file: Path | None) -> Path:
     """Return the config file of a new run or sweep.
 
@@ -19,7 +40,9 @@ def required(config_file: Path | None) -> Path:
         UsageError: none was given.
     """
     if config_file is None:
-        raise UsageError("give --config FILE to begin a new run or sweep, or --resume DIR to resume one")
+        raise UsageError(
+            "give a config to begin a new run or sweep (`cl configs` lists some), or --resume DIR to resume one"
+        )
     return config_file
 
 

@@ -101,7 +101,7 @@ def runs(
     elif found:
         say(f"none of the {len(found)} runs in {directory} matches; leave out a filter")
     else:
-        say(f"no runs in {directory} yet; begin with: cl train --config configs/quickstart.yaml")
+        say(f"no runs in {directory} yet; begin with: cl train quickstart")
 
 
 def _lines(rows: Sequence[RunRow]) -> list[str]:

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from .options import Alpha, ConfigFile, Device, DryRun, Lambda, Quiet, Resume, RunDir, Seed, Settings
+from .options import Alpha, ConfigFile, Device, DryRun, Lambda, Quiet, Resume, RunDir, Seed, Settings, Words
 
 Launcher = StrEnum("Launcher", ["LOCAL", "RAY", "SLURM"])
 
 
 def sweep(
+    words: Words = None,
     config: ConfigFile = None,
     lambda_: Lambda = None,
     alpha: Alpha = None,
@@ -66,7 +67,8 @@ def sweep(
     from .sweep_view import sweep_progress
 
     lists = {"loss.lambda": lambda_, "loss.alpha": alpha, "train.seed": seed}
-    flags = parse_flags(lists, grid or (), device, settings or ())
+    config, settings = places.asked(words, config, settings)
+    flags = parse_flags(lists, grid or (), device, settings)
     launch = Launch(
         launcher=None if launcher is None else launcher.value,
         jobs=jobs,

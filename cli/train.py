@@ -17,10 +17,12 @@ from .options import (
     RunDir,
     Seed,
     Settings,
+    Words,
 )
 
 
 def train(
+    words: Words = None,
     config: ConfigFile = None,
     lambda_: Lambda = None,
     alpha: Alpha = None,
@@ -61,7 +63,7 @@ def train(
     values = {key: places.one_value(key, text) for key, text in flags.items() if text is not None}
     if device is not None:
         values["train.device"] = device
-    settings = settings or []
+    config, settings = places.asked(words, config, settings)
     if resume is not None:
         places.refuse_a_new_place(run_dir=run_dir, name=name, init=init, dry_run=dry_run)
         start = prepare_resume(resume, config, values, settings)

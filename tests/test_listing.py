@@ -310,7 +310,7 @@ def test_an_empty_place_says_how_to_begin(tmp_path: Path) -> None:
     for arguments in (["runs"], ["runs", "."]):
         done = cl(*arguments, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
-        assert "yet; begin with: cl train --config" in done.stdout
+        assert "yet; begin with: cl train quickstart" in done.stdout
     assert json.loads(cl("runs", "--json", cwd=tmp_path).stdout) == []
     done = cl("runs", "nowhere", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")

@@ -15,6 +15,7 @@ from pydantic_core.core_schema import TaggedUnionSchema
 
 from centerloss_core.config.base import RULE
 from centerloss_core.config.documents import is_number
+from centerloss_core.config.other_names import OTHER_NAMES
 from centerloss_core.config.problems import Problem, nearest, shown
 from centerloss_core.config.schema import Config, ConfigFile
 from centerloss_core.config.tree import Edit, KeyPath, Tree
@@ -55,9 +56,9 @@ def check_edit(edit: Edit) -> list[Problem]:
 
 
 def section_meant(key: str | int) -> str | None:
-    """`train.epochs` for `epochs`: a known key without its section, or in the wrong one."""
+    """`train.epochs` for `epochs`: a known key without its section, in the wrong one, or as other programs call it."""
     sections = (section for section in Config.model_fields if key in _fields(_inside(_file(), section)))
-    return next((f"{section}.{key}" for section in sections), None)
+    return next((f"{section}.{key}" for section in sections), None) or OTHER_NAMES.get(str(key))
 
 
 def _validate(values: dict[str, Any], model: type[Checked]) -> tuple[Checked | None, list[ErrorDetails]]:

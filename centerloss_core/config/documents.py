@@ -18,6 +18,7 @@ import yaml
 
 from centerloss_core.config.problems import ConfigError, Problem, nearest, printable, shortened, shown
 from centerloss_core.config.schema import Config, ConfigFile
+from centerloss_core.config.shipped import located, shipped
 from centerloss_core.config.tree import KeyPath, Origin, Tree
 from centerloss_core.files.untrusted import open_to_read
 from centerloss_core.limits import CONFIG_BYTES, CONFIG_EVENTS, CONFIG_NESTING
@@ -57,11 +58,15 @@ class Document:
 
 
 def load_document(path: Path, *, may_be_a_pipe: bool = False) -> Document:
-    """Read a config file; a pipe, which may never say anything, only where the user has named it.
+    """Read a config file, or the config of this name that comes with the program; an existing path wins.
+
+    A pipe, which may never say anything, is read only where the user has named it.
 
     Raises ConfigError when it cannot be read as one YAML mapping. Wrong keys and values are found by
     `resolve`, all at once.
     """
+
+    path = located(path)
 
     def place(line: int | None) -> Origin:
         return Origin(str(path), line)
@@ -142,13 +147,16 @@ def _read_text(path: Path, origin: Origin, may_be_a_pipe: bool) -> str:
 
 
 def _file_meant(path: Path) -> str:
-    """Another YAML file of the same folder with nearly this name."""
+    """A YAML file of the same folder with nearly this name, or a config that comes with the program."""
     try:
         names = sorted(other.name for other in path.parent.iterdir() if other.suffix in {".yaml", ".yml"})
     except OSError:
-        return ""
-    meant = nearest(path.name, names)
-    return f"; did you mean {printable(str(path.with_name(meant)))}?" if meant else ""
+        names = []
+    if meant := nearest(path.name, names):
+        return f"; did you mean {printable(str(path.with_name(meant)))}?"
+    if meant := nearest(path.stem, shipped()):
+        return f"; did you mean {meant}, which comes with the program?"
+    return ""
 
 
 def _what_yaml_says(error: Exception) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from centerloss_core.config.axes import SHORT_NAMES
+from centerloss_core.config.checking import section_meant
 from centerloss_core.config.documents import parse
 from centerloss_core.config.problems import ConfigError, Problem, shortened
 from centerloss_core.config.tree import Edit, KeyPath, Origin, dotted, edit_of
@@ -133,7 +134,9 @@ def _parse_setting(text: str) -> Edit:
     key, equals, value = text.partition("=")
     path = tuple(part.strip() for part in key.split("."))
     if not equals or len(path) == 1:
-        raise origin.error("expected section.key=value, for example train.epochs=4")
+        meant = section_meant(path[0].replace("-", "_"))
+        hint = f"did you mean {meant}={value.strip() or '…'}?" if meant else "for example train.epochs=4"
+        raise origin.error(f"expected section.key=value; {hint}")
     if path[0] == "overrides":
         raise origin.error("overrides belong in the file; --set wins over them for any key")
     if len(path) > CONFIG_NESTING:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from centerloss_core.config.problems import nearest
 from centerloss_core.errors import ExpectedError
 from centerloss_core.isolation import import_matplotlib
 from centerloss_core.limits import FIGURE_DPI, FIGURE_INCHES
@@ -192,4 +193,6 @@ def _check_range(name: str, value: float | None, ends: tuple[float, float]) -> N
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise PlotError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+        meant = nearest(value, choices)
+        hint = f"; did you mean {meant!r}?" if meant else ""
+        raise PlotError(f"{name} is {value!r}; it must be one of {', '.join(choices)}{hint}")

@@ -1,0 +1,116 @@
+"""What a newcomer types first: names in place of paths, settings as plain words, flags of other programs, slips."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from centerloss_core.config import load_config
+from centerloss_core.config.shipped import shipped
+
+ROOT = Path(__file__).parent.parent
+SMALL = "data: {name: digits8}\nmodel: {channels: [4, 8, 8]}\ntrain: {epochs: 2}\n"
+
+
+def test_configs_lists_and_prints_what_comes_with_the_program(here: Any) -> None:
+    files = {path.stem: path.read_text() for path in (ROOT / "configs").glob("*.yaml")}
+    _, listed, _ = here("configs")
+    for name, text in files.items():
+        first = text.splitlines()[0].removeprefix("# ")
+        assert any(line.split() == [name, *first.split()] for line in listed.splitlines())
+        assert here("configs", name) == (0, text, "")
+    code, _, error = here("configs", "quikstart")
+    assert code == 2
+    assert "did you mean quickstart?" in error
+
+
+def test_a_name_is_a_config_wherever_the_command_is_run_and_an_existing_file_wins(
+    here: Any, tmp_path: Path
+) -> None:
+    for arguments in (["--config", "quickstart"], ["quickstart"]):
+        code, plan, error = here("sweep", *arguments, "--dry-run")
+        assert code == 0, error
+        assert "mnist5k" in plan
+        assert "runs/quickstart-sweep/lambda1-alpha0.5-seed0" in plan
+    assert load_config("quickstart") == load_config(shipped()["quickstart"])
+    (tmp_path / "quickstart").write_text(SMALL)
+    assert "digits8" in here("train", "quickstart", "--dry-run")[1]
+
+
+def test_the_commands_that_the_help_begins_with_work_outside_a_checkout(here: Any) -> None:
+    for said in (here("--help")[1], here("runs")[1]):
+        [line] = [line for line in said.splitlines() if "egin with: cl " in line]
+        code, _, error = here(*line.partition("egin with: cl ")[2].split(), "--dry-run")
+        assert code == 0, error
+
+
+def test_a_file_and_settings_may_be_given_as_plain_words(here: Any, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "seed=3.yaml").write_text(SMALL)
+    long = here("train", "--config", "small.yaml", "--set", "train.epochs=7", "--dry-run")
+    assert here("train", "small.yaml", "train.epochs=7", "--dry-run") == long
+    assert long[0] == 0
+    assert "7 epochs" in here("sweep", "small.yaml", "train.epochs=7", "--dry-run")[1]
+    assert here("train", "seed=3.yaml", "--dry-run")[0] == 0
+    code, _, error = here("train", "small.yaml", "other.yaml")
+    assert code == 2
+    assert "give one config" in error
+
+
+@pytest.mark.parametrize(
+    ("slip", "answer"),
+    [
+        (["--lr", "0.01"], "--set train.learning_rate=0.01"),
+        (["-lr", "0.01"], "--set train.learning_rate=0.01"),
+        (["--learning-rate=0.01"], "--set train.learning_rate=0.01"),
+        (["--epochs", "3"], "--set train.epochs=3"),
+        (["--num-epochs", "3"], "--set train.epochs=3"),
+        (["--max_steps", "300"], "--set train.iterations=300"),
+        (["--batch-size", "64"], "--set train.batch_size=64"),
+        (["--optimizer", "sgd"], "--set train.optimizer=sgd"),
+        (["--lambda-c", "0.1"], "--lambda 0.1"),
+        (["--gpu", "0"], "--device gpu:0"),
+        (["--cpu"], "--device cpu"),
+        (["--output-dir", "out"], "--run-dir out"),
+        (["--train.epochs", "3"], "--set train.epochs=3"),
+        (["--epochs"], "--set train.epochs=…"),
+    ],
+)
+def test_flags_of_other_programs_are_answered_with_ours(here: Any, slip: list[str], answer: str) -> None:
+    code, _, error = here("train", "quickstart", *slip, "--dry-run")
+    assert (code, error) == (2, f"error: {' '.join(slip).replace('=', ' ')}: write {answer}\n")
+
+
+def test_several_flags_of_other_programs_are_answered_at_once_and_in_a_sweep_with_a_grid(here: Any) -> None:
+    _, _, error = here("sweep", "quickstart", "--lr", "0.1,0.2", "--epochs", "3")
+    assert "--grid train.learning_rate=0.1,0.2" in error
+    assert "--set train.epochs=3" in error
+
+
+def test_a_setting_without_its_section_is_answered_with_the_whole_key(here: Any) -> None:
+    for word, meant in (("epochs=3", "train.epochs=3"), ("lr=0.1", "train.learning_rate=0.1")):
+        code, _, error = here("train", "quickstart", word)
+        assert code == 2
+        assert f"did you mean {meant}?" in error
+
+
+def test_files_that_are_not_there_are_answered_with_a_name(here: Any) -> None:
+    for given in ("quikstart", "configs/quickstart.yaml", "mnst.yml"):
+        code, _, error = here("train", given)
+        assert code == 2
+        assert "which comes with the program" in error
+    assert "`cl configs` lists" in here("train")[2]
+
+
+def test_commands_of_one_directory_say_so(here: Any) -> None:
+    for command in ("plot", "report", "evaluate"):
+        code, _, error = here(command, "a", "b")
+        assert code == 2
+        assert f"cl {command} takes one run or sweep; received also b" in error
+
+
+def test_short_help_works_everywhere(here: Any) -> None:
+    for arguments in (["-h"], ["train", "-h"], ["configs", "-h"]):
+        code, said, _ = here(*arguments)
+        assert code == 0
+        assert said.startswith("Usage: ")
