@@ -37,9 +37,16 @@ def show_plan(
     """
     from centerloss_core import devices
     from centerloss_core.config import dump_yaml
-    from centerloss_core.datasets import locate, train_size
+    from centerloss_core.datasets import train_size, verify
 
     _, config = runs[0]
+    # Before anything is printed: what a run would refuse is refused here.
+    steps = [
+        each.train.total_steps(train_size(each.data.name, validation=each.data.validation))
+        for _, each in runs
+    ]
+    data = dict.fromkeys((each.data.name, each.data.dir) for _, each in runs)
+    places = [f"{name}: {verify(name, dir=folder)}" for name, folder in data]
     with open(os.devnull, "wb") as nowhere, devices.chatter_to(nowhere):
         device = devices.find_device(config.train)
     say(dump_yaml(config))
@@ -50,10 +57,6 @@ def show_plan(
         for (_, each), own in zip(runs, axes or [{}] * len(runs), strict=True)
     ]
     columns = setting_columns(settings, ordered_keys(settings), always=(LAMBDA, ALPHA, SEED))
-    steps = [
-        each.train.total_steps(train_size(each.data.name, validation=each.data.validation))
-        for _, each in runs
-    ]
     images = [count * each.train.batch_size for count, (_, each) in zip(steps, runs, strict=True)]
     columns = {
         "run": [str(path) for path, _ in runs],
@@ -68,7 +71,8 @@ def show_plan(
     reason = f", because {device.precision_reason}" if device.precision_reason else ""
     say(f"\nlength: {in_images(sum(steps), sum(images))}{f' of {len(runs)} runs' * (len(runs) > 1)}")
     say(f"device: {device.label}, convolutions in {device.precision}{reason}")
-    say(f"data:   {config.data.name}: {locate(config.data.name, dir=config.data.dir)}")
+    for place in places:
+        say(f"data:   {place}")
     if launcher is not None:
         say(f"by:     {launcher}")
     say("Nothing was started.")

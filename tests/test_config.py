@@ -460,7 +460,7 @@ def test_what_wins(write):
     flags = {"loss.lambda": 0.5, "loss.alpha": 0.2, "train.seed": 2, "train.device": "gpu"}
     config = load_config(path, flags, settings=["train.head_rate=7", "train.head_rate=8"])
     assert (config.loss.lambda_, config.loss.alpha, config.train.seed) == (0.5, 0.2, 2)
-    assert (config.train.batch_size, config.train.device) == (20, "gpu:1")
+    assert (config.train.batch_size, config.train.device) == (20, "gpu")
     assert config.train.head_rate == 8.0
     # Of two overrides that match, the later one wins.
     assert load_config(path, {**flags, "loss.alpha": 0.5}).train.batch_size == 30
@@ -493,6 +493,45 @@ def test_epochs_take_the_place_of_iterations(write):
     assert (train.epochs, train.iterations) == (None, 25_000)
 
 
+def test_what_a_caller_gives_takes_the_place_of_the_other_length_also_in_overrides(write):
+    path = write(THE_POST)
+    for given in (
+        {"values": {"loss.lambda": 1.0, "train.epochs": 4}},
+        {"settings": ["loss.lambda=1", "train.epochs=4"]},
+    ):
+        train = load_config(path, **given).train
+        assert (train.epochs, train.iterations) == (4, None)
+    assert load_config(write(MINIMAL), {"train.iterations": 5}).train.epochs is None
+    assert load_config(path, settings=["train.epochs=4", "train.iterations=null"]).train.epochs == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "place"),
+    [
+        ("  iterations: 5\n", {"settings": ["train.epochs=4"]}, "x.yaml:4: train.iterations"),
+        ("  iterations: 5\n", {"values": {"train.iterations": 4}}, "x.yaml:4: train.iterations"),
+        (
+            "",
+            {"settings": ["train.epochs=4", "train.iterations=5"]},
+            "--set train.iterations=5: train.iterations",
+        ),
+        ("", {"values": {"train.iterations": 4, "train.epochs": 5}}, "train.epochs=5: train.epochs"),
+        (
+            "",
+            {"values": {"train.epochs": 5}, "settings": ["train.iterations=5"]},
+            "--set train.iterations=5: train.",
+        ),
+    ],
+)
+def test_two_lengths_in_one_place_are_refused(write, text, given, place):
+    path = write("data: {name: mnist}\ntrain:\n  epochs: 2\n" + text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, **given)
+    [problem] = caught.value.problems
+    assert str(problem).startswith(place)
+    assert problem.message == "give either epochs or iterations, not both"
+
+
 def test_settings_reach_into_what_is_not_there_yet(write):
     ramp = load_config(write(MINIMAL), settings=["loss.ramp.start=0.2", "loss.ramp.from=1e0"]).loss.ramp
     assert ramp == Ramp.model_validate({"start": 0.2, "end": 0.7, "from": 1.0})
@@ -522,6 +561,29 @@ def test_settings_reach_into_what_is_not_there_yet(write):
 )
 def test_settings_that_are_wrong_are_located_on_the_command_line(write, setting, message):
     assert complaint(write(MINIMAL), settings=[setting]).startswith(f"--set {setting}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("setting", "hint"),
+    [
+        ("train.batch_size=32,64", "cl sweep --grid train.batch_size=32,64"),
+        ("train.batch_size=[32,64]", "cl sweep --grid train.batch_size=32,64"),
+        ("train.optimizer=adam,sgd", "cl sweep --grid train.optimizer=adam,sgd"),
+        ("model.batch_norm=true,false", "cl sweep --grid model.batch_norm=true,false"),
+        ("loss.term=center,none", "cl sweep --grid loss.term=center,none"),
+        ("loss.alpha=1,2", "decimals have a point; several values need a sweep: cl sweep --alpha 1,2"),
+        ("train.seed=0,1,2", "cl sweep --seed 0,1,2"),
+        ("model.channels=[8,16,16],[4,8,8]", "cl sweep --grid 'model.channels=[8,16,16],[4,8,8]'"),
+        ("model.channels=8,16,16", "; write [8,16,16]"),
+        ("train.iterations=16,000", "; write 16000"),
+        ("train.optimizer=adam,sdg", "; did you mean 'adam'?"),
+        ("train.batch_size=32,", "received '32,'"),
+    ],
+)
+def test_several_values_for_one_setting_are_answered_with_the_option_of_a_sweep(write, setting, hint):
+    line = complaint(write(MINIMAL), settings=[setting])
+    assert line.endswith(hint)
+    assert ("need a sweep" in line) == ("cl sweep" in hint)
 
 
 def test_flags_that_are_wrong_come_after_the_file(write):

@@ -270,9 +270,9 @@ def test_sections_that_are_wrong(swept: Swept, text: str, message: str) -> None:
         ),
         (
             {"lists": {"loss.lambda": "0.1,-1"}},
-            "--lambda 0.1,-1: sweep.lambda[1]: expected a number ≥ 0; received -1",
+            "--lambda 0.1,-1: loss.lambda: expected a number ≥ 0; received -1",
         ),
-        ({"lists": {"train.seed": "1,1"}}, "--seed 1,1: sweep.seed: 1 is there twice"),
+        ({"lists": {"train.seed": "1,1"}}, "--seed 1,1: train.seed: 1 is there twice"),
         ({"lists": {"train.seed": ",".join(map(str, range(251)))}}, "--seed 0,1,2,"),
         (
             {"device": "cpu", "settings": ["train.device=gpu"]},
@@ -311,6 +311,25 @@ def test_an_override_cannot_set_an_axis(swept: Swept) -> None:
         )
     with pytest.raises(ConfigError, match="variant: expected one of a, b; received 'c'"):
         swept("sweep: {variants: {a: {}, b: {}}}\noverrides: [{when: {variant: c}, set: {train.epochs: 2}}]")
+
+
+def test_values_of_the_command_line_take_the_place_of_the_other_length_in_the_file(swept: Swept) -> None:
+    text = """
+    sweep: {grid: {train.iterations: [7, 8]}, lambda: [0.1, 1]}
+    overrides: [{when: {loss.lambda: 1}, set: {train.iterations: 9}}]
+    """
+    with pytest.raises(ConfigError, match="an override cannot set what the sweep varies"):
+        swept(text)
+    for key in ("train.epochs", "train.iterations"):
+        runs = [point.config.settings() for point in swept(text, [f"{key}=3,4"]).points]
+        assert [run[key] for run in runs] == [3, 4, 3, 4]
+    with pytest.raises(
+        ConfigError, match=r"^--grid train.iterations=4: train.iterations: give either epochs"
+    ):
+        swept("", ["train.epochs=3", "train.iterations=4"])
+    only_overrides = text.replace("train.iterations: [7, 8]", "model.feature_dim: [2]")
+    for point in swept(only_overrides, settings=["train.epochs=3"]).points:
+        assert (point.config.train.epochs, point.config.train.iterations) == (3, None)
 
 
 def test_problems_of_a_sweep_are_named_once(swept: Swept) -> None:

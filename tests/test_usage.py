@@ -7,6 +7,7 @@ import pytest
 
 from centerloss_core.config import load_config
 from centerloss_core.config.shipped import shipped
+from centerloss_core.datasets.known_files import MNIST_FILES
 
 ROOT = Path(__file__).parent.parent
 SMALL = "data: {name: digits8}\nmodel: {channels: [4, 8, 8]}\ntrain: {epochs: 2}\n"
@@ -100,6 +101,35 @@ def test_files_that_are_not_there_are_answered_with_a_name(here: Any) -> None:
         assert code == 2
         assert "which comes with the program" in error
     assert "`cl configs` lists" in here("train")[2]
+
+
+def test_a_weight_that_is_wrong_is_named_by_its_flag_and_its_key(here: Any) -> None:
+    for command in ("train", "sweep"):
+        code, _, error = here(command, "quickstart", "--lambda", "-1")
+        expected = "error: --lambda -1: loss.lambda: expected a number ≥ 0; received -1\n"
+        assert (code, error) == (2, expected)
+
+
+def test_a_dry_run_refuses_the_data_that_the_run_would_refuse(here: Any, tmp_path: Path) -> None:
+    (tmp_path / "fashion").mkdir()
+    for known in MNIST_FILES:
+        (tmp_path / "fashion" / known.name).write_bytes(known.header + bytes(known.body_size))
+    for settings, message in (
+        (["data.dir=fashion"], "fashion"),
+        (["data.dir=nowhere"], "nowhere: no such folder"),
+        (["data.validation=60000"], "data.validation is 60000, expected 0 … 59,999"),
+        (["data.name=digits8", "data.validation=1437"], "data.validation is 1437, expected 0 … 1,436"),
+    ):
+        for command in ("train", "sweep"):
+            code, plan, refused = here(command, "mnist", *settings, "--dry-run")
+            assert (code, plan) == (1, ""), settings
+            assert message in refused
+        if "validation=60000" not in settings[0]:  # would download
+            code, _, error = here("train", "mnist", *settings, "--run-dir", "run")
+            assert (code, error) == (1, refused)
+    grid = ["data.validation=0,1437"]
+    code, _, error = here("sweep", "quickstart", "data.name=digits8", "--grid", *grid, "--dry-run")
+    assert code == 1, error
 
 
 def test_commands_of_one_directory_say_so(here: Any) -> None:

@@ -14,7 +14,7 @@ from centerloss_core.config.overrides import ANY_RUN, problems_of_setting, rival
 from centerloss_core.config.problems import Problem
 from centerloss_core.config.schema import ConfigFile
 from centerloss_core.config.sweep import DEFAULT_LAMBDAS, LAUNCH_KEYS, Sweep
-from centerloss_core.config.tree import Edit, KeyPath, Tree, dotted, edit_of
+from centerloss_core.config.tree import RIVALS, Edit, KeyPath, Tree, dotted, edit_of
 from centerloss_core.limits import SWEEP_POINTS
 
 
@@ -44,11 +44,13 @@ def as_asked(
         axes: the values of keys, in every block.
         settings: of `--set`, those of the sweep.
     """
+    rivals = [dotted(theirs) for ours, theirs in RIVALS.items() if dotted(ours) in axes]
     for place in _places_of_runs(tree):
+        for key in (*axes, *rivals):
+            tree = tree.without((*place, "grid", key))
         for key, values in axes.items():
-            in_grid = (*place, "grid", key)
-            path = (*place, SHORT_NAMES[key]) if key in SHORT_NAMES else in_grid
-            tree = tree.without(in_grid).edited([Edit(path, list(values), axis_origin(key, values))])
+            path = (*place, SHORT_NAMES[key]) if key in SHORT_NAMES else (*place, "grid", key)
+            tree = tree.edited([Edit(path, list(values), axis_origin(key, values))])
     problems: list[Problem] = []
     for edit in settings:
         key = str(edit.path[1])

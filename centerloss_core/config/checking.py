@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
@@ -13,12 +14,14 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import TaggedUnionSchema
 
+from centerloss_core.config.axes import SHORT_NAMES
 from centerloss_core.config.base import RULE
-from centerloss_core.config.documents import is_number
+from centerloss_core.config.documents import is_number, parse
 from centerloss_core.config.other_names import OTHER_NAMES
-from centerloss_core.config.problems import Problem, nearest, shown
+from centerloss_core.config.problems import ConfigError, Problem, nearest, shortened, shown
 from centerloss_core.config.schema import Config, ConfigFile
-from centerloss_core.config.tree import Edit, KeyPath, Tree
+from centerloss_core.config.tree import Edit, KeyPath, Origin, Tree, dotted
+from centerloss_core.formatting import plain_setting
 
 Checked = TypeVar("Checked", bound=Config)
 Allowed = dict[str, Any]  # a JSON schema: what may stand at a place
@@ -30,6 +33,7 @@ _NOUNS = {
     "string": "text",
     "null": "null",
 }
+_THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}(,[0-9]{3})+")
 _SIGNS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 _BOOLEANS = dict.fromkeys(("yes", "on", "y"), "true") | dict.fromkeys(("no", "off", "n"), "false")
 _BOOLEANS |= dict.fromkeys(("true", "false"), "it without quotes")
@@ -115,7 +119,8 @@ def _problem(tree: Tree, error: ErrorDetails) -> Problem:
             value = value["name"]
         if path[-1:] == ("name",) and isinstance(tree.get(path[:-1]), str):
             path, allowed = path[:-1], around  # a `Named` of which only the name was given
-        message = f"expected {_in_words(allowed)}; received {shown(value)}{_hint(allowed, value)}"
+        hint = _several(path, allowed, value) or _hint(allowed, value)
+        message = f"expected {_in_words(allowed)}; received {shown(value)}{hint}"
     return tree.origin(path).problem(path, message)
 
 
@@ -228,6 +233,35 @@ def _one_of(words: Sequence[str]) -> str:
 # ---- What the author probably meant --------------------------------------------------------------------------
 
 
+def several_values(path: KeyPath, text: str) -> str:
+    """What to write for several values of a key, `text` with commas between them."""
+    key = dotted(path)
+    option = (
+        f"--{SHORT_NAMES[key]} {text}" if key in SHORT_NAMES else f"--grid {shlex.quote(f'{key}={text}')}"
+    )
+    return f"several values need a sweep: cl sweep {option}"
+
+
+def _several(path: KeyPath, allowed: Allowed, value: object) -> str:
+    """The hint for a value that is several: `32,64`, or a list of what may stand here."""
+    text = ",".join(map(plain_setting, value)) if isinstance(value, list) else value
+    if path[0] not in Config.model_fields or not isinstance(text, str) or shortened(text) != text:
+        return ""
+    try:
+        values, _, problems = parse(f"[{text}]", lambda _: Origin(""))
+    except ConfigError:
+        return ""
+    if problems or len(values) < 2 or _THOUSANDS.fullmatch(text):
+        return ""
+    types = {kind.get("type") for kind in _branches(allowed)}
+    if types & {"integer", "number"}:
+        fits = all(type(each) in (int, float) for each in values)
+    else:
+        fits = not any(check_edit(Edit(path, each, Origin(""))) for each in values)
+    decimal = "decimals have a point; " if "number" in types and len(values) == 2 else ""
+    return f"; {decimal}{several_values(path, text)}" if fits else ""
+
+
 def _hint(allowed: Allowed, value: object) -> str:
     types = {kind.get("type") for kind in _branches(allowed)}
     if isinstance(value, str):
@@ -245,6 +279,8 @@ def _hint_for_text(allowed: Allowed, types: set[str | None], value: str) -> str:
         return f"; write {_BOOLEANS[word]}" if word in _BOOLEANS else ""
     if "null" in types and word in {"none", "null", "nil"}:
         return "; write null"
+    if "array" in types and "," in value:
+        return f"; write [{shortened(value)}]"
     if types & {"integer", "number"}:
         return _hint_for_number(value.strip())
     choices = [choice for kind in _branches(allowed) for choice in _choices(kind)]
@@ -256,7 +292,7 @@ def _hint_for_number(text: str) -> str:
     if is_number(text):
         return "; write it without quotes"
     plain = text.replace("_", "").replace(",", "")
-    if plain != text and is_number(plain):
+    if plain != text and is_number(plain) and ("," not in text or _THOUSANDS.fullmatch(text)):
         return f"; write {plain}"
     without_zeros = re.sub(r"^[-+]?0+(?=[0-9])", "", text)
     if without_zeros != text and is_number(without_zeros):

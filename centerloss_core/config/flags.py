@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from centerloss_core.config.axes import SHORT_NAMES
-from centerloss_core.config.checking import section_meant
+from centerloss_core.config.checking import section_meant, several_values
 from centerloss_core.config.documents import parse
 from centerloss_core.config.problems import ConfigError, Problem, shortened
 from centerloss_core.config.tree import Edit, KeyPath, Origin, dotted, edit_of
@@ -105,6 +105,13 @@ def _split(text: str, origin: Origin) -> tuple[Any, ...]:
     return tuple(values)
 
 
+def _are_several(text: str, origin: Origin) -> bool:
+    try:
+        return len(_split(text, origin)) > 1
+    except ConfigError:
+        return False
+
+
 def _parse_value(text: str, origin: Origin) -> Any:
     value, _, problems = parse(text, lambda _: origin)
     if problems:
@@ -121,7 +128,8 @@ def origin_of(key: str, text: str) -> Origin:
 def axis_origin(key: str, values: Sequence[Any]) -> Origin:
     """The flag that gives a key these values in a sweep."""
     text = ",".join(map(plain_setting, values))
-    return origin_of(key, text) if key in SHORT_NAMES else _origin(f"--grid {key}={text}")
+    origin = origin_of(key, text) if key in SHORT_NAMES else _origin(f"--grid {key}={text}")
+    return replace(origin, axis=key)
 
 
 def _origin(flag: str) -> Origin:
@@ -135,7 +143,7 @@ def _parse_setting(text: str) -> Edit:
     path = tuple(part.strip() for part in key.split("."))
     if not equals or len(path) == 1:
         meant = section_meant(path[0].replace("-", "_"))
-        hint = f"did you mean {meant}={value.strip() or '…'}?" if meant else "for example train.epochs=4"
+        hint = f"did you mean {meant}={shortened(value.strip()) or '…'}?" if meant else "for example train.epochs=4"
         raise origin.error(f"expected section.key=value; {hint}")
     if path[0] == "overrides":
         raise origin.error("overrides belong in the file; --set wins over them for any key")
@@ -146,4 +154,9 @@ def _parse_setting(text: str) -> Edit:
     for start, names in ((("sweep", "grid"), 2), (("sweep", "variants"), 3)):  # whose keys are dotted
         if path[:2] == start and len(path) > names:
             path = (*path[:names], ".".join(path[names:]))
-    return Edit(path, _parse_value(value, origin), origin)
+    try:
+        return Edit(path, _parse_value(value, origin), origin)
+    except ConfigError:
+        if _are_several(value, origin):  # [8,16,16],[32,64,128]
+            raise origin.error(several_values(path, shortened(value)), path) from None
+        raise

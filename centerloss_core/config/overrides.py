@@ -44,7 +44,7 @@ def edits_for(overrides: Sequence[Override], run: Tree, variant: str | None) -> 
 
 
 def read_overrides(
-    tree: Tree, axes: Collection[KeyPath], variants: Collection[str]
+    tree: Tree, axes: Collection[KeyPath], flags: Collection[KeyPath], variants: Collection[str]
 ) -> tuple[list[Override], list[Problem]]:
     """The overrides of a file, and what is wrong with their keys and values, whether they match or not.
 
@@ -53,6 +53,7 @@ def read_overrides(
     Args:
         tree: the whole file.
         axes: the keys that the sweep varies, which no override may set.
+        flags: those that the command line varies; it wins over what overrides set.
         variants: the names of the sweep's variants.
     """
     overrides: list[Override] = []
@@ -61,7 +62,14 @@ def read_overrides(
     places: list[KeyPath] = [
         ("overrides", index) for index in range(len(items) if isinstance(items, list) else 0)
     ]
-    forms = [[tree.settings_at((*place, key)) for key in ("when", "set")] for place in places]
+    given = {*flags, *(RIVALS[key] for key in flags if key in RIVALS)}
+    forms = [
+        (
+            tree.settings_at((*place, "when")),
+            [each for each in tree.settings_at((*place, "set")) if each.path not in given],
+        )
+        for place in places
+    ]
     chosen_by = {edit.path for conditions, _ in forms for edit in conditions}
     values = 0
     for place, (conditions, edits) in zip(places, forms, strict=True):

@@ -1,8 +1,8 @@
 """From a config file and a command line to the config of a run, or of each run of a sweep.
 
-What wins, from the weakest: the file, the flags, the axes of a sweep, the file's `overrides` that match, and `--set`.
-A `--set` that changes what overrides are matched on counts in the matching too. A flag and a `--set` of the same key
-are refused: one of them would be ignored silently.
+What wins, from the weakest: the file, its variants and axes, its `overrides` that match, and the command line. A
+`--set` that changes what overrides are matched on counts in the matching too. A flag and a `--set` of the same key are
+refused: one of them would be ignored silently. Epochs and iterations replace each other, but for two in one place.
 """
 
 from __future__ import annotations
@@ -15,14 +15,20 @@ from typing import Any
 
 from centerloss_core.config.axes import SHORT_NAMES, VARIANT, in_order, point_name, values_of, varying
 from centerloss_core.config.blocks import as_asked, read_blocks
-from centerloss_core.config.checking import check
+from centerloss_core.config.checking import check, check_edit
 from centerloss_core.config.documents import Document, load_document
 from centerloss_core.config.flags import Flags
-from centerloss_core.config.overrides import ANY_RUN, edits_for, read_overrides, replaces_one_of
+from centerloss_core.config.overrides import (
+    ANY_RUN,
+    edits_for,
+    read_overrides,
+    replaces_one_of,
+    rivals_among,
+)
 from centerloss_core.config.problems import ConfigError, Problem
 from centerloss_core.config.schema import Config, ConfigFile
 from centerloss_core.config.sweep import Sweep
-from centerloss_core.config.tree import Edit, Tree, dotted
+from centerloss_core.config.tree import RIVALS, Edit, Tree, dotted
 
 # A person needs no more of them, nor of points that are wrong.
 _ENOUGH_PROBLEMS = 100
@@ -146,6 +152,15 @@ class _Given:
 
     def __init__(self, document: Document, flags: Flags) -> None:
         self.values, settings, problems = flags.edits()
+        # An edit that takes the place of one of two would hide that there are two.
+        tree = document.tree
+        in_file = sorted(
+            [Edit(path, tree.get(path), tree.origin(path)) for path in RIVALS],
+            key=lambda edit: edit.origin.line or 0,
+        )
+        for edits in (in_file, [*self.values, *settings]):
+            lengths = [edit for edit in edits if edit.path in RIVALS and edit.value is not None]
+            problems += rivals_among([edit for edit in lengths if not check_edit(edit)])
         self.settings = [edit for edit in settings if edit.path[0] != "sweep"]
         of_sweep = [edit for edit in settings if edit.path[0] == "sweep"]
         tree, refused = as_asked(document.tree.edited(self.values), flags.axes, of_sweep)
@@ -154,7 +169,8 @@ class _Given:
         self.sweep = tree.origin(("sweep",))
         axes = {edits[0].path for block in self.blocks for edits in block.axes.values()}
         variants = [name for block in self.blocks for name in block.variants]
-        self._overrides, of_overrides = read_overrides(tree, axes, variants)
+        of_flags = [tuple(key.split(".")) for key in flags.axes]
+        self._overrides, of_overrides = read_overrides(tree, axes, of_flags, variants)
         run = {key: tree.values[key] for key in Config.model_fields if key in tree.values}
         self.run = replace(tree, values=run)
         others = {key: value for key, value in tree.values.items() if key not in (*run, "sweep")}
@@ -175,8 +191,8 @@ class _Given:
     def config_with(self, run: Tree, variant: str | None = None) -> tuple[Config | None, list[Problem]]:
         """The config of a run: `run` with what the overrides say of it."""
         if edits := edits_for(self._overrides, run, variant):
-            # The settings again: they win, and count in the matching too.
-            run = run.edited([*edits, *self.settings])
+            # What the command line says again: it wins, and counts in the matching too.
+            run = run.edited([*edits, *self.values, *self.settings])
         return check(run, Config)
 
 

@@ -27,15 +27,19 @@ class Origin:
     Attributes:
         file, line: as in `Problem`.
         within: the mapping of dotted keys that the value is in, such as `overrides[0].set`; `()` for none.
+        axis: of a flag that gives the values of a sweep, their key: nobody has written `sweep.lambda`.
     """
 
     file: str
     line: int | None = None
     within: KeyPath = ()
+    axis: str | None = None
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """A problem with the value at `path`, located here."""
-        return Problem(self.file, self.line, dotted((*self.within, *path)), message)
+        of_axis = path[:1] == ("sweep",) and len(path) > 1
+        key = self.axis if self.axis and of_axis else dotted((*self.within, *path))
+        return Problem(self.file, self.line, key, message)
 
     def error(self, message: str, path: KeyPath = ()) -> ConfigError:
         """The error that this one problem is."""

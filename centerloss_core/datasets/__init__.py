@@ -2,6 +2,16 @@
 
 from centerloss_core.datasets.arrays import DataError, Dataset, Split
 from centerloss_core.datasets.batches import BatchStream, Sampler
-from centerloss_core.datasets.load import load_dataset, locate, train_size
+from centerloss_core.datasets.load import load_dataset, locate, train_size, verify
 
-__all__ = ["BatchStream", "DataError", "Dataset", "Sampler", "Split", "load_dataset", "locate", "train_size"]
+__all__ = [
+    "BatchStream",
+    "DataError",
+    "Dataset",
+    "Sampler",
+    "Split",
+    "load_dataset",
+    "locate",
+    "train_size",
+    "verify",
+]

@@ -47,6 +47,17 @@ def train_size(name: str, *, validation: int = 0) -> int:
     return remaining(_source(name).TRAIN_SIZE, validation)
 
 
+def verify(name: str, *, dir: str | Path | None = None) -> str:
+    """Say where `load_dataset` would find the data, and raise the DataError that it would, but download nothing.
+
+    What was downloaded, or will be, is checked when it is loaded: a damaged file is downloaded again.
+    """
+    place = locate(name, dir=dir)
+    if not place.startswith(("the cache", "a download")):
+        load_dataset(name, dir=dir)
+    return place
+
+
 def locate(name: str, *, dir: str | Path | None = None) -> str:
     """Say where `load_dataset` would find the data, without reading any; DataError if `name` or `dir` is wrong."""
     return _source(name).locate(Path(dir) if dir is not None else None)
