@@ -193,7 +193,7 @@ def test_config_errors_come_all_at_once_with_file_and_line(here: Any, tmp_path: 
         (["train", "--config", QUICKSTART, "--device", "tpu"], "--device tpu"),
         (["sweep", "--config", QUICKSTART, "--lambda", "0,x"], "--lambda 0,x"),
         (["sweep", "--config", QUICKSTART, "--jobs", "0"], "--jobs"),
-        (["train"], "--config"),
+        (["train"], "give a config"),
     ],
 )
 def test_wrong_usage_exits_2_and_makes_nothing(

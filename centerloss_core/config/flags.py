@@ -143,7 +143,11 @@ def _parse_setting(text: str) -> Edit:
     path = tuple(part.strip() for part in key.split("."))
     if not equals or len(path) == 1:
         meant = section_meant(path[0].replace("-", "_"))
-        hint = f"did you mean {meant}={shortened(value.strip()) or '…'}?" if meant else "for example train.epochs=4"
+        hint = (
+            f"did you mean {meant}={shortened(value.strip()) or '…'}?"
+            if meant
+            else "for example train.epochs=4"
+        )
         raise origin.error(f"expected section.key=value; {hint}")
     if path[0] == "overrides":
         raise origin.error("overrides belong in the file; --set wins over them for any key")

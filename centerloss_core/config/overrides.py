@@ -44,7 +44,7 @@ def edits_for(overrides: Sequence[Override], run: Tree, variant: str | None) -> 
 
 
 def read_overrides(
-    tree: Tree, axes: Collection[KeyPath], flags: Collection[KeyPath], variants: Collection[str]
+    tree: Tree, axes: Collection[KeyPath], variants: Collection[str], flags: Collection[KeyPath] = ()
 ) -> tuple[list[Override], list[Problem]]:
     """The overrides of a file, and what is wrong with their keys and values, whether they match or not.
 
@@ -53,8 +53,8 @@ def read_overrides(
     Args:
         tree: the whole file.
         axes: the keys that the sweep varies, which no override may set.
-        flags: those that the command line varies; it wins over what overrides set.
         variants: the names of the sweep's variants.
+        flags: those of the keys that the command line varies; it wins over what overrides set.
     """
     overrides: list[Override] = []
     problems: list[Problem] = []

@@ -170,7 +170,7 @@ class _Given:
         axes = {edits[0].path for block in self.blocks for edits in block.axes.values()}
         variants = [name for block in self.blocks for name in block.variants]
         of_flags = [tuple(key.split(".")) for key in flags.axes]
-        self._overrides, of_overrides = read_overrides(tree, axes, of_flags, variants)
+        self._overrides, of_overrides = read_overrides(tree, axes, variants, of_flags)
         run = {key: tree.values[key] for key in Config.model_fields if key in tree.values}
         self.run = replace(tree, values=run)
         others = {key: value for key, value in tree.values.items() if key not in (*run, "sweep")}
