@@ -21,7 +21,9 @@ CLOCKS = ("images_per_second", "seconds", "training_seconds")
 def config(*settings: str) -> Config:
     """Two epochs of ten steps with all that a run can have, of a narrow network; rows every 4 steps."""
     own = ["data.name=digits8", "data.validation=100", "model.channels=[4, 8, 8]", "train.batch_size=134"]
-    own += ["train.epochs=2", "train.log_every=4", "train.checkpoint_seconds=null"]
+    own += ["train.log_every=4", "train.checkpoint_seconds=null"]
+    if not any(setting.startswith("train.iterations=") for setting in settings):
+        own.append("train.epochs=2")
     return load_config(QUICKSTART, {"loss.lambda": 0.1}, settings=[*own, *settings])
 
 
