@@ -36,22 +36,6 @@ class Training(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-class OfOneDirectory(TyperCommand):
-    """A command that takes one run or sweep, and says so to somebody who names two."""
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.allow_extra_args = True
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if further := super().parse_args(ctx, args):
-            raise UsageError(
-                f"cl {self.name} takes one run or sweep; received also {shlex.join(further)}: "
-                f"give each a command of its own, or see them in one table with cl compare"
-            )
-        return []
-
-
 def _meant(name: str, value: str, *, several: bool) -> str | None:
     """What to write in place of an option that does not exist; `name` has underscores and no dashes before it."""
     from centerloss_core.config import Config

@@ -132,13 +132,6 @@ def test_a_dry_run_refuses_the_data_that_the_run_would_refuse(here: Any, tmp_pat
     assert code == 1, error
 
 
-def test_commands_of_one_directory_say_so(here: Any) -> None:
-    for command in ("plot", "report", "evaluate"):
-        code, _, error = here(command, "a", "b")
-        assert code == 2
-        assert f"cl {command} takes one run or sweep; received also b" in error
-
-
 def test_short_help_works_everywhere(here: Any) -> None:
     for arguments in (["-h"], ["train", "-h"], ["configs", "-h"]):
         code, said, _ = here(*arguments)
