@@ -89,6 +89,14 @@ def test_runs_of_two_sweeps_have_names_of_their_own_and_leave_the_sweeps_as_they
     assert grid_of(first).shape == (1, 2)
 
 
+def test_runs_of_few_combinations_leave_no_holes_in_the_panel(folder: Path) -> None:
+    make_run(folder / "wide", 1.0, config=config(batch_size=10))
+    record = collection(folder)
+    grid = arrange(read_cells(record, "test")[0], record.axes)
+    assert grid.shape == (2, 2)
+    assert len(grid.places) == 4
+
+
 def test_runs_that_differ_in_many_settings_are_told_by_their_names(tmp_path: Path) -> None:
     for name, value in (("plain", 1), ("other", 2)):
         settings = {f"setting{number}": value for number in range(5)}

@@ -81,7 +81,7 @@ def arrange(cells: Sequence[Cell], axes: Sequence[str] = (), *, row: bool = Fals
 
     The columns are λ if it varies, else the setting with the most values; seeds come last. What has more than
     `MAX_ROWS` rows or `MAX_COLUMNS` columns is not legible: the first seed stands for the others, then values are left
-    out evenly.
+    out evenly. Runs of few of the combinations follow one another as those that differ in one setting do.
     """
     runs = [cell.run for cell in cells]
     keys = title_keys(axes)
@@ -90,17 +90,20 @@ def arrange(cells: Sequence[Cell], axes: Sequence[str] = (), *, row: bool = Fals
     rows = [key for key in vary if key != column]
     common = tuple(key for key in keys if key not in vary and key != column)
     own = tuple(key for key in keys if key not in common)
-    at = {(combination(cell.run, rows), combination(cell.run, [column])): cell for cell in cells}
+    columns = [column]
+    if 3 * len(cells) <= 2 * len(combinations(runs, rows)) * len(values_of(runs, column)):
+        rows, columns = [], vary  # as of runs made by hand: most of the grid would be empty
+    at = {(combination(cell.run, rows), combination(cell.run, columns)): cell for cell in cells}
     kept_rows, few_rows = _legible(cells, rows, MAX_ROWS)
     most = MAX_COLUMNS if rows or row else MAX_COLUMNS**2
     in_rows = [cell for cell in cells if combination(cell.run, rows) in kept_rows]
-    values, few_columns = _legible(in_rows, [column], most)
+    values, few_columns = _legible(in_rows, columns, most)
     places = [[at.get((combined, value)) for value in values] for combined in kept_rows]
     if not rows and not row:
         # Four in a row are too small to read on a page; two rows of two are twice as large.
-        columns = len(values) if len(values) <= 3 else math.ceil(math.sqrt(len(values)))
-        padded = [*places[0], *[None] * (-len(values) % columns)]
-        places = [padded[start : start + columns] for start in range(0, len(padded), columns)]
+        width = len(values) if len(values) <= 3 else math.ceil(math.sqrt(len(values)))
+        padded = [*places[0], *[None] * (-len(values) % width)]
+        places = [padded[start : start + width] for start in range(0, len(padded), width)]
     return Grid(places, common, own, join(few_rows, few_columns))
 
 

@@ -20,7 +20,7 @@ from centerloss_core.run_directory.names import features_path, is_run
 from centerloss_core.run_directory.reader import RunRecord, read_run
 from centerloss_core.run_directory.resume_check import begun_config
 
-_PROVENANCE = ("versions", "platform", "git_revision", "backend", "device", "threads", "precision")
+_PROVENANCE = ("versions", "platform", "git_revision", "backend", "device", "threads", "precision", "init")
 _DATA = ("fingerprint", "train", "validation", "test")  # not `source`: the same images may lie elsewhere
 _SPLITS = ("test", "train")  # that `cl evaluate` measures
 _DUMPS = ("test-final", "train-final")
