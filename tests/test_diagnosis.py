@@ -12,7 +12,7 @@ from centerloss_core.config import load_config
 from centerloss_core.metrics.separation import separation
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.training import build as building
-from centerloss_core.training.diagnosis import look_at_end, look_at_interval, look_at_test
+from centerloss_core.training.diagnosis import look_at_config, look_at_end, look_at_interval, look_at_test
 from centerloss_core.training.run import train
 
 CONFIG = load_config(QUICKSTART, {"loss.lambda": 0.1})
@@ -45,6 +45,17 @@ def test_a_healthy_run_gives_none() -> None:
     assert list(look_at_interval(0.5, {"step": 50, "accuracy": 0.0})) == []  # of a loss without centers
     assert list(look_at_interval(0.5, {"step": 50, "center_shift": 1e-9})) == []
     assert list(look_at_interval(0.0, {"step": 50, "center_shift": 0.0})) == []
+
+
+def test_a_circle_that_is_none() -> None:
+    def warnings(*settings: str) -> list[str]:
+        return list(look_at_config(load_config(QUICKSTART, settings=settings)))
+
+    assert warnings("model.head_start=circle") == []
+    assert warnings("model.head_start=random", "model.feature_dim=8") == []
+    (warning,) = warnings("model.head_start=circle", "model.feature_dim=8")
+    assert warning.startswith("the head starts with random weights: model.head_start: circle is for")
+    assert warning.endswith("and this is 8")
 
 
 def test_softmax_that_is_stuck() -> None:

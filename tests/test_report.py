@@ -24,6 +24,7 @@ from centerloss_core.config import dump_yaml, load_config
 from centerloss_core.datasets import load_dataset
 from centerloss_core.errors import ExpectedError
 from centerloss_core.metrics.distances import nearest
+from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES, SEPARATION, SPEED
 from centerloss_core.plotting.logged import log_ticks
 from centerloss_core.report import ReportError, frames, making, write_report
 from centerloss_core.report.charts import Charts
@@ -270,7 +271,9 @@ def test_other_dimensions_bring_their_distances_and_say_what_is_seen(tmp_path: P
     expected = own_center_distances(dump)
     np.testing.assert_allclose(found, expected, atol=np.ptp(expected) / 65_535)
     caption = page.source.split('id="figure-0"')[1].split("</figcaption>")[0]
-    assert ("first two principal components of 3 features" if d == 3 else "the one feature") in caption
+    assert (
+        "first two of 3 principal components, 100 % of the variance" if d == 3 else "the one feature"
+    ) in caption
 
 
 def test_all_panels_of_a_sweep_share_their_images(sweep_page: Page) -> None:
@@ -603,6 +606,22 @@ def test_provenance_and_the_command_to_repeat(tmp_path: Path, sweep: Path, sweep
     assert f"cl train --config {sweep / 'lambda0-alpha0.5-seed0' / 'config.yaml'}" in page.text
 
 
+def test_how_to_repeat_it_comes_before_the_features(sweep_page: Page) -> None:
+    top = sweep_page.source.split('<section id="features"')[0]
+    assert "To repeat it: <code>cl sweep --config mine.yaml --jobs 2</code>" in top
+
+
+def test_every_column_is_explained_in_a_line(tmp_path: Path) -> None:
+    page = report(evaluated_sweep(tmp_path / "sweep"))
+    results = page.source.split('id="results-table"')[1].split("</dl>")[0]
+    for title in ("λ_eq", "softmax", "nearest center", "intra", "inter", "inter/intra"):
+        assert f"<dt>{title}</dt><dd>" in results
+    for name in (*FIGURES, *SEPARATION, *SPEED, *CLASS_FIGURES):
+        assert name.about
+        assert not name.about.endswith(".")
+    assert "Judge center loss by the Euclidean figures." in page.text
+
+
 def test_settings_that_differ_are_compared_as_they_are_written_elsewhere(sweep_page: Page) -> None:
     """A λ of 0 or 1, not 0.0 or 1.0, and no Python where there is YAML."""
     part = sweep_page.source.split("<caption>Settings that differ")[1].split("</table>")[0]
@@ -642,6 +661,7 @@ def evaluated_sweep(path: Path) -> Path:
 def test_an_evaluation_reads_as_on_the_terminal(tmp_path: Path) -> None:
     page = report(evaluated_sweep(tmp_path / "sweep"))
     part = page.source.split("<h3>Evaluation</h3>")[1].split("</section>")[0]
+    part = re.sub(r"<details class=\"columns\">.*?</details>", "", part, flags=re.DOTALL)
     for words in ("cosine: TAR at FAR 1e-2", ">5.90 %<", ">10,000<", "λ = 0.01 (λ_eq = 1)"):
         assert words in part
     for words in ("format", "sample seed", "12345", "2.4.6", "0.05896<", "cosine_", "<details"):

@@ -21,63 +21,228 @@ class Name:
         key: in `evaluation.json`.
         title: in a table.
         best: None where neither end is the good one: raw distances shrink as λ grows.
+        about: what it is, in one line.
     """
 
     key: str
     title: str
     write: Callable[[object], str]
     best: Literal["most", "least"] | None = None
+    about: str = ""
 
 
 # Of a run, as training leaves it.
 SEPARATION = (
-    Name("accuracy", "softmax", percent, "most"),
-    Name("nearest_center_accuracy", "nearest center", percent, "most"),
-    Name("intra_class_distance", "intra", number),
-    Name("inter_class_distance", "inter", number),
-    Name("separation_ratio", "inter/intra", number, "most"),
+    Name(
+        "accuracy",
+        "softmax",
+        percent,
+        "most",
+        about="share of images for which the softmax head predicts the right class",
+    ),
+    Name(
+        "nearest_center_accuracy",
+        "nearest center",
+        percent,
+        "most",
+        about="the same, if each image gets the class of the nearest trained center",
+    ),
+    Name(
+        "intra_class_distance",
+        "intra",
+        number,
+        about="mean distance of a feature to the mean of its class; shrinks as λ grows",
+    ),
+    Name(
+        "inter_class_distance",
+        "inter",
+        number,
+        about="mean distance between the means of two classes; shrinks as λ grows",
+    ),
+    Name(
+        "separation_ratio",
+        "inter/intra",
+        number,
+        "most",
+        about="how far apart the classes are for their size; to compare λ",
+    ),
 )
 SPEED = (
-    Name("images_per_second", "images/s", partial(number, digits=".0f")),
-    Name("seconds", "time", duration),
+    Name(
+        "images_per_second",
+        "images/s",
+        partial(number, digits=".0f"),
+        about="training images in a second of steps",
+    ),
+    Name("seconds", "time", duration, about="of the whole run, from the start to the final dump"),
 )
 
 # Of an evaluation.
 RECOGNITION = (
-    Name("images", "images", _whole),
-    Name("accuracy", "softmax", percent, "most"),
-    Name("nearest_center_accuracy", "nearest trained center", percent, "most"),
-    Name("nearest_mean_accuracy", "nearest mean of these images", percent, "most"),
-    Name("nearest_train_mean_accuracy", "nearest mean of training images", percent, "most"),
-    Name("knn_accuracy", "nearest training images", percent, "most"),
+    Name("images", "images", _whole, about="how many were measured"),
+    Name(
+        "accuracy",
+        "softmax",
+        percent,
+        "most",
+        about="share of images for which the softmax head predicts the right class",
+    ),
+    Name(
+        "nearest_center_accuracy",
+        "nearest trained center",
+        percent,
+        "most",
+        about="share of images whose nearest trained center is that of their class",
+    ),
+    Name(
+        "nearest_mean_accuracy",
+        "nearest mean of these images",
+        percent,
+        "most",
+        about="the same, with the means of the measured images",
+    ),
+    Name(
+        "nearest_train_mean_accuracy",
+        "nearest mean of training images",
+        percent,
+        "most",
+        about="the same, with the means of the training images",
+    ),
+    Name(
+        "knn_accuracy",
+        "nearest training images",
+        percent,
+        "most",
+        about="the same, by the vote of the nearest training images",
+    ),
 )
 CLUSTERS = (
-    Name("intra_class_distance", "intra", number),
-    Name("inter_class_distance", "inter", number),
-    Name("inter_class_distance_min", "inter, closest pair", number),
-    Name("separation_ratio", "inter/intra", number, "most"),
-    Name("fisher_ratio", "Fisher ratio", partial(number, digits=".4g"), "most"),
-    Name("silhouette", "silhouette", number, "most"),
-    Name("davies_bouldin", "Davies–Bouldin", number, "least"),
+    Name(
+        "intra_class_distance",
+        "intra",
+        number,
+        about="mean distance of a feature to the mean of its class; shrinks as λ grows",
+    ),
+    Name(
+        "inter_class_distance",
+        "inter",
+        number,
+        about="mean distance between the means of two classes; shrinks as λ grows",
+    ),
+    Name(
+        "inter_class_distance_min",
+        "inter, closest pair",
+        number,
+        about="distance between the two class means that are closest",
+    ),
+    Name(
+        "separation_ratio",
+        "inter/intra",
+        number,
+        "most",
+        about="how far apart the classes are for their size; to compare λ",
+    ),
+    Name(
+        "fisher_ratio",
+        "Fisher ratio",
+        partial(number, digits=".4g"),
+        "most",
+        about="scatter between the classes over scatter within them",
+    ),
+    Name(
+        "silhouette",
+        "silhouette",
+        number,
+        "most",
+        about="−1 to 1: how much nearer an image is to its own class than to the next",
+    ),
+    Name(
+        "davies_bouldin",
+        "Davies–Bouldin",
+        number,
+        "least",
+        about="size of two classes over their distance, for the worst partner of each class",
+    ),
 )
 VERIFICATION = (
-    Name("cosine_auc", "cosine: AUC", _fine, "most"),
-    Name("cosine_eer", "cosine: EER", percent, "least"),
-    Name("cosine_tar_at_far_1e2", "cosine: TAR at FAR 1e-2", percent, "most"),
-    Name("cosine_tar_at_far_1e3", "cosine: TAR at FAR 1e-3", percent, "most"),
-    Name("euclidean_auc", "Euclidean: AUC", _fine, "most"),
-    Name("euclidean_eer", "Euclidean: EER", percent, "least"),
-    Name("euclidean_tar_at_far_1e2", "Euclidean: TAR at FAR 1e-2", percent, "most"),
-    Name("euclidean_tar_at_far_1e3", "Euclidean: TAR at FAR 1e-3", percent, "most"),
+    Name(
+        "cosine_auc",
+        "cosine: AUC",
+        _fine,
+        "most",
+        about="chance that a pair of one class has the smaller angle than a pair of two classes",
+    ),
+    Name(
+        "cosine_eer",
+        "cosine: EER",
+        percent,
+        "least",
+        about="error rate at the angle where as many pairs are wrongly accepted as wrongly refused",
+    ),
+    Name(
+        "cosine_tar_at_far_1e2",
+        "cosine: TAR at FAR 1e-2",
+        percent,
+        "most",
+        about="pairs of one class accepted, where 1 in 100 pairs of two classes is",
+    ),
+    Name(
+        "cosine_tar_at_far_1e3",
+        "cosine: TAR at FAR 1e-3",
+        percent,
+        "most",
+        about="pairs of one class accepted, where 1 in 1,000 pairs of two classes is",
+    ),
+    Name("euclidean_auc", "Euclidean: AUC", _fine, "most", about="the same as for the angle, by distance"),
+    Name("euclidean_eer", "Euclidean: EER", percent, "least", about="the same, by distance"),
+    Name(
+        "euclidean_tar_at_far_1e2",
+        "Euclidean: TAR at FAR 1e-2",
+        percent,
+        "most",
+        about="the same, by distance",
+    ),
+    Name(
+        "euclidean_tar_at_far_1e3",
+        "Euclidean: TAR at FAR 1e-3",
+        percent,
+        "most",
+        about="the same, by distance",
+    ),
 )
 FIGURES = (*RECOGNITION, *CLUSTERS, *VERIFICATION)
 
 # Of each class by itself.
 CLASS_FIGURES = (
-    Name("images", "images", _whole),
-    Name("accuracy", "softmax", percent),
-    Name("nearest_center_accuracy", "nearest center", percent),
-    Name("intra_class_distance", "intra", number),
-    Name("nearest_class", "nearest class", partial(number, digits="g")),
-    Name("relative_intra_class_distance", "intra / its distance", number),
+    Name("images", "images", _whole, about="how many were measured"),
+    Name(
+        "accuracy",
+        "softmax",
+        percent,
+        about="share of images of this class that the softmax head predicts right",
+    ),
+    Name(
+        "nearest_center_accuracy",
+        "nearest center",
+        percent,
+        about="share of them whose nearest trained center is that of their class",
+    ),
+    Name(
+        "intra_class_distance",
+        "intra",
+        number,
+        about="mean distance of a feature to the mean of its class; shrinks as λ grows",
+    ),
+    Name(
+        "nearest_class",
+        "nearest class",
+        partial(number, digits="g"),
+        about="the class whose mean is nearest to the mean of this one",
+    ),
+    Name(
+        "relative_intra_class_distance",
+        "intra / its distance",
+        number,
+        about="intra over the distance to that class: small for a compact class",
+    ),
 )

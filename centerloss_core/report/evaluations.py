@@ -8,13 +8,27 @@ from centerloss_core.limits import CLASS_ROWS
 from centerloss_core.metrics.names import CLASS_FIGURES, CLUSTERS, RECOGNITION, VERIFICATION, Name
 from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.seeds import has_seeds
-from centerloss_core.report.tables import Cell, Row, Table, figure, figure_cells, known_columns, words
+from centerloss_core.report.tables import (
+    Cell,
+    Row,
+    Table,
+    explained,
+    figure,
+    figure_cells,
+    known_columns,
+    words,
+)
 from centerloss_core.run_directory.manifest import items, mapping
 
 _KINDS = (
     ("How many images are recognised, by what", RECOGNITION),
     ("How far the classes are apart", CLUSTERS),
     ("Whether two images are of one class", VERIFICATION),
+)
+_COSINE = (
+    "Cosine figures compare directions from the origin alone. Softmax makes rays, one direction for each class. Center "
+    "loss makes clusters anywhere, and two of them may lie one behind the other, so cosine figures can fall while the "
+    "clusters get tighter. Judge center loss by the Euclidean figures."
 )
 _Measured = Sequence[tuple[Record, str, dict[str, Any]]]
 
@@ -49,7 +63,8 @@ def _figures(id_: str, caption: str, names: Sequence[Name], measured: _Measured,
         if own
     ]
     head = ["run", "split", *(name.title for name in names)]
-    return Table(caption, head, body, id_, "together many-rows")
+    note = _COSINE if any(name.key.startswith("cosine") for name in names) else ""
+    return Table(caption, head, body, id_, "together many-rows", explained(names), note)
 
 
 def _classes(measured: _Measured) -> Table:
@@ -70,7 +85,8 @@ def _classes(measured: _Measured) -> Table:
         caption += f"; the first {CLASS_ROWS} of {len(rows)} rows"
     caption += "; all are in evaluation-classes.csv. The last column is small for a class that is compact"
     head = ["run", "split", "class", *(name.title for name in CLASS_FIGURES)]
-    return Table(caption, head, rows[:CLASS_ROWS], "classes-table", "many-rows")
+    about = explained(CLASS_FIGURES)
+    return Table(caption, head, rows[:CLASS_ROWS], "classes-table", "many-rows", about)
 
 
 def _class_cell(record: Record, label: object) -> Cell:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from centerloss_core.limits import FRAME_BYTES, PANELS
 from centerloss_core.metrics.distances import nearest
 from centerloss_core.plotting.logged import evenly
+from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.report.reading import Record
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, read_features
 
@@ -56,6 +57,11 @@ class Panel:
     @property
     def last(self) -> Frame:
         return self.frames[-1]
+
+    @cached_property
+    def plane(self) -> Plane:
+        """Of the newest features."""
+        return project(self.last.dump)
 
     @property
     def classes(self) -> int:

@@ -131,7 +131,4 @@ def _plane(panel: Panel) -> str:
         return ""
     if dimensions == 1:
         return "the one feature from left to right; each class has a strip of its own"
-    return (
-        f"first two principal components of {dimensions} features, taken from the newest epoch; "
-        "distances are measured in all dimensions"
-    )
+    return f"{panel.plane.note}, taken from the newest epoch; distances are measured in all dimensions"

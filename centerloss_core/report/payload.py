@@ -36,7 +36,7 @@ def _panel(panel: Panel, stops: Sequence[float]) -> dict[str, Any]:
     return {
         "label": panel.record.label,
         "group": panel.group,
-        "isometric": project(last).isometric,
+        "isometric": panel.plane.isometric,
         "judges": list(panel.last.predicted),
         "frames": [_frame(frame, last, stops, panel.classes) for frame in panel.frames],
     }

@@ -41,6 +41,13 @@
     button.addEventListener("click", () => sortBy(button.closest("th")));
   });
 
+  // On a phone each row is a card, in which a figure stands beside the head of its column; see report.css.
+  document.querySelectorAll(".wide table:not(.confusion)").forEach((table) => {
+    const heads = [...table.tHead.rows[0].cells].map((head) => head.textContent);
+    for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, place) => (cell.dataset.title = heads[place]));
+    table.classList.add("cards");
+  });
+
   // Where a table is cut off, the style sheet says that it scrolls.
   const cut = new ResizeObserver((entries) => {
     for (const { target: box } of entries) box.classList.toggle("cut", box.scrollWidth > box.clientWidth + 1);

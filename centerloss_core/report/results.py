@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from centerloss_core.config.axes import LAMBDA
 from centerloss_core.formatting import number
 from centerloss_core.metrics.names import SEPARATION, SPEED
 from centerloss_core.report.reading import Contents, Record
@@ -9,6 +10,7 @@ from centerloss_core.report.seeds import has_seeds
 from centerloss_core.report.tables import (
     Row,
     Table,
+    explained,
     figure_cells,
     known_columns,
     plain_row,
@@ -23,6 +25,9 @@ _REDUCTIONS = {
     "mean": ". λ weighs the mean over the batch, as in the paper",
     "sum": ". λ weighs the sum over the batch; λ_eq is the same weight for the mean",
 }
+
+
+_LAMBDA_EQ = "the weight λ in the paper's terms, where the loss is a mean over the batch; compare runs by it"
 
 
 def results_table(contents: Contents) -> Table:
@@ -47,7 +52,10 @@ def results_table(contents: Contents) -> Table:
     reductions = {record.run.manifest.get("reduction") for record in records} - {None}
     if len(reductions) == 1:
         caption += _REDUCTIONS.get(str(*reductions), "")
-    return Table(caption, head, body, "results-table")
+    about = explained(names)
+    if LAMBDA in contents.keys:
+        about.insert(0, ("λ_eq", _LAMBDA_EQ))
+    return Table(caption, head, body, "results-table", explained=about)
 
 
 def epoch_tables(records: Sequence[Record]) -> list[Table]:

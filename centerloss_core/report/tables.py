@@ -39,6 +39,8 @@ class Table:
     rows: Sequence[Row]
     name: str = ""  # the id of a table that can be sorted by any column
     kind: str = ""  # classes of the box around it, for the style sheet
+    explained: Sequence[tuple[str, str]] = ()  # columns and what they are, in one line each
+    note: str = ""  # what must be known to read it right
 
 
 def words(text: str, kind: str = "") -> Cell:
@@ -59,6 +61,11 @@ def plain_row(name: str, texts: Sequence[str]) -> Row:
 def known_columns(names: Sequence[Name], rows: Sequence[Mapping[str, Any]]) -> list[Name]:
     """The figures that at least one row has."""
     return [name for name in names if any(finite(row.get(name.key)) is not None for row in rows)]
+
+
+def explained(names: Sequence[Name]) -> list[tuple[str, str]]:
+    """The columns and what they are."""
+    return [(name.title, name.about) for name in names if name.about]
 
 
 def figure_cells(

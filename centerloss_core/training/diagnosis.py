@@ -23,11 +23,13 @@ _MERGED = 0.5  # times the mean distance of a class to its center
 class Diagnosis(Observer):
     """Warns of what the rows of a run show."""
 
-    def __init__(self, config: Config, classes: int, warn: Warn) -> None:
+    def __init__(self, config: Config, classes: int, warn: Warn, *, is_new: bool = True) -> None:
         self._config = config
         self._classes = classes
         self._warn = warn
         self._told = False
+        if is_new:
+            self._pass_on(look_at_config(config))
 
     def on_row(self, row: Row) -> None:
         if row["kind"] == "epoch":
@@ -54,6 +56,16 @@ def warnings_of_the_end(config: Config, manifest: Mapping[str, Any]) -> set[str]
     """Those warnings of a completed run that its end called for, and not one of its epochs."""
     at_end = set(look_at_end(config, manifest["metrics"]["test"]))
     return {each for each in manifest["warnings"] if each in at_end or each.startswith("step ")}
+
+
+def look_at_config(config: Config) -> Iterator[str]:
+    """Warnings about settings that do not do what they say."""
+    model = config.model
+    if model.head_start == "circle" and model.feature_dim != 2:
+        yield (
+            f"the head starts with random weights: model.head_start: circle is for model.feature_dim: 2, "
+            f"and this is {model.feature_dim}"
+        )
 
 
 def look_at_test(when: str, test: Figures, classes: int) -> Iterator[str]:

@@ -47,7 +47,7 @@ def fit(
     clock = Stopwatch()
     log = IntervalLog(config.train, train_size, total_steps, clock)
     begin = restore(saved, run, train_step, log, clock, total_steps, warn)
-    diagnosis = Diagnosis(config, dataset.num_classes, warn)
+    diagnosis = Diagnosis(config, dataset.num_classes, warn, is_new=not begin)
     observer = Observers([Recorder(run, every_epoch=config.train.dump_every_epoch), diagnosis])  # disk first
     observer += [Board(run, config, dataset, begin)] if config.train.tensorboard else []
     observer += [] if show is None else [ProgressReport(show, config.train, train_size, clock)]
