@@ -63,17 +63,17 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; say which: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.installed: pyproject.toml setup.py constraints.txt | $(BIN)/python
 	@echo "installing centerloss into $(VENV) (TensorFlow is large: this takes a minute or two) …"
 	@$(PIP_INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.installed-dev: pyproject.toml setup.py constraints.txt | $(BIN)/python
 	@echo "installing centerloss and its test tools into $(VENV) (this takes a minute or two) …"
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/.installed-bench: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.installed-bench: pyproject.toml setup.py constraints.txt | $(BIN)/python
 	@echo "installing centerloss, and PyTorch to compare with, into $(VENV) (PyTorch is large: this takes minutes) …"
 	@$(PIP_INSTALL) --editable '.[bench]'
 	@touch $@

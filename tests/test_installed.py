@@ -64,11 +64,12 @@ def test_the_wheel_brings_three_packages_and_works_beside_another_cli(installed:
         assert names == {path.relative_to(there) for path in there.rglob("*") if path.is_file()}
     done = run(installed, "--version")
     assert done.stdout.startswith("cl "), done.stderr
-    whose = "import cli, centerloss_cli.app, centerloss_core; print(cli.WHOSE, centerloss_core.__file__)"
-    assert run(installed, program=whose).stdout.split() == [
-        "another",
-        str(installed / "centerloss_core" / "__init__.py"),
-    ]
+    assert "quickstart" in run(installed, "configs").stdout
+    whose = (
+        "import cli, centerloss_cli.app; from centerloss_core.installation import COMMAND, HOME; "
+        "print(cli.WHOSE, COMMAND, HOME)"
+    )
+    assert run(installed, program=whose).stdout.split() == ["another", "centerloss_cli", str(installed)]
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def load_config(
     settings: Sequence[str] = (),
     may_be_a_pipe: bool = False,
 ) -> Config:
-    """The config of one run, from a file and the command line; see `resolve`."""
+    """The config of one run, from a file, or a name such as `quickstart`, and the command line; see `resolve`."""
     return resolve(load_document(Path(path), may_be_a_pipe=may_be_a_pipe), values, settings=settings)
 
 
