@@ -49,6 +49,9 @@ DUMP_BYTES = 1 << 30  # of numbers: 60,000 images in 128 dimensions take 31 MB
 
 # ---- Training and metrics -----------------------------------------------------------------------------------
 
+FILM_IMAGES = (
+    1_000  # test images in a dump of `train.dump_every`: all 10,000 would double the time of a short run
+)
 EVALUATION_BATCH = 500  # images: enough to keep the cores busy, and activations stay below 200 MB
 EXACTLY_ORDERED_CLASSES = 12  # time and memory of the search go with 2^k: 50 ms for 10 classes, 0.4 s for 12
 CONFUSION_CLASSES = 20  # whose counts are written and shown whole; they go with the square

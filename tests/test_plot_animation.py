@@ -99,7 +99,7 @@ def no_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 def axes_of(film: Film) -> list[list[tuple[float, ...]]]:
     """The ends of the axes of each run, left, right, bottom, top, frame by frame."""
     screen, seen = Screen(film), []
-    for epoch in film.epochs:
+    for epoch in film.times:
         screen.show(epoch)
         seen.append([(*axes.get_xlim(), *axes.get_ylim()) for axes in screen.figure.axes])
     return seen
@@ -153,7 +153,7 @@ def test_digits_of_small_clusters_lie_on_no_mark_and_no_digit(tmp_path: Path) ->
     """What shrinks in axes that stand still has less and less room, and loses digits rather than piling them up."""
     film = film_of(sweep_with_epochs(tmp_path / "sweep", (12,)))
     screen, shown = Screen(film), []
-    for epoch in film.epochs[::2]:
+    for epoch in film.times[::2]:
         screen.show(epoch)
         screen.figure.draw_without_rendering()
         for axes in screen.figure.axes:
@@ -178,7 +178,7 @@ def test_every_frame_says_its_epoch_and_shows_the_points_large(tmp_path: Path) -
     """The features shrink to a quarter, and are as large in the last picture as in the first."""
     film = film_of(sweep_with_epochs(tmp_path / "sweep", (4, 4)), axes="follow")
     screen = Screen(film)
-    for epoch in film.epochs:
+    for epoch in film.times:
         screen.show(epoch)
         title = f"epoch {epoch} of 4 · MNIST test · α = 0.5, seed 0 · each at its own scale · axes follow the points"
         assert title in words(screen.figure)
@@ -240,8 +240,8 @@ def test_very_many_epochs_are_thinned_out(tmp_path: Path) -> None:
         write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", make_dump(n=20))
     notes: list[str] = []
     film = film_of(run, note=notes.append)
-    assert len(film.epochs) == FILM_FRAMES
-    assert (film.epochs[0], film.epochs[-1]) == (1, FILM_FRAMES + 40)
+    assert len(film.times) == FILM_FRAMES
+    assert (film.times[0], film.times[-1]) == (1, FILM_FRAMES + 40)
     assert notes == [f"the animation shows {FILM_FRAMES} of {FILM_FRAMES + 40} epochs"]
 
 
@@ -250,9 +250,38 @@ def test_one_epoch_is_no_film(tmp_path: Path) -> None:
     notes: list[str] = []
     written = plot_directory(run, figures=["curves"], animate=True, note=notes.append)
     assert [path.name for path in written] == ["curves.png"]
-    assert "fewer than two epochs of the test images; train with train.epochs: 2 or more" in notes[0]
+    assert (
+        "fewer than two epochs of the test images; train with train.dump_every: 50 (steps), or with train.epochs: 2"
+        in notes[0]
+    )
     with pytest.raises(PlotError, match="fewer than two epochs"):
         plot_directory(run, animate=True, out=tmp_path / "film.gif")
+
+
+def test_a_run_of_one_epoch_has_a_film_of_its_steps(tmp_path: Path) -> None:
+    run = with_epochs(make_run(tmp_path / "run"), 1)
+    for step in (30, 60, 1500):
+        write_features(run / "features" / f"test-step-{step:08d}.npz", make_dump(n=50, seed=step))
+    film = film_of(run)
+    assert film.times == [30, 60, 1500]
+    screen = Screen(film)
+    screen.show(60)
+    assert any(text.startswith("step 60 of 1,500 · MNIST test") for text in words(screen.figure))
+
+
+def test_scales_that_are_alike_are_not_said_to_differ(tmp_path: Path) -> None:
+    """λ rises slowly, so that the first epoch is equally wide in all runs, and it is the widest."""
+    sweep = make_sweep(tmp_path / "sweep", weights=(0.01, 0.1))
+    for run in sweep.glob("lambda*"):
+        for epoch, weight in enumerate((0.0, float(run.name.removeprefix("lambda").split("-")[0])), start=1):
+            write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", make_dump(weight))
+    for axes, said in (
+        ("own", "all at one scale · axes fixed"),
+        ("follow", "each at its own scale · axes follow"),
+    ):
+        screen = Screen(film_of(sweep, axes=axes))
+        screen.show(2)
+        assert any(said in text for text in words(screen.figure))
 
 
 def test_out_takes_the_film_alone(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_command_line(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[-1] == f"figure: {sweep}/plots/panel-test-shared.png"
-    assert any(line.startswith("note: no animation:") and "train.epochs: 2 or more" in line for line in lines)
+    assert any(line.startswith("note: no animation:") and "train.dump_every: 50" in line for line in lines)
     of_a_run = ["curves.png", "distances-test.png", "regions-test.png", "scatter-test.png"]
     assert plotted(sweep) == {".": ["panel-test-shared.png"], "lambda0-alpha0.5-seed0": of_a_run}
 
@@ -268,7 +268,13 @@ def test_many_classes_fit_a_legend() -> None:
     epochs = [Moment(epoch, project(letters), labels_26, "") for epoch in (1, 2)]
     films = [
         Screen(
-            Film(arrange(cells[:count]), [1, 2], dict.fromkeys([(0, i) for i in range(count)], epochs), "own")
+            Film(
+                arrange(cells[:count]),
+                "epoch",
+                [1, 2],
+                dict.fromkeys([(0, i) for i in range(count)], epochs),
+                "own",
+            )
         )
         for count in (1, 2)
     ]

@@ -51,7 +51,9 @@ def test_every_figure_can_be_drawn(classes: int, d: int, centers: bool) -> None:
     snapshot = snapshot_of(classes, d, centers=centers)
     grid = arrange([Cell(snapshot.run, snapshot)])
     film = Screen(
-        Film(grid, [1], {(0, 0): [Moment(1, project(snapshot.dump), snapshot.dump.labels, "")]}, "own")
+        Film(
+            grid, "epoch", [1], {(0, 0): [Moment(1, project(snapshot.dump), snapshot.dump.labels, "")]}, "own"
+        )
     )
     film.show(1)
     figures = [scatter_figure(snapshot), post_figure(snapshot), distances_figure(snapshot), film.figure]

@@ -13,8 +13,10 @@ from centerloss_core.config import Config, load_config
 from centerloss_core.datasets import Dataset, Split, load_dataset
 from centerloss_core.errors import DivergedError
 from centerloss_core.interrupts import InterruptedRunError
+from centerloss_core.limits import FILM_IMAGES
 from centerloss_core.networks.image_shape import ImageShapeError
 from centerloss_core.run_directory.errors import RunError
+from centerloss_core.run_directory.feature_dumps import read_features
 from centerloss_core.run_directory.progress import Progress
 from centerloss_core.run_directory.reader import read_run
 from centerloss_core.training import Result, train
@@ -195,6 +197,18 @@ def test_the_saved_config_repeats_the_run_to_the_bit(tmp_path: Path) -> None:
         assert (first.path / name).read_bytes() == (again.path / name).read_bytes()
     dump = "features/test-final.npz"
     assert (first.path / dump).read_bytes() != (other.path / dump).read_bytes()
+
+
+def test_dumps_between_the_steps_change_no_step(tmp_path: Path) -> None:
+    plain = train(tiny(), tmp_path / "plain").path / "features"
+    dumped = train(tiny("train.dump_every=4"), tmp_path / "dumped").path / "features"
+    assert {path.name for path in dumped.iterdir()} - {path.name for path in plain.iterdir()} == {
+        f"test-step-{step:08d}.npz" for step in (4, 8, 9)
+    }
+    assert (dumped / "test-final.npz").read_bytes() == (plain / "test-final.npz").read_bytes()
+    moving, last = (read_features(dumped / f"test-{name}.npz") for name in ("step-00000009", "final"))
+    assert len(moving.labels) == min(FILM_IMAGES, len(last.labels))
+    assert set(map(bytes, moving.features)) <= set(map(bytes, last.features))
 
 
 def test_lambda_zero_takes_the_same_path(tmp_path: Path) -> None:

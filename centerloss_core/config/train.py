@@ -77,6 +77,8 @@ class Train(Section):
     checkpoint_every: Count | None = None  # steps; null: at the end of every epoch
     checkpoint_seconds: Positive | None = 10.0  # and after this time; null: never for that reason
     dump_every_epoch: bool = True  # write the test features after every epoch
+    # Steps; after so many, and after the last, write the features of 1,000 test images, for an animation; null: never.
+    dump_every: Count | None = None
     # Training images in the final dump, each class in proportion; null: all of them.
     dump_train: Count | None = 2000
     tensorboard: bool = False  # write the run for TensorBoard too; needs the extra `tensorboard`

@@ -1,9 +1,9 @@
-"""The features over the epochs: which frames there are, and how one looks.
+"""The features over the epochs, or between the steps of a short run: which frames there are, and how one looks.
 
-The axes stand still, so that whatever moves in the picture has moved in the plane: those of each run hold all its
-epochs, or one scale holds all runs. The first epochs of all λ are about equally wide, and center loss shrinks what
-follows, at λ = 1 to an eighth. Axes that follow the points show the late clusters large; they move only when they
-must, and the ticks tell the scale.
+The first epochs of all λ are about equally wide, and center loss shrinks what follows, at λ = 1 to an eighth. So the
+axes follow the points and show the late clusters large; they move only when they must, and the ticks tell the scale.
+Axes may also stand still, so that whatever moves in the picture has moved in the plane: those of each run hold all it
+shows, or one scale holds all runs.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ _LEFT, _BOTTOM, _GAP, _RIGHT, _CELL_TITLE, _TITLE, _LEGEND = 0.6, 0.3, 0.65, 0.2
 _BOX_OF_COLUMNS = {1: 5.2, 2: 4.0, 3: 3.0}
 _SMALLEST_BOX = 2.6
 _AXIS_NAME = 0.2  # more below a box whose axes have names
+_ALIKE = 1.1  # times as wide: axes of less difference are one scale
 _HALF = 6  # names side by side, of a legend in two rows
 
 
@@ -37,59 +38,66 @@ class Film:
 
     Attributes:
         grid: where the runs stand.
-        epochs: what each frame shows, ascending.
-        moments: by row and column of the grid, a run's epochs, ascending; runs without any are absent.
+        unit: what frames are numbered by, "epoch" or "step".
+        times: the number of each frame, ascending.
+        moments: by row and column of the grid, what a run shows, ascending; runs without any are absent.
         axes: "own", the same in all frames of a run; "shared", the same in those of all runs; or "follow" the points.
     """
 
     grid: Grid
-    epochs: list[int]
+    unit: str
+    times: list[int]
     moments: dict[tuple[int, int], list[Moment]]
     axes: str
 
     def limits(self) -> dict[tuple[int, int], dict[int, Bbox]]:
-        """Return the axes of each run by the epoch of the frame: every point of that frame is within."""
+        """Return the axes of each run by the time of the frame: every point of that frame is within."""
         if self.axes == "follow":
             following = {}
             for place in self.moments:
-                needed = [limits_of([self.moment(place, epoch).plane]) for epoch in self.epochs]
-                following[place] = dict(zip(self.epochs, follow(needed), strict=True))
+                needed = [limits_of([self.moment(place, time).plane]) for time in self.times]
+                following[place] = dict(zip(self.times, follow(needed), strict=True))
             return following
         fixed = {place: limits_of([moment.plane for moment in run]) for place, run in self.moments.items()}
         if self.axes == "shared":
             fixed = dict.fromkeys(fixed, Bbox.union(list(fixed.values())))
-        return {place: dict.fromkeys(self.epochs, limits) for place, limits in fixed.items()}
+        return {place: dict.fromkeys(self.times, limits) for place, limits in fixed.items()}
 
-    def moment(self, place: tuple[int, int], epoch: int) -> Moment:
-        """Return what a run shows in a frame: a shorter run stays as its last epoch left it."""
+    def moment(self, place: tuple[int, int], time: int) -> Moment:
+        """Return what a run shows in a frame: a shorter run stays as it was left."""
         run = self.moments[place]
-        return next((moment for moment in reversed(run) if (moment.epoch or 0) <= epoch), run[0])
+        return next((moment for moment in reversed(run) if (moment.time or 0) <= time), run[0])
 
 
 def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None]) -> Film | None:
-    """Read the epochs of all runs of a grid, for `Film.axes`; None where no run has two.
+    """Read the steps or epochs of all runs of a grid, whichever are more, for `Film.axes`; None where no run has two.
 
     A run with a damaged dump is left out, with a note, as long as there are others.
 
     Raises:
         FeatureFileError: a dump is damaged.
     """
-    dumps = {(row, column): cell.run.epoch_dumps(split) for row, column, cell in grid.places if cell.snapshot}
+    runs = {(row, column): cell.run for row, column, cell in grid.places if cell.snapshot}
+    by_unit = {
+        "epoch": {place: run.epoch_dumps(split) for place, run in runs.items()},
+        "step": {place: run.step_dumps(split) for place, run in runs.items()},
+    }
+    unit, dumps = max(by_unit.items(), key=lambda found: max(map(len, found[1].values()), default=0))
     if max(map(len, dumps.values()), default=0) < 2:
         return None
-    epochs = sorted({epoch for run in dumps.values() for epoch in run})
-    kept = evenly(epochs, FILM_FRAMES)
+    times = sorted({time for found in dumps.values() for time in found})
+    kept = evenly(times, FILM_FRAMES)
     moments = {}
-    for place, run in dumps.items():
-        # A run shorter than the others has its last epoch, even if no frame falls on it.
-        shown = {epoch: path for epoch, path in run.items() if epoch in kept or epoch == max(run)}
+    for place, found in dumps.items():
+        # A run shorter than the others has its last one, even if no frame falls on it.
+        shown = {time: path for time, path in found.items() if time in kept or time == max(found)}
         if not shown:
             continue
         try:
-            # The principal components of the last epoch serve all: axes that turn would move the points.
+            # The principal components of the last one serve all: axes that turn would move the points.
             last = read_features(shown[max(shown)])
             moments[place] = [
-                moment_of(read_features(path), epoch, reference=last) for epoch, path in sorted(shown.items())
+                moment_of(read_features(path), time, reference=last) for time, path in sorted(shown.items())
             ]
         except FeatureFileError as error:
             if len(dumps) == 1:
@@ -97,9 +105,9 @@ def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None])
             note(f"left out of the animation: {error}")
     if not moments:
         return None
-    if len(kept) < len(epochs):
-        note(f"the animation shows {len(kept)} of {len(epochs)} epochs")
-    return Film(grid, kept, moments, axes)
+    if len(kept) < len(times):
+        note(f"the animation shows {len(kept)} of {len(times)} {unit}s")
+    return Film(grid, unit, kept, moments, axes)
 
 
 class Screen:
@@ -137,27 +145,29 @@ class Screen:
             borderaxespad=0.2,
         )
 
-    def show(self, epoch: int) -> None:
-        """Draw the frame of an epoch over the one before."""
+    def show(self, time: int) -> None:
+        """Draw a frame over the one before."""
         film = self._film
         for row, column, cell in film.grid.places:
-            self._draw_cell((row, column), cell, epoch)
-        note = film.grid.scale_note(shared=film.axes == "shared")
+            self._draw_cell((row, column), cell, time)
+        widths = [limits[time].width for limits in self._limits.values()]
+        alike = film.axes != "follow" and max(widths) < _ALIKE * min(widths)
+        note = film.grid.scale_note(shared=film.axes == "shared" or alike)
         note += " · axes follow the points" if film.axes == "follow" else " · axes fixed"
         self._title.set_fontsize(12)
-        self._title.set_text(f"epoch {epoch} of {film.epochs[-1]} · {film.grid.title()}{note}")
+        self._title.set_text(f"{film.unit} {time:,} of {film.times[-1]:,} · {film.grid.title()}{note}")
         fit(self._title, self._room)
 
-    def _draw_cell(self, place: tuple[int, int], cell: Cell, epoch: int) -> None:
+    def _draw_cell(self, place: tuple[int, int], cell: Cell, time: int) -> None:
         axes, film = self._axes[place], self._film
         axes.clear()
-        moment, limits = None, None
+        moment, limits, when = None, None, ""
         if cell.snapshot and place in film.moments:
-            moment, limits = film.moment(place, epoch), self._limits[place][epoch]
-            # Only a run whose epoch is another than that over the picture says so.
-            other = None if moment.epoch == epoch else moment.epoch
-            cell = replace(cell, snapshot=replace(cell.snapshot, epoch=other))
-        write_title(axes, film.grid, cell, moment, self._box, spacing=1.4, letters=9)
+            moment, limits = film.moment(place, time), self._limits[place][time]
+            cell = replace(cell, snapshot=replace(cell.snapshot, epoch=None))
+            # Only a run that is at another time than that over the picture says so.
+            when = "" if moment.time == time else f"{film.unit} {moment.time:,}"
+        write_title(axes, film.grid, cell, moment, self._box, spacing=1.4, letters=9, when=when)
         draw_cell(axes, film.grid, cell, moment, limits)
         if film.grid.shape[1] > 3:  # no room between the boxes
             axes.set(xlabel="", ylabel="")

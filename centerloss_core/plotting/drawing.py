@@ -196,7 +196,7 @@ def _animate(grid: Grid, directory: Path, request: Request) -> list[Path]:
     if film is None:
         why = (
             f"no animation: {directory} has features of fewer than two epochs of the {request.split} images; "
-            "train with train.epochs: 2 or more and train.dump_every_epoch: true"
+            "train with train.dump_every: 50 (steps), or with train.epochs: 2 or more and train.dump_every_epoch: true"
         )
         if request.out:
             raise PlotError(why)

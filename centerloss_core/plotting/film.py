@@ -60,7 +60,7 @@ def save_film(film: Film, path: Path, fmt: str) -> Path:
     if fmt == "mp4" and not has_ffmpeg():
         raise PlotError(f"{path}: writing MP4 needs the program ffmpeg, which is not found; write a .gif")
     path.parent.mkdir(parents=True, exist_ok=True)
-    rate = min(_FASTEST, max(_SLOWEST, len(film.epochs) // _SECONDS))
+    rate = min(_FASTEST, max(_SLOWEST, len(film.times) // _SECONDS))
     # Without this pixel format, browsers and QuickTime show nothing.
     as_mp4 = ["-pix_fmt", "yuv420p"]
     writer: AbstractMovieWriter = _GifWriter(rate) if fmt == "gif" else FFMpegWriter(rate, extra_args=as_mp4)
@@ -79,8 +79,8 @@ def save_film(film: Film, path: Path, fmt: str) -> Path:
 def _record(film: Film, path: Path, writer: AbstractMovieWriter) -> None:
     screen = Screen(film)
     with writer.saving(screen.figure, str(path), screen.figure.dpi):
-        for epoch in film.epochs:
-            screen.show(epoch)
+        for time in film.times:
+            screen.show(time)
             writer.grab_frame()
         # Equal frames become one that stays longer.
         for _ in range(round(_LAST_FRAME_SECONDS * writer.fps)):

@@ -29,17 +29,17 @@ _LINE = 1.5  # of the title of a cell, in letters
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """A run after one epoch, or at its end (None), ready to draw."""
+    """A run after an epoch or step, or at its end (None), ready to draw."""
 
-    epoch: int | None
+    time: int | None
     plane: Plane
     labels: NDArray[np.integer]
     numbers: str  # accuracies and separation
 
 
-def moment_of(dump: FeatureDump, epoch: int | None = None, reference: FeatureDump | None = None) -> Moment:
+def moment_of(dump: FeatureDump, time: int | None = None, reference: FeatureDump | None = None) -> Moment:
     """Put the features in the plane of a reference, or in their own, and measure them."""
-    return Moment(epoch, project(dump, reference), dump.labels, numbers_title(dump))
+    return Moment(time, project(dump, reference), dump.labels, numbers_title(dump))
 
 
 def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None) -> Figure:
@@ -103,10 +103,17 @@ def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None
 
 
 def write_title(
-    axes: Axes, grid: Grid, cell: Cell, shown: Moment | None, room: float, spacing: float, letters: float
+    axes: Axes,
+    grid: Grid,
+    cell: Cell,
+    shown: Moment | None,
+    room: float,
+    spacing: float,
+    letters: float,
+    when: str = "",
 ) -> Text:
-    """Write what a run is and reached over its box, at most `room` inches wide, in lines `spacing` high."""
-    words = grid.cell_title(cell)
+    """Write what a run is, when, and what it reached, at most `room` inches wide, in lines `spacing` high."""
+    words = join(grid.cell_title(cell), when)
     if shown:
         words = join(words, shown.numbers, shown.plane.note, by="\n")
     title = axes.set_title(words, loc="left", fontsize=letters, linespacing=spacing)

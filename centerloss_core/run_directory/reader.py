@@ -173,9 +173,16 @@ class RunRecord:
 
     def epoch_dumps(self, split: str) -> dict[int, Path]:
         """The feature dumps that the run has kept of its epochs, ascending."""
-        found = (self.path / names.FEATURES).glob(f"{split}-epoch-[0-9]*.npz")
+        return self._numbered_dumps(f"{split}-epoch")
+
+    def step_dumps(self, split: str) -> dict[int, Path]:
+        """Those of some images that it has kept between its steps (`train.dump_every`), ascending."""
+        return self._numbered_dumps(f"{split}-step")
+
+    def _numbered_dumps(self, prefix: str) -> dict[int, Path]:
+        found = (self.path / names.FEATURES).glob(f"{prefix}-[0-9]*.npz")
         numbered = ((path.stem.rsplit("-", 1)[1], path) for path in found)
-        return dict(sorted((int(epoch), path) for epoch, path in numbered if epoch.isdecimal()))
+        return dict(sorted((int(number), path) for number, path in numbered if number.isdecimal()))
 
     def dump(self, name: str) -> FeatureDump:
         """Read a feature dump by its name; FeatureFileError if it is missing or damaged."""

@@ -8,6 +8,7 @@ from centerloss_core.config import Config
 from centerloss_core.datasets import BatchStream, Dataset, Split
 from centerloss_core.errors import Warn
 from centerloss_core.interrupts import StopRequest
+from centerloss_core.limits import FILM_IMAGES
 from centerloss_core.metrics.separation import separation
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.writer import Run
@@ -16,7 +17,7 @@ from centerloss_core.training.clock import Stopwatch
 from centerloss_core.training.diagnosis import Diagnosis
 from centerloss_core.training.evaluation import extract
 from centerloss_core.training.interval_log import IntervalLog
-from centerloss_core.training.observers import Observers, ProgressReport, Recorder, ShowProgress
+from centerloss_core.training.observers import Observers, ProgressReport, Recorder, ShowProgress, StepRecorder
 from centerloss_core.training.saving import CheckpointSchedule, SavedState, restore, save
 from centerloss_core.training.schedules import scalars_of_step
 from centerloss_core.training.tensorboard import Board
@@ -48,9 +49,6 @@ def fit(
     log = IntervalLog(config.train, train_size, total_steps, clock)
     begin = restore(saved, run, train_step, log, clock, total_steps, warn)
     diagnosis = Diagnosis(config, dataset.num_classes, warn, is_new=not begin)
-    observer = Observers([Recorder(run, every_epoch=config.train.dump_every_epoch), diagnosis])  # disk first
-    observer += [Board(run, config, dataset, begin)] if config.train.tensorboard else []
-    observer += [] if show is None else [ProgressReport(show, config.train, train_size, clock)]
 
     def epoch_ends(step: int) -> bool:
         return sampler.completed_epochs(step) > sampler.completed_epochs(step - 1)
@@ -59,6 +57,19 @@ def fit(
         with clock:  # a GPU may still be busy with the last steps
             log.check(step)  # it can name the step; the features that follow cannot
         return extract(train_step.network, train_step.points, split, step)
+
+    def dump_some(step: int) -> FeatureDump:
+        return dump(dataset.test.thinned(FILM_IMAGES), step)
+
+    observer = Observers(
+        [
+            Recorder(run, every_epoch=config.train.dump_every_epoch),  # disk first
+            StepRecorder(run, config.train.dump_every, total_steps, dump_some),
+            diagnosis,
+            *([Board(run, config, dataset, begin)] if config.train.tensorboard else []),
+            *([] if show is None else [ProgressReport(show, config.train, train_size, clock)]),
+        ]
+    )
 
     def evaluate(step: int) -> dict[str, FeatureDump]:
         """What belongs to the end of an epoch or of the run. It follows from the state, so a resume does it again."""

@@ -72,6 +72,19 @@ class Recorder(Observer):
             self._run.write_features(f"{name}-final", dumps[name])
 
 
+class StepRecorder(Observer):
+    """Keeps the features of some test images after every `every` steps, and after the last; None: never."""
+
+    def __init__(
+        self, run: Run, every: int | None, total_steps: int, dump: Callable[[int], FeatureDump]
+    ) -> None:
+        self._run, self._every, self._total_steps, self._dump = run, every, total_steps, dump
+
+    def on_step(self, step: int) -> None:
+        if self._every is not None and (step % self._every == 0 or step == self._total_steps):
+            self._run.write_features(f"test-step-{step:08d}", self._dump(step))
+
+
 ShowProgress = Callable[[Progress], None]
 ShowStage = Callable[[str], None]
 
