@@ -33,10 +33,12 @@ def on_axis(value: object) -> float:
     return 0.0 if abs(place) < _SMALLEST else float(place)
 
 
-def percent(fraction: object) -> str:
-    """`99.05 %`, or a dash where it is not known, or no share at all."""
+def percent(fraction: object, margin: float | None = None) -> str:
+    """`99.05 %`, with its uncertainty `99.05 ± 0.10 %`, or a dash where it is not known, or no share at all."""
     share = finite(fraction)
-    return "–" if share is None or not 0 <= share <= 1 else f"{100 * share:.2f} %"
+    if share is None or not 0 <= share <= 1:
+        return "–"
+    return f"{100 * share:.2f}{'' if margin is None else f' ± {100 * margin:.2f}'} %"
 
 
 def number(value: object, digits: str = ".3g") -> str:

@@ -7,19 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.cells import cell_len
 
 from centerloss_core.config.problems import printable
 from centerloss_core.formatting import duration, number, percent, plain_setting
 from centerloss_core.metrics.names import FIGURES, SEPARATION, SPEED, Name
 
+from .fitting import middle_left_out
 from .streams import say, say_json
-from .tables import table_lines
+from .tables import table_lines, terminal_width
 
 if TYPE_CHECKING:
     from centerloss_core.run_directory.comparison import Comparison, Twins
 
 
 _MOST_WARNINGS = 10  # of a run
+_SHORTEST = 12  # columns of a run's name
+_GAP = 2  # between the columns of a table that is as wide as the terminal
 _NAMES = {name.key: name for name in (*FIGURES, *SEPARATION, *SPEED)}
 _NAMES["training_seconds"] = Name("training_seconds", "training time", duration)
 
@@ -73,7 +77,7 @@ def _lines(comparison: Comparison) -> list[str]:
     lines: list[str] = []
     for title, rows in sections.items():
         if rows:
-            lines += [*table_lines([title, *comparison.names], rows), ""]
+            lines += [*_side_by_side(title, comparison.names, rows), ""]
     for run, name in zip(runs, comparison.names, strict=True):
         lines += [f"warning: {name}: {each}" for each in run.warnings[:_MOST_WARNINGS]]
         if len(run.warnings) > _MOST_WARNINGS:
@@ -82,6 +86,33 @@ def _lines(comparison: Comparison) -> list[str]:
     if not comparison.twins:
         lines.append("No two of them have the same config.")
     return [printable(line) for line in lines]
+
+
+def _side_by_side(title: str, runs: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table with a column for each run; where a terminal has no room for all of them, several tables.
+
+    A column is as wide as its figures, and its name loses its middle. A text loses it where it has no room by itself.
+    """
+    room = terminal_width()
+    if room is None:
+        return table_lines([title, *runs], rows)
+    room -= max(cell_len(text) for text in (title, *(row[0] for row in rows)))
+    tables: list[list[list[str]]] = []  # of each its columns
+    left = 0
+    for run, cells in zip(runs, zip(*(row[1:] for row in rows), strict=True), strict=True):
+        width = min(max(_SHORTEST, *map(cell_len, cells)), max(_SHORTEST, room - _GAP))
+        if left < width + _GAP:
+            tables.append([])
+            left = room
+        left -= width + _GAP
+        tables[-1].append([middle_left_out(text, width) for text in (run, *cells)])
+    lines: list[str] = []
+    for columns in tables:
+        head, *body = zip(*columns, strict=True)
+        lines += table_lines(
+            [title, *head], [[row[0], *cells] for row, cells in zip(rows, body, strict=True)]
+        )
+    return lines
 
 
 def _sentence(names: Sequence[str], twins: Twins) -> str:

@@ -12,6 +12,7 @@ import typer
 from centerloss_core.config.axes import ALPHA, LAMBDA, label_all
 from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES
 
+from .fitting import MARGIN
 from .options import Directories, Quiet
 from .streams import say, warn
 from .tables import ordered_keys, print_table, setting_columns, settings_of
@@ -35,8 +36,8 @@ _SIDE_BY_SIDE = {
     "euclidean_eer": "EER Eucl.",
 }
 _LESS_TELLING = (
-    *("EER Eucl.", "EER cos", "DB", "silhouette", "Fisher"),
-    *("nearest training mean", "nearest training images", "λ"),
+    *(MARGIN, "EER Eucl.", "EER cos", "DB", "silhouette", "Fisher"),
+    *("nearest training mean", "nearest training images", "inter/intra"),
 )
 
 
@@ -87,7 +88,8 @@ def _show_run(run: RunEvaluation, *, classes: bool) -> None:
     rows = []
     for name in FIGURES:
         title = f"{name.title} (small is good)" if name.best == "least" else name.title
-        rows.append([title, *(name.write(split.figures[name.key]) for split in run.splits.values())])
+        measured = [split.figures for split in run.splits.values()]
+        rows.append([title, *(name.measured_on(each["images"], each[name.key]) for each in measured)])
     print_table(("", *run.splits), rows)
     for split_name, split in run.splits.items():
         figures = split.figures
@@ -102,8 +104,11 @@ def _show_run(run: RunEvaluation, *, classes: bool) -> None:
 
 
 def _show_classes(rows: Sequence[Mapping[str, Any]]) -> None:
-    cells = [[str(row["class"]), *(name.write(row[name.key]) for name in CLASS_FIGURES)] for row in rows]
-    print_table(("class", *(name.title for name in CLASS_FIGURES)), cells, spare=("images", "intra"))
+    cells = [
+        [str(row["class"]), *(name.measured_on(row["images"], row[name.key]) for name in CLASS_FIGURES)]
+        for row in rows
+    ]
+    print_table(("class", *(name.title for name in CLASS_FIGURES)), cells, spare=(MARGIN, "images", "intra"))
 
 
 def _show_side_by_side(runs: Sequence[RunEvaluation]) -> None:
@@ -114,9 +119,11 @@ def _show_side_by_side(runs: Sequence[RunEvaluation]) -> None:
         "split": [split for _, split, _ in rows],
         **setting_columns(settings, ordered_keys(settings), always=(LAMBDA,)),
         **{
-            _SIDE_BY_SIDE[name.key]: [name.write(figures[name.key]) for _, _, figures in rows]
+            _SIDE_BY_SIDE[name.key]: [
+                name.measured_on(figures["images"], figures[name.key]) for _, _, figures in rows
+            ]
             for name in FIGURES
             if name.key in _SIDE_BY_SIDE
         },
     }
-    print_table(list(columns), list(zip(*columns.values(), strict=True)), spare=_LESS_TELLING)
+    print_table(list(columns), list(zip(*columns.values(), strict=True)), spare=_LESS_TELLING, names=("run",))

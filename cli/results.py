@@ -9,18 +9,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, Settings
-from centerloss_core.formatting import duration, number
-from centerloss_core.metrics.names import SEPARATION, SPEED
+from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, Settings, canonical, value_of
+from centerloss_core.formatting import duration, number, percent
+from centerloss_core.metrics.names import SEPARATION, SPEED, Name
+from centerloss_core.metrics.uncertainty import mean_and_deviation
+from centerloss_core.run_directory.reader import read_run
 
+from .fitting import MARGIN
 from .progress import in_images
 from .streams import say
-from .tables import ordered_keys, print_table, setting_columns, settings_of
+from .tables import ordered_keys, print_table, setting_columns, settings_of, terminal_width, wrapped
 
 if TYPE_CHECKING:
     from centerloss_core.config import Config
 
 _SEPARATION = [name.title for name in SEPARATION]
+_MEANINGS = {
+    "λ_eq": "λ_eq: λ for a mean over the batch",
+    "nearest center": "nearest center: accuracy by the nearest trained center",
+    "intra": "intra, inter: mean distance to the mean of the own class, between the means of two",
+    MARGIN: "±: standard error on so many images",
+}
 
 
 def show_plan(
@@ -67,7 +76,8 @@ def show_plan(
         "steps": [f"{each:,}" for each in steps],
         "images": [f"{each:,}" for each in images],
     }
-    print_table(list(columns), list(zip(*columns.values(), strict=True)), spare=("length",))
+    rows = list(zip(*columns.values(), strict=True))
+    print_table(list(columns), rows, spare=("length", "λ_eq"), names=("run",))
     reason = f", because {device.precision_reason}" if device.precision_reason else ""
     say(f"\nlength: {in_images(sum(steps), sum(images))}{f' of {len(runs)} runs' * (len(runs) > 1)}")
     say(f"device: {device.label}, convolutions in {device.precision}{reason}")
@@ -87,8 +97,9 @@ def _length(config: Config) -> str:
 def show_result(path: Path, metrics: Mapping[str, Any]) -> None:
     """Print what one run reached, where it is, and what to do next."""
     splits = [split for split in ("test", "validation", "train") if split in metrics]
-    rows = [[split, *_separation_cells(metrics[split])] for split in splits]
-    print_table(("split", *_SEPARATION), rows, spare=("intra", "inter"))
+    run = read_run(path)
+    rows = [[split, *_separation_cells(metrics[split], run.images(split))] for split in splits]
+    _explain(print_table(("split", *_SEPARATION), rows, spare=(MARGIN, "intra", "inter")))
     say(f"\n{metrics['images_per_second']:.0f} images/s, {duration(metrics['seconds'])} in all")
     _say_next(path)
 
@@ -119,12 +130,13 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
     for row, values in zip(rows, zip(*grid.values(), strict=True), strict=True):
         if row.get("status") == "completed":
             speed = [name.write(row.get(name.key)) for name in SPEED]
-            cells.append([*values, *_separation_cells(row), *speed])
+            cells.append([*values, *_separation_cells(row, row.get("test_images")), *speed])
         else:
             cells.append([*values, str(row.get("status")), *[""] * (len(_SEPARATION) + 1)])
     say("\nOn the test images:")
     head = (*grid, *_SEPARATION, *(name.title for name in SPEED))
-    print_table(head, cells, spare=("images/s", "time", "intra", "inter", "λ_eq"))
+    _explain(print_table(head, cells, spare=("images/s", "time", "intra", "inter", MARGIN, "λ_eq")))
+    _show_seeds(rows, settings)
     # Warnings that differ in their numbers alone are one.
     alike: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -135,8 +147,43 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
         say(f"warning: {first.get('directory')}: {first['warnings']}{likewise}")
 
 
-def _separation_cells(row: Mapping[str, Any]) -> list[str]:
-    return [name.write(row.get(name.key)) for name in SEPARATION]
+def _separation_cells(row: Mapping[str, Any], images: object) -> list[str]:
+    return [name.measured_on(images, row.get(name.key)) for name in SEPARATION]
+
+
+def _explain(table: Sequence[str]) -> None:
+    """Say below a table what its words mean."""
+    names = {*re.split(" {2,}", table[0].strip()), *(MARGIN for line in table if MARGIN in line)}
+    meanings = "; ".join(meaning for name, meaning in _MEANINGS.items() if name in names)
+    say("\n".join(wrapped(f"{meanings} (docs/metrics.md)", terminal_width())))
+
+
+def _show_seeds(rows: Sequence[Mapping[str, Any]], settings: Sequence[Settings]) -> None:
+    """Print mean and standard deviation over the seeds of each setting that was completed with several."""
+    keys = [key for key in ordered_keys(settings) if key != SEED]
+    groups: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        if row.get("status") == "completed":
+            groups.setdefault(canonical([value_of(settings[index], key) for key in keys]), []).append(index)
+    several = [places for places in groups.values() if len(places) > 1]
+    if not several:
+        return
+    columns = setting_columns([settings[places[0]] for places in several], keys, always=(LAMBDA,))
+    columns["seeds"] = [str(len(places)) for places in several]
+    for name in SEPARATION:
+        if name.best:
+            values = [[rows[index].get(name.key) for index in places] for places in several]
+            columns[name.title] = [_over_seeds(name, each) for each in values]
+    say("\nMean ± standard deviation over the seeds:")
+    print_table(list(columns), list(zip(*columns.values(), strict=True)))
+
+
+def _over_seeds(name: Name, values: Sequence[object]) -> str:
+    found = mean_and_deviation(values)
+    if found is None:
+        return "–"
+    mean, deviation = found
+    return percent(mean, deviation) if name.of_images else f"{number(mean)} ± {number(deviation, '.2g')}"
 
 
 def show_figures(written: Sequence[Path]) -> None:

@@ -27,6 +27,7 @@ Status = StrEnum("Status", ["RUNNING", "STOPPED", "COMPLETED", "FAILED", "INTERR
 
 _OWN_COLUMN = (LAMBDA, ALPHA, SEED, "data.name")
 _MARK = "!"  # of a run with warnings
+_WIDEST = 200  # columns of a list in a file
 _MOST_NAMED = 4  # runs in one command: more do not fit side by side
 
 
@@ -63,17 +64,18 @@ def runs(
         typer.Option(
             "--sort",
             metavar="KEY",
-            help="name, status, lambda, alpha, seed, accuracy, nearest-center, ratio, age, duration, or the key of any "
-            "setting. Smallest first; runs without the value come last. Of status: running first, damaged last.",
+            help="name, status, lambda, alpha, seed, accuracy, nearest-center, ratio, steps, age, duration, or the key "
+            "of any setting. Accuracies and ratio: best first, anything else: smallest first; of status: running "
+            "first. Runs without the value come last.",
         ),
     ] = "name",
-    reverse: Annotated[bool, typer.Option("--reverse", help="Largest first.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
     json_: Annotated[
         bool,
         typer.Option(
             "--json",
             help="Print a list of objects with the keys name, path, status, reason, lambda, lambda_eq, alpha, seed, "
-            "data, accuracy, nearest_center_accuracy, separation_ratio, created, age_seconds, duration_seconds, "
+            "data, accuracy, nearest_center_accuracy, separation_ratio, steps, created, age_seconds, duration_seconds, "
             "warnings, settings; null is what is not known.",
         ),
     ] = False,
@@ -107,8 +109,10 @@ def runs(
 def _lines(rows: Sequence[RunRow]) -> list[str]:
     from centerloss_core.formatting import duration
     from centerloss_core.metrics.names import SEPARATION
+    from centerloss_core.run_directory.manifest import mapping
 
-    from .tables import setting_columns, table_lines
+    from .fitting import MARGIN
+    from .tables import setting_columns, table_lines, terminal_width
 
     settings = [row.record.settings for row in rows]
     shown = [LAMBDA, ALPHA, *_varied(rows), SEED]
@@ -121,15 +125,27 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
         "data": [row.data or "–" for row in rows],
         **of_settings,
         **{
-            name.title: [name.write(row.figure(name.key)) for row in rows] for name in SEPARATION if name.best
+            name.title: [name.measured_on(row.record.images("test"), row.figure(name.key)) for row in rows]
+            for name in SEPARATION
+            if name.best
         },
+        "steps": ["–" if (steps := row.record.steps) is None else f"{steps:,}" for row in rows],
         "age": [_age(row.age) for row in rows],
         "time": [duration(row.duration) for row in rows],
     }
-    # The names of a sweep's runs say what varies in it.
-    _, _, *further, _ = of_settings
-    spare = ("time", "age", *reversed(further), "data", "α", "seed", "nearest center", "λ")
-    lines = table_lines(list(columns), list(zip(*columns.values(), strict=True)), left=3, spare=spare)
+    heads = dict(zip(shown, of_settings, strict=True))
+    axes = {key for row in rows for key in mapping(row.record.point.get("settings"))}
+    further = [heads[key] for key in reversed(shown) if key not in (*axes, LAMBDA, ALPHA, SEED)]
+    cells = list(zip(*columns.values(), strict=True))
+    if terminal_width() is None:  # a file has room for all but the many settings of many recipes
+        lines = table_lines(list(columns), cells, left=3, spare=further, width=_WIDEST)
+    else:
+        # What does not vary goes first, what a sweep varies last, and λ never.
+        kept = (*further, "nearest center", "inter/intra", "steps", "data", "α", "seed")
+        constant = [name for name in ("data", "α", "seed") if len(set(columns[name])) == 1]
+        of_sweeps = [heads[key] for key in shown if key in axes - {LAMBDA, ALPHA, SEED}]
+        spare = (*constant, "time", MARGIN, "age", *kept, *reversed(of_sweeps))
+        lines = table_lines(list(columns), cells, left=3, spare=spare, names=("run",))
     statuses = Counter(sorted(row.record.status for row in rows))
     counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     lines += ["", f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: {counts}"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from centerloss_core.formatting import duration, number, percent
+from centerloss_core.metrics.uncertainty import half_width
 from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.sweeps.estimate import seconds_left
 
@@ -95,8 +96,9 @@ def _in_words(state: PointState, states: Sequence[PointState]) -> str:
     if state.status == "running":
         again = " again, its machine was lost" if state.losses else ""
         return f"running{again}" + ("" if state.place in (None, "here") else f": {state.place}")
-    accuracy = state.summary()["accuracy"]
-    reached = state.status if accuracy is None else f"{state.status}: softmax {percent(accuracy)}"
+    accuracy, images = (state.summary()[key] for key in ("accuracy", "test_images"))
+    margin = half_width(accuracy, images)
+    reached = state.status if accuracy is None else f"{state.status}: softmax {percent(accuracy, margin)}"
     left = _time_left(states) if _left(states) else None
     return f"{reached}; {left}, {_left(states)} to go" if left else reached
 
@@ -185,7 +187,7 @@ def _table(states: Sequence[PointState], width: int) -> list[str]:
             [state.point.name, _stage(state, known), *(known.get(each, "") for each in figures), *where]
         )
     columns = ("run", "status", *figures, *(["where"] if elsewhere else []))
-    lines = table_lines(columns, rows, spare=_SPARE, width=width)
+    lines = table_lines(columns, rows, spare=_SPARE, names=("run",), width=width)
     return lines[: len(rows) + 2]  # without the note about columns: they change from one moment to the next
 
 

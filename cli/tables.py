@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -18,17 +18,24 @@ from centerloss_core.config.problems import printable, shortened
 from centerloss_core.formatting import exact, finite
 from centerloss_core.run_directory.manifest import SHORT_KEYS
 
+from .fitting import Layout
 from .streams import say
 
-_GAP = "   "
 _LONGEST_SETTING = 40  # characters of a cell
 
 
 def print_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1, spare: Sequence[str] = ()
-) -> None:
-    """Print `table_lines`, for the terminal where the output is one."""
-    say("\n".join(table_lines(columns, rows, left=left, spare=spare)))
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    left: int = 1,
+    spare: Sequence[str] = (),
+    names: Collection[str] = (),
+) -> list[str]:
+    """Print `table_lines`, for the terminal where the output is one, and return them."""
+    lines = table_lines(columns, rows, left=left, spare=spare, names=names)
+    say("\n".join(lines))
+    return lines
 
 
 def table_lines(
@@ -37,6 +44,7 @@ def table_lines(
     *,
     left: int = 1,
     spare: Sequence[str] = (),
+    names: Collection[str] = (),
     width: int | None = None,
 ) -> list[str]:
     """Return a head, a rule and a line per row, in columns as wide as what is in them.
@@ -45,34 +53,30 @@ def table_lines(
         columns: their names.
         rows: a text per column each.
         left: so many columns are flush left, the first ones; the others, figures, flush right.
-        spare: columns that may be left out where there is no room for all, the least important first. If that is not
-            enough, the lines are longer than the terminal is wide.
+        spare: columns that may be left out where there is no room for all, the least important first, and `MARGIN`
+            for the uncertainties in the cells. If that is not enough, the lines are longer than the terminal is wide.
+        names: columns whose texts lose their middle before any column is left out.
         width: of a line, in columns of a terminal. Default: that of the terminal; a file has room for all.
     """
-    if width is None and sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
+    width = terminal_width() if width is None else width
     cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    absent = _left_out(dict(zip(columns, widths, strict=True)), spare, width)
-    shown = [index for index, column in enumerate(columns) if column not in absent]
-    widths = [widths[index] for index in shown]
-    left = sum(index < left for index in shown)
-    lines = [_GAP.join(_pad([row[index] for index in shown], widths, left)).rstrip() for row in cells]
-    rule = "─" * (sum(widths) + len(_GAP) * (len(widths) - 1))
-    below = f"no room for these columns: {', '.join(absent)}" if absent else ""
-    return [lines[0], rule, *lines[1:], *textwrap.wrap(below, width or 80, break_on_hyphens=False)]
+    layout = Layout(list(zip(columns, zip(*cells, strict=True), strict=True)), spare, names, width)
+    left = sum(name in columns[:left] for name, _ in layout.columns)
+    gap, widths = " " * layout.gap, layout.widths
+    shown = zip(*(cells for _, cells in layout.columns), strict=True)
+    head, *body = [gap.join(_pad(row, widths, left)).rstrip() for row in shown]
+    below = f"no room for these columns: {', '.join(layout.absent)}" if layout.absent else ""
+    return [head, "─" * layout.width, *body, *wrapped(below, width)]
 
 
-def _left_out(widths: Mapping[str, int], spare: Sequence[str], room: int | None) -> list[str]:
-    if room is None:
-        return []
-    absent: list[str] = []
-    too_wide = sum(widths.values()) + len(_GAP) * (len(widths) - 1) - room
-    for name in spare:
-        if too_wide > 0 and name in widths:
-            absent.append(name)
-            too_wide -= widths[name] + len(_GAP)
-    return absent
+def terminal_width() -> int | None:
+    """Columns of the terminal; None for a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(text: str, width: int | None) -> list[str]:
+    """A sentence below a table, in as many lines as it takes."""
+    return textwrap.wrap(text, width or 10_000, break_on_hyphens=False)
 
 
 def _pad(row: Sequence[str], widths: Sequence[int], left: int) -> list[str]:

@@ -1,7 +1,9 @@
 """`cl runs`: what is found, what is said of it, and in which order."""
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from centerloss_core.run_directory.listing import (
 )
 from centerloss_core.run_directory.reader import RunRecord
 from centerloss_core.run_directory.writer import Run
-from cli.app import app
+from cli.app import app, main
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEYS = [
@@ -31,6 +33,7 @@ KEYS = [
     *(
         "nearest_center_accuracy",
         "separation_ratio",
+        "steps",
         "created",
         "age_seconds",
         "duration_seconds",
@@ -112,6 +115,7 @@ def test_a_completed_run_is_a_row(tmp_path: Path) -> None:
         "accuracy": 0.99,
         "nearest_center_accuracy": 0.98,
         "separation_ratio": 30.5,
+        "steps": None,
         "created": "2026-03-01T10:00:00+00:00",
         "age_seconds": 7200.0,
         "duration_seconds": 88.5,
@@ -273,8 +277,9 @@ def test_every_key_sorts_and_what_is_unknown_comes_last() -> None:
     }
     for key, fields in made.items():
         rows = [row(name, **fields(value)) for name, value in zip("abcde", (2, None, 1, 2, 3), strict=True)]
-        assert names(sort_rows(rows, key)) == "c a d e b", key
-        assert names(sort_rows(rows, key, reverse=True)) == "e a d c b", key
+        best_first = key in ("accuracy", "nearest-center", "ratio")
+        assert names(sort_rows(rows, key, reverse=best_first)) == "c a d e b", key
+        assert names(sort_rows(rows, key, reverse=not best_first)) == "e a d c b", key
     texts = [row(name, config={"loss": {"term": name}}) for name in ("none", "center", "a10", "a9")]
     assert names(sort_rows(texts, "loss.term")) == "a9 a10 center none"
 
@@ -334,6 +339,67 @@ def test_the_table_and_its_advice(tmp_path: Path) -> None:
     assert lines[-1] == "resume the unfinished one: cl train --resume runs/ends"
 
 
+def test_the_steps_of_a_run_tell_a_short_one_from_a_long_one(tmp_path: Path) -> None:
+    made = {"epochs": 3, "iterations": None, "batch_size": 64}
+    put(tmp_path / "a", config={"train": made}, data={"train": 1000})
+    put(tmp_path / "b", config={"train": {**made, "epochs": None, "iterations": 20}}, data={"train": 1000})
+    stopped = put(tmp_path / "c", status="running", config={"train": made}, data={"train": 1000}, metrics={})
+    (stopped / "metrics.jsonl").write_text('{"kind": "steps", "step": 30}\n')
+    put(tmp_path / "d", status="failed", metrics={})
+    assert {row.name: row.record.steps for row in list_runs(tmp_path)} == {
+        "a": 47,
+        "b": 20,
+        "c": 30,
+        "d": None,
+    }
+    assert names(sort_rows(list_runs(tmp_path), "steps")) == "b c a d"
+
+
+def lengthy(index: int) -> dict[str, Any]:
+    """The settings of a recipe that shares nothing with another."""
+    return {
+        "train": {f"a_setting_with_a_name_{key}": index for key in range(40)},
+        "model": {"feature_dim": 2},
+    }
+
+
+def test_a_list_of_many_recipes_is_not_endlessly_wide(tmp_path: Path) -> None:
+    for index in range(3):
+        put(tmp_path / f"run{index}", config=lengthy(index), **{"lambda": index})
+    lines = cl("runs", ".", cwd=tmp_path).stdout.splitlines()
+    assert max(map(len, lines)) <= 200
+    assert lines[0].split()[:5] == ["run", "status", "data", "λ", "α"]
+    assert lines[0].split()[-3:] == ["steps", "age", "time"]
+    assert "no room for these columns: a_setting_with_a_name_39" in "".join(lines)
+
+
+def test_a_list_in_a_narrow_terminal_keeps_what_varies(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = tmp_path / "quickstart-sweep"
+    rows = []
+    for value in (0.01, 0.1):
+        for dim in (2, 8):
+            name = f"lambda{value}-alpha0.5-seed0-feature_dim{dim}"
+            config = {"model": {"feature_dim": dim}, "train": {"batch_size": 50, "iterations": 20}}
+            put(sweep / name, **{"lambda": value}, config=config, data={"name": "mnist5k", "test": 1000})
+            rows.append({"directory": name, "settings": {"loss.lambda": value, "model.feature_dim": dim}})
+    (sweep / "summary.json").write_text(json.dumps({"format": 2, "runs": rows}))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "argv", ["cl", "runs", "."])
+    with contextlib.suppress(SystemExit):
+        main()
+    head, rule, first, *_ = capsys.readouterr().out.splitlines()
+    assert len(rule) <= 80
+    assert re.split(" {2,}", head)[:4] == ["run", "status", "λ", "feature_dim"]
+    assert "softmax" in head
+    assert first.startswith("quickstart")
+    assert "…" in first
+    assert first.split()[2:5] == ["0.01", "2", "99.00"]
+
+
 def test_runs_with_warnings_are_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     put(tmp_path / "runs" / "a", warnings=["collapse"])
@@ -352,7 +418,7 @@ def test_filters_order_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for index, lambda_ in enumerate((0.1, 1, 0.1)):
         put(tmp_path / f"r{index}", **{"lambda": lambda_}, metrics={"test": {"accuracy": 0.9 + index / 100}})
     put(tmp_path / "r3", status="failed", metrics={})
-    done = runs(".", "--lambda", "0.1", "--sort", "accuracy", "--reverse", "--json")
+    done = runs(".", "--lambda", "0.1", "--sort", "accuracy", "--json")
     rows = json.loads(done.stdout)
     assert [row["name"] for row in rows] == ["r2", "r0", "r3"]
     assert list(rows[0]) == KEYS

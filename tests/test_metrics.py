@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, calinski_harabasz_score, pairwise_di
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from centerloss_core.metrics.separation import separation
+from centerloss_core.metrics.uncertainty import half_width, mean_and_deviation
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 
@@ -174,3 +175,20 @@ def test_ties_go_to_the_lowest_class() -> None:
         np.zeros((1, 2), np.float32), np.array([1]), np.array([1]), np.array([[1, 0], [0, 1]], np.float32)
     )
     assert separation(dump).nearest_center_accuracy == 0
+
+
+@pytest.mark.parametrize(("correct", "n"), [(976, 1000), (1000, 1000), (0, 10), (7, 10)])
+def test_the_uncertainty_is_half_of_wilsons_interval(correct: int, n: int) -> None:
+    """Its ends are the roots p of (p̂ − p)² = p (1 − p) / n."""
+    share = correct / n
+    low, high = sorted(np.roots([1 + 1 / n, -(2 * share + 1 / n), share**2]))
+    assert half_width(share, n) == pytest.approx((high - low) / 2)
+
+
+def test_what_has_no_uncertainty() -> None:
+    assert half_width(0.5, None) is None
+    assert half_width(float("nan"), 100) is None
+    assert half_width(1.5, 100) is None
+    assert mean_and_deviation([0.5]) is None
+    assert mean_and_deviation([0.5, None]) is None
+    assert mean_and_deviation([1.0, 3.0]) == (2.0, pytest.approx(2**0.5))

@@ -24,7 +24,7 @@ from centerloss_core.config import dump_yaml, load_config
 from centerloss_core.datasets import load_dataset
 from centerloss_core.errors import ExpectedError
 from centerloss_core.metrics.distances import nearest
-from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES, SEPARATION, SPEED
+from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES, RECOGNITION, SEPARATION, SPEED, VERIFICATION
 from centerloss_core.plotting.logged import log_ticks
 from centerloss_core.report import ReportError, frames, making, write_report
 from centerloss_core.report.charts import Charts
@@ -32,6 +32,7 @@ from centerloss_core.report.curves import curve_plots, looks_of
 from centerloss_core.report.frames import choose_frames
 from centerloss_core.report.payload import as_classes, own_center_distances
 from centerloss_core.report.reading import read_contents
+from centerloss_core.report.tables import figure_cells
 from centerloss_core.report.thumbnails import make_thumbnails
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, write_features
 from centerloss_core.run_directory.lock import DirectoryLock
@@ -437,6 +438,20 @@ def test_the_best_figures_are_marked_and_unfinished_runs_do_not_compete(tmp_path
     rows = table.split("<tr")[2:]
     assert ["best" in row for row in rows] == [False, True, True, False]
     assert 'class="unfinished"' in "<tr" + rows[3]
+
+
+@pytest.mark.parametrize(
+    ("images", "marks"),
+    [(1000, ["tied", "tied", ""]), (1_000_000, ["", "best", ""]), (None, ["", "best", ""])],
+)
+def test_accuracies_that_the_images_do_not_tell_apart_get_no_star(
+    images: int | None, marks: list[str]
+) -> None:
+    """976 and 980 of 1,000 are four images apart; of an EER the number of images says nothing."""
+    rows = [{"accuracy": each, "cosine_eer": each, "images": images} for each in (0.976, 0.98, 0.95)]
+    cells = figure_cells([RECOGNITION[1], VERIFICATION[1]], rows, ["test"] * 3)
+    assert [row[0].mark for row in cells] == marks
+    assert [row[1].mark for row in cells] == ["", "", "best"]
 
 
 def sweep_of_seeds(path: Path, figures: dict[float, list[tuple[float, float, float]]]) -> Path:

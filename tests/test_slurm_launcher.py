@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_slurm_jobs import manifest, notes_of, text_of, until, write_sweep
 
 from centerloss_core.config import ConfigError, Slurm, load_document, resolve_sweep
 from centerloss_core.run_directory.lock import holder
-from centerloss_core.sweeps import Launch
+from centerloss_core.sweeps import Launch, resume_sweep
 from centerloss_core.sweeps.launchers import LauncherError, Task, open_launcher, slurm_notes
 from centerloss_core.sweeps.launchers import on_slurm as launcher_module
 from centerloss_core.sweeps.launchers.on_slurm import SlurmLauncher, SlurmPoint
@@ -389,12 +390,28 @@ def test_a_name_cannot_add_to_the_batch_script(tmp_path: Path) -> None:
             resolve_sweep(load_document(tmp_path / "tiny.yaml"))
 
 
-def test_a_path_that_slurm_would_change_is_refused(cluster: Path, tmp_path: Path) -> None:
-    with SlurmLauncher(Slurm(), None) as launcher:
-        for name in ("x\n#SBATCH --uid=0", "x%j", "x\\y"):
-            with pytest.raises(LauncherError, match=r"^the path of a sweep under Slurm must have no"):
-                launcher.start(tasks(tmp_path / name, 2))
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+@pytest.mark.parametrize("name", ["x\n#SBATCH --uid=0", "x%j", "x\\y"])
+def test_a_path_that_slurm_would_change_is_refused_before_anything_is_made(
+    name: str, more: list[str], cluster: Path, tmp_path: Path, here: Any
+) -> None:
+    (tmp_path / "tiny.yaml").write_text("data: {name: digits8}\ntrain: {epochs: 1}\n")
+    before = set(tmp_path.iterdir())
+    code, said, errors = here(
+        "sweep", "--config", "tiny.yaml", "--launcher", "slurm", "--run-dir", tmp_path / name, *more
+    )
+    assert (code, said) == (1, "")
+    assert errors.startswith("error: the path of a sweep under Slurm must have no")
+    assert "--run-dir" in errors
+    assert "--resume" not in errors
+    assert set(tmp_path.iterdir()) == before
     assert not list(cluster.glob("script*"))
+
+
+def test_a_sweep_that_lies_where_slurm_cannot_work_is_not_resumed_there(tmp_path: Path) -> None:
+    (tmp_path / "50%").mkdir()
+    with pytest.raises(LauncherError, match="move the sweep"):
+        resume_sweep(write_sweep(tmp_path / "50%").directory, launch=Launch(launcher="slurm"))
 
 
 @pytest.mark.parametrize("name", ["-a b'c; λ", 'x"; touch y', "$(touch y)"])

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from test_cli import QUICKSTART, environment
 
+from cli.compare import _side_by_side
 from cli.results import show_sweep_table
 from cli.streams import error, say, say_json, warn
 from cli.tables import table_lines
@@ -185,7 +186,7 @@ def heads(line: str) -> list[str]:
     return re.split(r" {2,}", line.strip())
 
 
-@pytest.mark.parametrize("columns", [52, 80, 97, 98, None])
+@pytest.mark.parametrize("columns", [52, 80, 89, 90, None])
 def test_a_table_leaves_out_what_a_terminal_has_no_room_for(
     terminal: Any, capsys: Any, columns: int | None
 ) -> None:
@@ -193,13 +194,22 @@ def test_a_table_leaves_out_what_a_terminal_has_no_room_for(
     show_sweep_table(SWEEP)
     lines = capsys.readouterr().out.splitlines()
     assert columns is None or max(map(len, lines)) <= columns
-    shown, last = set(heads(lines[2])), " ".join(lines[7:]).strip()
+    legend = next(
+        index for index, line in enumerate(lines) if line.startswith(("λ_eq: ", "nearest center: "))
+    )
+    shown, last = set(heads(lines[2])), " ".join(lines[7:legend]).strip()
+    meant = " ".join(lines[legend:])
+    assert ("λ_eq: λ for a mean" in meant, "intra, inter: mean distance" in meant, "±" in meant) == (
+        "λ_eq" in shown,
+        "intra" in shown,
+        False,
+    )
     absent = [name for name in SPARE if name not in shown]
     assert shown == {*STAY, *SPARE} - set(absent)
     assert absent == SPARE[: len(absent)]  # the least important first
     assert last == (f"no room for these columns: {', '.join(absent)}" if absent else "")
     assert heads(lines[4])[:2] == (["0", "99.12 %"] if "λ_eq" in absent else ["0", "0"])
-    assert bool(absent) == (columns is not None and columns < 98)
+    assert bool(absent) == (columns is not None and columns < 90)
 
 
 def test_a_list_of_runs_fits_and_keeps_its_names(terminal: Any) -> None:
@@ -218,11 +228,45 @@ def test_a_list_of_runs_fits_and_keeps_its_names(terminal: Any) -> None:
     terminal(len(whole[1]))
     assert table_lines(columns, rows, left=3, spare=spare) == whole
     terminal(80)
-    head, rule, line, *note = table_lines(columns, rows, left=3, spare=spare)
-    assert heads(head) == ["run", "status", "softmax", "inter/intra"]
-    assert line.startswith(row[0])
+    head, rule, line, *note = table_lines(columns, rows, left=3, spare=spare, names=("run",))
+    assert heads(head) == ["run", "status", "λ", "softmax", "nearest center", "inter/intra"]
+    assert line.startswith("mnist-sweep…0.5-seed12 ")
     assert len(rule) == len(head) == len(line) <= 80
-    assert note == ["no room for these columns: time, age, data, α, seed, nearest center, λ"]
+    assert note == ["no room for these columns: time, age, data, α, seed"]
+
+
+def test_uncertainties_go_before_columns_that_matter_more(terminal: Any) -> None:
+    columns, rows = ("λ", "softmax", "time"), [("0.1", "99.12 ± 0.30 %", "2 min 03 s")]
+    terminal(len("0.1   99.12 ± 0.30 %   2 min 03 s"))
+    assert "± 0.30" in table_lines(columns, rows, spare=("±", "time"))[2]
+    terminal(25)
+    assert table_lines(columns, rows, spare=("±", "time"))[2] == "0.1  99.12 %  2 min 03 s"
+
+
+def test_a_sweep_with_seeds_tells_mean_and_deviation(terminal: Any, capsys: Any) -> None:
+    terminal(None)
+    rows = [
+        {**SWEEP[0], "lambda": lambda_, "seed": seed, "accuracy": accuracy, "test_images": 1000}
+        for lambda_, seed, accuracy in ((0.0, 0, 0.97), (0.0, 1, 0.99), (0.1, 0, 0.95))
+    ]
+    show_sweep_table(rows)
+    said = capsys.readouterr().out
+    assert "97.00 ± 0.54 %" in said  # √(0.97 · 0.03 / 1000)
+    assert "±: standard error" in said
+    *_, head, _, line = said.splitlines()
+    assert heads(head) == ["λ", "seeds", "softmax", "nearest center", "inter/intra"]
+    assert heads(line) == ["0", "2", "98.00 ± 1.41 %", "99.15 ± 0.00 %", "29.5 ± 0"]
+
+
+def test_four_runs_side_by_side_fit_a_terminal(terminal: Any) -> None:
+    terminal(80)
+    runs = [f"lambda{value}-alpha0.5-seed0" for value in ("0", "0.01", "0.1", "1")]
+    rows = [["test nearest center", *["98.00 % (+0.40)"] * 4], ["versions.tensorflow", "x" * 90, *"123"]]
+    lines = _side_by_side("Results", runs, rows)
+    assert max(map(len, lines)) <= 80
+    assert sum(line.count("98.00 % (+0.40)") for line in lines) == 4
+    terminal(None)
+    assert heads(_side_by_side("Results", runs, rows)[0]) == ["Results", *runs]
 
 
 def test_runs_side_by_side_are_all_shown_however_many(terminal: Any) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Literal
 
 from centerloss_core.formatting import duration, number, percent
+from centerloss_core.metrics.uncertainty import half_width
 
 _whole = partial(number, digits=",")
 _fine = partial(number, digits=".5f")
@@ -29,6 +30,15 @@ class Name:
     write: Callable[[object], str]
     best: Literal["most", "least"] | None = None
     about: str = ""
+
+    @property
+    def of_images(self) -> bool:
+        """Whether it is a share of the images, whose number tells its uncertainty."""
+        return self.key.endswith("accuracy")
+
+    def measured_on(self, images: object, value: object) -> str:
+        """As `write` has it; of a share of so many images with its uncertainty, `97.60 ± 0.48 %`."""
+        return percent(value, half_width(value, images)) if self.of_images else self.write(value)
 
 
 # Of a run, as training leaves it.

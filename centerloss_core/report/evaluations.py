@@ -57,6 +57,8 @@ def _figures(id_: str, caption: str, names: Sequence[Name], measured: _Measured,
     if any(cell.mark for row in cells for cell in row):
         least = " and ".join(name.title for name in names if name.best == "least")
         caption += "; ★ marks the best of each split" + (f", the smallest {least}" if least else "")
+    if any(cell.mark == "tied" for row in cells for cell in row):
+        caption += "; ≈ marks accuracies that so few images cannot tell apart from the best"
     body = [
         Row([words(record.label), words(split, "name"), *own])
         for (record, split, _), own in zip(measured, cells, strict=True)

@@ -33,7 +33,10 @@ _LAMBDA_EQ = "the weight λ in the paper's terms, where the loss is a mean over 
 def results_table(contents: Contents) -> Table:
     """A row per run, also of those that are missing or have failed; a column per setting that varies."""
     records = contents.records
-    rows = [mapping(record.run.manifest.get("metrics")) | record.final() for record in records]
+    rows = [
+        mapping(record.run.manifest.get("metrics")) | record.final() | {"images": record.run.images("test")}
+        for record in records
+    ]
     names = known_columns((*SEPARATION, *SPEED), rows)
     # Among seeds, the best single run is the luckiest: `seeds_table` has the means.
     starred = not has_seeds(contents)
@@ -43,6 +46,8 @@ def results_table(contents: Contents) -> Table:
         caption += (
             "; ★ marks the best of the completed runs (raw distances shrink as λ grows, so they have none)"
         )
+    if any(cell.mark == "tied" for row in cells for cell in row):
+        caption += "; ≈ marks accuracies that so few images cannot tell apart from the best"
     body = []
     for record, own in zip(records, cells, strict=True):
         status = words(_status(record), "words")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from centerloss_core.config.axes import LAMBDA, sign
 from centerloss_core.formatting import finite, number
 from centerloss_core.metrics.names import Name
+from centerloss_core.metrics.uncertainty import half_width
 from centerloss_core.report.reading import Record, written
 
 Mark = Literal["", "best", "tied"]
@@ -73,9 +74,11 @@ def figure_cells(
 ) -> list[list[Cell]]:
     """The figures of each row; the best of a group is marked, also twice where two read alike.
 
+    Accuracies that so few images cannot tell apart from the best are marked as tied with it, and none is the best.
+
     Args:
         names: the columns.
-        rows: figures by `Name.key`.
+        rows: figures by `Name.key`, and the number of `images` where it is known.
         groups: of each row, among which it competes; None does not compete.
     """
     cells = [[figure(row.get(name.key), name.write) for name in names] for row in rows]
@@ -85,11 +88,23 @@ def figure_cells(
             known = [value for row in own if (value := finite(rows[row].get(name.key))) is not None]
             if name.best is None or len(known) < 2:
                 continue
-            best = name.write(max(known) if name.best == "most" else min(known))
-            for row in own:
-                if cells[row][column].text == best:
-                    cells[row][column] = replace(cells[row][column], mark="best")
+            best = max(known) if name.best == "most" else min(known)
+            top = next(row for row in own if rows[row].get(name.key) == best)
+            near = [row for row in own if _is_near(name, rows[row], rows[top])]
+            alike = [row for row in own if cells[row][column].text == name.write(best)]
+            mark: Mark = "tied" if len(near) > 1 else "best"
+            for row in near if mark == "tied" else alike:
+                cells[row][column] = replace(cells[row][column], mark=mark)
     return cells
+
+
+def _is_near(name: Name, row: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
+    """Whether the uncertainties of two accuracies meet."""
+    value, top = finite(row.get(name.key)), finite(best.get(name.key))
+    margins = [half_width(each.get(name.key), each.get("images")) for each in (row, best)]
+    if not name.of_images or value is None or top is None or None in margins:
+        return False
+    return abs(top - value) <= sum(margin for margin in margins if margin is not None)
 
 
 def setting_titles(keys: Sequence[str]) -> list[str]:

@@ -88,6 +88,7 @@ class RunRow:
             "seed": record.seed,
             "data": self.data,
             **{key: self.figure(key) for key in _FIGURES.values()},
+            "steps": record.steps,
             "created": None if self.created is None else self.created.isoformat(timespec="seconds"),
             "age_seconds": self.age,
             "duration_seconds": self.duration,
@@ -192,20 +193,23 @@ def choose_rows(
 
 
 def sort_rows(rows: Iterable[RunRow], by: str, *, reverse: bool = False) -> list[RunRow]:
-    """The rows from the smallest to the largest, or the other way; those without the value come last both ways.
+    """The rows in order, or the other way round; those without the value come last both ways.
+
+    Accuracies and inter/intra begin with the best, anything else with the smallest.
 
     Args:
         rows: to sort. Statuses are in the order of `Status`: running first, damaged after the rest.
-        by: "name", "status", "accuracy", "nearest-center", "ratio", "age", "duration", or the key of a setting:
-            "train.batch_size", and "lambda", "alpha" and "seed" for short.
-        reverse: largest first.
+        by: "name", "status", "accuracy", "nearest-center", "ratio", "steps", "age", "duration", or the key of
+            a setting: "train.batch_size", and "lambda", "alpha" and "seed" for short.
+        reverse: the other way round.
     """
     by_name = sorted(rows, key=lambda row: (_text_key(row.name), row.name))
     if by == "name":
         return by_name[::-1] if reverse else by_name
     known = [row for row in by_name if _sort_value(row, by) is not None]
     # Sorting is stable, in reverse too: equal values stay in the order of the names.
-    known.sort(key=lambda row: _sortable(_sort_value(row, by)), reverse=reverse)
+    largest_first = reverse is not (by in _FIGURES)
+    known.sort(key=lambda row: _sortable(_sort_value(row, by)), reverse=largest_first)
     return [*known, *(row for row in by_name if _sort_value(row, by) is None)]
 
 
@@ -214,7 +218,7 @@ _FIGURES = {
     "nearest-center": "nearest_center_accuracy",
     "ratio": "separation_ratio",
 }
-SORT_KEYS = ("name", "status", "lambda", "alpha", "seed", *_FIGURES, "age", "duration")
+SORT_KEYS = ("name", "status", "lambda", "alpha", "seed", *_FIGURES, "steps", "age", "duration")
 
 
 def _sort_value(row: RunRow, by: str) -> Any:
@@ -222,6 +226,8 @@ def _sort_value(row: RunRow, by: str) -> Any:
         return row.figure(_FIGURES[by])
     if by == "status":
         return get_args(Status).index(row.record.status)
+    if by == "steps":
+        return row.record.steps
     if by in ("age", "duration"):
         return row.age if by == "age" else row.duration
     return row.record.settings.get(SHORT_KEYS.get(by, by))

@@ -21,7 +21,7 @@ from centerloss_core.formatting import finite
 from centerloss_core.limits import CLASS_NAME, CLASSES, DATA_TITLE
 from centerloss_core.run_directory import names
 from centerloss_core.run_directory.errors import RunError
-from centerloss_core.run_directory.history import History, has_rows, read_history
+from centerloss_core.run_directory.history import History, has_rows, last_row, read_history
 from centerloss_core.run_directory.lock import holder
 from centerloss_core.run_directory.manifest import (
     SHORT_KEYS,
@@ -36,6 +36,8 @@ from centerloss_core.run_directory.names import CONFIG, MANIFEST, SUMMARY, is_ru
 if TYPE_CHECKING:
     from centerloss_core.config import Config
     from centerloss_core.run_directory.feature_dumps import FeatureDump
+
+_LENGTH = ("train.epochs", "train.batch_size")
 
 
 @dataclass(eq=False)
@@ -104,6 +106,27 @@ class RunRecord:
     def data(self) -> dict[str, Any]:
         """What `run.json` says of the data set: name, title, source, fingerprint, sizes, …"""
         return mapping(self.manifest.get("data"))
+
+    def images(self, split: str) -> int | None:
+        """How many images the final figures of a split are of; of "train" it may be a part that stands for all."""
+        count = finite(self.data.get(split))
+        if split == "train" and count is not None:
+            count = min(count, finite(self.settings.get("train.dump_train")) or count)
+        return None if count is None else int(count)
+
+    @property
+    def steps(self) -> int | None:
+        """How many steps it has taken: all that its config asks for, or those of its newest row."""
+        if self.status != "completed":
+            row = last_row(self.path, kind="steps")
+            step = None if row is None else finite(row.get("step"))
+        else:
+            train = (self.data.get("train"), *map(self.settings.get, _LENGTH))
+            images, epochs, batch_size = (finite(each) for each in train)
+            step = finite(self.settings.get("train.iterations"))
+            if step is None and images and epochs and batch_size:
+                step = -(-epochs * images // batch_size)
+        return None if step is None else int(step)
 
     @property
     def data_title(self) -> str | None:

@@ -15,7 +15,7 @@ from centerloss_core.errors import Warn
 from centerloss_core.run_directory.resume_check import naming_the_way_to_moved_data
 from centerloss_core.sweeps.asked import compare, points_with
 from centerloss_core.sweeps.conductor import How
-from centerloss_core.sweeps.launchers import Launch, resume_command
+from centerloss_core.sweeps.launchers import Launch, refuse_path, resume_command
 from centerloss_core.sweeps.layout import config_path
 from centerloss_core.sweeps.states import PointState
 from centerloss_core.sweeps.sweep import begun_points, ray_address_of, resume_sweep, run_sweep
@@ -61,9 +61,11 @@ def plan_sweep(document: Document, directory: Path, flags: Flags, launch: Launch
 
     Raises:
         ConfigError: with the problems of all points.
+        LauncherError: the launcher cannot work in this directory.
     """
     grid = resolve_sweep(document, flags)
     launch = launch.completed_by(grid.launch).for_points(len(grid.points))
+    refuse_path(launch, directory)
     return SweepPlan(directory, grid.points, launch, document_text=document.text)
 
 

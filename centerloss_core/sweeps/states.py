@@ -193,6 +193,7 @@ class PointState:
             **{key: in_short[key] for key in ("lambda", "alpha", "seed", "lambda_eq")},
             "status": self.status,
             "reason": self.reason,
+            "test_images": record.images("test"),
             **{figure.name: test.get(figure.name) for figure in fields(SeparationMetrics)},
             **{key: metrics.get(key) for key in ("images_per_second", "seconds")},
             "warnings": "; ".join(record.warnings) or None,

@@ -25,7 +25,14 @@ from centerloss_core.run_directory.reader import look_at
 from centerloss_core.sweeps.asked import Resumed, compare
 from centerloss_core.sweeps.conductor import Conductor, How
 from centerloss_core.sweeps.grid import fingerprint, read_points, rewrite_points, write_points
-from centerloss_core.sweeps.launchers import Launch, LauncherError, open_launcher, resume_command, slurm_notes
+from centerloss_core.sweeps.launchers import (
+    Launch,
+    LauncherError,
+    open_launcher,
+    refuse_path,
+    resume_command,
+    slurm_notes,
+)
 from centerloss_core.sweeps.launchers.child import wait_until_free
 from centerloss_core.sweeps.layout import DOCUMENT, POINTS, config_path, log_path
 from centerloss_core.sweeps.states import PointState
@@ -57,6 +64,7 @@ def run_sweep(
     launch = launch.for_points(len(points))
     states = [PointState(point, directory / point.name) for point in points]
     origin = {**provenance(), **record(launch, launch.threads)}
+    refuse_path(launch, directory)
     refuse_existing(directory)  # before a cluster is joined for nothing
     with (
         _stoppable(directory, launch.ray_address) as stop,
@@ -139,6 +147,7 @@ def resume_sweep(
                 f"each point keeps the {threads} threads it was begun with; sweep.resources.cpus is {asked_cores}"
             )
         # A sweep that is done can be looked at where its cluster is not.
+        refuse_path(launch, directory)
         launch_now = launch if any(state.waits for state in states) else Launch()
         if launch_now.ray_address != asked_address:
             _refuse_unasked_cluster(directory, launch_now.ray_address)

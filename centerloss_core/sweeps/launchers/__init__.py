@@ -6,6 +6,7 @@ alone. So a sweep that was begun with one launcher can be resumed with another.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ __all__ = [
     "Started",
     "Task",
     "open_launcher",
+    "refuse_path",
     "resume_command",
 ]
 
@@ -83,6 +85,20 @@ def resume_command(directory: Path, ray_address: str | None = None) -> str:
     """The command that resumes a sweep; it names the Ray cluster, which no sweep joins unless asked to."""
     cluster = [] if ray_address is None else ["--ray-address", ray_address]
     return shlex.join(["cl", "sweep", "--resume", str(directory), *cluster])
+
+
+def refuse_path(launch: Launch, directory: Path) -> None:
+    """Refuse a sweep directory that the launcher cannot work with, before anything is made.
+
+    Raises:
+        LauncherError: it has a sign in its path that Slurm and submitit replace, or that ends a line of their script.
+    """
+    path = str(directory.resolve())
+    if launch.launcher == "slurm" and re.search(r"[\x00-\x1f\x7f%\\]", path):
+        raise LauncherError(
+            "the path of a sweep under Slurm must have no %, \\ or line break in it: name another with --run-dir, or "
+            f"move the sweep; received {path!r}"
+        )
 
 
 def open_launcher(launch: Launch, threads: int) -> Launcher:

@@ -105,12 +105,6 @@ class SlurmCluster:
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         directory = jobs[0].task.directory
-        # Slurm and submitit replace "%" and "\\", and a line break would end a line of the script.
-        if re.search(r"[\x00-\x1f\x7f%\\]", str(directory)):
-            raise LauncherError(
-                "the path of a sweep under Slurm must have no %, \\ or line break in it; "
-                f"received {str(directory)!r}"
-            )
         # Of the job that the sweep itself may run in, whose memory and cores are not those of its points.
         own = [name for name in os.environ if name.startswith(_OF_A_JOB) and name not in _OF_THE_CLUSTER]
         # PYTHONSAFEPATH: nothing in the user's folder may be imported.
