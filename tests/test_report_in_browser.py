@@ -481,7 +481,7 @@ def test_the_misclassified_stay_to_be_seen_when_one_is_selected(page: Any, datas
 
 
 def assert_centers_are_clear(page: Any, dataset: Dataset) -> None:
-    """Each × is white with a black edge on all sides, whatever the colour of the points below."""
+    """Each is a black ring between two white ones, whatever the colour of the points below."""
     for panel, weight in enumerate(WEIGHTS):
         grey = np.asarray(pixels_of(page, panel).convert("L"), dtype=int)
         spots, width = page.execute_script(
@@ -492,12 +492,13 @@ def assert_centers_are_clear(page: Any, dataset: Dataset) -> None:
         scale = grey.shape[1] / width
         assert len(spots) == len(features(dataset, weight, EPOCHS).centers)
         for x, y in spots:
-            # The black edge is 2 to 4 pixels from the center, which itself may be half a pixel beside this one.
-            column, row, reach = round(x * scale), round(y * scale), round(5 * scale)
-            assert grey[row - 1 : row + 2, column - 1 : column + 2].max() > 240
+            # The black ring is 4.7 to 6.4 pixels from the center, which itself may be half a pixel beside this one.
+            column, row = round(x * scale), round(y * scale)
+            near, far = round(3 * scale), round(9 * scale)
             arms = [grey[row, column:], grey[row, column::-1], grey[row:, column], grey[row::-1, column]]
             # It is 1.7 pixels wide: between two pixels it covers three quarters of one, which is 62 on white paper.
-            assert max(arm[:reach].min() for arm in arms) < 70
+            assert max(arm[near:far].min() for arm in arms) < 80
+            assert min(arm[near:far].max() for arm in arms) > 150
 
 
 @slow
@@ -507,8 +508,8 @@ def test_centers_are_clear_on_every_colour(page: Any, dataset: Dataset) -> None:
     assert_centers_are_clear(page, dataset)
     element(page, "#wrong-only").send_keys(Keys.SPACE)
     assert_centers_are_clear(page, dataset)
-    strokes = elements(page, "#features .legend .center path")
-    assert [stroke.get_attribute("stroke") for stroke in strokes] == ["black", "white"]
+    strokes = elements(page, "#features .legend .center circle")
+    assert [stroke.get_attribute("stroke") for stroke in strokes] == ["white", "black"]
 
 
 @slow

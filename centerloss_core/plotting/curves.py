@@ -25,7 +25,7 @@ _GAP = 0.21 * _HEIGHT
 _LEFT, _RIGHT, _BESIDE = 0.675, 0.18, 0.75
 _MOST_EPOCH_TICKS = 6
 _BELOW_ZERO = 0.06  # so that a line of zeros does not lie on the bottom of its box, unseen
-_TRAIN, _TEST, _CENTER, _VALIDATION = "#8a8a8a", CLASS_COLORS[6], CLASS_COLORS[5], CLASS_COLORS[8]
+_TRAIN, _TEST, _CENTER, _VALIDATION = "#8a8a8a", CLASS_COLORS[9], CLASS_COLORS[1], CLASS_COLORS[0]
 _MOST_FIGURES = 11
 
 

@@ -25,7 +25,7 @@ _BINS = 80
 _MARGIN = 1.06  # beyond the outermost bins
 _LINE = 1.3  # of a title, in letters
 # One filled and dark, one hatched and light: told apart without colours too.
-_OWN, _OTHER = CLASS_COLORS[6], CLASS_COLORS[8]
+_OWN, _OTHER = CLASS_COLORS[0], CLASS_COLORS[8]
 
 
 def distances(dump: FeatureDump) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -29,7 +29,7 @@ _WIDTH, _LEFT, _RIGHT, _BOTTOM, _TOP, _BOX, _BESIDE, _GAP_BELOW, _TITLE_LINE = (
     *(2.32, 0.76, 0.42, 0.18),
 )
 # A colour and a sign per line, so that it shows in grey too; more are told apart by their order from left to right.
-_LOOKS = tuple(zip((CLASS_COLORS[i] for i in (6, 5, 0, 8, 3)), "Ds^vP", strict=True))
+_LOOKS = tuple(zip((CLASS_COLORS[i] for i in (9, 1, 0, 4, 7)), "Ds^vP", strict=True))
 _LEGEND = 0.3  # inches, the height of a legend of one row
 _MOST_NAMES = 12  # of lines in the legend
 _SPREAD = 0.75  # of the distance between two values, for the lines side by side

@@ -97,18 +97,18 @@ def _panel(index: int, classes: int, source: models.ColumnDataSource) -> figure:
     )
     columns = ("x", "y", "name", "size", "white", "black", "right", "down")
     centers = models.ColumnDataSource(data={name: [] for name in columns}, name=f"centers-{index}")
-    # White with a black edge, as in `cl plot`: clear on every colour. Bokeh's × cannot be filled, so it is drawn
-    # twice. Tools must leave the centers alone: they are not images.
-    for name, color in (("edges", "black"), ("centers", "white")):
+    # A black ring on a wider white one, as in `cl plot`: clear on every colour, and what is densest is seen inside it.
+    # Tools must leave the centers alone: they are not images.
+    for name, color in (("edges", "white"), ("centers", "black")):
         plot.scatter(
             "x",
             "y",
             source=centers,
-            marker="x",
+            marker="circle",
+            fill_color=None,
             size="size",
             line_color=value(color),  # a bare word would be the column of widths
             line_width=color,
-            line_cap="square",  # or the arms of the black × would not reach beyond those of the white one
             name=name,
         )
     names = models.Text(

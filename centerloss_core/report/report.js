@@ -5,7 +5,7 @@
   const read = (id) => JSON.parse(byId(id).textContent);
   const GALLERY = 80;
   const MARK = 11; // of a center, in pixels
-  const [ASIDE, UP] = [7, 4]; // from a center to its name
+  const [ASIDE, UP] = [9, 4]; // from a center to its name
   const NAME_HEIGHT = 14;
   const GAP = 4; // from a name to the mark of the next center
   const HOVER = 6; // as near a pointer must be to a point, in pixels
@@ -333,15 +333,15 @@
     });
     const median = [...rooms].sort((a, b) => a - b)[rooms.length >> 1];
     const mark = MARK * Math.min(1, Math.max(0.4, median / 32));
-    const white = Math.max(1, (2.5 * mark) / MARK);
+    const black = Math.max(1, (1.7 * mark) / MARK);
     const all = (value) => centers.map(() => value);
     panel.centers.data = {
       x: centers.map(([x]) => x),
       y: centers.map(([, y]) => y),
       name: rooms.map((room, i) => (room < ASIDE + panel.widths[i] + mark / 2 + GAP ? "" : names[i])),
       size: all(mark),
-      white: all(white),
-      black: all(white + 2.4), // the smaller the mark, the thinner, but the black edge stays
+      black: all(black), // the smaller the mark, the thinner, but the white edge stays
+      white: all(black + 2),
       right: spots.map(([left], i) => (left + ASIDE + panel.widths[i] > bbox.right ? -ASIDE - panel.widths[i] : ASIDE)),
       down: spots.map(([, top]) => (top - UP - NAME_HEIGHT < bbox.top ? UP + NAME_HEIGHT : -UP)),
     };
