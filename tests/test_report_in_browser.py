@@ -817,7 +817,7 @@ def test_paper_has_what_the_points_are_and_every_figure(
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         open_page(browser, crowded_path)
-        assert "first two principal components of 3 features" in element(browser, "#figure-0 figcaption").text
+        assert "first two of 3 principal components" in element(browser, "#figure-0 figcaption").text
         assert break_after("#origin p:has(+ pre)") == "avoid"  # or the command would stand on the next page
         open_page(browser, page_path)
         assert not element(browser, ".hint").is_displayed()
