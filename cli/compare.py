@@ -77,7 +77,8 @@ def _lines(comparison: Comparison) -> list[str]:
     lines: list[str] = []
     for title, rows in sections.items():
         if rows:
-            lines += [*_side_by_side(title, comparison.names, rows), ""]
+            figures = title in ("Results", "Evaluation")
+            lines += [*_side_by_side(title, comparison.names, rows, figures=figures), ""]
     for run, name in zip(runs, comparison.names, strict=True):
         lines += [f"warning: {name}: {each}" for each in run.warnings[:_MOST_WARNINGS]]
         if len(run.warnings) > _MOST_WARNINGS:
@@ -88,31 +89,49 @@ def _lines(comparison: Comparison) -> list[str]:
     return [printable(line) for line in lines]
 
 
-def _side_by_side(title: str, runs: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def _side_by_side(
+    title: str, runs: Sequence[str], rows: Sequence[Sequence[str]], *, figures: bool
+) -> list[str]:
     """A table with a column for each run; where a terminal has no room for all of them, several tables.
 
-    A column is as wide as its figures, and its name loses its middle. A text loses it where it has no room by itself.
+    Figures are shown whole. Names of runs, and texts such as checksums, lose their middle.
     """
     room = terminal_width()
     if room is None:
         return table_lines([title, *runs], rows)
     room -= max(cell_len(text) for text in (title, *(row[0] for row in rows)))
+    share = max(_SHORTEST, room // len(runs) - _GAP)
+    columns = list(zip(*(row[1:] for row in rows), strict=True))
+    longest = [max(map(cell_len, cells)) for cells in columns]
+    widths = [max(_SHORTEST, each) if figures else min(share, each) for each in longest]
     tables: list[list[list[str]]] = []  # of each its columns
     left = 0
-    for run, cells in zip(runs, zip(*(row[1:] for row in rows), strict=True), strict=True):
-        width = min(max(_SHORTEST, *map(cell_len, cells)), max(_SHORTEST, room - _GAP))
-        if left < width + _GAP:
+    for run, cells, width in zip(_heads(runs, widths), columns, widths, strict=True):
+        if left < cell_len(run) + _GAP:
             tables.append([])
             left = room
-        left -= width + _GAP
-        tables[-1].append([middle_left_out(text, width) for text in (run, *cells)])
+        left -= max(width, cell_len(run)) + _GAP
+        tables[-1].append([run, *(middle_left_out(cell, width) for cell in cells)])
     lines: list[str] = []
-    for columns in tables:
-        head, *body = zip(*columns, strict=True)
-        lines += table_lines(
-            [title, *head], [[row[0], *cells] for row, cells in zip(rows, body, strict=True)]
-        )
+    for table in tables:
+        head, *body = zip(*table, strict=True)
+        cells_of_rows = [[row[0], *cells] for row, cells in zip(rows, body, strict=True)]
+        lines += [*([""] if lines else []), *table_lines([title, *head], cells_of_rows)]
     return lines
+
+
+def _heads(runs: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Short names that differ: without their end or else without their middle, if need be with a number."""
+    room = [max(_SHORTEST, width) for width in widths]
+    middle = [middle_left_out(run, width) for run, width in zip(runs, room, strict=True)]
+    end = [
+        run if cell_len(run) <= width else f"{run[: width - 1]}…"
+        for run, width in zip(runs, room, strict=True)
+    ]
+    for heads in (end, middle):
+        if len(set(heads)) == len(runs):
+            return heads
+    return [f"{place} {middle_left_out(run, room[place - 1] - 3)}" for place, run in enumerate(runs, start=1)]
 
 
 def _sentence(names: Sequence[str], twins: Twins) -> str:

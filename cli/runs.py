@@ -27,6 +27,8 @@ Status = StrEnum("Status", ["RUNNING", "STOPPED", "COMPLETED", "FAILED", "INTERR
 
 _OWN_COLUMN = (LAMBDA, ALPHA, SEED, "data.name")
 _MARK = "!"  # of a run with warnings
+_SHORT = {"nearest center": "nearest", "inter/intra": "ratio"}  # heads that are wider than their figures
+_NARROW = 120  # columns of a terminal
 _WIDEST = 200  # columns of a list in a file
 _MOST_NAMED = 4  # runs in one command: more do not fit side by side
 
@@ -137,15 +139,19 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
     axes = {key for row in rows for key in mapping(row.record.point.get("settings"))}
     further = [heads[key] for key in reversed(shown) if key not in (*axes, LAMBDA, ALPHA, SEED)]
     cells = list(zip(*columns.values(), strict=True))
-    if terminal_width() is None:  # a file has room for all but the many settings of many recipes
+    width = terminal_width()
+    if width is None:  # a file has room for all but the many settings of many recipes
         lines = table_lines(list(columns), cells, left=3, spare=further, width=_WIDEST)
     else:
         # What does not vary goes first, what a sweep varies last, and λ never.
-        kept = (*further, "nearest center", "inter/intra", "steps", "data", "α", "seed")
+        short = _SHORT if width < _NARROW else {name: name for name in _SHORT}
+        columns = {short.get(name, name): column for name, column in columns.items()}
+        kept = (*further, "steps", "data", "α", "seed", *short.values())
         constant = [name for name in ("data", "α", "seed") if len(set(columns[name])) == 1]
         of_sweeps = [heads[key] for key in shown if key in axes - {LAMBDA, ALPHA, SEED}]
         spare = (*constant, "time", MARGIN, "age", *kept, *reversed(of_sweeps))
         lines = table_lines(list(columns), cells, left=3, spare=spare, names=("run",))
+        lines += [f"{head}: {name}" for name, head in short.items() if head != name and head in lines[0]]
     statuses = Counter(sorted(row.record.status for row in rows))
     counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     lines += ["", f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: {counts}"]

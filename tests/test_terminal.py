@@ -261,12 +261,19 @@ def test_a_sweep_with_seeds_tells_mean_and_deviation(terminal: Any, capsys: Any)
 def test_four_runs_side_by_side_fit_a_terminal(terminal: Any) -> None:
     terminal(80)
     runs = [f"lambda{value}-alpha0.5-seed0" for value in ("0", "0.01", "0.1", "1")]
-    rows = [["test nearest center", *["98.00 % (+0.40)"] * 4], ["versions.tensorflow", "x" * 90, *"123"]]
-    lines = _side_by_side("Results", runs, rows)
+    rows = [["test nearest center", *["98.00 % (+0.40)"] * 4]]
+    lines = _side_by_side("Results", runs, rows, figures=True)
     assert max(map(len, lines)) <= 80
     assert sum(line.count("98.00 % (+0.40)") for line in lines) == 4
+    texts = [["data.fingerprint", *["x" * 64] * 3, "y"], ["model.channels", *["[8, 16, 16]"] * 4]]
+    head, rule, _, second = _side_by_side("Origins that differ", runs, texts, figures=False)
+    assert len(rule) <= 80
+    assert heads(head)[1:] == ["lambda0-alph…", "lambda0.01-a…", "lambda0.1-al…", "lambda1-alp…"]
+    assert heads(second) == ["model.channels", *["[8, 16, 16]"] * 4]
+    seeds = [f"lambda0.01-alpha0.5-seed{seed}" for seed in range(4)]
+    assert heads(_side_by_side("Origins that differ", seeds, texts, figures=False)[0])[1] == "lambda…-seed0"
     terminal(None)
-    assert heads(_side_by_side("Results", runs, rows)[0]) == ["Results", *runs]
+    assert heads(_side_by_side("Results", runs, rows, figures=True)[0]) == ["Results", *runs]
 
 
 def test_runs_side_by_side_are_all_shown_however_many(terminal: Any) -> None:
