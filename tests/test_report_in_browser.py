@@ -818,7 +818,7 @@ def test_paper_has_what_the_points_are_and_every_figure(
     try:
         open_page(browser, crowded_path)
         assert "first two of 3 principal components" in element(browser, "#figure-0 figcaption").text
-        assert break_after("#origin p:has(+ pre)") == "avoid"  # or the command would stand on the next page
+        assert "To repeat it: cl train" in element(browser, "#repeat").text
         open_page(browser, page_path)
         assert not element(browser, ".hint").is_displayed()
         element(browser, "#panel-0").send_keys("+")
