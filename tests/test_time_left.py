@@ -37,12 +37,12 @@ def test_a_slow_run_tells_its_time_before_its_first_row() -> None:
     shown: list[Progress] = []
     clock = Clock()
     report = ProgressReport(shown.append, Train(iterations=1000, batch_size=20), 2000, clock)
-    for step, clock.now in ((1, 30.0), (2, 30.5), (3, 31.0), (4, 32.0), (5, 33.0)):  # the first step compiles
+    for step, clock.now in ((1, 30.0), (3, 30.5), (5, 31.5), (6, 31.9), (7, 33.0), (8, 34.0)):
         report.on_step(step)
     (early,) = shown
-    assert (early.step, early.figures, early.epoch) == (4, {}, 0.04)
-    assert early.images_per_second == 30
-    assert early.seconds_left == 996 * 20 / 30
+    assert (early.step, early.figures, early.epoch) == (7, {}, 0.07)
+    assert early.images_per_second == 40  # six steps of 20 in 3 s: the first one compiles
+    assert early.seconds_left == 993 * 20 / 40
     clock.now = 40
     report.on_row({"kind": "steps", "step": 11, "accuracy": 0.5, "images_per_second": 18.0})
     assert shown[1].figures == {"accuracy": 0.5}

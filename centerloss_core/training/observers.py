@@ -88,7 +88,7 @@ class StepRecorder(Observer):
 ShowProgress = Callable[[Progress], None]
 ShowStage = Callable[[str], None]
 
-_FIRST_STEPS, _FIRST_SECONDS = 2, 2.0  # of the first estimate: a machine that is fast has a row sooner
+_FIRST_STEPS, _FIRST_SECONDS = 5, 2.0  # of the first estimate: a machine that is fast has a row sooner
 
 
 class ProgressReport(Observer):
