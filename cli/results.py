@@ -13,6 +13,8 @@ from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, Settings, canonical
 from centerloss_core.formatting import duration, number, percent
 from centerloss_core.metrics.names import SEPARATION, SPEED, Name
 from centerloss_core.metrics.uncertainty import mean_and_deviation
+from centerloss_core.run_directory.manifest import mapping
+from centerloss_core.run_directory.names import checkpoint_path
 from centerloss_core.run_directory.reader import read_run
 
 from .fitting import MARGIN
@@ -100,6 +102,12 @@ def show_result(path: Path, metrics: Mapping[str, Any]) -> None:
     run = read_run(path)
     rows = [[split, *_separation_cells(metrics[split], run.images(split))] for split in splits]
     _explain(print_table(("split", *_SEPARATION), rows, spare=(MARGIN, "intra", "inter")))
+    if best := mapping(run.manifest.get("best")):
+        words = [
+            f"{key.replace('_', ' ')} {percent(best[key])}" for key in best if key not in ("epoch", "step")
+        ]
+        kept = checkpoint_path(path, best["step"])
+        say(f"\nbest on the validation images: epoch {best['epoch']}, {', '.join(words)}: {kept}")
     say(f"\n{metrics['images_per_second']:.0f} images/s, {duration(metrics['seconds'])} in all")
     _say_next(path)
 

@@ -202,8 +202,8 @@ def test_all_problems_at_once_from_top_to_bottom(write):
     )
     keys_of_train = (
         "epochs, iterations, batch_size, optimizer, learning_rate, schedule, momentum, weight_decay, head_rate, "
-        "precision, deterministic, seed, device, log_every, checkpoint_every, checkpoint_seconds, dump_every_epoch, "
-        "dump_every, dump_train, tensorboard"
+        "precision, deterministic, seed, device, log_every, checkpoint_every, checkpoint_seconds, keep_best, "
+        "early_stop, dump_every_epoch, dump_every, dump_train, tensorboard"
     )
     assert complaints(path) == [
         "x.yaml:2: data.name: expected one of mnist, mnist5k, digits8; received 'mnst'; did you mean 'mnist'?",
@@ -767,6 +767,8 @@ def test_the_text_of_a_dumped_config(write):
           log_every: 50
           checkpoint_every: null
           checkpoint_seconds: 10.0
+          keep_best: null
+          early_stop: null
           dump_every_epoch: true
           dump_every: null
           dump_train: 2000

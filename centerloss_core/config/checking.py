@@ -85,7 +85,7 @@ def _rules_behind(tree: Tree, errors: list[ErrorDetails], model: type[Config]) -
     wrong = {_walk(error)[0] for error in errors}
     for path in wrong:
         # The whole list for one of its items; sections themselves stay.
-        keys = tuple(key for key in path if isinstance(key, str)) if path[0] != "overrides" else path[:1]
+        keys = tuple(key for key in path if isinstance(key, str)) if path[:1] != ("overrides",) else path[:1]
         if len(keys) > 1 or keys == ("overrides",):
             tree = tree.without(keys)
     _, again = _validate(tree.values, model)

@@ -70,6 +70,14 @@ class Config(Section):
     loss: Loss = Loss()
     train: Train
 
+    @model_validator(mode="after")
+    def _has_images_to_choose_by(self) -> Self:
+        if self.train.keep_best is not None and not self.data.validation:
+            raise rule(
+                "train.keep_best chooses by validation images: set data.validation, such as 1000", "data"
+            )
+        return self
+
     def settings(self) -> dict[str, Any]:
         """All settings by dotted key, as in YAML."""
         return flatten(self.model_dump(mode="json", by_alias=True, include=set(Config.model_fields)))

@@ -55,6 +55,12 @@ Schedule = Annotated[
 ]
 
 
+class EarlyStop(Section):
+    """A run that ends when it does not become better any more."""
+
+    patience: Count  # epochs without a better figure of `keep_best`
+
+
 class Train(Section):
     """How long, how fast, on what, and what is written on the way."""
 
@@ -76,6 +82,11 @@ class Train(Section):
     log_every: Count = 50  # steps between rows of metrics.jsonl
     checkpoint_every: Count | None = None  # steps; null: at the end of every epoch
     checkpoint_seconds: Positive | None = 10.0  # and after this time; null: never for that reason
+    # Keep the checkpoint of the epoch with the best figure on the validation images, beside the last ones.
+    keep_best: Literal["accuracy", "nearest_center"] | None = None
+    early_stop: EarlyStop | None = (
+        None  # end before `epochs` when `keep_best` finds no better one; null: never
+    )
     dump_every_epoch: bool = True  # write the test features after every epoch
     # Steps; after so many, and after the last, write the features of 1,000 test images, for an animation; null: never.
     dump_every: Count | None = None
@@ -99,6 +110,12 @@ class Train(Section):
                 "set it to 0, or take adam or sgd",
                 "weight_decay",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _stops_by_a_figure(self) -> Self:
+        if self.early_stop is not None and self.keep_best is None:
+            raise rule("early_stop needs keep_best: accuracy or nearest_center", "early_stop", "keep_best")
         return self
 
     def total_steps(self, train_size: int) -> int:

@@ -28,7 +28,7 @@ from centerloss_core.files.untrusted import own_folder, read_text
 from centerloss_core.limits import ROW_BYTES, WARNINGS
 from centerloss_core.run_directory.directories import new_directory, refuse_links, take_over
 from centerloss_core.run_directory.lock import DirectoryLock
-from centerloss_core.run_directory.manifest import FORMAT, Written, items, read_manifest, write_json
+from centerloss_core.run_directory.manifest import FORMAT, Written, items, mapping, read_manifest, write_json
 from centerloss_core.run_directory.names import (
     CHECKPOINTS,
     CONFIG,
@@ -229,7 +229,7 @@ class Run(AbstractContextManager["Run"]):
         write_features(features_path(self.path, name), dump)
 
     def write_checkpoint(self, arrays: Mapping[str, NDArray[Any]], position: Position) -> None:
-        """Keep a whole training state, and the one before; remove older ones.
+        """Keep a whole training state, the one before, and that of the best epoch; remove older ones.
 
         Raises:
             OSError: it could not be written, or there is one of that step already; earlier checkpoints stay.
@@ -240,8 +240,10 @@ class Run(AbstractContextManager["Run"]):
         # A run comes to each step once, so a checkpoint that is there already is not its own.
         write_checkpoint(checkpoint_path(self.path, position.step), arrays, position, self.config_text())
         self._lock.refuse_if_replaced()  # writing takes its time, and the outdated ones must be its own
+        best = mapping(self.manifest.get("best")).get("step")
         for outdated in checkpoints(self.path)[:-_KEPT]:
-            remove_directory(outdated)
+            if not isinstance(best, int) or outdated != checkpoint_path(self.path, best):
+                remove_directory(outdated)
 
     def put_aside(self, checkpoint: Path) -> Path:
         """Rename a damaged checkpoint, so that it is no longer one; it may be the disk that misreads it."""

@@ -41,6 +41,7 @@ class CheckpointSchedule:
         """Whether to save after step number `step`."""
         every, seconds = self._train.checkpoint_every, self._train.checkpoint_seconds
         by_count = epoch_ends if every is None else step % every == 0
+        by_count |= epoch_ends and self._train.keep_best is not None  # it may be the best
         by_clock = seconds is not None and time.monotonic() - self._last >= seconds
         due = by_count or by_clock or run_ends
         if due:
