@@ -30,5 +30,5 @@ def configs(
         say(texts[name].rstrip("\n"))
     else:
         meant = nearest(name, texts)
-        hint = f"; did you mean {meant}?" if meant else ""
+        hint = f"; did you mean {meant}?" if meant else "."
         raise UsageError(f"no config has the name {name!r}{hint} There are {', '.join(texts)}")

@@ -77,7 +77,9 @@ def free_directory(name: str) -> Path:
     return free_path(_RUNS, name)
 
 
-def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, name: str | None) -> Path:
+def run_directory(
+    config_file: Path, config: Config, *, run_dir: Path | None, name: str | None, init: Path | None = None
+) -> Path:
     """Return the directory of one run: as given, else `runs/<name>`, else a free name that says what the run is.
 
     Raises:
@@ -88,7 +90,8 @@ def run_directory(config_file: Path, config: Config, *, run_dir: Path | None, na
     if run_dir is not None:
         return run_dir
     if name is None and (config_file.parent / MANIFEST).is_file():  # the config.yaml of an earlier run
-        return free_directory(f"{config_file.absolute().parent.name}-repeat")
+        what = "repeat" if init is None else "continued"
+        return free_directory(f"{config_file.absolute().parent.name}-{what}")
     if name is None:
         return free_directory(f"{config_file.stem}-{point_name(config.settings())}")
     if name != Path(name).name or not name or name.startswith((".", "-")) or not name.isprintable():

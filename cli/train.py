@@ -68,12 +68,13 @@ def train(
         places.refuse_a_new_place(run_dir=run_dir, name=name, init=init, dry_run=dry_run)
         start = prepare_resume(resume, config, values, settings)
     else:
-        config = places.required(config if init is None else config or init / CONFIG)
+        initial = None if init is None else find_initial(init)
+        config = places.required(config if initial is None else config or initial.run / CONFIG)
         resolved = load_config(config, values, settings=settings, may_be_a_pipe=True)
-        path = places.run_directory(config, resolved, run_dir=run_dir, name=name)
+        path = places.run_directory(config, resolved, run_dir=run_dir, name=name, init=init)
         start = Start(path, resolved, init=init)
-        if init is not None:
-            find_initial(init).refuse_another_network(resolved)
+        if initial is not None:
+            initial.refuse_another_network(resolved)
         refuse_existing(start.path)
     if dry_run:
         show_plan([(start.path, start.config)])

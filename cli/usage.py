@@ -43,6 +43,8 @@ def _meant(name: str, value: str, *, several: bool) -> str | None:
     from centerloss_core.config.checking import section_meant
     from centerloss_core.config.flags import DEVICE
 
+    if name == "name":  # of `cl train` alone; what has a name in a config is no run
+        name, value = "out", f"runs/{value or '…'}"
     if name in _OPTION_MEANT:
         return f"{_OPTION_MEANT[name]} {shlex.quote(value) if value else '…'}"
     if name in {"cpu", "no_cuda"}:

@@ -322,6 +322,17 @@ def test_a_link_to_a_disk_that_is_not_there_is_named(
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 
 
+@pytest.mark.parametrize("command", ["train", "sweep"])
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_a_file_in_the_place_of_the_runs_is_named_at_once(
+    command: str, dry: list[str], here: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").write_text("")
+    code, said, errors = here(command, "--config", QUICKSTART, *dry)
+    assert (code, said) == (1, "")
+    assert errors.startswith("error: runs is a file, and runs/quickstart-")
+
+
 @pytest.mark.parametrize(
     "command",
     [["runs"], ["plot", "runs/x"], ["train", "--resume", "runs/x"], ["sweep", "--resume", "runs/x"]],

@@ -12,7 +12,13 @@ from centerloss_core.config import load_config
 from centerloss_core.metrics.separation import separation
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.training import build as building
-from centerloss_core.training.diagnosis import look_at_config, look_at_end, look_at_interval, look_at_test
+from centerloss_core.training.diagnosis import (
+    Diagnosis,
+    look_at_config,
+    look_at_end,
+    look_at_interval,
+    look_at_test,
+)
 from centerloss_core.training.run import train
 
 CONFIG = load_config(QUICKSTART, {"loss.lambda": 0.1})
@@ -94,6 +100,16 @@ def test_two_classes_in_one_cluster() -> None:
         load_config(QUICKSTART, settings=["loss.term=none"]),
     ):
         assert not any("cluster" in each for each in look_at_end(other, merged))
+
+
+@pytest.mark.parametrize(("step", "warned"), [(15, False), (200, True)])
+def test_the_end_of_a_run_of_few_steps_is_not_judged(step: int, warned: bool) -> None:
+    features = clusters()
+    labels = np.arange(1000) % 10
+    features[labels == 4] = features[labels == 9]
+    told: list[str] = []
+    Diagnosis(CONFIG, 10, told.append).at_end(step, 1, figures(features), within_epoch=False)
+    assert any("cluster" in each for each in told) == warned
 
 
 def test_centers_that_do_not_move() -> None:

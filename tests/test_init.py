@@ -97,6 +97,18 @@ def test_what_no_run_can_begin_with_is_named(stopped: Path, tmp_path: Path, here
         train(config(), tmp_path / "run", init=empty)
     with pytest.raises(RunError, match="no such directory"):
         train(config(), tmp_path / "run", init=tmp_path / "nowhere")
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "summary.json").write_text("{}")
+    for given, words in (
+        ("sweep", "sweep is a sweep: name one of its runs"),
+        ("nowhere", "no such directory"),
+    ):
+        code, _, errors = here("train", "--init", given)
+        assert code == 1
+        assert words in errors
+    shutil.copytree(stopped, tmp_path / "source")
+    _, said, _ = here("train", "--init", "source", "--lambda", "0.3", "--dry-run")
+    assert "runs/source-continued " in said
     code, _, errors = here("train", "--init", "empty", "--resume", "empty")
     assert code == 2
     assert "--init and --resume exclude each other" in errors

@@ -154,7 +154,7 @@ def test_a_run_whose_directory_was_replaced_writes_nothing_into_the_other(
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, config: Config) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=r"file.run cannot be made \(Not a directory\)"):
+    with pytest.raises(RunError, match=r"file is a file, and .*run cannot be made in it"):
         Run.create(tmp_path / "file" / "run", config, {})
 
 

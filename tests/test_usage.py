@@ -88,6 +88,11 @@ def test_several_flags_of_other_programs_are_answered_at_once_and_in_a_sweep_wit
     assert "--set train.epochs=3" in error
 
 
+def test_the_name_of_a_sweep_is_its_directory_and_no_data_set(here: Any) -> None:
+    code, _, error = here("sweep", "quickstart", "--name", "mine", "--dry-run")
+    assert (code, error) == (2, "error: --name mine: write --run-dir runs/mine\n")
+
+
 def test_a_setting_without_its_section_is_answered_with_the_whole_key(here: Any) -> None:
     for word, meant in (("epochs=3", "train.epochs=3"), ("lr=0.1", "train.learning_rate=0.1")):
         code, _, error = here("train", "quickstart", word)

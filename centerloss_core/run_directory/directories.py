@@ -31,6 +31,9 @@ def refuse_existing(path: Path) -> None:
     if link := broken_link(path):
         raise RunError(f"{link}: mount its disk, remove the link, or choose another --run-dir")
     if not path.exists():
+        above = next((each for each in path.parents if each.exists()), None)
+        if above is not None and not above.is_dir():
+            raise RunError(f"{above} is a file, and {path} cannot be made in it: choose another --run-dir")
         return
     if words := holder(path):
         raise InUseError(f"{path} is in use by {words}: choose another --run-dir or --name")

@@ -41,7 +41,7 @@ class Diagnosis(Observer):
         """Look at the final test figures of a run of `step` steps and so many whole epochs."""
         if within_epoch and step >= _FEWEST_STEPS:
             self._pass_on(look_at_test(f"step {step}", test, self._classes))
-        if epochs:  # before that it has not got far enough to be judged
+        if epochs and step >= _FEWEST_STEPS:  # before that it has not got far enough to be judged
             self._pass_on(look_at_end(self._config, test))
 
     def _pass_on(self, messages: Iterable[str]) -> bool:
