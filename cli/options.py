@@ -62,7 +62,12 @@ Device = Annotated[
 ]
 Resume = Annotated[
     Path | None,
-    typer.Option("--resume", metavar="DIR", help="Resume the run or sweep in this directory."),
+    typer.Option(
+        "--resume",
+        metavar="DIR",
+        help="Resume the run or sweep in this directory. A sweep takes more values of --lambda, --alpha, --seed and "
+        "--grid, a run more train.epochs.",
+    ),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the resolved config and what would start; start nothing.")
