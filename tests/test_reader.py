@@ -44,7 +44,7 @@ def test_a_completed_run(tmp_path: Path) -> None:
     path = make(tmp_path / "run", "loss.lambda=0.25", "train.seed=3", warnings=["slow"])
     run = read_run(str(path))
     assert (run.name, run.status, run.problem, run.reason) == ("run", "completed", None, None)
-    assert (run.lambda_, run.lambda_eq, run.alpha, run.seed) == (0.25, 12.5, 0.5, 3)
+    assert (run.lambda_, run.lambda_eq, run.alpha, run.seed) == (0.25, 6.25, 0.5, 3)
     assert run.settings["model.feature_dim"] == 2
     assert (run.data_title, run.class_names, run.image_shape) == ("Ten digits", ("zero", "one"), (8, 8, 1))
     assert run.metrics == {"test": TEST, "seconds": 1.0}
