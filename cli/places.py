@@ -27,7 +27,10 @@ def asked(
         if "=" in word and not os.path.lexists(word):
             given.append(word)
         elif config_file is not None:
-            raise UsageError(f"{config_file} and {word}: give one config; a setting is written KEY=VALUE")
+            raise UsageError(
+                f"{config_file} and {word}: give one config; a setting is written KEY=VALUE, and several values 0,1, "
+                "without spaces"
+            )
         else:
             config_file = Path(word)
     return config_file, given

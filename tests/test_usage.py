@@ -55,7 +55,7 @@ def test_a_file_and_settings_may_be_given_as_plain_words(here: Any, tmp_path: Pa
     assert here("train", "seed=3.yaml", "--dry-run")[0] == 0
     code, _, error = here("train", "small.yaml", "other.yaml")
     assert code == 2
-    assert "give one config" in error
+    assert "give one config; a setting is written KEY=VALUE, and several values 0,1, without spaces" in error
 
 
 @pytest.mark.parametrize(
