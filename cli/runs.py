@@ -180,7 +180,8 @@ def _refuse_unknown(rows: Sequence[RunRow], option: str, asked: Mapping[str, Seq
     known = {key for row in rows for key in row.record.settings}
     for key in asked:
         if known and asked[key] and key not in known and key not in (LAMBDA, ALPHA, SEED):
-            meant = nearest(key, known)
+            titles = {each.rpartition(".")[2]: each for each in known} | {"λ": LAMBDA, "α": ALPHA}
+            meant = titles.get(key) or nearest(key, known)
             hint = f"; did you mean {meant}?" if meant else ""
             raise UsageError(f"{option} {key}: no run here has this setting{hint}")
 

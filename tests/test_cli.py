@@ -134,6 +134,9 @@ def test_runs_are_shown_filtered_and_sorted_by_any_setting(here: Any, tmp_path: 
             f"{arguments[0]} model.feature_dims: no run here has this setting; did you mean model.feature_dim?"
             in (errors)
         )
+    for title, key in (("λ", "loss.lambda"), ("batch_size", "train.batch_size")):  # as the table has them
+        _, _, errors = here("runs", ".", "--where", f"{title}=8")
+        assert errors.endswith(f"--where {title}: no run here has this setting; did you mean {key}?\n")
 
 
 def test_a_sweep_table_has_a_column_per_setting_that_varies(capsys: pytest.CaptureFixture[str]) -> None:
