@@ -81,8 +81,8 @@ def _plain_lines() -> Callable[[Sequence[PointState]], None]:
             name, progress = state.point.name, state.progress
             if progress is None or (tenth := tenths(progress)) <= told.get(name, -1):
                 continue
-            if not told and (left := _time_left(states)):
-                say(f"{left}: {_images_left(states):,} images in {_left(states)} of {len(states)} points")
+            if not told and (images := _images_left(states)) and (left := _time_left(states)):
+                say(f"{left}: {images:,} images in {_left(states)} of {len(states)} points")
             if tenth:
                 say(f"[{index}/{len(states)}] {name}  {training_line(progress)}")
             told[name] = tenth

@@ -640,7 +640,7 @@ def test_every_column_is_explained_in_a_line(tmp_path: Path) -> None:
 def test_settings_that_differ_are_compared_as_they_are_written_elsewhere(sweep_page: Page) -> None:
     """A λ of 0 or 1, not 0.0 or 1.0, and no Python where there is YAML."""
     part = sweep_page.source.split("<caption>Settings that differ")[1].split("</table>")[0]
-    assert re.findall(r'<th scope="row">([^<]*)', part)[0] == "loss.lambda"
+    assert re.findall(r'<th scope="row">([^<]*)', part)[:2] == ["model.head_bias", "loss.lambda"]
     assert "seed" not in part
     assert "<td>0</td><td>0.01</td><td>0.1</td><td>1</td>" in part
     assert "{" not in part

@@ -70,6 +70,7 @@ def test_data_that_is_gone_is_an_error_with_the_way_out(moved: Path, here: Any) 
     assert code == 1
     assert "/gone: no such folder" in errors
     assert "if the data was moved: cl train --resume run --set data.dir=FOLDER\n" in errors
+    assert "resume it" not in errors  # that alone would end the same way
 
 
 def test_another_place_with_other_data_is_refused(moved: Path, here: Any) -> None:

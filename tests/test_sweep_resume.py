@@ -157,7 +157,10 @@ def test_a_point_that_was_killed_is_resumed_when_asked(tmp_path: Path) -> None:
         (["sweep", "--resume", f"sweep/{LOST}"], "is a run, not a sweep: cl train --resume"),
         (["sweep", "--resume", "sweep", "--run-dir", "x"], "--run-dir and --resume exclude each other"),
         (["train", "--resume", "sweep", "--name", "x"], "--name and --resume exclude each other"),
-        (["sweep"], "give --config FILE to begin a new run or sweep, or --resume DIR to resume one"),
+        (
+            ["sweep"],
+            "give a config to begin a new run or sweep (`cl configs` lists some), or --resume DIR to resume one",
+        ),
     ],
 )
 def test_what_cannot_be_resumed_is_named(

@@ -133,7 +133,10 @@ def test_what_is_not_asked_for_is_not_imported(tmp_path: Path) -> None:
 def test_a_run_that_does_not_ask_needs_no_tensorboard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ours.importlib.util, "find_spec", lambda name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        ours.importlib.util, "find_spec", lambda name: None if name == "tensorboard" else find(name)
+    )
     Run.create(tmp_path / "run", load_config(QUICKSTART), {}).close()
     assert not (tmp_path / "run" / "tensorboard").exists()
     with pytest.raises(TensorBoardError, match="pip install"):

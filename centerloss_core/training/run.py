@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from centerloss_core import devices
 from centerloss_core.config import Config, ConfigError, load_config
-from centerloss_core.datasets import Dataset, load_dataset
+from centerloss_core.datasets import DataError, Dataset, load_dataset
 from centerloss_core.devices import Device
 from centerloss_core.errors import DivergedError, OutOfMemoryError, Warn, is_out_of_memory
 from centerloss_core.files.atomic import errors_name
@@ -153,6 +153,8 @@ def resume(
         with naming_the_way_to_moved_data(config.data, _resume_command(path)):
             dataset = _load(config)
         refuse_other_data(path, mapping(run.manifest.get("data")).get("fingerprint"), dataset.fingerprint)
+        total_steps = config.train.total_steps(len(dataset.train.labels))
+        refuse_fewer_steps(path, last_saved_step(path), total_steps)
         with StopRequest() as stop:
             with run.open_log() as log:
                 device = _find_device(config, log, stage)
@@ -163,7 +165,6 @@ def resume(
             tell = _telling(run, warn)
             saved = find_saved_state(run, dataset.fingerprint, tell)
             step = 0 if saved is None else saved.position.step
-            refuse_fewer_steps(path, step, config.train.total_steps(len(dataset.train.labels)))
             origin = _origin(device)
             _say_what_differs(run, origin, tell)
             if config != begun:
@@ -281,8 +282,8 @@ def _advice(path: Path) -> Iterator[None]:
     """Add the command that resumes the run to an error, where that helps."""
     try:
         yield
-    # The first four would come again; what has the name of a run that was replaced is another run.
-    except (DivergedError, ConfigError, ChangedError, CheckpointError, ReplacedError):
+    # The first five would come again; what has the name of a run that was replaced is another run.
+    except (DivergedError, ConfigError, ChangedError, CheckpointError, DataError, ReplacedError):
         raise
     except BaseException as error:
         error.add_note(f"resume it: {_resume_command(path)}")
