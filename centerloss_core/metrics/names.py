@@ -41,15 +41,37 @@ class Name:
         return percent(value, half_width(value, images)) if self.of_images else self.write(value)
 
 
+# In more than one of the lists below.
+_SOFTMAX = Name(
+    "accuracy",
+    "softmax",
+    percent,
+    "most",
+    about="share of images for which the softmax head predicts the right class",
+)
+_INTRA = Name(
+    "intra_class_distance",
+    "intra",
+    number,
+    about="mean distance of a feature to the mean of its class; shrinks as λ grows",
+)
+_INTER = Name(
+    "inter_class_distance",
+    "inter",
+    number,
+    about="mean distance between the means of two classes; shrinks as λ grows",
+)
+_RATIO = Name(
+    "separation_ratio",
+    "inter/intra",
+    number,
+    "most",
+    about="how far apart the classes are for their size; to compare λ",
+)
+
 # Of a run, as training leaves it.
 SEPARATION = (
-    Name(
-        "accuracy",
-        "softmax",
-        percent,
-        "most",
-        about="share of images for which the softmax head predicts the right class",
-    ),
+    _SOFTMAX,
     Name(
         "nearest_center_accuracy",
         "nearest center",
@@ -57,25 +79,9 @@ SEPARATION = (
         "most",
         about="the same, if each image gets the class of the nearest trained center",
     ),
-    Name(
-        "intra_class_distance",
-        "intra",
-        number,
-        about="mean distance of a feature to the mean of its class; shrinks as λ grows",
-    ),
-    Name(
-        "inter_class_distance",
-        "inter",
-        number,
-        about="mean distance between the means of two classes; shrinks as λ grows",
-    ),
-    Name(
-        "separation_ratio",
-        "inter/intra",
-        number,
-        "most",
-        about="how far apart the classes are for their size; to compare λ",
-    ),
+    _INTRA,
+    _INTER,
+    _RATIO,
 )
 SPEED = (
     Name(
@@ -90,13 +96,7 @@ SPEED = (
 # Of an evaluation.
 RECOGNITION = (
     Name("images", "images", _whole, about="how many were measured"),
-    Name(
-        "accuracy",
-        "softmax",
-        percent,
-        "most",
-        about="share of images for which the softmax head predicts the right class",
-    ),
+    _SOFTMAX,
     Name(
         "nearest_center_accuracy",
         "nearest trained center",
@@ -127,31 +127,15 @@ RECOGNITION = (
     ),
 )
 CLUSTERS = (
-    Name(
-        "intra_class_distance",
-        "intra",
-        number,
-        about="mean distance of a feature to the mean of its class; shrinks as λ grows",
-    ),
-    Name(
-        "inter_class_distance",
-        "inter",
-        number,
-        about="mean distance between the means of two classes; shrinks as λ grows",
-    ),
+    _INTRA,
+    _INTER,
     Name(
         "inter_class_distance_min",
         "inter, closest pair",
         number,
         about="distance between the two class means that are closest",
     ),
-    Name(
-        "separation_ratio",
-        "inter/intra",
-        number,
-        "most",
-        about="how far apart the classes are for their size; to compare λ",
-    ),
+    _RATIO,
     Name(
         "fisher_ratio",
         "Fisher ratio",
@@ -237,12 +221,7 @@ CLASS_FIGURES = (
         percent,
         about="share of them whose nearest trained center is that of their class",
     ),
-    Name(
-        "intra_class_distance",
-        "intra",
-        number,
-        about="mean distance of a feature to the mean of its class; shrinks as λ grows",
-    ),
+    _INTRA,
     Name(
         "nearest_class",
         "nearest class",
