@@ -12,8 +12,9 @@ from rich.cells import cell_len
 from centerloss_core.config.problems import printable
 from centerloss_core.formatting import duration, number, percent, plain_setting
 from centerloss_core.metrics.names import FIGURES, SEPARATION, SPEED, Name
+from centerloss_core.metrics.uncertainty import MEANING
 
-from .fitting import middle_left_out
+from .fitting import MARGIN, middle_left_out, without_margin
 from .streams import say, say_json
 from .tables import table_lines, terminal_width
 
@@ -70,15 +71,19 @@ def _lines(comparison: Comparison) -> list[str]:
         "Results": [
             ["status", *(run.status for run in runs)],
             ["warnings", *(str(len(run.warnings)) for run in runs)],
-            *(_result_cells(key, values) for key, values in comparison.results.items()),
+            *(_result_cells(comparison, key, values) for key, values in comparison.results.items()),
         ],
-        "Evaluation": [_result_cells(key, comparison.evaluation[key]) for key in _evaluated(comparison)],
+        "Evaluation": [
+            _result_cells(comparison, key, comparison.evaluation[key]) for key in _evaluated(comparison)
+        ],
     }
     lines: list[str] = []
     for title, rows in sections.items():
         if rows:
             figures = title in ("Results", "Evaluation")
             lines += [*_side_by_side(title, comparison.names, rows, figures=figures), ""]
+    if any(MARGIN in line for line in lines):
+        lines += [f"{MARGIN}: {MEANING}", ""]
     for run, name in zip(runs, comparison.names, strict=True):
         lines += [f"warning: {name}: {each}" for each in run.warnings[:_MOST_WARNINGS]]
         if len(run.warnings) > _MOST_WARNINGS:
@@ -94,17 +99,35 @@ def _side_by_side(
 ) -> list[str]:
     """A table with a column for each run; where a terminal has no room for all of them, several tables.
 
-    Figures are shown whole. Names of runs, and texts such as checksums, lose their middle.
+    Figures are shown whole, without their uncertainty where that saves a table. Names of runs, and texts such as
+    checksums, lose their middle.
     """
     room = terminal_width()
     if room is None:
         return table_lines([title, *runs], rows)
+    tables = _fitted(title, runs, rows, room, figures=figures)
+    if figures and len(tables) > 1:
+        bare = [[*map(without_margin, row)] for row in rows]
+        if len(fewer := _fitted(title, runs, bare, room, figures=True)) < len(tables):
+            rows, tables = bare, fewer
+    lines: list[str] = []
+    for table in tables:
+        head, *body = zip(*table, strict=True)
+        cells_of_rows = [[row[0], *cells] for row, cells in zip(rows, body, strict=True)]
+        lines += [*([""] if lines else []), *table_lines([title, *head], cells_of_rows)]
+    return lines
+
+
+def _fitted(
+    title: str, runs: Sequence[str], rows: Sequence[Sequence[str]], room: int, *, figures: bool
+) -> list[list[list[str]]]:
+    """The columns of each table that is needed, every column with the name of its run as its head."""
     room -= max(cell_len(text) for text in (title, *(row[0] for row in rows)))
     share = max(_SHORTEST, room // len(runs) - _GAP)
     columns = list(zip(*(row[1:] for row in rows), strict=True))
     longest = [max(map(cell_len, cells)) for cells in columns]
     widths = [max(_SHORTEST, each) if figures else min(share, each) for each in longest]
-    tables: list[list[list[str]]] = []  # of each its columns
+    tables: list[list[list[str]]] = []
     left = 0
     for run, cells, width in zip(_heads(runs, widths), columns, widths, strict=True):
         if left < cell_len(run) + _GAP:
@@ -112,12 +135,7 @@ def _side_by_side(
             left = room
         left -= max(width, cell_len(run)) + _GAP
         tables[-1].append([run, *(middle_left_out(cell, width) for cell in cells)])
-    lines: list[str] = []
-    for table in tables:
-        head, *body = zip(*table, strict=True)
-        cells_of_rows = [[row[0], *cells] for row, cells in zip(rows, body, strict=True)]
-        lines += [*([""] if lines else []), *table_lines([title, *head], cells_of_rows)]
-    return lines
+    return tables
 
 
 def _heads(runs: Sequence[str], widths: Sequence[int]) -> list[str]:
@@ -156,20 +174,24 @@ def _title(key: str) -> str:
     return f"{split} {_NAMES[figure].title}".strip() if figure in _NAMES else key
 
 
-def _result_cells(key: str, values: Sequence[float | None]) -> list[str]:
+def _result_cells(comparison: Comparison, key: str, values: Sequence[float | None]) -> list[str]:
     from centerloss_core.run_directory.comparison import to_first
 
-    cells = [_figure(key, value) for value in values]
+    split = key.rpartition(".")[0]
+    cells = [
+        _figure(key, value, run.images(split)) for run, value in zip(comparison.runs, values, strict=True)
+    ]
     for index, difference in enumerate(to_first(values)):
         if index and difference is not None:
             cells[index] += f" ({_signed(key, difference)})"
     return [_title(key), *cells]
 
 
-def _figure(key: str, value: float | None) -> str:
+def _figure(key: str, value: float | None, images: int | None) -> str:
     name = _NAMES.get(key.rpartition(".")[2])
-    # Of figures to compare, one more digit says more.
-    return number(value, ".4g") if name is None or name.write is number else name.write(value)
+    if name is None or name.write is number:
+        return number(value, ".4g")  # to compare, one more digit says more
+    return name.measured_on(images, value)
 
 
 def _signed(key: str, difference: float) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 
 from rich.cells import cell_len
 
-MARGIN = "±"  # among the columns that may be left out: the uncertainties behind the figures
+from centerloss_core.metrics.uncertainty import SIGN
+
+MARGIN = SIGN  # among the columns that may be left out: the uncertainties behind the figures
 _GAP, _NARROW_GAP = 3, 2
 _SHORTEST_NAME = 20
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, Settings, canonical, value_of
 from centerloss_core.formatting import duration, number, percent
 from centerloss_core.metrics.names import SEPARATION, SPEED, Name
-from centerloss_core.metrics.uncertainty import mean_and_deviation
+from centerloss_core.metrics.uncertainty import MEANING, mean_and_deviation
 from centerloss_core.run_directory.manifest import mapping
 from centerloss_core.run_directory.names import checkpoint_path
 from centerloss_core.run_directory.reader import read_run
@@ -30,7 +30,7 @@ _MEANINGS = {
     "λ_eq": "λ_eq: λ for a mean over the batch",
     "nearest center": "nearest center: accuracy by the nearest trained center",
     "intra": "intra, inter: mean distance to the mean of the own class, between the means of two",
-    MARGIN: "±: standard error on so many images",
+    MARGIN: f"{MARGIN}: {MEANING}",
 }
 
 
@@ -190,8 +190,7 @@ def _over_seeds(name: Name, values: Sequence[object]) -> str:
     found = mean_and_deviation(values)
     if found is None:
         return "–"
-    mean, deviation = found
-    return percent(mean, deviation) if name.of_images else f"{number(mean)} ± {number(deviation, '.2g')}"
+    return name.over_seeds(*found)
 
 
 def show_figures(written: Sequence[Path]) -> None:

@@ -189,9 +189,10 @@ def test_the_tables_say_it_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "loss.lambda 0.01 1 0.01",
         "threads 2 – 2",
         "warnings 0 0 0",
-        "test softmax 98.00 % 99.00 % (+1.00) 98.00 % (=)",
+        "test softmax 98.00 ± 0.45 % 99.00 ± 0.32 % (+1.00) 98.00 ± 0.45 % (=)",
         "test inter/intra 9.800 9.900 (+0.1) 9.800 (=)",
         "time 1 min 00 s 1 min 00 s (=) 1 min 00 s (=)",
+        "±: standard error, by the number of images",
     ):
         assert line in lines
     assert done.stdout.splitlines()[-1] == (
@@ -231,7 +232,7 @@ def test_what_was_evaluated_and_warned_of_is_compared_too(
     for line in (
         "warnings 1 12 0",
         "Evaluation a b c",
-        "test nearest training images 75.00 % 50.00 % (-25.00) –",
+        "test nearest training images 75.00 ± 1.37 % 50.00 ± 1.58 % (-25.00) –",
         "test silhouette 0.5000 – –",
         "test cosine: AUC 0.99000 – –",
         "test cosine: EER 25.00 % 37.50 % (+12.50) –",

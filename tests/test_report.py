@@ -32,6 +32,7 @@ from centerloss_core.report.curves import curve_plots, looks_of
 from centerloss_core.report.frames import choose_frames
 from centerloss_core.report.payload import as_classes, own_center_distances
 from centerloss_core.report.reading import read_contents
+from centerloss_core.report.results import epoch_tables
 from centerloss_core.report.tables import figure_cells
 from centerloss_core.report.thumbnails import make_thumbnails
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, write_features
@@ -440,6 +441,27 @@ def test_the_best_figures_are_marked_and_unfinished_runs_do_not_compete(tmp_path
     assert 'class="unfinished"' in "<tr" + rows[3]
 
 
+def test_every_table_tells_the_uncertainty_of_its_accuracies(tmp_path: Path) -> None:
+    sweep = evaluated_sweep(tmp_path / "sweep")
+    run = sweep / "lambda0.01-alpha0.5-seed0" / "run.json"
+    figures = json.loads(run.read_text())["evaluation"]
+    figures["test"]["per_class"][0]["accuracy"] = 0.9
+    change(run, data={"test": 1000}, metrics={"test": {"accuracy": 0.976}}, evaluation=figures)
+    page = report(sweep).source
+    results, *evaluation, _ = re.findall(r'<table class="sortable".*?</dl>', page, re.DOTALL)
+    epochs = epoch_tables(read_contents(sweep).records)[1]
+    for part, words in (
+        (results, "97.60 ± 0.49 %"),  # about √(0.976 · 0.024 / 1000)
+        (evaluation[0], "91.00 ± 0.29 %"),  # of 10,000
+        (page.split('id="classes-table"')[1], "90.00 ± 0.94 %"),  # of 1,028
+        (str(epochs.rows), "100.00 ± 0.05 %"),
+    ):
+        assert words in part
+    for part in (results, evaluation[0]):
+        assert "<dt>±</dt><dd>standard error, by the number of images</dd>" in part
+    assert "±" not in evaluation[1]  # distances alone
+
+
 @pytest.mark.parametrize(
     ("images", "marks"),
     [(1000, ["tied", "tied", ""]), (1_000_000, ["", "best", ""]), (None, ["", "best", ""])],
@@ -493,14 +515,14 @@ def test_seeds_are_judged_by_their_means_and_ranges(tmp_path: Path) -> None:
     assert "Which λ?" in page.text
     rows = seeds_rows(page)
     assert ["; ".join([row[0], *row[2:]]) for row in rows] == [
-        "0; 2; 98.50 % ★ (98.00 % – 99.00 %); 91.00 % (90.00 % – 92.00 %); 5.50 (5.00 – 6.00); "
-        "9.00 % (8.00 % – 10.00 %)",
-        "0.1; 2; 98.10 % ≈ (97.80 % – 98.40 %); 97.50 % ≈ (97.00 % – 98.00 %); 9.50 (9.00 – 10.0); "
-        "2.50 % ≈ (2.00 % – 3.00 %)",
-        "1; 2; 98.00 % ≈ (97.90 % – 98.10 %); 97.60 % ★ (97.50 % – 97.70 %); 15.5 (15.0 – 16.0); "
-        "2.40 % ★ (2.30 % – 2.50 %)",
-        "10; 2; 90.50 % (90.00 % – 91.00 %); 90.50 % (90.00 % – 91.00 %); 30.5 ★ (30.0 – 31.0); "
-        "9.50 % (9.00 % – 10.00 %)",
+        "0; 2; 98.50 ± 0.71 % ★ (98.00 % – 99.00 %); 91.00 ± 1.41 % (90.00 % – 92.00 %); "
+        "5.50 ± 0.71 (5.00 – 6.00); 9.00 ± 1.41 % (8.00 % – 10.00 %)",
+        "0.1; 2; 98.10 ± 0.42 % ≈ (97.80 % – 98.40 %); 97.50 ± 0.71 % ≈ (97.00 % – 98.00 %); "
+        "9.50 ± 0.71 (9.00 – 10.0); 2.50 ± 0.71 % ≈ (2.00 % – 3.00 %)",
+        "1; 2; 98.00 ± 0.14 % ≈ (97.90 % – 98.10 %); 97.60 ± 0.14 % ★ (97.50 % – 97.70 %); "
+        "15.5 ± 0.71 (15.0 – 16.0); 2.40 ± 0.14 % ★ (2.30 % – 2.50 %)",
+        "10; 2; 90.50 ± 0.71 % (90.00 % – 91.00 %); 90.50 ± 0.71 % (90.00 % – 91.00 %); "
+        "30.5 ± 0.71 ★ (30.0 – 31.0); 9.50 ± 0.71 % (9.00 % – 10.00 %)",
     ]
     assert (
         "The figures favour λ = 1: within the range of the seeds both accuracies are the best, and of the "
@@ -691,7 +713,7 @@ def test_the_best_of_an_evaluation_is_the_least_of_an_error_rate(tmp_path: Path)
     part = report(evaluated_sweep(tmp_path / "sweep")).source.split("<h3>Evaluation</h3>")[1]
     stars = [cell.split("<")[0].split(">")[1] for cell in part.split('<td class="best"')[1:]]
     # Of either split; the rate at which all are alike has four.
-    assert sorted(stars) == sorted(2 * ["93.00 %", "0.200", "3.00 %", *4 * ["5.90 %"]])
+    assert sorted(stars) == sorted(2 * ["93.00 ± 0.26 %", "0.200", "3.00 %", *4 * ["5.90 %"]])
     assert "the smallest Davies–Bouldin" in part
     assert "the smallest cosine: EER" in part
 

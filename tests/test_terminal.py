@@ -265,6 +265,13 @@ def test_four_runs_side_by_side_fit_a_terminal(terminal: Any) -> None:
     lines = _side_by_side("Results", runs, rows, figures=True)
     assert max(map(len, lines)) <= 80
     assert sum(line.count("98.00 % (+0.40)") for line in lines) == 4
+    uncertain = [["test nearest center", *["98.00 ± 0.45 % (+0.40)"] * 4]]
+    with_margin = _side_by_side("Results", runs, uncertain, figures=True)
+    assert max(map(len, with_margin)) <= 80
+    assert len(with_margin) == len(lines)  # two tables in either case
+    assert sum(line.count("98.00 ± 0.45 % (+0.40)") for line in with_margin) == 4
+    three = [each[0][:4] for each in (uncertain, rows)]  # one table without the uncertainty, two with it
+    assert len({*(tuple(_side_by_side("Results", runs[:3], [row], figures=True)) for row in three)}) == 1
     texts = [["data.fingerprint", *["x" * 64] * 3, "y"], ["model.channels", *["[8, 16, 16]"] * 4]]
     head, rule, _, second = _side_by_side("Origins that differ", runs, texts, figures=False)
     assert len(rule) <= 80
@@ -274,6 +281,7 @@ def test_four_runs_side_by_side_fit_a_terminal(terminal: Any) -> None:
     assert heads(_side_by_side("Origins that differ", seeds, texts, figures=False)[0])[1] == "lambda…-seed0"
     terminal(None)
     assert heads(_side_by_side("Results", runs, rows, figures=True)[0]) == ["Results", *runs]
+    assert "± 0.45" in _side_by_side("Results", runs, uncertain, figures=True)[2]
 
 
 def test_runs_side_by_side_are_all_shown_however_many(terminal: Any) -> None:

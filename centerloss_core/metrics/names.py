@@ -40,6 +40,12 @@ class Name:
         """As `write` has it; of a share of so many images with its uncertainty, `97.60 ± 0.48 %`."""
         return percent(value, half_width(value, images)) if self.of_images else self.write(value)
 
+    def over_seeds(self, mean: float, deviation: float) -> str:
+        """A mean over seeds with their standard deviation, `97.60 ± 0.11 %` or `29.5 ± 0.8`."""
+        if self.write is percent:
+            return percent(mean, deviation)
+        return f"{self.write(mean)} ± {number(deviation, '.2g')}"
+
 
 # In more than one of the lists below.
 _SOFTMAX = Name(

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from centerloss_core.formatting import finite
 
+SIGN = "±"
+MEANING = "standard error, by the number of images"  # of the sign in a table of `half_width`
+
 
 def half_width(share: object, images: object) -> float | None:
     """Half of Wilson's interval (1927) at one standard error of a share of n images, such as an accuracy.

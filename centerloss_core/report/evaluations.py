@@ -16,6 +16,7 @@ from centerloss_core.report.tables import (
     figure,
     figure_cells,
     known_columns,
+    measured,
     words,
 )
 from centerloss_core.run_directory.manifest import items, mapping
@@ -35,7 +36,7 @@ _Measured = Sequence[tuple[Record, str, dict[str, Any]]]
 
 def evaluation_tables(contents: Contents) -> list[Table]:
     """All tables; none where nothing has been measured."""
-    measured = [
+    found = [
         (record, split, figures)
         for split in ("test", "train")  # the rows to compare stand together
         for record in contents.records
@@ -43,17 +44,17 @@ def evaluation_tables(contents: Contents) -> list[Table]:
     ]
     starred = not has_seeds(contents)
     tables = [
-        _figures(f"evaluation-{place}", title, names, measured, starred=starred)
+        _figures(f"evaluation-{place}", title, names, found, starred=starred)
         for place, (title, names) in enumerate(_KINDS)
     ]
-    return [table for table in (*tables, _classes(measured)) if table.rows]
+    return [table for table in (*tables, _classes(found)) if table.rows]
 
 
-def _figures(id_: str, caption: str, names: Sequence[Name], measured: _Measured, *, starred: bool) -> Table:
+def _figures(id_: str, caption: str, names: Sequence[Name], found: _Measured, *, starred: bool) -> Table:
     """One kind of figure, in a table as wide as a page; when one table is sorted, the others follow."""
-    rows = [figures for _, _, figures in measured]
+    rows = [figures for _, _, figures in found]
     names = known_columns(names, rows)
-    cells = figure_cells(names, rows, [split if starred else None for _, split, _ in measured])
+    cells = figure_cells(names, rows, [split if starred else None for _, split, _ in found])
     if any(cell.mark for row in cells for cell in row):
         least = " and ".join(name.title for name in names if name.best == "least")
         caption += "; ★ marks the best of each split" + (f", the smallest {least}" if least else "")
@@ -61,23 +62,21 @@ def _figures(id_: str, caption: str, names: Sequence[Name], measured: _Measured,
         caption += "; ≈ marks accuracies that so few images cannot tell apart from the best"
     body = [
         Row([words(record.label), words(split, "name"), *own])
-        for (record, split, _), own in zip(measured, cells, strict=True)
+        for (record, split, _), own in zip(found, cells, strict=True)
         if own
     ]
     head = ["run", "split", *(name.title for name in names)]
     note = _COSINE if any(name.key.startswith("cosine") for name in names) else ""
-    return Table(caption, head, body, id_, "together many-rows", explained(names), note)
+    return Table(caption, head, body, id_, "together many-rows", explained(names, cells), note)
 
 
-def _classes(measured: _Measured) -> Table:
+def _classes(found: _Measured) -> Table:
     """As many rows as a reader can use, those of the test images first."""
     rows = []
-    for record, split, figures in measured:
+    for record, split, figures in found:
         for row in map(mapping, items(figures.get("per_class"))):
             cells = [
-                _class_cell(record, row.get(name.key))
-                if name.key == "nearest_class"
-                else figure(row.get(name.key), name.write)
+                _class_cell(record, row.get(name.key)) if name.key == "nearest_class" else measured(name, row)
                 for name in CLASS_FIGURES
             ]
             own = _class_cell(record, row.get("class"))
@@ -87,7 +86,7 @@ def _classes(measured: _Measured) -> Table:
         caption += f"; the first {CLASS_ROWS} of {len(rows)} rows"
     caption += "; all are in evaluation-classes.csv. The last column is small for a class that is compact"
     head = ["run", "split", "class", *(name.title for name in CLASS_FIGURES)]
-    about = explained(CLASS_FIGURES)
+    about = explained(CLASS_FIGURES, [row.cells for row in rows])
     return Table(caption, head, rows[:CLASS_ROWS], "classes-table", "many-rows", about)
 
 

@@ -13,6 +13,7 @@ from centerloss_core.report.tables import (
     explained,
     figure_cells,
     known_columns,
+    measured,
     plain_row,
     setting_cells,
     setting_titles,
@@ -57,7 +58,7 @@ def results_table(contents: Contents) -> Table:
     reductions = {record.run.manifest.get("reduction") for record in records} - {None}
     if len(reductions) == 1:
         caption += _REDUCTIONS.get(str(*reductions), "")
-    about = explained(names)
+    about = explained(names, cells)
     if LAMBDA in contents.keys:
         about.insert(0, ("λ_eq", _LAMBDA_EQ))
     return Table(caption, head, body, "results-table", explained=about)
@@ -68,10 +69,10 @@ def epoch_tables(records: Sequence[Record]) -> list[Table]:
     tables = []
     for record in records:
         epochs = record.history.epochs
-        tests = [mapping(row.get("test")) for row in epochs]
+        tests = [mapping(row.get("test")) | {"images": record.run.images("test")} for row in epochs]
         names = known_columns(SEPARATION, tests)
         rows = [
-            plain_row(number(row.get("epoch"), "g"), [name.write(test.get(name.key)) for name in names])
+            plain_row(number(row.get("epoch"), "g"), [measured(name, test).text for name in names])
             for row, test in zip(epochs, tests, strict=True)
         ]
         if rows:

@@ -7,6 +7,7 @@ from typing import Self
 from centerloss_core.config.axes import LAMBDA, SEED, label_all
 from centerloss_core.formatting import exact, finite, percent
 from centerloss_core.metrics.names import SEPARATION, Name
+from centerloss_core.metrics.uncertainty import mean_and_deviation
 from centerloss_core.report.reading import Contents, Record, written
 from centerloss_core.report.tables import Cell, Mark, Row, Table, figure, setting_cells, setting_titles
 
@@ -21,6 +22,7 @@ class _Spread:
     """One figure over the seeds."""
 
     mean: float
+    deviation: float  # of a single seed 0
     low: float
     high: float
 
@@ -59,7 +61,9 @@ def seeds_table(contents: Contents) -> tuple[str, Table, str] | None:
     if not names:
         return None
     best = {name.key: spread for name in names if (spread := _best(settings, name))}
-    caption = "Means over the seeds on the test images, with the lowest and the highest in brackets"
+    caption = (
+        "Mean ± standard deviation over the seeds on the test images; in brackets the lowest and the highest"
+    )
     if best:
         caption += "; ★ marks the best mean, ≈ what cannot be told apart from it, because the seeds overlap"
     if not all(setting.competes for setting in settings):
@@ -93,7 +97,8 @@ def _spreads(runs: Sequence[Record]) -> dict[str, _Spread]:
         figures = [finite((run.evaluation("test") | run.final()).get(name.key)) for run in runs]
         values = [value for value in figures if value is not None]
         if len(values) == len(runs):  # a mean of some seeds would not be of this setting
-            spreads[name.key] = _Spread(sum(values) / len(values), min(values), max(values))
+            mean, deviation = mean_and_deviation(values) or (*values, 0.0)
+            spreads[name.key] = _Spread(mean, deviation, min(values), max(values))
     return spreads
 
 
@@ -114,7 +119,7 @@ def _cell(setting: _Setting, name: Name, best: _Spread | None) -> Cell:
         alike = name.write(spread.mean) == name.write(best.mean)
         mark = "best" if alike else "tied" if spread.overlaps(best) else ""
     ends = f" ({name.write(spread.low)} – {name.write(spread.high)})"
-    return Cell(name.write(spread.mean), spread.mean, mark, ends)
+    return Cell(name.over_seeds(spread.mean, spread.deviation), spread.mean, mark, ends)
 
 
 def _favoured(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from centerloss_core.config.axes import LAMBDA, sign
 from centerloss_core.formatting import finite, number
 from centerloss_core.metrics.names import Name
-from centerloss_core.metrics.uncertainty import half_width
+from centerloss_core.metrics.uncertainty import MEANING, SIGN, half_width
 from centerloss_core.report.reading import Record, written
 
 Mark = Literal["", "best", "tied"]
@@ -54,6 +54,11 @@ def figure(value: object, write: Callable[[object], str]) -> Cell:
     return Cell(write(value), finite(value))
 
 
+def measured(name: Name, row: Mapping[str, Any]) -> Cell:
+    """A cell of a figure of a row; a share of its `images` with its uncertainty."""
+    return figure(row.get(name.key), partial(name.measured_on, row.get("images")))
+
+
 def plain_row(name: str, texts: Sequence[str]) -> Row:
     """A row of a table that is not sorted."""
     return Row([Cell(name), *map(Cell, texts)])
@@ -64,9 +69,10 @@ def known_columns(names: Sequence[Name], rows: Sequence[Mapping[str, Any]]) -> l
     return [name for name in names if any(finite(row.get(name.key)) is not None for row in rows)]
 
 
-def explained(names: Sequence[Name]) -> list[tuple[str, str]]:
-    """The columns and what they are."""
-    return [(name.title, name.about) for name in names if name.about]
+def explained(names: Sequence[Name], rows: Sequence[Sequence[Cell]]) -> list[tuple[str, str]]:
+    """The columns and what they are, and what the sign ± means where a row has it."""
+    signs = [(SIGN, MEANING)] if any(SIGN in cell.text for row in rows for cell in row) else []
+    return [*((name.title, name.about) for name in names if name.about), *signs]
 
 
 def figure_cells(
@@ -81,7 +87,7 @@ def figure_cells(
         rows: figures by `Name.key`, and the number of `images` where it is known.
         groups: of each row, among which it competes; None does not compete.
     """
-    cells = [[figure(row.get(name.key), name.write) for name in names] for row in rows]
+    cells = [[measured(name, row) for name in names] for row in rows]
     for column, name in enumerate(names):
         for group in set(groups) - {None}:
             own = [row for row, its_group in enumerate(groups) if its_group == group]
@@ -91,7 +97,7 @@ def figure_cells(
             best = max(known) if name.best == "most" else min(known)
             top = next(row for row in own if rows[row].get(name.key) == best)
             near = [row for row in own if _is_near(name, rows[row], rows[top])]
-            alike = [row for row in own if cells[row][column].text == name.write(best)]
+            alike = [row for row in own if name.write(rows[row].get(name.key)) == name.write(best)]
             mark: Mark = "tied" if len(near) > 1 else "best"
             for row in near if mark == "tied" else alike:
                 cells[row][column] = replace(cells[row][column], mark=mark)
