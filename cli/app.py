@@ -15,7 +15,7 @@ from .runs import runs
 from .streams import errors_as_messages, prepare_streams
 from .sweep import sweep
 from .train import train
-from .usage import Training
+from .usage import Command, Training
 
 app = typer.Typer(
     name="cl",
@@ -30,12 +30,12 @@ app = typer.Typer(
 # Short enough for a line of 80 characters each in `cl --help`; their own help says more.
 app.command(cls=Training, short_help="Train one run into a new directory.")(train)
 app.command(cls=Training, short_help="Train every combination of λ, α and seed.")(sweep)
-app.command(short_help="Draw the figures of a run or a sweep.")(plot)
-app.command(short_help="Write a run or a sweep as one HTML file to explore.")(report)
-app.command(short_help="Measure the features of a run or a sweep.")(evaluate)
-app.command(short_help="List runs, with their settings and results.")(runs)
-app.command(short_help="Show what differs between runs, and by how much.")(compare)
-app.command(short_help="List the configs that come with the program, or print one.")(configs)
+app.command(cls=Command, short_help="Draw the figures of a run or a sweep.")(plot)
+app.command(cls=Command, short_help="Write a run or a sweep as one HTML file to explore.")(report)
+app.command(cls=Command, short_help="Measure the features of a run or a sweep.")(evaluate)
+app.command(cls=Command, short_help="List runs, with their settings and results.")(runs)
+app.command(cls=Command, short_help="Show what differs between runs, and by how much.")(compare)
+app.command(cls=Command, short_help="List the configs that come with the program, or print one.")(configs)
 
 
 def _print_version(wanted: bool) -> None:

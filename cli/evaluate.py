@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, label_all
-from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES
+from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES, Name
 
 from .fitting import MARGIN
 from .options import Directories, Quiet
@@ -104,11 +104,16 @@ def _show_run(run: RunEvaluation, *, classes: bool) -> None:
 
 
 def _show_classes(rows: Sequence[Mapping[str, Any]]) -> None:
-    cells = [
-        [str(row["class"]), *(name.measured_on(row["images"], row[name.key]) for name in CLASS_FIGURES)]
-        for row in rows
-    ]
-    print_table(("class", *(name.title for name in CLASS_FIGURES)), cells, spare=(MARGIN, "images", "intra"))
+    own = {row["class"]: str(row["name"]) for row in rows}
+
+    def cell(row: Mapping[str, Any], name: Name) -> str:
+        if name.key == "nearest_class":
+            return own.get(row[name.key], "–")
+        return name.measured_on(row["images"], row[name.key])
+
+    cells = [[own[row["class"]], *(cell(row, name) for name in CLASS_FIGURES)] for row in rows]
+    head = ("class", *(name.title for name in CLASS_FIGURES))
+    print_table(head, cells, spare=(MARGIN, "images", "intra"), names=("class", "nearest class"))
 
 
 def _show_side_by_side(runs: Sequence[RunEvaluation]) -> None:

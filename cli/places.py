@@ -1,17 +1,22 @@
 """Where results go when the user does not say."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from centerloss_core.config import Config, parse_list
-from centerloss_core.config.axes import point_name
+from centerloss_core.config import Config, load_config, parse_list
+from centerloss_core.config.axes import Settings, name_part, point_name, value_of, varied_keys
+from centerloss_core.config.tree import RIVALS
+from centerloss_core.files.paths import from_the_root
 from centerloss_core.run_directory.names import MANIFEST, free_path
 
 from .options import UsageError
 
 _RUNS = Path("runs")
+_PLACES = ("data.dir", "train.device")  # they say where, and not what the run is
+_MOST_CHANGES = 4  # that a name can tell
 
 
 def asked(
@@ -92,11 +97,32 @@ def run_directory(
         raise UsageError("--run-dir and --name exclude each other: --name NAME means --run-dir runs/NAME")
     if run_dir is not None:
         return run_dir
-    if name is None and (config_file.parent / MANIFEST).is_file():  # the config.yaml of an earlier run
-        what = "repeat" if init is None else "continued"
-        return free_directory(f"{config_file.absolute().parent.name}-{what}")
     if name is None:
-        return free_directory(f"{config_file.stem}-{point_name(config.settings())}")
+        return free_directory(_name_of(config_file, config, init))
     if name != Path(name).name or not name or name.startswith((".", "-")) or not name.isprintable():
         raise UsageError(f"--name {name!r} must be a plain name; use --run-dir for a path")
     return _RUNS / name
+
+
+def _name_of(config_file: Path, config: Config, init: Path | None) -> str:
+    """A name that says what the run is: of the config of an earlier run, what has changed since."""
+    if not (config_file.parent / MANIFEST).is_file():
+        return f"{config_file.stem}-{point_name(config.settings())}"
+    if init is not None:
+        return f"{from_the_root(init).name}-continued"
+    name = from_the_root(config_file).parent.name
+    before, now = load_config(config_file).settings(), config.settings()
+    changed = [key for key in varied_keys([before, now]) if key not in _PLACES and not _is_replaced(key, now)]
+    if not changed or len(changed) > _MOST_CHANGES:
+        return f"{name}-{'changed' if changed else 'repeat'}"
+    for key in changed:
+        old, new = (name_part(key, value_of(each, key), changed) for each in (before, now))
+        name, found = re.subn(rf"(?<![^-]){re.escape(old)}(?![^-])", new, name, count=1)  # a whole part of it
+        if not found:
+            name += f"-{new}"
+    return name
+
+
+def _is_replaced(key: str, settings: Settings) -> bool:
+    """Whether it is epochs in place of iterations, or the reverse, that says how long the run is."""
+    return tuple(key.split(".")) in RIVALS and settings.get(key) is None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import Any
 
+import typer
 from typer.core import TyperCommand
 
 from .options import UsageError
@@ -17,7 +20,52 @@ _OUR_OPTIONS = {
 _OPTION_MEANT = {theirs: ours for ours, names in _OUR_OPTIONS.items() for theirs in names.split()}
 
 
-class Training(TyperCommand):
+_ANSWERS = {
+    **dict.fromkeys(("cpu", "no_cuda"), "--device cpu"),
+    "init": "cl train --init RUN with the settings of each point, because a sweep begins all its points anew",
+}
+# What typer, or pydantic below it, says of a value.
+_WORDS = (
+    (r"^Value error, ", ""),
+    (r"\.$", ""),
+    (r"^Input should be a valid number.*", "expected a number"),
+    (r"^Input should be a valid integer.*", "expected a whole number"),
+    (r"^Input should be ", "expected a number "),
+)
+
+
+class Command(TyperCommand):
+    """A command that answers a value it cannot take in our words."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        options: list[Any] = [each for each in self.params if each.param_type_name == "option"]
+        for option in options:
+            given = _given(args, option.opts)
+            if len(given) > 1 and not (option.multiple or option.is_flag):
+                raise UsageError(f"{' and '.join(given)}: give it once")
+        try:
+            return super().parse_args(ctx, [*args])  # of which it takes away
+        except typer.BadParameter as error:
+            if error.param is None or error.param not in options:
+                raise
+            words = error.message
+            for pattern, ours in _WORDS:
+                words = re.sub(pattern, ours, words)
+            given = _given(args, error.param.opts) or error.param.opts
+            raise UsageError(f"{given[0]}: {words}") from None
+
+
+def _given(args: Sequence[str], names: Collection[str]) -> list[str]:
+    """An option each time that it is given, with its value: `--width 0`."""
+    given = []
+    for argument, following in pairwise([*args, ""]):
+        flag, equals, value = argument.partition("=")
+        if flag in names:
+            given.append(f"{flag} {value if equals else following}".strip())
+    return given
+
+
+class Training(Command):
     """A command that answers a flag of another program (`--lr 0.01`) with the `--set` that does the same."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -47,8 +95,8 @@ def _meant(name: str, value: str, *, several: bool) -> str | None:
         name, value = "out", f"runs/{value or '…'}"
     if name in _OPTION_MEANT:
         return f"{_OPTION_MEANT[name]} {shlex.quote(value) if value else '…'}"
-    if name in {"cpu", "no_cuda"}:
-        return "--device cpu"
+    if name in _ANSWERS:
+        return _ANSWERS[name]
     key = name if name.partition(".")[0] in Config.model_fields else section_meant(name)
     if key is None:
         return None

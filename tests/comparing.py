@@ -24,7 +24,12 @@ def config(*settings: str) -> Config:
     own += ["train.log_every=4", "train.checkpoint_seconds=null"]
     if not any(setting.startswith("train.iterations=") for setting in settings):
         own.append("train.epochs=2")
-    return load_config(QUICKSTART, {"loss.lambda": 0.1}, settings=[*own, *settings])
+    return load_config(QUICKSTART, {"loss.lambda": 0.1}, settings=last_of_each(*own, *settings))
+
+
+def last_of_each(*settings: str) -> list[str]:
+    """Each key once, with its last value."""
+    return [*{each.partition("=")[0]: each for each in settings}.values()]
 
 
 def without_clocks(row: dict[str, Any]) -> dict[str, Any]:

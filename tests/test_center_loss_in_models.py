@@ -81,6 +81,20 @@ def test_a_column_of_labels_means_the_same_as_a_row(call: Call) -> None:
         assert symbol.shape == ()
 
 
+@pytest.mark.parametrize(
+    ("labels", "found"), [([3, 10], "3 to 10"), ([[-1], [9]], "-1 to 9"), ([1.0, 12.0], "1.0 to")]
+)
+@pytest.mark.parametrize("training", [False, True])
+def test_labels_out_of_range_are_refused_where_they_are_known(
+    labels: list[Any], found: str, *, training: bool
+) -> None:
+    layer = CenterLoss(CLASSES)
+    with pytest.raises(ValueError, match=f"num_classes is 10; received numbers from {found}"):
+        layer(np.ones((2, 2), np.float32), np.array(labels), training=training)
+    assert not layer.centers.numpy().any()
+    assert float(layer(np.ones((0, 2), np.float32), np.zeros(0, np.int32))) == 0.0
+
+
 def test_a_column_whose_width_is_known_only_when_the_step_runs() -> None:
     layer = CenterLoss(CLASSES)
     layer.build((None, 2))

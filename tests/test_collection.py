@@ -70,6 +70,13 @@ def test_a_folder_is_plotted_reported_and_evaluated_as_a_sweep_is(folder: Path, 
     ]
 
 
+def test_a_run_that_is_named_twice_is_taken_once(folder: Path, here: Any) -> None:
+    run = folder / "run0"
+    assert not isinstance(read_directory([run, folder / ".." / "runs" / "run0"]), SweepRecord)
+    assert [each.name for each in collection(run, folder / "run1", run).runs] == ["run0", "run1"]
+    assert here("plot", run, run, "--figures", "scatter") == here("plot", run, "--figures", "scatter")
+
+
 def test_several_runs_are_taken_together(folder: Path, here: Any) -> None:
     record = collection(folder / "run2", folder / "run0")
     assert (record.path.resolve(), [run.name for run in record.runs]) == (folder, ["run2", "run0"])

@@ -458,7 +458,7 @@ def test_what_wins(write):
         """
     )
     flags = {"loss.lambda": 0.5, "loss.alpha": 0.2, "train.seed": 2, "train.device": "gpu"}
-    config = load_config(path, flags, settings=["train.head_rate=7", "train.head_rate=8"])
+    config = load_config(path, flags, settings=["train.head_rate=8"])
     assert (config.loss.lambda_, config.loss.alpha, config.train.seed) == (0.5, 0.2, 2)
     assert (config.train.batch_size, config.train.device) == (20, "gpu")
     assert config.train.head_rate == 8.0
@@ -476,6 +476,25 @@ def test_a_flag_and_a_setting_of_the_same_key_are_refused(write):
     with pytest.raises(ConfigError) as caught:
         load_config(path, {"loss.lambda": 2.0, "train.seed": 1}, settings=["loss.lambda=1", "train.epochs=2"])
     assert str(caught.value) == "--set loss.lambda=1: loss.lambda is also given by --lambda 2.0; give it once"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            ["train.epochs=2", "loss.alpha=0.1", "train.epochs=3"],
+            "--set train.epochs=3: train.epochs is also given by --set train.epochs=2; give it once",
+        ),
+        (
+            ["loss.ramp.start=0.1", "loss.ramp=null"],
+            "--set loss.ramp=null: it would undo --set loss.ramp.start=0.1; give the two in one",
+        ),
+    ],
+)
+def test_two_settings_of_which_one_would_be_lost_are_refused(write, settings, message):
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(MINIMAL), settings=settings)
+    assert str(caught.value) == message
 
 
 def test_an_override_is_matched_against_the_default_too(write):
@@ -782,6 +801,11 @@ def test_a_data_folder_is_found_from_anywhere(write, tmp_path, monkeypatch):
     assert load_config(path).data.dir == str(tmp_path / "digits")
     monkeypatch.setenv("HOME", "/home/someone")
     assert load_config(path, settings=["data.dir=~/digits"]).data.dir == "/home/someone/digits"
+    assert load_config(path, settings=["data.dir=x/../digits/."]).data.dir == str(tmp_path / "digits")
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("far/away")
+    there = load_config(path, settings=["data.dir=link/../digits"]).data.dir
+    assert there == str(tmp_path / "link" / ".." / "digits")  # which is far/digits
 
 
 def test_reading_a_config_needs_no_framework():

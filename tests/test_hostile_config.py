@@ -654,7 +654,7 @@ def test_the_name_of_a_point_is_a_plain_name(
 def test_the_only_path_in_a_config_is_the_folder_that_data_is_read_from(path: Path) -> None:
     """Every other text is one of a few words, so that no config can say where something is written."""
     path.write_text("data: {name: mnist, dir: ../../x}\ntrain: {epochs: 1}\n")
-    assert load_config(path).data.dir == str((Path.cwd() / "../../x").absolute())
+    assert load_config(path).data.dir == os.path.normpath(Path.cwd() / "../../x")
     for key in DOTTED:
         if key != "data.dir":
             message = refusal(path, "data: {name: mnist}\ntrain: {epochs: 1}\n", [f"{key}=../../x"])

@@ -107,6 +107,9 @@ def test_what_no_run_can_begin_with_is_named(stopped: Path, tmp_path: Path, here
         assert code == 1
         assert words in errors
     shutil.copytree(stopped, tmp_path / "source")
+    code, _, errors = here("train", "--init", "source", "data.name=mnist5k", "--dry-run")
+    assert code == 1
+    assert "images: [8, 8, 1] there, [28, 28, 1] here" in errors
     _, said, _ = here("train", "--init", "source", "--lambda", "0.3", "--dry-run")
     assert "runs/source-continued " in said
     code, _, errors = here("train", "--init", "empty", "--resume", "empty")

@@ -83,7 +83,12 @@ def test_a_second_signal_while_keras_traces_is_no_failure(
 def test_a_signal_from_outside_has_the_command_save_and_name_the_command_that_resumes(
     name: str, code: int, tmp_path: Path
 ) -> None:
-    arguments = ["train", "--config", str(QUICKSTART), *TINY, "--set", "train.iterations=100000"]
+    arguments = [
+        "train",
+        "--config",
+        str(QUICKSTART),
+        *(each.replace("iterations=3", "iterations=100000") for each in TINY),
+    ]
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "cli", *arguments, "--run-dir", "run"],
         cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

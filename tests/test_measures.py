@@ -870,6 +870,17 @@ def test_quiet_prints_nothing(tmp_path: Path) -> None:
     assert (result.exit_code, result.output) == (0, "")
 
 
+def test_classes_have_their_names(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run")
+    manifest = json.loads((path / "run.json").read_text())
+    manifest["data"] = {"class_names": [f"boot {number}" for number in range(10)]}
+    (path / "run.json").write_text(json.dumps(manifest))
+    lines = CliRunner().invoke(app, ["evaluate", str(path), "--split", "test"]).output.splitlines()
+    (line,) = [line for line in lines if line.startswith("boot 3 ")]
+    nearest = table(path / "evaluation-classes.csv")[3]["nearest_class"]
+    assert f" boot {nearest} " in line
+
+
 def test_a_figure_that_does_not_exist_is_printed_as_a_dash(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run")
     for name in ("test", "train"):

@@ -77,8 +77,9 @@ def test_choices_that_make_no_sense(tmp_path: Path, of: str, settings: dict[str,
     directory = make_run(tmp_path / "run") if of == "run" else make_sweep(tmp_path / "sweep")
     if "out" in settings:
         settings = settings | {"out": tmp_path / settings["out"]}
-    with pytest.raises(PlotError, match=re.escape(message)):
+    with pytest.raises(PlotError, match=re.escape(message)) as refused:
         plot_directory(directory, **settings)
+    assert refused.value.exit_code == 2
     assert plotted(tmp_path) == {}
 
 

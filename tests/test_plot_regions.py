@@ -107,6 +107,14 @@ def test_both_maps_have_the_same_axes_and_show_every_point() -> None:
     assert (dump.features < high).all()
 
 
+def test_regions_have_the_names_of_their_classes() -> None:
+    record = make_snapshot().run
+    record.manifest["data"] = {"class_names": [*"abcdefghij"]}
+    shown = words(regions_figure(Snapshot(record, "test", make_dump()), make_head()))
+    assert {*"abcdefghij"} <= {*shown}
+    assert not {*"1357"} & {*shown}
+
+
 def test_wrong_points_are_crosses_and_counted() -> None:
     head, dump = make_head(), make_dump()
     labels = dump.labels.copy()

@@ -101,7 +101,7 @@ def test_width_and_resolution_reach_the_file_which_is_opened(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"width": 0.5}, "width is 0.5; it must be 2 to 60"),
+        ({"width": 0.5}, "width is 0.5 inches; it must be 2 to 60"),
         ({"dpi": 5000}, "dpi is 5000; it must be 20 to 1200"),
         ({"width": 50, "dpi": 1200}, "50 × .* inches at 1200 dpi are too many pixels"),
         ({"style": "post", "width": 7}, "leave out --width, or set --dpi"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from comparing import last_of_each
 
 from centerloss_core.config import Config, load_config
 from centerloss_core.datasets import Dataset, Split, load_dataset
@@ -36,7 +37,7 @@ TINY = (
 
 def tiny(*settings: str, lambda_: float = 0.01) -> Config:
     return load_config(
-        QUICKSTART, {"loss.lambda": lambda_}, settings=[*TINY, "train.iterations=9", *settings]
+        QUICKSTART, {"loss.lambda": lambda_}, settings=last_of_each(*TINY, "train.iterations=9", *settings)
     )
 
 

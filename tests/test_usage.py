@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_runs import make_run
 
 from centerloss_core.config import load_config
 from centerloss_core.config.shipped import shipped
@@ -135,6 +136,58 @@ def test_a_dry_run_refuses_the_data_that_the_run_would_refuse(here: Any, tmp_pat
     grid = ["data.validation=0,1437"]
     code, _, error = here("sweep", "quickstart", "data.name=digits8", "--grid", *grid, "--dry-run")
     assert code == 1, error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["plot", "run", "--width", "0"], "width is 0 inches; it must be 2 to 60"),
+        (["plot", "run", "--dpi=-1"], "dpi is -1; it must be 20 to 1200"),
+        (["plot", "run", "--width=wide"], "--width wide: expected a number"),
+        (["plot", "run", "--layout", "col"], "--layout col: 'col' is not one of 'grid', 'row'"),
+        (["sweep", "quickstart", "--jobs", "1.5"], "--jobs 1.5: expected a whole number"),
+        (
+            ["sweep", "quickstart", "--retries", "-1"],
+            "--retries -1: expected a number greater than or equal to 0",
+        ),
+        (["sweep", "quickstart", "--seed", "0", "--seed=1"], "--seed 0 and --seed 1: give it once"),
+        (
+            ["train", "quickstart", "train.epochs=1", "train.epochs=2"],
+            "--set train.epochs=2: train.epochs is also given by --set train.epochs=1; give it once",
+        ),
+        (
+            ["sweep", "quickstart", "--init", "run"],
+            "--init run: write cl train --init RUN with the settings of each point, because a sweep begins all its "
+            "points anew",
+        ),
+    ],
+)
+def test_values_that_an_option_cannot_have_are_answered_plainly(
+    here: Any, arguments: list[str], answer: str
+) -> None:
+    assert here(*arguments) == (2, "", f"error: {answer}\n")
+
+
+@pytest.mark.parametrize(
+    ("run", "settings", "name"),
+    [
+        ("plain", [], "plain-repeat"),
+        ("plain", ["train.device=cpu"], "plain-repeat"),
+        ("plain", ["--lambda", "0.1"], "plain-lambda0.1"),
+        ("plain", ["train.iterations=3", "model.feature_dim=3"], "plain-feature_dim3-iterations3"),
+        ("small-lambda0.01-alpha0.5-seed0", ["--lambda", "0.1"], "small-lambda0.1-alpha0.5-seed0"),
+        ("lambda0.01-alpha0.5-seed0", ["--seed", "1"], "lambda0.01-alpha0.5-seed1"),
+        ("lambda0.01-alpha0.5-seed0", ["train.batch_size=50"], "lambda0.01-alpha0.5-seed0-batch_size50"),
+    ],
+)
+def test_a_run_with_the_config_of_another_is_named_by_what_it_changes(
+    here: Any, tmp_path: Path, run: str, settings: list[str], name: str
+) -> None:
+    config = make_run(tmp_path / run) / "config.yaml"
+    config.write_text(SMALL)
+    code, plan, error = here("train", "--config", config, *settings, "--dry-run")
+    assert (code, error) == (0, "")
+    assert f"runs/{name} " in plan
 
 
 def test_short_help_works_everywhere(here: Any) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -24,6 +23,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from centerloss_core.files.paths import from_the_root
 from centerloss_core.limits import LARGEST_COUNT, LARGEST_FLOAT
 
 # The type of the errors that `rule` makes, to tell them from pydantic's own.
@@ -83,9 +83,9 @@ def at_most(limit: float, reason: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _from_the_root(path: str) -> str:
+def _kept(path: str) -> str:
     """The path of a folder from the root, so that a run can be repeated from another folder."""
-    return str(Path(os.path.expanduser(path)).absolute())
+    return str(from_the_root(os.path.expanduser(path)))
 
 
 _in_float32 = at_most(LARGEST_FLOAT, "losses and weights are float32, which ends soon after")
@@ -95,9 +95,7 @@ Positive = Annotated[float, Field(gt=0), _in_float32]
 NotNegative = Annotated[float, Field(ge=0), _in_float32]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Folder = Annotated[
-    str, Field(pattern=r"^[^\x00]+$"), AfterValidator(_from_the_root), Says("the path of a folder")
-]
+Folder = Annotated[str, Field(pattern=r"^[^\x00]+$"), AfterValidator(_kept), Says("the path of a folder")]
 Device = Annotated[
     str, Field(pattern=r"^(auto|cpu|gpu|gpu:(0|[1-9][0-9]{0,3}))$"), Says("auto, cpu, gpu or gpu:N")
 ]

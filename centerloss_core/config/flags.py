@@ -25,7 +25,7 @@ class Flags:
     Attributes:
         values: of one run, or of all runs of a sweep, by dotted key: `--device cpu`, and `--lambda 0.1` of `cl train`.
         axes: the values that a sweep takes for a key, in place of the file's: `--lambda 0,0.1`, `--grid KEY=V1,V2`.
-        settings: of `--set`, such as `train.epochs=4` or `loss.ramp={start: 0.2}`; the later of two wins.
+        settings: of `--set`, such as `train.epochs=4` or `loss.ramp={start: 0.2}`; each key once.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -38,6 +38,7 @@ class Flags:
         settings: list[Edit] = []
         problems: list[Problem] = []
         given: dict[KeyPath, str] = {edit.path: edit.origin.file for edit in values}
+        above: dict[KeyPath, str] = {}  # the mappings that the settings so far reach into
         for key, each in self.axes.items():
             given[("sweep", SHORT_NAMES.get(key, key))] = given[("sweep", "grid", key)] = axis_origin(
                 key, each
@@ -52,6 +53,11 @@ class Flags:
             if edit.path in given:
                 message = f"{dotted(edit.path)} is also given by {given[edit.path]}; give it once"
                 problems.append(edit.origin.problem((), message))
+            elif edit.path in above:
+                message = f"it would undo {above[edit.path]}; give the two in one"
+                problems.append(edit.origin.problem((), message))
+            given.setdefault(edit.path, edit.origin.file)
+            above |= {edit.path[:depth]: edit.origin.file for depth in range(1, len(edit.path))}
         return values, settings, problems
 
     def __bool__(self) -> bool:

@@ -2,7 +2,7 @@
 
 from centerloss_core.datasets.arrays import DataError, Dataset, Split
 from centerloss_core.datasets.batches import BatchStream, Sampler
-from centerloss_core.datasets.load import load_dataset, locate, train_size, verify
+from centerloss_core.datasets.load import image_shape, load_dataset, locate, train_size, verify
 
 __all__ = [
     "BatchStream",
@@ -10,6 +10,7 @@ __all__ = [
     "Dataset",
     "Sampler",
     "Split",
+    "image_shape",
     "load_dataset",
     "locate",
     "train_size",

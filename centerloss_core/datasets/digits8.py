@@ -17,4 +17,5 @@ TABLE = PackagedTable(
     test_size=360,
 )
 TRAIN_SIZE = 1_797 - TABLE.test_size
+IMAGE_SHAPE = TABLE.image_shape
 load, locate = TABLE.load, TABLE.locate

@@ -13,6 +13,7 @@ class Source(Protocol):
 
     TITLE: str
     TRAIN_SIZE: int  # images, before some are held out
+    IMAGE_SHAPE: tuple[int, int, int]  # height, width, channels
 
     def load(self, directory: Path | None = None) -> Loaded:
         """Load and check the images; DataError if they cannot be had."""
@@ -45,6 +46,11 @@ def load_dataset(name: str, *, dir: str | Path | None = None, validation: int = 
 def train_size(name: str, *, validation: int = 0) -> int:
     """How many images `load_dataset` would train on, without reading any; DataError as `load_dataset` raises it."""
     return remaining(_source(name).TRAIN_SIZE, validation)
+
+
+def image_shape(name: str) -> tuple[int, int, int]:
+    """Height, width and channels of the images, without reading any; DataError for a name that is not known."""
+    return _source(name).IMAGE_SHAPE
 
 
 def verify(name: str, *, dir: str | Path | None = None) -> str:

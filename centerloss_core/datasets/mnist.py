@@ -17,9 +17,11 @@ from centerloss_core.datasets.download import MIRRORS, cached_path, download
 from centerloss_core.datasets.folder import find_in_folder, read_folder
 from centerloss_core.datasets.idx import read_idx
 from centerloss_core.datasets.known_files import MNIST_FILES, TRAIN_IMAGES, KnownFile
+from centerloss_core.files.paths import from_the_root
 
 TITLE = "MNIST"
 TRAIN_SIZE = TRAIN_IMAGES.shape[0]
+IMAGE_SHAPE = (28, 28, 1)
 DATA_DIR_VARIABLE = "CENTERLOSS_DATA_DIR"
 
 _SOLUTIONS = f"""Three solutions:
@@ -111,7 +113,7 @@ def _named_folder(directory: Path | None) -> tuple[Path, str] | None:
     for folder, why in ((directory, "data.dir"), (os.environ.get(DATA_DIR_VARIABLE), DATA_DIR_VARIABLE)):
         if folder:
             # os.path's expanduser keeps the name of an unknown user as text; that of Path raises an error.
-            path = Path(os.path.expanduser(folder))
+            path = from_the_root(os.path.expanduser(folder))
             return path, f"the directory {path} ({why})"
     return None
 

@@ -17,4 +17,5 @@ TABLE = PackagedTable(
     test_size=1_000,
 )
 TRAIN_SIZE = 5_000 - TABLE.test_size
+IMAGE_SHAPE = TABLE.image_shape
 load, locate = TABLE.load, TABLE.locate

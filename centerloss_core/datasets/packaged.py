@@ -36,6 +36,11 @@ class PackagedTable:
     brightest: int
     test_size: int
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image."""
+        return self.side, self.side, 1
+
     def load(self, directory: Path | None = None) -> Loaded:
         """Load the images and divide them, always the same way: every prefix of both parts is a fair sample.
 

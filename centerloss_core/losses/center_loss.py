@@ -52,8 +52,8 @@ class CenterLoss(Term):
 
     Call arguments:
         features: floating (m, d); cast to the layer's dtype.
-        labels: integer (m,) or (m, 1), each in [0, k). Numbers beyond are not looked for, which would cost a
-            step its time: what they give differs between backends.
+        labels: integer (m,) or (m, 1), each in [0, k). A compiled step does not look for others, which would cost
+            its time: what they give there differs between backends.
         training: whether to move the centers.
         alpha: a rate for this call in place of the layer's own, which a compiled function would hold as a constant.
 
@@ -61,7 +61,8 @@ class CenterLoss(Term):
         A scalar of the layer's dtype; (m,) without a reduction.
 
     Raises:
-        ValueError: on settings out of range, or inputs of other shapes, such as one-hot labels (m, k).
+        ValueError: on settings out of range; inputs of other shapes, such as one-hot labels (m, k); and, in a call
+            that is not compiled, labels out of range.
     """
 
     scalars: ClassVar[tuple[str, ...]] = ("alpha",)
@@ -105,6 +106,7 @@ class CenterLoss(Term):
     def call(self, features: Any, labels: Any, training: bool = False, alpha: Any = None) -> Any:
         """Return L_c; with `training`, move the centers by Eq. 4. See the class for shapes."""
         _check_shapes(features.shape, labels.shape)
+        _check_range(labels, self.num_classes)
         # Not to (-1,): where a shape is unknown until the step runs, labels of another size fail there.
         labels = ops.cast(ops.reshape(labels, ops.shape(features)[:1]), "int32")
         features = ops.cast(features, self.variable_dtype)
@@ -214,6 +216,19 @@ def _check_shapes(features_shape: Any, labels_shape: Any) -> None:
             "labels must be class numbers of shape (m,) or (m, 1) for features of shape (m, d), "
             f"received labels of shape {labels} for features of shape {features}. "
             "Of one-hot labels pass keras.ops.argmax(labels, axis=-1)."
+        )
+
+
+def _check_range(labels: Any, num_classes: int) -> None:
+    """Refuse numbers that are no class, where the labels are known before the step runs."""
+    try:
+        numbers = ops.convert_to_numpy(labels)
+    except (TypeError, NotImplementedError):  # what TensorFlow and JAX say while they compile
+        return
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() < num_classes):
+        raise ValueError(
+            f"labels must be class numbers from 0 to {num_classes - 1}, because num_classes is {num_classes}; "
+            f"received numbers from {numbers.min()} to {numbers.max()}."
         )
 
 

@@ -30,6 +30,12 @@ class PlotError(ExpectedError):
     """A figure that cannot be drawn; the message names the file or setting and what to do about it."""
 
 
+class RequestError(PlotError):
+    """Settings that no figure can have, or that contradict each other."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class Request:
     """The settings of one call.
@@ -108,7 +114,8 @@ def plot_directory(
         The files written, the panel or scatter plot first.
 
     Raises:
-        PlotError: no features to draw yet, or settings that contradict each other.
+        PlotError: no features to draw yet.
+        RequestError: a setting out of range, or settings that contradict each other.
         RunError: no such directory, a damaged one, or curves named in `figures` of a run without a history.
         FeatureFileError: a feature dump of the run is damaged; of a sweep's runs, a note says so instead.
         LinkError: the folder for the figures is a link.
@@ -118,15 +125,15 @@ def plot_directory(
     _check_choice("style", style, STYLES)
     _check_choice("layout", layout, LAYOUTS)
     _check_range("dpi", dpi, FIGURE_DPI)
-    _check_range("width", width, FIGURE_INCHES)
+    _check_range("width", width, FIGURE_INCHES, " inches")
     if width is not None and style == "post":
-        raise PlotError(
+        raise RequestError(
             "the post's style has the size of the post's figures; leave out --width, or set --dpi"
         )
     if axes is not None:
         _check_choice("axes", axes, FILM_AXES)
     if axes == "follow" and not animate:
-        raise PlotError(
+        raise RequestError(
             f"axes {axes!r} is for an animation, whose axes follow the points from epoch to epoch; add --animate, or "
             f"choose {' or '.join(AXES)}"
         )
@@ -152,7 +159,7 @@ def _choose_figures(
     """Return which figures to draw: the usual ones, or those that were asked for."""
     if animate and out:  # the file holds the animation
         if asked is not None:
-            raise PlotError(f"{out}: one file holds one figure; leave out figures or animate")
+            raise RequestError(f"{out}: one file holds one figure; leave out figures or animate")
         return ()
     possible = (*OF_A_SWEEP, *OF_A_RUN) if sweep else OF_A_RUN
     if asked is None:
@@ -160,12 +167,14 @@ def _choose_figures(
         return usual[:1] if out else usual
     for name in asked:
         if name in OF_A_SWEEP and not sweep:
-            raise PlotError(f"figure {name!r} is of a sweep, and this is a run; it has {', '.join(possible)}")
+            raise RequestError(
+                f"figure {name!r} is of a sweep, and this is a run; it has {', '.join(possible)}"
+            )
         _check_choice("figure", name, (*possible, ALL))
     figures = tuple(name for name in possible if ALL in asked or name in asked)
     alone = ALONE if sweep else OF_A_RUN
     if out and (len(figures) != 1 or figures[0] not in alone):
-        raise PlotError(f"{out}: one file holds one figure; ask for one of {', '.join(alone)}")
+        raise RequestError(f"{out}: one file holds one figure; ask for one of {', '.join(alone)}")
     return figures
 
 
@@ -177,22 +186,22 @@ def _choose_format(fmt: str | None, out: Path | None, *, animate: bool) -> str:
         return fmt or "png"
     suffix, endings = out.suffix.removeprefix(".").lower(), FILM_FORMATS if animate else FORMATS
     if suffix not in endings:
-        raise PlotError(f"{out}: the name must end in one of {', '.join('.' + name for name in endings)}")
+        raise RequestError(f"{out}: the name must end in one of {', '.join('.' + name for name in endings)}")
     if fmt not in (None, suffix):
-        raise PlotError(f"{out}: its suffix contradicts format {fmt!r}; leave one of them out")
+        raise RequestError(f"{out}: its suffix contradicts format {fmt!r}; leave one of them out")
     if not out.parent.is_dir():
         raise PlotError(f"{out}: the folder {out.parent} does not exist; create it first")
     return suffix
 
 
-def _check_range(name: str, value: float | None, ends: tuple[float, float]) -> None:
+def _check_range(name: str, value: float | None, ends: tuple[float, float], unit: str = "") -> None:
     low, high = ends
     if value is not None and not low <= value <= high:
-        raise PlotError(f"{name} is {value:g}; it must be {low:g} to {high:g}")
+        raise RequestError(f"{name} is {value:g}{unit}; it must be {low:g} to {high:g}")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         meant = nearest(value, choices)
         hint = f"; did you mean {meant!r}?" if meant else ""
-        raise PlotError(f"{name} is {value!r}; it must be one of {', '.join(choices)}{hint}")
+        raise RequestError(f"{name} is {value!r}; it must be one of {', '.join(choices)}{hint}")

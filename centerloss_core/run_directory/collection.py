@@ -17,6 +17,7 @@ from centerloss_core.config.axes import (
     varied_keys,
     varying,
 )
+from centerloss_core.files.paths import from_the_root
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.listing import ListingError, list_runs
 from centerloss_core.run_directory.manifest import SHORT_KEYS, mapping
@@ -104,7 +105,7 @@ def row_of(run: RunRecord) -> dict[str, Any]:
 
 def short_names(paths: Sequence[Path]) -> list[str]:
     """The last parts of each path, as few as tell all of them apart; the paths as given where nothing does."""
-    parts = [path.absolute().parts for path in paths]
+    parts = [from_the_root(path).parts for path in paths]
     for count in range(1, max(map(len, parts)) + 1):
         names = ["/".join(each[-count:]) for each in parts]
         if len(set(names)) == len(names):

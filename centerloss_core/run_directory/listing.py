@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from centerloss_core.config.axes import canonical
 from centerloss_core.errors import ExpectedError
+from centerloss_core.files.paths import from_the_root
 from centerloss_core.formatting import finite
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.manifest import SHORT_KEYS, Status, mapping, read_summary
@@ -121,7 +122,7 @@ def list_runs(directory: Path, *, now: datetime | None = None) -> list[RunRow]:
     """
     now = now or datetime.now(UTC)
     if _has_manifest(directory):
-        return [RunRow(directory.absolute().name, look_at(directory), now)]
+        return [RunRow(from_the_root(directory).name, look_at(directory), now)]
     try:
         records = dict(_runs_below(directory))
     except FileNotFoundError as error:

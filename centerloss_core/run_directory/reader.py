@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from centerloss_core.config.axes import flatten
 from centerloss_core.config.problems import shortened
+from centerloss_core.files.paths import from_the_root
 from centerloss_core.formatting import finite
 from centerloss_core.limits import CLASS_NAME, CLASSES, DATA_TITLE
 from centerloss_core.run_directory import names
@@ -67,7 +68,7 @@ class RunRecord:
     @property
     def name(self) -> str:
         """The name of its directory; "." has one, too."""
-        return self.alias or self.path.absolute().name or str(self.path)
+        return self.alias or from_the_root(self.path).name or str(self.path)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -261,7 +262,7 @@ class SweepRecord:
 
     @property
     def name(self) -> str:
-        return self.path.absolute().name or str(self.path)
+        return from_the_root(self.path).name or str(self.path)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -324,10 +325,12 @@ def _point(sweep: Path, row: dict[str, Any], sweep_is_held: bool) -> RunRecord:
 def read_directory(path: Path | Sequence[Path]) -> RunRecord | SweepRecord:
     """Read a run or a sweep, whichever it is; a folder of runs, or several directories, as a sweep.
 
+    A directory that is named twice is read once.
+
     Raises:
         RunError: there is no run, or the run or the sweep is damaged.
     """
-    paths = [path] if isinstance(path, Path) else list(path)
+    paths = [path] if isinstance(path, Path) else list({each.resolve(): each for each in path}.values())
     if len(paths) == 1:
         if is_run(paths[0]):
             return read_run(paths[0])

@@ -10,7 +10,8 @@ from typing import Any
 
 from centerloss_core.config import Config
 from centerloss_core.config.axes import flatten
-from centerloss_core.datasets import Dataset
+from centerloss_core.datasets import Dataset, image_shape
+from centerloss_core.files.paths import from_the_root
 from centerloss_core.files.untrusted import read_text
 from centerloss_core.formatting import plain_setting
 from centerloss_core.run_directory.checkpoints import (
@@ -37,19 +38,23 @@ class Initial:
     def record(self) -> dict[str, str]:
         """What the `run.json` of the new run keeps."""
         return {
-            "run": str(self.run.absolute()),
+            "run": str(from_the_root(self.run)),
             "checkpoint": self.checkpoint.name,
             "sha256": _sum_of(self.checkpoint),
         }
 
     def refuse_another_network(self, config: Config, dataset: Dataset | None = None) -> None:
-        """Raise CheckpointError, naming both, if the network of a config has other shapes than that of the run."""
+        """Raise CheckpointError, naming both, if the network of a config has other shapes than that of the run.
+
+        Before the data set is loaded, what is known of it by its name is compared.
+        """
         theirs = flatten(mapping(self.manifest.get("config")))
         ours = config.settings()
         pairs = {key: (theirs.get(key), ours[key]) for key in _OF_SHAPES}
+        data = mapping(self.manifest.get("data"))
+        images = image_shape(config.data.name) if dataset is None else dataset.image_shape
+        pairs["images"] = (data.get("image_shape"), list(images))
         if dataset is not None:
-            data = mapping(self.manifest.get("data"))
-            pairs["images"] = (data.get("image_shape"), list(dataset.image_shape))
             pairs["classes"] = (len(data.get("class_names") or ()), dataset.num_classes)
         differ = [
             f"{key}: {plain_setting(theirs)} there, {plain_setting(ours)} here"

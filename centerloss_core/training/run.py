@@ -18,6 +18,7 @@ from centerloss_core.datasets import DataError, Dataset, load_dataset
 from centerloss_core.devices import Device
 from centerloss_core.errors import DivergedError, OutOfMemoryError, Warn, is_out_of_memory
 from centerloss_core.files.atomic import errors_name
+from centerloss_core.files.paths import from_the_root
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
 from centerloss_core.networks.image_shape import refuse_too_small
 from centerloss_core.run_directory.checkpoints import CheckpointError
@@ -101,11 +102,11 @@ def train(
     with StopRequest() as stop, tempfile.TemporaryFile() as chatter:
         device = _find_device(config, chatter, stage)
         stop.obey("stopped before the run began")
-        repeat = f"cl train --config {shlex.quote(str(path.absolute() / CONFIG))}"
+        repeat = f"cl train --config {shlex.quote(str(from_the_root(path) / CONFIG))}"
         origin = {**_origin(device), "repeat": repeat, "data": _describe(dataset)}
         if initial is not None:
             origin |= {
-                "repeat": f"{repeat} --init {shlex.quote(str(initial.run.absolute()))}",
+                "repeat": f"{repeat} --init {shlex.quote(str(from_the_root(initial.run)))}",
                 "init": initial.record(),
             }
         with Run.create(path, config, origin) as run, _advice(path):
