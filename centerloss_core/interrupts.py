@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import NoReturn
@@ -85,11 +85,15 @@ class StopRequest:
             raise _AtOnce("stopped at once by a second signal")
 
 
-def stop_with_parent() -> None:
-    """Under a sweep, take its end for a SIGTERM, so that its runs also save and stop when it is killed."""
+def stop_with_parent(hear: Callable[[bytes], None] = lambda _: None) -> None:
+    """Under a sweep, take its end for a SIGTERM, so that its runs also save and stop when it is killed.
+
+    Args:
+        hear: called, in a thread of its own, with each line that the sweep writes to the standard input.
+    """
     if LEASH not in os.environ:
         return
-    threading.Thread(target=_await_end_of_input, daemon=True).start()
+    threading.Thread(target=_await_end_of_input, args=[hear], daemon=True).start()
     # Slurm sends these to a job whose time is over, and on some clusters to the run too, which they would end without
     # a checkpoint. The job has the run save.
     for name in ("SIGUSR1", "SIGUSR2"):
@@ -107,9 +111,10 @@ def signals_blocked(*signals: signal.Signals) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
 
 
-def _await_end_of_input() -> None:
-    while os.read(0, 1024):
-        pass
+def _await_end_of_input(hear: Callable[[bytes], None]) -> None:
+    with open(0, "rb", buffering=0, closefd=False) as lines:
+        for line in lines:
+            hear(line)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -47,7 +47,6 @@ def train(
     """Train one run: checkpoints, metrics and feature dumps go into a new directory."""
     from centerloss_core.config import load_config
     from centerloss_core.devices.imports import unused_imports_skipped
-    from centerloss_core.interrupts import stop_with_parent
     from centerloss_core.run_directory.directories import refuse_existing
     from centerloss_core.run_directory.names import CONFIG
     from centerloss_core.training.initial import find_initial
@@ -58,7 +57,6 @@ def train(
     from .results import show_completed, show_plan, show_result
     from .streams import warn
 
-    stop_with_parent()
     flags = {"loss.lambda": lambda_, "loss.alpha": alpha, "train.seed": seed}
     values = {key: places.one_value(key, text) for key, text in flags.items() if text is not None}
     if device is not None:

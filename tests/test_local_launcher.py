@@ -3,14 +3,15 @@
 import errno
 import json
 import os
+import signal
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_cli import cl, environment
 
-from centerloss_core.sweeps.launchers import LauncherError, Task, child
+from centerloss_core.sweeps.launchers import Ending, LauncherError, Task, child
 from centerloss_core.sweeps.launchers.local import Gpus, LocalLauncher, visible_gpus
 
 SWEEP = """
@@ -19,30 +20,39 @@ train: {iterations: 3, batch_size: 20}
 sweep: {lambda: [0, 0.1, 1.0, 10.0]}
 """
 
-# Python reads this file when it starts. A point ends at once and leaves what it was given; it waits for the one that
-# began beside it, so that both have their GPUs at the same time.
+# Python reads this file when it starts. A point ends at once and leaves what its process was given; it waits for the
+# one that began beside it, so that both have their GPUs at the same time.
 _STAND_IN = """
 import json, os, sys, time
-words = sys.orig_argv
-if "train" in words and "--run-dir" in words:
-    path = words[words.index("--run-dir") + 1]
+def train(path):
     os.makedirs(path)
     names = ("CUDA_VISIBLE_DEVICES", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
-    content = {"format": 2, "status": "completed", "given": {name: os.environ.get(name) for name in names}}
+    given = {"process": os.getpid(), **{name: os.environ.get(name) for name in names}}
     with open(os.path.join(path, "begun"), "w"): pass
     home = os.path.dirname(path)
     together = int(os.environ["TOGETHER"])
     while len([name for name in os.listdir(home) if os.path.exists(os.path.join(home, name, "begun"))]) % together:
         time.sleep(0.01)
     with open(os.path.join(path, "run.json"), "w") as file:
-        json.dump(content, file)
+        json.dump({"format": 2, "status": "completed", "given": given}, file)
+if "cli.worker" in sys.orig_argv:
+    for line in sys.stdin:
+        words = json.loads(line)["words"]
+        train(words[words.index("--run-dir") + 1])
+        print("done", flush=True)
     os._exit(0)
 """
 
 
-def given(home: Path, together: int, *arguments: str, **variables: str) -> list[dict[str, str | None]]:
-    """What the environment of each point said, in their order."""
-    (home / "tiny.yaml").write_text(SWEEP)
+def waiting_process() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+
+
+def given(
+    home: Path, together: int, *arguments: str, text: str = SWEEP, **variables: str
+) -> list[dict[str, str | None]]:
+    """What the process of each point and its environment were, in their order."""
+    (home / "tiny.yaml").write_text(text)
     (home / "stand-in").mkdir()
     (home / "stand-in" / "sitecustomize.py").write_text(_STAND_IN)
     variables["PYTHONPATH"] = f"{environment()['PYTHONPATH']}:{home / 'stand-in'}"
@@ -61,6 +71,18 @@ def test_points_of_a_sweep_have_gpus_of_their_own_and_the_threads_asked_for(tmp_
         assert sorted(str(point["CUDA_VISIBLE_DEVICES"]) for point in two) == ["3", "GPU-7e"]
     assert {point["TF_NUM_INTRAOP_THREADS"] for point in points} == {cores}
     assert {point["OMP_NUM_THREADS"] for point in points} == {cores}
+
+
+def test_points_of_one_program_share_a_process_and_those_of_another_have_a_fresh_one(tmp_path: Path) -> None:
+    text = """
+data: {name: digits8}
+train: {iterations: 3}
+sweep: {lambda: [0, 1], seed: [0, 1], grid: {train.batch_size: [20, 30], train.learning_rate: [1e-3, 1e-2]}}
+"""
+    processes = [point["process"] for point in given(tmp_path, 1, text=text)]
+    assert len(processes) == 16
+    assert len(set(processes)) == 2
+    assert processes == [*[processes[0]] * 4, *[processes[4]] * 4] * 2  # one for each batch size
 
 
 @pytest.mark.parametrize(
@@ -83,12 +105,15 @@ def test_points_see_the_gpus_that_are_theirs(
 ) -> None:
     found: list[str | None] = []
 
-    def start(_: Task, variables: dict[str, str] | None = None) -> None:
-        found.append((variables or {}).get("CUDA_VISIBLE_DEVICES"))
+    def start(*arguments: Any, **_: Any) -> subprocess.Popen[bytes]:
+        found.append((arguments[2] or {}).get("CUDA_VISIBLE_DEVICES"))
+        return waiting_process()
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    monkeypatch.setattr(child, "start", start)
-    LocalLauncher(jobs, asked).start([Task(str(index), tmp_path, 1) for index in range(jobs)])
+    monkeypatch.setattr(child, "start_module", start)
+    (tmp_path / "logs").mkdir()
+    with LocalLauncher(jobs, asked) as launcher:
+        launcher.start([Task(str(index), tmp_path, 1) for index in range(jobs)])
     assert sorted(found, key=str) == seen
 
 
@@ -130,24 +155,25 @@ def test_gpus_of_ended_points_are_used_again() -> None:
 def test_a_process_that_cannot_be_started_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def start(task: Task, variables: object = None) -> subprocess.Popen[bytes]:
-        if task.name == "b":
+    starts = iter([True, False, True])
+
+    def start(*_: Any, **__: Any) -> subprocess.Popen[bytes]:
+        if not next(starts):
             raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
-        return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        return waiting_process()
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    monkeypatch.setattr(child, "start", start)
-    launcher = LocalLauncher(2, 1)
-    first, refused = launcher.start([Task("a", tmp_path, 1), Task("b", tmp_path, 1)])
-    ending = refused.ended()
-    assert ending is not None
-    assert ending.reason == "its process could not be started: Resource temporarily unavailable"
-    assert first.ended() is None
-    (third,) = launcher.start([Task("c", tmp_path, 1)])
-    assert {first.place, third.place} == {"gpu 0", "gpu 1"}  # the one that was refused has none
-    for process in (first, third):
-        process.kill()
-        assert process.ended() is not None
+    monkeypatch.setattr(child, "start_module", start)
+    (tmp_path / "logs").mkdir()
+    with LocalLauncher(2, 1) as launcher:
+        first, refused = launcher.start([Task("a", tmp_path, 1), Task("b", tmp_path, 1)])
+        ending = refused.ended()
+        assert ending is not None
+        assert ending.reason == "its process could not be started: Resource temporarily unavailable"
+        assert first.ended() is None
+        (third,) = launcher.start([Task("c", tmp_path, 1)])
+        assert {first.place, third.place} == {"gpu 0", "gpu 1"}  # the one that was refused has none
+    assert first.ended() == third.ended() == Ending(-signal.SIGKILL)
 
 
 def test_a_log_that_cannot_be_written_fails_its_point_alone(tmp_path: Path) -> None:

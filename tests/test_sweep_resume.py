@@ -41,19 +41,22 @@ _KILLER = f"""
 import os, signal, sys
 FLAG = os.path.join(os.path.dirname(__file__), "killed")
 def kill(event, arguments):
-    if event == "open" and "test-final" in str(arguments[0]) and not os.path.exists(FLAG):
+    name = str(arguments[0]) if event == "open" else ""
+    if "{LOST}" in name and "test-final" in name and not os.path.exists(FLAG):
         open(FLAG, "w").close()
         os.kill(os.getpid(), signal.SIGKILL)
-if any("{LOST}" in word for word in sys.orig_argv):
+if "cli.worker" in sys.orig_argv:
     sys.addaudithook(kill)
-if any(word.endswith(name) for word in sys.orig_argv for name in {OTHERS}):
-    from pathlib import Path
-    from centerloss_core.config import load_config
     from centerloss_core.run_directory.writer import Run
-    config, path = (Path(sys.orig_argv[sys.orig_argv.index(name) + 1]) for name in ("--config", "--run-dir"))
-    with Run.create(path, load_config(config), {{}}) as run:
-        run.finish("completed")
-    os._exit(0)
+    from centerloss_core.training.run import Result, Start
+    train = Start.train
+    def complete(start, **how):
+        if start.path.name not in {OTHERS}:
+            return train(start, **how)
+        with Run.create(start.path, start.config, dict()) as run:
+            run.finish("completed")
+        return Result(start.path, dict())
+    Start.train = complete
 """
 
 

@@ -20,8 +20,7 @@ from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import read_features
 from centerloss_core.run_directory.progress import Progress
 from centerloss_core.run_directory.reader import read_run
-from centerloss_core.training import Result, train
-from centerloss_core.training import run as running
+from centerloss_core.training import Result, reuse, train
 
 CHECKPOINT = ("SHA256SUMS", "config.yaml", "position.json", "state.npz")
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
@@ -315,7 +314,7 @@ def test_images_that_are_too_small_are_refused_before_a_run_is_made(
         split = Split(np.zeros((2, 7, 9, 1), np.uint8), np.zeros(2, np.int64))
         return Dataset("tiny", "Tiny images", "made up", "none", split, None, split, ("a",))
 
-    monkeypatch.setattr(running, "load_dataset", load_small)
+    monkeypatch.setattr(reuse, "load_dataset", load_small)
     with pytest.raises(ImageShapeError, match="images of Tiny images are 7×9 pixels"):
         train(tiny(), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -5,6 +5,7 @@ The longer sections have a file each: `loss`, `train`, and `sweep` for `sweep` a
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -62,6 +63,19 @@ class Model(Section):
     input_scaling: Literal["unit", "symmetric"] = "unit"
 
 
+# Settings that decide numbers which a step is given, where variables start, or how long a run is, and nothing that is
+# compiled. One that is missing here costs a sweep over it a fresh program for each value, never a wrong result.
+_NOT_COMPILED = tuple(
+    f"{key}."
+    for key in (
+        *("model.prelu_start", "model.initializer", "model.head_start"),
+        *("loss.lambda", "loss.alpha", "loss.centers_start", "loss.ramp"),
+        *("train.epochs", "train.iterations", "train.learning_rate", "train.schedule", "train.momentum"),
+        *("train.weight_decay", "train.head_rate", "train.seed", "train.early_stop"),
+    )
+)
+
+
 class Config(Section):
     """One run, complete."""
 
@@ -97,6 +111,14 @@ class Config(Section):
         if self.loss.ramp is not None and self.loss.term.module is not None:
             return "its λ grows over the whole run (loss.ramp)"
         return None
+
+    @property
+    def program(self) -> str:
+        """What its compiled training step and its data follow from, as text: runs that agree in it may share both."""
+        settings = {
+            key: value for key, value in self.settings().items() if not f"{key}.".startswith(_NOT_COMPILED)
+        }
+        return json.dumps(settings, sort_keys=True)
 
     def in_short(self) -> dict[str, Any]:
         """What `run.json` and tables say of it; null where it means nothing because there is no term."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from centerloss_core.config import Train
 from centerloss_core.devices.choice import Backend, Device, DeviceError, Gpu, choose
@@ -47,10 +44,6 @@ def prepare(device: Device, train: Train) -> None:
     # float32 means float32: TF32 would round the products of the center update to ten bits. Products of bfloat16
     # are not affected: they stay on the tensor cores.
     jax.config.update("jax_default_matmul_precision", "highest")
-    # Keras draws the seeds of its initializers from Python's generator. Its own `set_random_seed` would import
-    # TensorFlow, where there is one, to seed it as well.
-    random.seed(train.seed)
-    np.random.seed(train.seed)
 
 
 def _gpus() -> list[Any]:

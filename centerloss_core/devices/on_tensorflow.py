@@ -25,7 +25,6 @@ def find(train: Train) -> Device:
 
 def prepare(device: Device, train: Train) -> None:
     """See `centerloss_core.devices.prepare`."""
-    import keras
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -38,7 +37,6 @@ def prepare(device: Device, train: Train) -> None:
         raise DeviceError(f"{device.label} cannot be chosen any more in this process: {error}") from error
     # float32 means float32: TF32 would round the products of the center update to ten bits.
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    keras.utils.set_random_seed(train.seed)
     if train.deterministic:
         tf.config.experimental.enable_op_determinism()
         # TensorFlow adds the gradients that meet at one tensor in an order that depends on which operation ends first.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from centerloss_core.config import Train
 from centerloss_core.devices import on_jax, on_tensorflow
@@ -51,6 +54,10 @@ def prepare(device: Device, train: Train) -> None:
         DeviceError: the device cannot be chosen any more in this process.
     """
     _BACKENDS[device.backend].prepare(device, train)
+    # Keras draws the seeds of its initializers from Python's generator. Its own `set_random_seed` also seeds that of
+    # TensorFlow, which nothing here draws from, and with that empties TensorFlow's caches of what is compiled.
+    random.seed(train.seed)
+    np.random.seed(train.seed)
     # Whatever keras.json or an earlier line of the caller's program says.
     _set_keras("float32", 1e-7, "channels_last", _POLICIES[device.precision])
 

@@ -50,9 +50,15 @@ class Conductor:
     retries: int = 0
     fail_fast: bool = False
     show: ShowStates | None = None
+    _in_order: list[PointState] = field(init=False)
     _stopping: bool = field(default=False, init=False)
     _changed: bool = field(default=True, init=False)
     _next_summary: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        # Those of one program one after the other: a launcher may keep a process for them.
+        programs = list(dict.fromkeys(state.program for state in self.states))
+        self._in_order = sorted(self.states, key=lambda state: programs.index(state.program))
 
     def conduct(self, stop: StopRequest) -> list[PointState]:
         """Launch, watch and collect until nothing waits or runs, or `stop` says to stop."""
@@ -111,13 +117,13 @@ class Conductor:
     def _start(self) -> None:
         if self._stopping:
             return
-        waiting = [state for state in self.states if state.waits]
+        waiting = [state for state in self._in_order if state.waits]
         if self.launcher.jobs is not None:
             waiting = waiting[: max(0, self.launcher.jobs - len(self._started()))]
         if not waiting:
             return
         directory, threads = self.directory.resolve(), int(self.origin["threads"])
-        tasks = [Task(state.point.name, directory, threads) for state in waiting]
+        tasks = [Task(state.point.name, directory, threads, state.point.config.program) for state in waiting]
         for state in waiting:
             state.remember()
         for state, started in zip(waiting, self.launcher.start(tasks), strict=True):

@@ -64,6 +64,11 @@ class PointState:
         config = self.point.config
         return config.train.total_steps(train_size(config.data.name, validation=config.data.validation))
 
+    @cached_property
+    def program(self) -> str:
+        """See `Config.program`."""
+        return self.point.config.program
+
     @property
     def images(self) -> int:
         """That its whole run trains on, each as often as it comes."""

@@ -10,12 +10,12 @@ from centerloss_core.errors import Warn
 from centerloss_core.interrupts import StopRequest
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.best import Best
-from centerloss_core.training.build import build
 from centerloss_core.training.clock import Stopwatch
 from centerloss_core.training.diagnosis import Diagnosis
 from centerloss_core.training.evaluator import Evaluator, figures_of
 from centerloss_core.training.interval_log import IntervalLog
 from centerloss_core.training.observers import Observers, ProgressReport, Recorder, ShowProgress, StepRecorder
+from centerloss_core.training.reuse import train_step_for
 from centerloss_core.training.saving import CheckpointSchedule, SavedState, restore, save
 from centerloss_core.training.schedules import scalars_of_step
 from centerloss_core.training.tensorboard import Board
@@ -38,7 +38,7 @@ def fit(
         InterruptedRunError: `stop` was set; the state after the step that was under way is saved.
     """
     # ---- Build ----------------------------------------------------------------------------------------------
-    train_step = build(config, dataset)
+    train_step = train_step_for(config, dataset)
     train_size = len(dataset.train.labels)
     total_steps = config.train.total_steps(train_size)
     sampler = BatchStream(train_size, config.train.batch_size, config.train.seed)

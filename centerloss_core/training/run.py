@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from centerloss_core import devices
 from centerloss_core.config import Config, ConfigError, load_config
-from centerloss_core.datasets import DataError, Dataset, load_dataset
+from centerloss_core.datasets import DataError, Dataset
 from centerloss_core.devices import Device
 from centerloss_core.errors import DivergedError, OutOfMemoryError, Warn, is_out_of_memory
 from centerloss_core.files.atomic import errors_name
@@ -42,6 +42,7 @@ from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.diagnosis import warnings_of_the_end
 from centerloss_core.training.initial import find_initial
 from centerloss_core.training.observers import ShowProgress, ShowStage
+from centerloss_core.training.reuse import dataset_for
 from centerloss_core.training.tensorboard import require_tensorboard
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ def _resume_command(path: Path) -> str:
 
 
 def _load(config: Config) -> Dataset:
-    dataset = load_dataset(config.data.name, dir=config.data.dir, validation=config.data.validation)
+    dataset = dataset_for(config)
     refuse_too_small(dataset.image_shape, dataset.title)
     return dataset
 

@@ -1,4 +1,4 @@
-"""The process of one point: `cl train` in a run directory, with a log of its own. Every launcher starts this one."""
+"""The process of one point: `cl train` in a run directory, with a log of its own. `worker.py` has one for several."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from centerloss_core.devices import THREAD_VARIABLES, thread_limits
 from centerloss_core.files.atomic import open_own_file
@@ -24,7 +25,7 @@ _MOMENT = 0.05  # seconds
 
 
 def start(task: Task, variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start it: resume the run if there is one, else begin it.
+    """Start a process for it: resume the run if there is one, else begin it.
 
     Args:
         task: the point.
@@ -33,25 +34,49 @@ def start(task: Task, variables: Mapping[str, str] | None = None) -> subprocess.
     Raises:
         OSError: its log cannot be written, or is a link.
     """
+    with open_log(task) as log:
+        return start_module([COMMAND, *words(task)], task.threads, variables, stdout=log, stderr=log)
+
+
+def start_module(
+    module: Sequence[str],
+    threads: int,
+    variables: Mapping[str, str] | None,
+    *,
+    stdout: IO[bytes] | int,
+    stderr: IO[bytes],
+) -> subprocess.Popen[bytes]:
+    """Start a Python module with its arguments, as a process of so many threads that ends with this one.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    return subprocess.Popen(
+        # -P: nothing in the user's folder may be imported in place of this program.
+        [sys.executable, "-P", "-m", *module],
+        bufsize=0,
+        stdin=subprocess.PIPE,  # it ends when this process does
+        stdout=stdout,
+        stderr=stderr,
+        env={**os.environ, **import_path(), **thread_limits(threads), **(variables or {}), LEASH: "1"},
+        start_new_session=True,  # Ctrl-C reaches the sweep alone, which passes it on once
+    )
+
+
+def words(task: Task) -> list[str]:
+    """The arguments of `cl` that begin the run, or resume it where there is one."""
     # The config also when it resumes: it says where the data is now.
     where = "--resume" if (task.path / MANIFEST).is_file() else "--run-dir"
-    arguments = ["--config", str(task.config), where, str(task.path)]
-    with os.fdopen(open_own_file(task.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as log:
-        return subprocess.Popen(
-            # -P: nothing in the user's folder may be imported in place of this program.
-            [sys.executable, "-P", "-m", COMMAND, "train", *arguments, "--quiet"],
-            stdin=subprocess.PIPE,  # nothing is written to it: it ends when this process does
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={
-                **os.environ,
-                **import_path(),
-                **thread_limits(task.threads),
-                **(variables or {}),
-                LEASH: "1",
-            },
-            start_new_session=True,  # Ctrl-C reaches the sweep alone, which passes it on once
-        )
+    return ["train", "--config", str(task.config), where, str(task.path), "--quiet"]
+
+
+def open_log(task: Task) -> IO[bytes]:
+    """Open what keeps the output of its process, to append to it.
+
+    Raises:
+        OSError: it cannot be written, or is a link.
+    """
+    return os.fdopen(open_own_file(task.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
 
 
 def wait_until_free(

@@ -28,11 +28,13 @@ class Task:
         name: the point's.
         directory: the sweep's, absolute.
         threads: for the run. The last bits of its results depend on their number.
+        program: `Config.program` of its config: tasks that agree in it can share a process.
     """
 
     name: str
     directory: Path
     threads: int
+    program: str = ""
 
     @property
     def path(self) -> Path:

@@ -1,4 +1,4 @@
-"""Points as processes of this machine, some at a time; its GPUs are handed out one by one."""
+"""Points in processes of this machine, some at a time; its GPUs are handed out one by one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 import subprocess
 from collections.abc import Sequence
 
-from centerloss_core.sweeps.launchers import child
-from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError, Task
+from centerloss_core.sweeps.launchers.launcher import Ending, LauncherError, Started, Task
+from centerloss_core.sweeps.launchers.worker import Refused, Worker
 
 
 class LocalLauncher:
-    """Processes of this machine.
+    """Processes of this machine, each of which trains one point after another as long as they share a program.
 
     Args:
         jobs: at a time.
@@ -33,82 +33,56 @@ class LocalLauncher:
             gpus = 1
         self._gpus = None if gpus is None else Gpus(visible, gpus)
         self.jobs: int | None = jobs if not gpus or self._gpus is None else min(jobs, self._gpus.places)
-        self._running: list[LocalProcess] = []
+        self._workers: list[Worker] = []
 
     def __enter__(self) -> LocalLauncher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        self.kill()
 
-    def start(self, tasks: Sequence[Task]) -> list[LocalProcess]:
-        """Start a process each; one that the system refuses counts as ended, and the others start."""
-        started = []
-        self._running = [process for process in self._running if process.ended() is None]
+    def start(self, tasks: Sequence[Task]) -> list[Started]:
+        """Give each to a process; a point whose process the system refuses counts as ended, and the others start."""
+        started: list[Started] = []
         for task in tasks:
-            started.append(LocalProcess(task, self._gpus))
-            self._running.append(started[-1])
+            try:
+                started.append(self._worker_for(task).take(task))
+            except OSError as error:  # its log cannot be written, or there is no room for a process
+                where = f"{error.filename}: " if error.filename else ""
+                reason = f"its process could not be started: {where}{error.strerror or error}"
+                started.append(Refused(Ending(None, reason)))
         return started
 
     def interrupt(self, signal_number: int) -> None:
         """Pass the signal on."""
-        for process in self._running:
-            process.signal(signal_number)
+        for worker in self._workers:
+            worker.signal(signal_number)
 
     def kill(self) -> None:
         """Send SIGKILL."""
-        for process in self._running:
-            process.kill()
+        for worker in self._workers:
+            worker.kill()
 
-
-class LocalProcess:
-    """A point as a process of this machine."""
-
-    def __init__(self, task: Task, gpus: Gpus | None) -> None:
-        self._gpus = gpus
-        self._taken = None if gpus is None else gpus.take()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._refused: Ending | None = None
-        variables = None if self._taken is None else {"CUDA_VISIBLE_DEVICES": ",".join(self._taken)}
+    def _worker_for(self, task: Task) -> Worker:
+        """One that has ended a point of the same program, or a new one, for which one of another program ends."""
+        idle = [worker for worker in self._workers if worker.is_idle]
+        for worker in idle:
+            if worker.fits(task):
+                return worker
+        if idle and len(self._workers) >= (self.jobs or 1):
+            idle[0].kill()
+        for worker in [worker for worker in self._workers if worker.has_ended]:
+            self._workers.remove(worker)
+            if self._gpus is not None:
+                self._gpus.give_back(worker.gpus or [])
+        gpus = None if self._gpus is None else self._gpus.take()
         try:
-            self._process = child.start(task, variables)
-        except OSError as error:  # its log cannot be written, or there is no room for a process
-            where = f"{error.filename}: " if error.filename else ""
-            self._refused = Ending(
-                None, f"its process could not be started: {where}{error.strerror or error}"
-            )
-            self._give_back()
-
-    @property
-    def place(self) -> str | None:
-        """The GPUs, if it was given some."""
-        if self._refused is not None:
-            return None
-        return f"gpu {','.join(self._taken)}" if self._taken else "here"
-
-    def ended(self) -> Ending | None:
-        """Its exit code, once there is one."""
-        if self._process is None or (code := self._process.poll()) is None:
-            return self._refused
-        self._process.communicate()  # which closes the pipe to it
-        self._give_back()
-        return Ending(code)
-
-    def signal(self, number: int) -> None:
-        """Pass a signal on."""
-        if self._process is not None:
-            self._process.send_signal(number)
-
-    def kill(self) -> None:
-        """Send SIGKILL, and wait for its end."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    def _give_back(self) -> None:
-        if self._gpus is not None and self._taken is not None:
-            self._gpus.give_back(self._taken)
-            self._taken = None
+            self._workers.append(Worker(task, gpus))
+        except OSError:
+            if self._gpus is not None:
+                self._gpus.give_back(gpus or [])
+            raise
+        return self._workers[-1]
 
 
 def visible_gpus() -> list[str]:

@@ -1,0 +1,131 @@
+"""One data set and one compiled training step, kept in a process that trains one run after another.
+
+λ, α, learning rates and the seed are data of a compiled step, so runs that differ in nothing else can share it. Each
+begins with the values that it would have in a process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from centerloss_core.config import Config
+from centerloss_core.datasets import Dataset, load_dataset
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+    from centerloss_core.losses.base import Head, Term
+    from centerloss_core.training.step import TrainStep
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """A training step that is compiled when it is first called.
+
+    Attributes:
+        body, head, term: the parts that it trains.
+        optimizers: the values of the optimizers' variables before the first step.
+    """
+
+    train_step: TrainStep
+    body: keras.Model
+    head: Head
+    term: Term | None
+    optimizers: list[NDArray[Any]]
+
+    def begin_as(self, body: keras.Model, head: Head, term: Term | None) -> None:
+        """Take over the values of new parts, which are not called and not needed any more then."""
+        shape = body.outputs[0].shape
+        head.build(shape)
+        variables = [*self.train_step.network.variables]
+        values = [*body.variables, *head.variables]
+        if self.term is not None and term is not None:
+            term.build(shape)
+            variables += self.term.variables
+            values += term.variables
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value.value)
+        of_optimizers = [each for optimizer in self.train_step.optimizers for each in optimizer.variables]
+        for variable, start in zip(of_optimizers, self.optimizers, strict=True):
+            variable.assign(start.copy())  # JAX may take an array for its own
+
+
+@dataclass
+class _Kept:
+    """What the next run of the same `Config.program` finds."""
+
+    is_on: bool = False
+    program: str | None = None
+    dataset: Dataset | None = None
+    compiled: _Compiled | None = None
+
+    def forget(self) -> None:
+        """Free all of it."""
+        self.program = self.dataset = self.compiled = None
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def programs_are_kept() -> Iterator[None]:
+    """Let each run in this block take over data and program of the one before, where they would be the same.
+
+    Only for a process that trains and does nothing else: they stay in memory. A run that failed may have left the
+    program in any state, so none may follow it.
+    """
+    _kept.is_on = True
+    try:
+        yield
+    finally:
+        _kept.is_on = False
+        _kept.forget()
+
+
+def dataset_for(config: Config) -> Dataset:
+    """Load the data set of a run, or take the one that was loaded for the run before.
+
+    Raises:
+        DataError: it cannot be had.
+    """
+    program = config.program
+    if _kept.dataset is not None and _kept.program == program:
+        return _kept.dataset
+    _kept.forget()  # first, so that two are not in memory together
+    data = config.data
+    dataset = load_dataset(data.name, dir=data.dir, validation=data.validation)
+    if _kept.is_on:
+        _kept.program, _kept.dataset = program, dataset
+    return dataset
+
+
+def train_step_for(config: Config, dataset: Dataset) -> TrainStep:
+    """The training step of a run before its first step: a new one, or that of the run before with new values."""
+    from centerloss_core.training.build import build, parts
+    from centerloss_core.training.step import TrainStep
+
+    if _kept.dataset is not dataset:
+        return build(config, dataset)
+    body, head, term = parts(config, dataset)
+    if _kept.compiled is None:
+        train_step = TrainStep(body, head, term, config.train, dataset.train)
+        _kept.compiled = _Compiled(train_step, body, head, term, _of_optimizers(train_step))
+    else:
+        _kept.compiled.begin_as(body, head, term)
+    return _kept.compiled.train_step
+
+
+def _of_optimizers(train_step: TrainStep) -> list[NDArray[Any]]:
+    from keras import ops
+
+    return [
+        np.array(ops.convert_to_numpy(variable.value))
+        for optimizer in train_step.optimizers
+        for variable in optimizer.variables
+    ]
