@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from made_runs import make_run
@@ -70,6 +71,20 @@ def test_the_first_row_is_without_the_step_that_compiles() -> None:
         clock.is_warm, clock.now = step > 1, 30.0 + step
         rows.append(log.after_step(step, {"softmax_loss": 1.0}, {}))
     assert [row["images_per_second"] for row in rows if row] == [20, 20]
+
+
+def test_features_that_are_measured_before_the_first_step_leave_the_clock_cold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that resumes at the end of an epoch evaluates first, and compiles its step only then."""
+    from centerloss_core.training import evaluator
+
+    monkeypatch.setattr(evaluator, "extract", lambda *_: None)
+    clock, parts = Stopwatch(), SimpleNamespace(network=None, points=None)
+    log = IntervalLog(Train(iterations=100, batch_size=20), 1000, 100, clock)
+    asked: Any = (None, None, parts, None, 100, log, clock, None)
+    evaluator.Evaluator(*asked).dump(cast(Any, None), 50)
+    assert (clock.is_warm, clock.sessions) == (False, 0)
 
 
 def test_a_run_says_once_how_long_it_will_take(capsys: Any) -> None:

@@ -59,8 +59,9 @@ class Evaluator:
 
     def dump(self, split: Split, step: int) -> FeatureDump:
         """The features of a split."""
-        with self.clock:  # a GPU may still be busy with the last steps
-            self.log.check(step)  # it can name the step; the features that follow cannot
+        if self.clock.is_warm:  # else no step was taken yet, and the one that compiles is still to come
+            with self.clock:  # a GPU may still be busy with the last steps
+                self.log.check(step)  # it can name the step; the features that follow cannot
         return extract(self.train_step.network, self.train_step.points, split, step)
 
     def dump_some(self, step: int) -> FeatureDump:
