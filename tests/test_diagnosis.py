@@ -84,7 +84,11 @@ def test_a_head_that_was_left_behind() -> None:
     predictions[:100] = (predictions[:100] + 1) % 10
     (warning,) = look_at_end(CONFIG, figures(clusters(), predictions))
     assert "the softmax head was left behind (accuracy 90.0%, nearest center 100.0%)" in warning
-    assert "train.head_rate" in warning
+    assert "features shrink as λ grows" in warning
+    assert warning.endswith("begin λ lower (loss.ramp) or raise train.head_rate")
+    # Without center loss nothing shrinks, and there is no λ to lower.
+    (warning,) = look_at_end(load_config(QUICKSTART, {"loss.lambda": 0.0}), figures(clusters(), predictions))
+    assert warning.endswith("nearest center 100.0%): raise train.head_rate, or train longer")
 
 
 def test_two_classes_in_one_cluster() -> None:

@@ -88,13 +88,16 @@ def look_at_test(when: str, test: Figures, classes: int) -> Iterator[str]:
 def look_at_end(config: Config, test: Figures) -> Iterator[str]:
     """Warnings about the final test figures of a run of at least one epoch."""
     accuracy, nearest = test.get("accuracy"), test.get("nearest_center_accuracy")
-    if accuracy is not None and nearest is not None and nearest - accuracy > _HEAD_BEHIND:
-        yield (
-            f"the softmax head was left behind (accuracy {accuracy:.1%}, nearest center {nearest:.1%}): features "
-            "shrink as λ grows, and its weights must grow as fast; begin λ lower (loss.ramp) or raise train.head_rate"
-        )
-    closest, spread = test["inter_class_distance_min"], test["intra_class_distance"]
     pulls = config.loss.term.module is not None and config.loss.lambda_ > 0
+    if accuracy is not None and nearest is not None and nearest - accuracy > _HEAD_BEHIND:
+        remedy = (
+            "features shrink as λ grows, and its weights must grow as fast; begin λ lower (loss.ramp) or raise "
+            "train.head_rate"
+            if pulls
+            else "raise train.head_rate, or train longer"
+        )
+        yield f"the softmax head was left behind (accuracy {accuracy:.1%}, nearest center {nearest:.1%}): {remedy}"
+    closest, spread = test["inter_class_distance_min"], test["intra_class_distance"]
     if pulls and closest is not None and spread is not None and closest < _MERGED * spread:
         yield (
             f"two classes share one cluster (their means are {closest:.2g} apart, at a spread of "
