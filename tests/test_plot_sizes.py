@@ -120,6 +120,15 @@ def test_one_row(tmp_path: Path) -> None:
     assert arrange(cells).shape == (2, 2)
 
 
+@pytest.mark.parametrize(("width", "shape"), [(7, (1, 3)), (3.5, (2, 2)), (2, (3, 1))])
+def test_a_grid_has_no_more_columns_than_its_width_has_room_for(width: float, shape: tuple[int, int]) -> None:
+    cells = [Cell(make_record(weight), make_snapshot(weight)) for weight in WEIGHTS[:3]]
+    grid = arrange(cells, width=width)
+    assert grid.shape == shape
+    headings = [axes.title.get_text().count("\n") + 1 for axes in panel_figure(grid, width=width).axes]
+    assert max(headings) <= 6
+
+
 def test_at_one_scale_small_runs_have_an_inset_clear_of_their_points() -> None:
     figure = panel_figure(make_grid(), shared=True)
     figure.draw_without_rendering()

@@ -73,7 +73,7 @@ def draw_sweep(sweep: SweepRecord, request: Request) -> list[Path]:
     if request.out is None:  # before anything is drawn
         for snapshot in completed:
             own_folder(own_folder(snapshot.run.path) / PLOTS)
-    grid = arrange(cells, sweep.axes, row=request.layout == "row")
+    grid = arrange(cells, sweep.axes, row=request.layout == "row", width=request.width)
     written = _save_all(_figures_of_a_sweep(grid, completed, sweep, request), sweep.path, request)
     for snapshot in completed if request.out is None else ():
         # Nothing named: what one run lacks does not stop the others.

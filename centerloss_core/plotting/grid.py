@@ -15,6 +15,7 @@ from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
 MAX_ROWS, MAX_COLUMNS = 6, 12
+_NARROWEST = 1.6  # inches of a column, with room for its heading
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,12 @@ class Grid:
         return settings_title(cell.run, self.own) + (epoch_title(cell.snapshot) if cell.snapshot else "")
 
 
-def arrange(cells: Sequence[Cell], axes: Sequence[str] = (), *, row: bool = False) -> Grid:
+def arrange(
+    cells: Sequence[Cell], axes: Sequence[str] = (), *, row: bool = False, width: float | None = None
+) -> Grid:
     """Put runs that differ in one setting on a near-square grid, or in one row; else that in columns, others in rows.
+
+    A grid has no more columns than can be read in `width` inches, if a figure is to have that.
 
     The columns are λ if it varies, else the setting with the most values; seeds come last. What has more than
     `MAX_ROWS` rows or `MAX_COLUMNS` columns is not legible: the first seed stands for the others, then values are left
@@ -101,9 +106,11 @@ def arrange(cells: Sequence[Cell], axes: Sequence[str] = (), *, row: bool = Fals
     places = [[at.get((combined, value)) for value in values] for combined in kept_rows]
     if not rows and not row:
         # Four in a row are too small to read on a page; two rows of two are twice as large.
-        width = len(values) if len(values) <= 3 else math.ceil(math.sqrt(len(values)))
-        padded = [*places[0], *[None] * (-len(values) % width)]
-        places = [padded[start : start + width] for start in range(0, len(padded), width)]
+        across = len(values) if len(values) <= 3 else math.ceil(math.sqrt(len(values)))
+        if width is not None:
+            across = max(1, min(across, int(width / _NARROWEST)))
+        padded = [*places[0], *[None] * (-len(values) % across)]
+        places = [padded[start : start + across] for start in range(0, len(padded), across)]
     return Grid(places, common, own, join(few_rows, few_columns))
 
 
