@@ -68,7 +68,8 @@ def plot(
         bool,
         typer.Option(
             "--animate",
-            help="Also write the features over the epochs as a GIF, and as MP4 where ffmpeg is found.",
+            help="Also write the features over the epochs, or every train.dump_every steps, as a GIF, and as MP4 where "
+            "ffmpeg is found.",
         ),
     ] = False,
     open_: Open = False,

@@ -28,6 +28,8 @@ Status = StrEnum("Status", ["RUNNING", "STOPPED", "COMPLETED", "FAILED", "INTERR
 _OWN_COLUMN = (LAMBDA, ALPHA, SEED, "data.name")
 _MARK = "!"  # of a run with warnings
 _SHORT = {"nearest center": "nearest", "inter/intra": "ratio"}  # heads that are wider than their figures
+_SORT_BY_HEAD = {"run": "name", "softmax": "accuracy", "nearest center": "nearest-center", "time": "duration"}
+_SORT_BY_HEAD |= {"nearest": "nearest-center", "inter/intra": "ratio", "λ": "lambda", "α": "alpha"}
 _NARROW = 120  # columns of a terminal
 _WIDEST = 200  # columns of a list in a file
 _MOST_NAMED = 4  # runs in one command: more do not fit side by side
@@ -94,6 +96,7 @@ def runs(
     for key, value in map(_parsed, where or ()):
         settings[key] = [*settings.get(key, []), value]
     _refuse_unknown(found, "--where", settings)
+    sort = _SORT_BY_HEAD.get(sort, sort)
     if sort not in SORT_KEYS:
         _refuse_unknown(found, "--sort", {sort: [sort]})
     rows = choose_rows(found, statuses=status or (), data=data or (), settings=settings)
@@ -177,11 +180,13 @@ def _parsed(text: str) -> tuple[str, Any]:
 
 
 def _refuse_unknown(rows: Sequence[RunRow], option: str, asked: Mapping[str, Sequence[Any]]) -> None:
+    from centerloss_core.run_directory.listing import SORT_KEYS
+
     known = {key for row in rows for key in row.record.settings}
     for key in asked:
         if known and asked[key] and key not in known and key not in (LAMBDA, ALPHA, SEED):
             titles = {each.rpartition(".")[2]: each for each in known} | {"λ": LAMBDA, "α": ALPHA}
-            meant = titles.get(key) or nearest(key, known)
+            meant = titles.get(key) or nearest(key, {*known, *(SORT_KEYS if option == "--sort" else ())})
             hint = f"; did you mean {meant}?" if meant else ""
             raise UsageError(f"{option} {key}: no run here has this setting{hint}")
 

@@ -137,6 +137,9 @@ def test_runs_are_shown_filtered_and_sorted_by_any_setting(here: Any, tmp_path: 
     for title, key in (("λ", "loss.lambda"), ("batch_size", "train.batch_size")):  # as the table has them
         _, _, errors = here("runs", ".", "--where", f"{title}=8")
         assert errors.endswith(f"--where {title}: no run here has this setting; did you mean {key}?\n")
+    for head in ("softmax", "nearest center", "inter/intra", "time", "λ"):
+        assert here("runs", ".", "--sort", head)[0] == 0
+    assert "no run here has this setting; did you mean accuracy?" in here("runs", ".", "--sort", "acuracy")[2]
 
 
 def test_a_sweep_table_has_a_column_per_setting_that_varies(capsys: pytest.CaptureFixture[str]) -> None:

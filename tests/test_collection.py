@@ -26,7 +26,10 @@ def folder(tmp_path: Path) -> Path:
     for number, rate in enumerate((0.1, 0.01, 0.001)):
         metrics = {"test": {"accuracy": 0.9}, "seconds": 1.0, "images_per_second": 1.0}
         make_run(
-            tmp_path / "runs" / f"run{number}", config=config(rate, log_every=number + 1), metrics=metrics
+            tmp_path / "runs" / f"run{number}",
+            config=config(rate, log_every=number + 1),
+            metrics=metrics,
+            data={"title": "MNIST", "test": 1000},
         )
     return tmp_path / "runs"
 
@@ -55,7 +58,7 @@ def test_a_folder_is_plotted_reported_and_evaluated_as_a_sweep_is(folder: Path, 
     assert (code, errors) == (0, "")
     assert output.splitlines()[-1] == f"figure: {folder / 'plots' / 'panel-test.png'}"
     assert "learning_rate" in output
-    assert "90.00 %" in output
+    assert "90.00 ± 0.95 %" in output  # of 1,000 images
     code, output, errors = here("report", folder)
     assert (code, errors) == (0, "")
     assert "3 of 3 runs completed" in (folder / "report.html").read_text()

@@ -99,6 +99,7 @@ def row_of(run: RunRecord) -> dict[str, Any]:
         "status": run.status,
         "warnings": "; ".join(run.warnings) or None,
         **test,
+        "test_images": run.images("test"),
         **{key: run.metrics.get(key) for key in ("images_per_second", "seconds")},
     }
 
