@@ -182,6 +182,23 @@ def test_a_sweep_in_a_file_shows_how_its_points_come_along(
     assert any("completed: softmax 97.50 %" in line and "about 3 min 20 s left" in line for line in lines)
 
 
+def test_a_sweep_whose_first_row_is_late_tells_its_time_by_the_first_steps(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = points_of(tmp_path, settings=["train.iterations=100"])[:2]
+
+    def first_steps() -> None:
+        states[0].status, states[0].starts = "running", 1
+        pace = {"step": 7, "epoch": 0.1, "images_per_second": 10.0}
+        make_run(states[0].path, status="running", pace=pace)
+        (states[0].path / "metrics.jsonl").unlink()
+
+    lines = shown_in_a_file(states, [first_steps], capsys, monkeypatch)
+    assert lines[2:] == ["about 6 min 26 s left: 3,860 images in 2 of 2 points"]
+    _, _, _, point, _ = drawn(states, 120, 40).splitlines()
+    assert point.split()[1:7] == ["running", "0.10", "–", "3", "min", "06"]
+
+
 def test_a_live_table_tells_beginnings_and_keeps_what_completed_points_reached(tmp_path: Path) -> None:
     states = points_of(tmp_path, settings=["train.iterations=100"])[:4]
     make_run(states[0].path, metrics={"test": {"accuracy": 0.975}})

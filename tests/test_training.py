@@ -250,6 +250,23 @@ def test_more_feature_dimensions_and_the_authors_options(tmp_path: Path) -> None
         assert (dump["features"].shape, dump["centers"].shape) == ((360, 3), (10, 3))
 
 
+def test_the_pace_of_the_first_steps_is_kept_until_the_run_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep reads it, where the first row is late."""
+    monkeypatch.setattr("centerloss_core.training.observers._FIRST_SECONDS", 0.0)
+    path = tmp_path / "run"
+    paces = []
+    train(
+        tiny("train.log_every=100"),
+        path,
+        show=lambda _: paces.append(json.loads((path / "run.json").read_text()).get("pace")),
+    )
+    assert paces[0].keys() == {"step", "epoch", "images_per_second"}
+    assert paces[0]["step"] == 6
+    assert "pace" not in json.loads((path / "run.json").read_text())
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from centerloss_core.run_directory.checkpoints import Position
     from centerloss_core.run_directory.feature_dumps import FeatureDump
+    from centerloss_core.run_directory.progress import Progress
 
 _PARTS = (CHECKPOINTS, FEATURES, PLOTS)
 _KEPT = 2  # checkpoints: the newest, and one more in case that one turns out damaged
@@ -136,8 +137,14 @@ class Run(AbstractContextManager["Run"]):
     def resume(self, step: int, provenance: Mapping[str, Any]) -> None:
         """Note that the run resumes from `step`, and on what."""
         row = {"at": _now(), "step": step, **provenance}
+        self.manifest.pop("pace", None)
         resumed = [*items(self.manifest.get("resumed")), row]
         self.update(status="running", reason=None, finished=None, resumed=resumed)
+
+    def note_pace(self, progress: Progress) -> None:
+        """Keep how fast the first steps were, for a sweep that waits for the first row; until the run ends."""
+        keys = ("step", "epoch", "images_per_second")
+        self.update(pace={key: getattr(progress, key) for key in keys})
 
     def change_config(self, config: Config) -> None:
         """Replace `config.yaml`, and what `run.json` keeps of it: the data was moved, or the run becomes longer."""
@@ -160,6 +167,7 @@ class Run(AbstractContextManager["Run"]):
 
     def finish(self, status: Written, reason: str | None = None, **fields: Any) -> None:
         """Note how the run has ended."""
+        self.manifest.pop("pace", None)
         self.update(status=status, reason=reason, finished=_now(), **fields)
 
     # ---- Logs -----------------------------------------------------------------------------------------------

@@ -76,9 +76,9 @@ class PointState:
 
     @property
     def progress(self) -> Progress | None:
-        """Where it stands by the newest row of its metrics log, if it has one."""
-        row = last_row(self.path, kind="steps")
-        return None if row is None else progress_of(row, self.total_steps, self.point.config.train.batch_size)
+        """Where it stands by the newest row of its metrics log, or by the pace of its first steps."""
+        row = last_row(self.path, kind="steps") or mapping(self.manifest().get("pace"))
+        return progress_of(row, self.total_steps, self.point.config.train.batch_size) if row else None
 
     def manifest(self) -> dict[str, Any]:
         """Its `run.json`; empty where that is missing or damaged."""

@@ -8,6 +8,7 @@ from centerloss_core.config import Config
 from centerloss_core.datasets import BatchStream, Dataset
 from centerloss_core.errors import Warn
 from centerloss_core.interrupts import StopRequest
+from centerloss_core.run_directory.progress import Progress
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.best import Best
 from centerloss_core.training.clock import Stopwatch
@@ -49,6 +50,13 @@ def fit(
     best = Best(run, config.train)
     diagnosis = Diagnosis(config, dataset.num_classes, warn, is_new=not begin)
     observer = Observers()
+
+    def tell(progress: Progress) -> None:
+        if not progress.figures:  # there is no row yet, and a sweep waits for one
+            run.note_pace(progress)
+        if show is not None:
+            show(progress)
+
     evaluator = Evaluator(config, dataset, train_step, sampler, total_steps, log, clock, observer)
     observer += [
         Recorder(run, every_epoch=config.train.dump_every_epoch),  # disk first
@@ -56,7 +64,7 @@ def fit(
         best,
         diagnosis,
         *([Board(run, config, dataset, begin)] if config.train.tensorboard else []),
-        *([] if show is None else [ProgressReport(show, config.train, train_size, clock)]),
+        ProgressReport(tell, config.train, train_size, clock),
     ]
 
     # ---- Train ----------------------------------------------------------------------------------------------
