@@ -13,7 +13,7 @@ from centerloss_core.sweeps.launchers import child
 from centerloss_core.training import resume, reuse, train
 from centerloss_core.training.engines import on_tensorflow
 
-OTHER_NUMBERS = ("train.seed=3", "train.head_rate=1", "model.head_start=random", "loss.centers_start=xavier")
+OTHER_NUMBERS = ("train.seed=3", "train.head_rate=1", "train.learning_rate=1e-3", "loss.ramp=null")
 
 
 @pytest.fixture

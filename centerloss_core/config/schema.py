@@ -63,13 +63,12 @@ class Model(Section):
     input_scaling: Literal["unit", "symmetric"] = "unit"
 
 
-# Settings that decide numbers which a step is given, where variables start, or how long a run is, and nothing that is
-# compiled. One that is missing here costs a sweep over it a fresh program for each value, never a wrong result.
+# Settings that decide numbers which a step is given, or how long a run is, and nothing that is compiled or drawn from.
+# One that is missing here costs a sweep over it a fresh program for each value, never a wrong result.
 _NOT_COMPILED = tuple(
     f"{key}."
     for key in (
-        *("model.prelu_start", "model.initializer", "model.head_start"),
-        *("loss.lambda", "loss.alpha", "loss.centers_start", "loss.ramp"),
+        *("loss.lambda", "loss.alpha", "loss.ramp"),
         *("train.epochs", "train.iterations", "train.learning_rate", "train.schedule", "train.momentum"),
         *("train.weight_decay", "train.head_rate", "train.seed", "train.early_stop"),
     )

@@ -34,13 +34,16 @@ class SoftmaxHead(Head):
         self.num_classes = num_classes
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.Zeros()
 
     def build(self, features_shape: tuple[int | None, ...], labels_shape: Any = None) -> None:
         """Create kernel and bias."""
         shape = (features_shape[-1], self.num_classes)
         self.kernel = self.add_weight(shape=shape, initializer=self.kernel_initializer, name="kernel")
         self.bias = (
-            self.add_weight(shape=shape[1:], initializer="zeros", name="bias") if self.use_bias else None
+            self.add_weight(shape=shape[1:], initializer=self.bias_initializer, name="bias")
+            if self.use_bias
+            else None
         )
 
     def call(self, features: Any, labels: Any = None, training: bool = False) -> Any:

@@ -7,7 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def provenance(backend: str | None = None) -> dict[str, Any]:
         backend: the backend of Keras whose versions count; without it those of all that are installed.
     """
     backends = _BACKENDS if backend is None else (backend,)
-    packages = [*_PACKAGES, *(package for each in backends for package in _BACKENDS[each])]
+    packages = (*_PACKAGES, *(package for each in backends for package in _BACKENDS[each]))
     return {
         "command": shlex.join(["cl", *sys.argv[1:]]),
         "versions": {"python": platform.python_version(), **_installed_versions(packages)},
@@ -31,7 +31,8 @@ def provenance(backend: str | None = None) -> dict[str, Any]:
     }
 
 
-def _installed_versions(packages: Sequence[str]) -> dict[str, str]:
+@cache
+def _installed_versions(packages: tuple[str, ...]) -> dict[str, str]:
     versions = {}
     for package in packages:
         try:
@@ -41,6 +42,7 @@ def _installed_versions(packages: Sequence[str]) -> dict[str, str]:
     return versions
 
 
+@cache  # what is edited later is not what this process has imported
 def git_revision(directory: Path) -> str | None:
     """The commit of the checkout that the code runs from, with "+changes" where it was edited; None elsewhere."""
     try:

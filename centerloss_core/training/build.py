@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import keras
-
 from centerloss_core.config import Config
 from centerloss_core.datasets import Dataset
 from centerloss_core.losses import build_head, build_term
-from centerloss_core.losses.base import Head, Term
 from centerloss_core.networks.class_order import order_by_likeness
 from centerloss_core.networks.initializers import Circle, kernel_initializer
 from centerloss_core.networks.lenets_plus_plus import lenets_plus_plus
@@ -15,14 +12,9 @@ from centerloss_core.training.step import TrainStep
 
 
 def build(config: Config, dataset: Dataset) -> TrainStep:
-    """The training step of a run before its first step."""
-    return TrainStep(*parts(config, dataset), config.train, dataset.train)
+    """The training step of a run before its first step.
 
-
-def parts(config: Config, dataset: Dataset) -> tuple[keras.Model, Head, Term | None]:
-    """Network, head and term as a run begins, their values drawn by its seed; the last two are built when called.
-
-    They are made in this order, because each initializer draws a seed when it is made.
+    Network, head and term are made in this order, because each initializer draws a seed when it is made.
     """
     network = lenets_plus_plus(config.model, dataset.image_shape)
     if config.model.head_start == "random" or config.model.feature_dim != 2:
@@ -31,4 +23,18 @@ def parts(config: Config, dataset: Dataset) -> tuple[keras.Model, Head, Term | N
         images, labels = dataset.train.images, dataset.train.labels
         initializer = Circle(order_by_likeness(images, labels, dataset.num_classes))
     head = build_head(config, dataset.num_classes, initializer)
-    return network, head, build_term(config, dataset.num_classes)
+    term = build_term(config, dataset.num_classes)
+    return TrainStep(network, head, term, config.train, dataset.train)
+
+
+def draw_anew(train_step: TrainStep) -> None:
+    """Give network, head and term the values that `build` would give them now, in a tenth of its time.
+
+    An initializer draws its seed when it is made, so each is made anew, in the order of `build`: the layers of the
+    network, then those of head and term. A layer has an initializer `NAME_initializer` for each weight NAME.
+    """
+    term = train_step.term
+    for layer in [*train_step.network.layers, *([] if term is None else [term])]:
+        for weight in layer.weights:
+            initializer = getattr(layer, f"{weight.name}_initializer").clone()
+            weight.assign(initializer(weight.shape, weight.dtype))

@@ -20,39 +20,22 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from centerloss_core.losses.base import Head, Term
     from centerloss_core.training.step import TrainStep
 
 
 @dataclass(frozen=True)
 class _Compiled:
-    """A training step that is compiled when it is first called.
-
-    Attributes:
-        body, head, term: the parts that it trains.
-        optimizers: the values of the optimizers' variables before the first step.
-    """
+    """A training step that is compiled when it is first called, and the state of its optimizers before that."""
 
     train_step: TrainStep
-    body: keras.Model
-    head: Head
-    term: Term | None
     optimizers: list[NDArray[Any]]
 
-    def begin_as(self, body: keras.Model, head: Head, term: Term | None) -> None:
-        """Take over the values of new parts, which are not called and not needed any more then."""
-        shape = body.outputs[0].shape
-        head.build(shape)
-        variables = [*self.train_step.network.variables]
-        values = [*body.variables, *head.variables]
-        if self.term is not None and term is not None:
-            term.build(shape)
-            variables += self.term.variables
-            values += term.variables
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value.value)
-        of_optimizers = [each for optimizer in self.train_step.optimizers for each in optimizer.variables]
-        for variable, start in zip(of_optimizers, self.optimizers, strict=True):
+    def begin_anew(self) -> None:
+        """Give all variables the values that a new training step would have."""
+        from centerloss_core.training.build import draw_anew
+
+        draw_anew(self.train_step)
+        for variable, start in zip(_of_optimizers(self.train_step), self.optimizers, strict=True):
             variable.assign(start.copy())  # JAX may take an array for its own
 
 
@@ -107,25 +90,20 @@ def dataset_for(config: Config) -> Dataset:
 
 def train_step_for(config: Config, dataset: Dataset) -> TrainStep:
     """The training step of a run before its first step: a new one, or that of the run before with new values."""
-    from centerloss_core.training.build import build, parts
-    from centerloss_core.training.step import TrainStep
+    from keras import ops
+
+    from centerloss_core.training.build import build
 
     if _kept.dataset is not dataset:
         return build(config, dataset)
-    body, head, term = parts(config, dataset)
     if _kept.compiled is None:
-        train_step = TrainStep(body, head, term, config.train, dataset.train)
-        _kept.compiled = _Compiled(train_step, body, head, term, _of_optimizers(train_step))
+        train_step = build(config, dataset)
+        state = [np.array(ops.convert_to_numpy(each.value)) for each in _of_optimizers(train_step)]
+        _kept.compiled = _Compiled(train_step, state)
     else:
-        _kept.compiled.begin_as(body, head, term)
+        _kept.compiled.begin_anew()
     return _kept.compiled.train_step
 
 
-def _of_optimizers(train_step: TrainStep) -> list[NDArray[Any]]:
-    from keras import ops
-
-    return [
-        np.array(ops.convert_to_numpy(variable.value))
-        for optimizer in train_step.optimizers
-        for variable in optimizer.variables
-    ]
+def _of_optimizers(train_step: TrainStep) -> list[keras.Variable]:
+    return [variable for optimizer in train_step.optimizers for variable in optimizer.variables]
