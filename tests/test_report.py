@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from centerloss_core.config import dump_yaml, load_config
 from centerloss_core.datasets import load_dataset
+from centerloss_core.datasets.arrays import thin
 from centerloss_core.errors import ExpectedError
 from centerloss_core.metrics.distances import nearest
 from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES, RECOGNITION, SEPARATION, SPEED, VERIFICATION
@@ -35,7 +36,12 @@ from centerloss_core.report.reading import read_contents
 from centerloss_core.report.results import epoch_tables
 from centerloss_core.report.tables import figure_cells
 from centerloss_core.report.thumbnails import make_thumbnails
-from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, write_features
+from centerloss_core.run_directory.feature_dumps import (
+    FeatureDump,
+    FeatureFileError,
+    read_features,
+    write_features,
+)
 from centerloss_core.run_directory.lock import DirectoryLock
 from cli.app import app
 
@@ -323,6 +329,28 @@ def test_the_slider_plays_the_epochs_and_the_end_of_a_part_of_one(tmp_path: Path
     assert data["panels"][0]["frames"][-1]["label"] == "epoch 3, final"
 
 
+def test_the_slider_stops_between_epochs_where_steps_were_kept(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path / "run", config={"train": {"batch_size": 30, "iterations": 30}}, data={"train": 600}
+    )
+    write_epochs(run, 1)
+    last = read_features(run / "features" / "test-final.npz")
+    some = thin(last.labels, 100)
+    for step, keep in ((5, some), (10, some), (15, some), (20, some), (25, some[::-1]), (30, some)):
+        dump = FeatureDump(
+            last.features[keep] / step, last.labels[keep], last.predictions[keep], last.centers
+        )
+        write_features(run / "features" / f"test-step-{step:08d}.npz", dump)
+    data = report(run).data
+    # Step 20 ends the epoch, with all images; step 30 is the end; the images of step 25 are not those of the end.
+    assert data["times"] == ["epoch 0.25", "epoch 0.5", "epoch 0.75", "epoch 1", "epoch 1.25", "the end"]
+    frames = data["panels"][0]["frames"]
+    assert [frame["label"] for frame in frames] == ["step 5", "step 10", "step 15", "epoch 1", "final"]
+    assert [len(unpack(frame["x"])) for frame in frames] == [100] * 3 + [300] * 2
+    assert unpack(frames[0]["images"]).tolist() == some.tolist()
+    assert "images" not in frames[-1]
+
+
 def test_epochs_beyond_the_budget_are_thinned_and_it_is_said(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     write_epochs(run, 20)
@@ -330,7 +358,7 @@ def test_epochs_beyond_the_budget_are_thinned_and_it_is_said(tmp_path: Path) -> 
     shown = choose_frames(read_contents(run).records, budget=5 * one)
     assert shown.stops == [1, 6, 11, 16, float("inf")]
     assert len(shown.panels[0].frames) == 5
-    assert shown.notes == ["The slider stops at 5 of 21 epochs, evenly spread, to keep the file small."]
+    assert shown.notes == ["The slider stops at 5 of 21 times, evenly spread, to keep the file small."]
     shown = choose_frames(read_contents(run).records, budget=0)
     assert [frame.label for frame in shown.panels[0].frames] == ["final"]
 

@@ -21,6 +21,7 @@ from PIL import Image
 
 from centerloss_core.config import dump_yaml, load_config
 from centerloss_core.datasets import Dataset, load_dataset
+from centerloss_core.datasets.arrays import thin
 from centerloss_core.metrics.distances import nearest
 from centerloss_core.metrics.separation import separation
 from centerloss_core.report import write_report
@@ -419,6 +420,32 @@ def test_the_slider_plays_the_epochs(page: Any, dataset: Dataset) -> None:
 
 
 @slow
+def test_between_epochs_the_images_that_were_kept_are_shown(
+    browser: Any, dataset: Dataset, tmp_path: Path
+) -> None:
+    """As of `train.dump_every`, which keeps some of them."""
+    last, some = features(dataset, 0.1, EPOCHS), thin(dataset.test.labels, 100)
+    early = FeatureDump(last.features[some] / 3, last.labels[some], last.predictions[some], last.centers)
+    config = {"train": {"batch_size": 30, "iterations": 30}}
+    run = tmp_path / "run"
+    dumps = {"test-step-00000010": early, "test-final": last}
+    write_run(run, [STEP], dumps, data={"class_names": NAMES, "train": 600}, config=config)
+    open_page(browser, write_report(run))
+    element(browser, "#time").send_keys(Keys.HOME)
+    assert element(browser, "#time-name").text == "epoch 0.5"
+    wrong = int((early.predictions != early.labels).sum())
+    said = element(browser, "#facts-0").text
+    assert said.startswith(f"step 10 · {wrong} wrong by softmax ({100 - wrong:.2f} % right)")
+    count = "window.report.groups[0].source.data.x0.filter((x) => !Number.isNaN(x)).length"
+    assert ask(browser, count) == 100
+    missing = next(index for index in range(1000) if index not in set(some.tolist()))
+    ask(browser, "window.report.look(0, arguments[0])", missing)
+    assert "not kept" in element(browser, "#judgements").text
+    element(browser, "#time").send_keys(Keys.END)
+    assert ask(browser, count) == 1000
+    assert "not kept" not in element(browser, "#judgements").text
+
+
 @pytest.mark.parametrize("epoch", [1, EPOCHS])
 def test_both_judges_count_as_the_metrics_do(page: Any, dataset: Dataset, epoch: int) -> None:
     element(page, "#time").send_keys(Keys.HOME if epoch == 1 else Keys.END)

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,14 +45,17 @@ class Split:
         return Split(self.images[indices], self.labels[indices])
 
     def thinned(self, size: int | None) -> "Split":
-        """Return `size` of the images, in their order; all of them for None or if there are fewer.
+        """Return `size` of the images, in their order; all of them for None or if there are fewer; see `thin`."""
+        return self if size is None or size >= len(self) else self.take(thin(self.labels, size))
 
-        Each class in proportion, and evenly spread over its images, also where the order of classes has a rhythm.
-        """
-        if size is None or size >= len(self):
-            return self
-        by_class = np.argsort(self.labels, kind="stable")
-        return self.take(np.sort(by_class[np.arange(size) * len(self) // size]))
+
+def thin(labels: npt.NDArray[np.integer[Any]], size: int) -> npt.NDArray[np.intp]:
+    """Return which `size` of the images stand for all, ascending, by their labels alone.
+
+    Each class in proportion, and evenly spread over its images, also where the order of classes has a rhythm.
+    """
+    by_class = np.argsort(labels, kind="stable")
+    return np.sort(by_class[np.arange(size) * len(labels) // size])
 
 
 class Loaded(NamedTuple):

@@ -1,4 +1,4 @@
-"""Which runs have a panel, and which epochs are shown.
+"""Which runs have a panel, and which times are shown: the ends of epochs, and steps of `train.dump_every`.
 
 All runs of a sweep have seen the same test images, so labels are kept once, and the same image has the same index in
 every panel: that is what links them.
@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from centerloss_core.datasets.arrays import thin
+from centerloss_core.formatting import finite
 from centerloss_core.limits import FRAME_BYTES, PANELS
 from centerloss_core.metrics.distances import nearest
 from centerloss_core.plotting.logged import evenly
@@ -27,11 +29,19 @@ _LABELS = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Frame:
-    """The features of one run at one time; `at` is its epoch, or infinity for the end."""
+    """The features of one run at one time.
+
+    Attributes:
+        at: its epoch, with a fraction between two, or infinity for the end.
+        label: the same in words.
+        dump: the features.
+        images: which of the images of the newest features they are of; None for all.
+    """
 
     at: float
     label: str
     dump: FeatureDump
+    images: NDArray[np.intp] | None = None
 
     @cached_property
     def predicted(self) -> dict[str, _LABELS]:
@@ -91,7 +101,7 @@ class Shown:
 
 
 def choose_frames(records: Sequence[Record], budget: int = FRAME_BYTES) -> Shown:
-    """Read the test features of all runs that have some, as many epochs of them as the budget allows.
+    """Read the test features of all runs that have some, at as many times as the budget allows.
 
     Raises:
         FeatureFileError: the newest dump of the only run is damaged. Of several runs, that one is left out.
@@ -118,17 +128,17 @@ def choose_frames(records: Sequence[Record], budget: int = FRAME_BYTES) -> Shown
             "all are in the tables. A report of a single run shows its own."
         )
     found = found[:most]
-    earlier = [_earlier_paths(record, last) for record, last in found]
-    stops = sorted({last.at for _, last in found} | {at for paths in earlier for at in paths})
+    earlier = [_earlier_dumps(record, last) for record, last in found]
+    stops = sorted({last.at for _, last in found} | {at for dumps in earlier for at in dumps})
     shown.stops = evenly(stops, max(1, budget // costs[most - 1]))
     if len(shown.stops) < len(stops):
         shown.notes.append(
-            f"The slider stops at {len(shown.stops)} of {len(stops)} epochs, evenly spread, to keep the file small."
+            f"The slider stops at {len(shown.stops)} of {len(stops)} times, evenly spread, to keep the file small."
         )
-    for (record, last), paths in zip(found, earlier, strict=True):
-        frames = [*_earlier_frames(record, last, paths, shown.stops), last]
+    for (record, last), dumps in zip(found, earlier, strict=True):
+        frames = [*_earlier_frames(record, last, dumps, shown.stops), last]
         shown.panels.append(Panel(record, frames, _group(shown.groups, last.dump.labels)))
-    shown.times = ["the end" if at == _END else f"epoch {at:g}" for at in shown.stops]
+    shown.times = ["the end" if at == _END else f"epoch {round(at, 2):g}" for at in shown.stops]
     return shown
 
 
@@ -146,16 +156,23 @@ def _last_frame(record: Record) -> Frame | None:
     return Frame(_END, "final", snapshot.dump)
 
 
-def _earlier_paths(record: Record, last: Frame) -> dict[float, Path]:
-    found = record.run.epoch_dumps("test").items()
-    return {float(epoch): path for epoch, path in found if epoch < last.at}
+def _earlier_dumps(record: Record, last: Frame) -> dict[float, tuple[str, Path]]:
+    """The label and the path of each, by epoch, ascending; at the end of an epoch the dump of all images."""
+    run, epochs = record.run, record.run.epoch_dumps("test")
+    steps = {step: path for step, path in run.step_dumps("test").items() if step != run.steps}
+    batch, images = finite(run.settings.get("train.batch_size")), finite(run.data.get("train"))
+    found = {
+        step * batch / images: (f"step {step:,}", path) for step, path in steps.items() if batch and images
+    }
+    found |= {float(epoch): (f"epoch {epoch}", path) for epoch, path in epochs.items()}
+    return {at: found[at] for at in sorted(found) if at < last.at}
 
 
 def _earlier_frames(
-    record: Record, last: Frame, paths: dict[float, Path], stops: Sequence[float]
+    record: Record, last: Frame, dumps: dict[float, tuple[str, Path]], stops: Sequence[float]
 ) -> Iterator[Frame]:
-    """The epochs at the stops of the slider; one that is damaged or of other images is left out, with a note."""
-    for at, path in paths.items():
+    """Those at the stops of the slider; one that is damaged or of other images is left out, with a note."""
+    for at, (label, path) in dumps.items():
         if at not in stops:
             continue
         try:
@@ -163,8 +180,10 @@ def _earlier_frames(
         except FeatureFileError as error:
             record.problems.append(str(error))
             continue
-        if np.array_equal(dump.labels, last.dump.labels):
-            yield Frame(at, f"epoch {at:g}", dump)
+        labels = last.dump.labels
+        some = thin(labels, len(dump.labels)) if 0 < len(dump.labels) < len(labels) else None
+        if np.array_equal(dump.labels, labels if some is None else labels[some]):
+            yield Frame(at, label, dump, some)
         else:
             record.problems.append(f"{path}: its labels are not those of the newest features; it is left out")
 

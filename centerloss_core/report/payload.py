@@ -70,6 +70,8 @@ def _frame(frame: Frame, last: FeatureDump, stops: Sequence[float], classes: int
         "centers": plane.centers.tolist(),
         "predicted": {judge: _packed(as_classes(each, classes)) for judge, each in frame.predicted.items()},
     }
+    if frame.images is not None:
+        content["images"] = _packed(frame.images.astype(np.int32))
     for axis, values in zip("xy", plane.points.T, strict=True):
         content[axis] = _steps(values)
     if needs_distances(dump):

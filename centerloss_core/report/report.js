@@ -80,13 +80,21 @@
   function opened(panel, frame) {
     if (frame.points === undefined) {
       const labels = groups[panel.group].labels;
-      const [x, y] = [unpackSteps(frame.x), unpackSteps(frame.y)];
+      const kept = frame.images && unpack(frame.images); // which images it is of; all, if it does not say
+      /** Numbers of the images that are kept, at the places that these have among all. */
+      const placed = (values) => {
+        if (!kept) return values;
+        const all = new Float64Array(labels.length).fill(NaN);
+        kept.forEach((image, i) => (all[image] = values[i]));
+        return all;
+      };
+      const [x, y] = [frame.x, frame.y].map((packed) => placed(unpackSteps(packed)));
       const away = (label, i) => (label < 0 ? 0 : Math.hypot(x[i] - frame.centers[label][0], y[i] - frame.centers[label][1]));
-      const distances = !frame.centers.length ? null : frame.distances ? unpackSteps(frame.distances) : Float64Array.from(labels, away);
+      const distances = !frame.centers.length ? null : frame.distances ? placed(unpackSteps(frame.distances)) : Float64Array.from(labels, away);
       const [predicted, wrong] = [{}, {}];
       for (const judge of panel.judges) {
-        predicted[judge] = unpack(frame.predicted[judge]);
-        wrong[judge] = Array.from(labels, (label, i) => label >= 0 && label !== predicted[judge][i]);
+        predicted[judge] = placed(unpack(frame.predicted[judge]));
+        wrong[judge] = Array.from(labels, (label, i) => label >= 0 && !Number.isNaN(x[i]) && label !== predicted[judge][i]);
       }
       wrong.either = wrong.softmax.map((_, i) => panel.judges.some((judge) => wrong[judge][i]));
       wrong.nearest_center ??= wrong.softmax.map(() => false); // without centers
@@ -129,7 +137,8 @@
 
   /** What a panel says of an image: [judge, the class it predicts, whether that is wrong], and the distance in words. */
   function judgement(panel, index) {
-    const { predicted, distances, wrong } = current(panel);
+    const { x, predicted, distances, wrong } = current(panel);
+    if (Number.isNaN(x[index])) return { verdicts: panel.judges.map((judge) => [judge, null, false]), distance: null };
     const verdicts = panel.judges.map((judge) => [judge, nameOf(panel.group, predicted[judge][index]), wrong[judge][index]]);
     return { verdicts, distance: distances && groups[panel.group].labels[index] >= 0 ? figure(distances[index]) : null };
   }
@@ -165,7 +174,9 @@
       const { verdicts, distance } = judgement(panel, index);
       const row = body.insertRow();
       row.append(make("th", panel.label.replace(/([λα]\w*) = /g, "$1\u00a0=\u00a0"), { scope: "row" }));
-      for (const [, name, wrong] of verdicts) row.append(make("td", wrong ? `${name} ✗` : `${name} ✓`, wrong ? { class: "bad" } : {}));
+      for (const [, name, wrong] of verdicts) {
+        row.append(make("td", name === null ? "not kept" : wrong ? `${name} ✗` : `${name} ✓`, wrong ? { class: "bad" } : {}));
+      }
       if (distance !== null) row.append(make("td", distance));
     }
     byId("judgements").replaceChildren(table);
@@ -178,7 +189,7 @@
     if (group !== panel.group || (state.wrongOnly && !wrongNow(panel)[index])) return; // its point is not drawn
     const spot = spotOf(panel, index);
     const { left, right, top, bottom } = panel.view.frame.bbox;
-    panel.ring.hidden = spot.x < left || spot.x > right || spot.y < top || spot.y > bottom;
+    panel.ring.hidden = !(spot.x >= left && spot.x <= right && spot.y >= top && spot.y <= bottom); // NaN is nowhere
     Object.assign(panel.ring.style, { left: `${spot.x}px`, top: `${spot.y}px` });
   }
 
@@ -348,7 +359,8 @@
   }
 
   function facts(panel) {
-    const known = groups[panel.group].labels.filter((label) => label >= 0).length;
+    const { x } = current(panel);
+    const known = groups[panel.group].labels.filter((label, i) => label >= 0 && !Number.isNaN(x[i])).length;
     return panel.judges.map((judge) => {
       const count = current(panel).wrong[judge].filter(Boolean).length;
       return `${count} ${judge === panel.judges[0] ? "wrong " : ""}by ${judge.replace("_", " ")} (${(100 * (1 - count / known)).toFixed(2)} % right)`;
