@@ -97,6 +97,25 @@ def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+_THE_SAME_RUN_ALONE_AND_AFTER_ANOTHER = """
+from pathlib import Path
+from comparing import config, outcome
+from centerloss_core.training import reuse, train
+
+train(config(), Path("alone"))
+with reuse.programs_are_kept():
+    train(config("train.seed=3", "train.iterations=4"), Path("before"))
+    train(config(), Path("after"))
+assert outcome(Path("after")) == outcome(Path("alone"))
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_takes_over_the_program_of_another_ends_as_alone(tmp_path: Path) -> None:
+    done = on_jax("-c", _THE_SAME_RUN_ALONE_AND_AFTER_ANOTHER, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 # ---- The step -----------------------------------------------------------------------------------------------
 
 _ONE_STEP = """

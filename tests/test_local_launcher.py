@@ -25,6 +25,10 @@ sweep: {lambda: [0, 0.1, 1.0, 10.0]}
 _STAND_IN = """
 import json, os, sys, time
 def train(path):
+    if path.endswith(os.environ.get("KILLED", "-")):
+        os.kill(os.getpid(), 9)
+    if path.endswith(os.environ.get("FAILS", "-")):
+        os._exit(1)
     os.makedirs(path)
     names = ("CUDA_VISIBLE_DEVICES", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
     given = {"process": os.getpid(), **{name: os.environ.get(name) for name in names}}
@@ -50,17 +54,28 @@ def waiting_process() -> subprocess.Popen[bytes]:
 
 def given(
     home: Path, together: int, *arguments: str, text: str = SWEEP, **variables: str
-) -> list[dict[str, str | None]]:
+) -> list[dict[str, Any]]:
     """What the process of each point and its environment were, in their order."""
+    done = swept(home, together, *arguments, text=text, **variables)
+    assert done.returncode == 0, done.stderr
+    names = [row["directory"] for row in json.loads((home / "sweep" / "summary.json").read_text())["runs"]]
+    return [given_to(home / "sweep" / name) for name in names]
+
+
+def swept(
+    home: Path, together: int, *arguments: str, text: str = SWEEP, **variables: str
+) -> subprocess.CompletedProcess[str]:
     (home / "tiny.yaml").write_text(text)
     (home / "stand-in").mkdir()
     (home / "stand-in" / "sitecustomize.py").write_text(_STAND_IN)
     variables["PYTHONPATH"] = f"{environment()['PYTHONPATH']}:{home / 'stand-in'}"
     command = ("sweep", "--config", "tiny.yaml", "--run-dir", "sweep", *arguments)
-    done = cl(*command, cwd=home, TOGETHER=str(together), **variables)
-    assert done.returncode == 0, done.stderr
-    names = [row["directory"] for row in json.loads((home / "sweep" / "summary.json").read_text())["runs"]]
-    return [json.loads((home / "sweep" / name / "run.json").read_text())["given"] for name in names]
+    return cl(*command, cwd=home, TOGETHER=str(together), **variables)
+
+
+def given_to(run: Path) -> dict[str, Any]:
+    given: dict[str, Any] = json.loads((run / "run.json").read_text())["given"]
+    return given
 
 
 def test_points_of_a_sweep_have_gpus_of_their_own_and_the_threads_asked_for(tmp_path: Path) -> None:
@@ -83,6 +98,18 @@ sweep: {lambda: [0, 1], seed: [0, 1], grid: {train.batch_size: [20, 30], train.l
     assert len(processes) == 16
     assert len(set(processes)) == 2
     assert processes == [*[processes[0]] * 4, *[processes[4]] * 4] * 2  # one for each batch size
+
+
+def test_a_process_that_fails_or_is_killed_costs_its_point_and_a_fresh_one_goes_on(tmp_path: Path) -> None:
+    text = "data: {name: digits8}\ntrain: {iterations: 3}\nsweep: {lambda: [0], seed: [0, 1, 2, 3, 4, 5]}"
+    done = swept(tmp_path, 1, text=text, KILLED="seed1", FAILS="seed3")
+    assert "2 of 6 points did not complete" in done.stderr
+    assert "seed1: its process ended with SIGKILL (out of memory?)" in done.stderr
+    assert "seed3: its process ended with exit code 1" in done.stderr
+    runs = [tmp_path / "sweep" / f"lambda0-alpha0.5-seed{seed}" for seed in (0, 2, 4, 5)]
+    first, second, third, last = (given_to(run)["process"] for run in runs)
+    assert len({first, second, third}) == 3
+    assert last == third
 
 
 @pytest.mark.parametrize(

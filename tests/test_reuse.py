@@ -1,5 +1,6 @@
 """Runs that share data and compiled step with the run before: the same bytes as alone."""
 
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,14 @@ import pytest
 from comparing import config, outcome
 
 from centerloss_core.config import Point
+from centerloss_core.datasets import load_dataset
 from centerloss_core.sweeps import run_sweep
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.training import resume, reuse, train
+from centerloss_core.training.build import build, draw_anew
 from centerloss_core.training.engines import on_tensorflow
+from centerloss_core.training.state import state_of
+from centerloss_core.training.step import TrainStep
 
 OTHER_NUMBERS = ("train.seed=3", "train.head_rate=1", "train.learning_rate=1e-3", "loss.ramp=null")
 
@@ -40,6 +45,28 @@ def test_after_a_run_with_other_numbers_a_run_ends_as_alone(
         resume(resumed)
     assert len(compiled) == 1
     assert outcome(tmp_path / "run") == outcome(resumed) == straight
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (),
+        ("model.head_start=random", "model.initializer=xavier", "loss.centers_start=xavier"),
+        ("model.batch_norm=false", "model.head_bias=false", "model.initializer=truncated_normal"),
+    ],
+)
+def test_initial_values_that_are_drawn_anew_are_those_of_a_new_step(settings: tuple[str, ...]) -> None:
+    asked, dataset = config(*settings), load_dataset("digits8")
+    random.seed(1)
+    step = build(asked, dataset)
+    random.seed(2)
+    draw_anew(step)
+    random.seed(2)
+    assert values(step) == values(build(asked, dataset))
+
+
+def values(step: TrainStep) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in state_of(step, 0).items()}
 
 
 def test_a_run_of_another_program_has_its_own(tmp_path: Path, compiled: list[Any]) -> None:
