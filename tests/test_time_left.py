@@ -123,11 +123,11 @@ def test_an_estimate_counts_what_waits_and_what_runs_side_by_side(tmp_path: Path
     assert seconds_left(states) == 100 + 2 * 200
     states[2].status = "failed"
     assert seconds_left(states) == 100 + 2 * 200  # three wait: two begin when the first end
-    for state in states[3:]:
+    for state, seconds in zip(states[4:], (290.0, 230.0), strict=True):
         state.status = "completed"
-        make_run(state.path, metrics={"images_per_second": 10.0, "seconds": 230.0})
-    states[3].status = "waiting"
-    assert seconds_left(states) == 100 + 200 + 30  # beside the steps of the completed ones
+        make_run(state.path, metrics={"images_per_second": 10.0, "seconds": seconds})
+    # 30 s beside its steps, as the completed one that was not the first of its process.
+    assert seconds_left(states) == 100 + 200 + 30
 
 
 def test_an_estimate_counts_the_images_of_each_point(tmp_path: Path) -> None:

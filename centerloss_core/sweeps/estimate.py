@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import fmean, median_low
 
 from centerloss_core.formatting import finite
 from centerloss_core.limits import ESTIMATE_SECONDS
@@ -16,7 +16,7 @@ def seconds_left(states: Sequence[PointState]) -> float | None:
     """Seconds until the last point ends; None before any point has told its pace.
 
     The points that wait begin in their order, each as soon as one that runs has ended. Each takes its images at the
-    mean pace, and as long to begin and to end as those that were seen doing so.
+    mean pace, and as long to begin and to end as most of those that were seen doing so.
     """
     running = [state for state in states if state.status == "running"]
     now = {state.point.name: state.progress for state in running}
@@ -44,7 +44,10 @@ def seconds_left(states: Sequence[PointState]) -> float | None:
 
 
 def _beside_steps(states: Sequence[PointState]) -> float:
-    """Seconds that a point takes beside its steps, in the mean: imports, compiling, evaluating."""
+    """Seconds that a point takes beside its steps: evaluating and saving; the first of a process also compiles.
+
+    Most are not the first of a process, so half of those known take so long or less.
+    """
     known = []
     for state in states:
         if state.status == "completed":
@@ -57,4 +60,4 @@ def _beside_steps(states: Sequence[PointState]) -> float:
         if progress and progress.images_per_second and state.running_since is not None:
             steps = progress.step * state.point.config.train.batch_size / progress.images_per_second
             known.append(time.monotonic() - state.running_since - steps)
-    return max(0.0, fmean(known)) if known else 0.0
+    return max(0.0, median_low(known)) if known else 0.0
