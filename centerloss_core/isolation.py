@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _EMPTY = os.devnull
 _FOR_THIS_PROGRAM = {
@@ -15,11 +17,28 @@ _FOR_THIS_PROGRAM = {
     "MATPLOTLIBRC": _EMPTY,
     "MPLBACKEND": "agg",  # figures become files, whatever a notebook's kernel says
 }
+# Keras imports these for wrappers and displays that nothing here uses. They take longer to import than Keras.
+_IDLE = ("matplotlib", "pandas", "sklearn")
 
 
 def isolate_process() -> None:
     """Ignore them in this process and in those that it starts. Only for a process that is this program's alone."""
     os.environ.update(_FOR_THIS_PROGRAM)
+
+
+@contextmanager
+def importing_keras() -> Iterator[None]:
+    """Keras is imported in it: in a process of our own without what it imports for others' use."""
+    is_isolated = _FOR_THIS_PROGRAM.items() <= os.environ.items()
+    if not is_isolated:
+        import_matplotlib()  # else Keras does
+    hidden = [name for name in _IDLE if is_isolated and name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # to import one raises ImportError
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def import_matplotlib() -> None:

@@ -120,3 +120,51 @@ def test_weights_are_those_of_the_keras_layer(ours: type[keras.Layer]) -> None:
     )
     assert names[0] == names[1]
     assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_max_pooling_on_jax_is_that_of_tensorflow(dtype: str) -> None:
+    """Also of equal values, of which there are many here, and with a last row and column that fill no window."""
+    jax = pytest.importorskip("jax")
+    from centerloss_core.networks.kernels_on_jax import max_pool
+
+    values = np.random.default_rng(0).integers(-2, 3, (4, 7, 9, 3)).astype("float32")
+    upstream = np.random.default_rng(1).integers(-9, 9, (4, 3, 4, 3)).astype("float32")
+    x = tf.Variable(tf.cast(values, dtype))
+    with tf.GradientTape() as tape:
+        expected = tf.nn.max_pool2d(x, 2, 2, "VALID")
+    expected_gradient = tape.gradient(expected, x, tf.cast(upstream, dtype))
+
+    found, backward = jax.vjp(max_pool, jax.numpy.asarray(values, dtype))
+    (found_gradient,) = backward(jax.numpy.asarray(upstream, dtype))
+    np.testing.assert_array_equal(np.float32(found), tf.cast(expected, "float32"))
+    np.testing.assert_array_equal(np.float32(found_gradient), tf.cast(expected_gradient, "float32"))
+    values[0, 1, 0, 0] = np.nan
+    assert np.isnan(max_pool(values)[0, 0, 0, 0])
+
+
+@dtypes
+def test_batch_norm_on_jax(dtype: str) -> None:
+    """Against Keras' formula, differentiated by JAX in float32, for means that are large against the deviations."""
+    jax = pytest.importorskip("jax")
+    from centerloss_core.networks.kernels_on_jax import batch_norm
+
+    random = np.random.default_rng(0)
+    x = jax.numpy.asarray(random.normal(50.0, 2.0, (20, 7, 7, 12)), dtype)
+    dy = jax.numpy.asarray(random.normal(size=x.shape), dtype)
+    gamma, beta = np.linspace(0.5, 2, 12, dtype="float32"), np.linspace(-1, 1, 12, dtype="float32")
+
+    def formula(x: object, gamma: object, beta: object) -> object:
+        mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+        return (x - mean) / jax.numpy.sqrt(variance + 1e-3) * gamma + beta, mean, variance
+
+    def ours(x: object, gamma: object, beta: object) -> object:
+        return batch_norm(x, gamma, beta, np.full(12, 49.0, "float32"), 1e-3)
+
+    nothing = np.zeros(12, "float32")
+    expected, backward = jax.vjp(formula, np.float32(x), gamma, beta)
+    expected_gradients = backward((np.float32(dy), nothing, nothing))
+    found, backward = jax.vjp(ours, x, gamma, beta)
+    found_gradients = backward((dy, nothing, nothing))
+    for one, other in zip((*found, *found_gradients), (*expected, *expected_gradients), strict=True):
+        close(np.float32(one), np.float64(other), dtype)

@@ -83,9 +83,24 @@ def test_muon_moves_a_kernel_by_its_averaged_gradient_with_equal_singular_values
 def test_orthonormal_columns_whatever_the_size_of_the_gradient(policy: str, scale: float) -> None:
     keras.config.set_dtype_policy(policy)
     matrix = kernel_gradient(np.random.default_rng(2)).reshape(200, 16) * scale
-    singular = np.linalg.svd(orthonormal_columns(tf.cast(matrix, "float32")).numpy(), compute_uv=False)
+    (columns,) = orthonormal_columns([tf.cast(matrix, "float32")])
+    singular = np.linalg.svd(columns.numpy(), compute_uv=False)
     assert singular.min() > 0.6
     assert singular.max() < 1.25
+
+
+def test_orthonormal_columns_are_those_of_the_iteration_on_the_matrix_itself() -> None:
+    """Jordan's X ← aX + (bG + cG²)X in float64, for all kernels of the network at once; 25 × 32 has no full rank."""
+    generator = np.random.default_rng(3)
+    shapes = [(25, 32), (800, 32), (800, 64), (1600, 64), (1600, 128), (3200, 128)]
+    matrices = [generator.normal(size=shape) @ np.diag(np.geomspace(1, 1e-3, shape[1])) for shape in shapes]
+    found = orthonormal_columns([tf.cast(matrix, "float32") for matrix in matrices])
+    for matrix, columns in zip(matrices, found, strict=True):
+        x = matrix / np.linalg.norm(matrix)
+        for _ in range(5):
+            gram = x.T @ x
+            x = 3.4445 * x + x @ (-4.7750 * gram + 2.0315 * gram @ gram)
+        assert np.linalg.norm(columns.numpy() - x) < 1e-3 * np.linalg.norm(x)
 
 
 def test_a_kernel_without_a_gradient_stays() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from made_runs import make_run
 from test_cli import QUICKSTART
@@ -69,7 +70,7 @@ def test_the_first_row_is_without_the_step_that_compiles() -> None:
     rows = []
     for step in range(1, 11):
         clock.is_warm, clock.now = step > 1, 30.0 + step
-        rows.append(log.after_step(step, {"softmax_loss": 1.0}, {}))
+        rows.append(log.after_steps(step, 1, {"softmax_loss": np.ones(1)}, {}))
     assert [row["images_per_second"] for row in rows if row] == [20, 20]
 
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from centerloss_core.config import Train
 from centerloss_core.devices.choice import Backend, Device, DeviceError, Gpu, choose
 
@@ -13,7 +15,9 @@ from centerloss_core.devices.choice import Backend, Device, DeviceError, Gpu, ch
 _BACKEND = Backend("jax", "JAX", "jax-cuda", cpu_bfloat16=False)
 _AMPERE = 8  # the first (major) compute capability with bfloat16
 _NVIDIA = Path("/proc/driver/nvidia")
-_DETERMINISTIC = "--xla_gpu_deterministic_ops"
+# Kernels whose sums come out otherwise each time are left out. `--xla_gpu_deterministic_ops` would also give up trying
+# out which of the others is the fastest, at a factor of two.
+_DETERMINISTIC = "--xla_gpu_exclude_nondeterministic_ops"
 
 
 def find(train: Train) -> Device:
@@ -24,12 +28,15 @@ def find(train: Train) -> Device:
     # Not on a processor, which needs it not: a flag that XLA does not know ends the process without a word.
     if train.deterministic and train.device != "cpu" and _NVIDIA.exists() and _DETERMINISTIC not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC}=true".strip()
-    if train.device == "cpu":
-        import jax
+    import jax
 
+    if train.device == "cpu":
         jax.config.update("jax_platforms", "cpu")  # else it takes memory on every GPU there is
         return choose(train, _BACKEND, [])
-    return choose(train, _BACKEND, [Gpu(gpu.device_kind, _has_bfloat16(gpu)) for gpu in _gpus()])
+    device = choose(train, _BACKEND, [Gpu(gpu.device_kind, _has_bfloat16(gpu)) for gpu in _gpus()])
+    if device.kind == "gpu":
+        _keep_compiled_programs(jax.config)
+    return device
 
 
 def prepare(device: Device, train: Train) -> None:
@@ -44,6 +51,19 @@ def prepare(device: Device, train: Train) -> None:
     # float32 means float32: TF32 would round the products of the center update to ten bits. Products of bfloat16
     # are not affected: they stay on the tensor cores.
     jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def _keep_compiled_programs(config: Any) -> None:
+    """Compile a program once per machine: a second run takes from the cache what the first one compiled and chose.
+
+    XLA chooses the kernels of a GPU by trying them out, and two tries may end in other kernels, which round
+    differently. So the cache is also what makes two runs give the same bytes.
+    """
+    if not config.jax_compilation_cache_dir:  # JAX_COMPILATION_CACHE_DIR sets it
+        config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("centerloss") / "xla"))
+    config.update("jax_persistent_cache_enable_xla_caches", "all")
+    config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
 def _gpus() -> list[Any]:

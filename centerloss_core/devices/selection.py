@@ -15,7 +15,7 @@ import numpy as np
 from centerloss_core.config import Train
 from centerloss_core.devices import on_jax, on_tensorflow
 from centerloss_core.devices.choice import Device, DeviceError
-from centerloss_core.isolation import import_matplotlib
+from centerloss_core.isolation import importing_keras
 
 _BACKENDS = {"tensorflow": on_tensorflow, "jax": on_jax}
 _ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
@@ -95,12 +95,12 @@ def backend_name() -> str:
 def _import_keras(backend: str) -> None:
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = backend  # it goes before the one in keras.json
-        import_matplotlib()  # else Keras does
     # Read by TensorFlow when it is imported. It leaves oneDNN off on processors without AVX-512, twice as slow then.
     if "tensorflow" not in sys.modules and not os.environ.get(_ONEDNN):
         os.environ[_ONEDNN] = "1"
     try:
-        import keras  # noqa: F401
+        with importing_keras():
+            import keras  # noqa: F401
     except ModuleNotFoundError as error:
         raise DeviceError(_not_installed(backend, str(error))) from error
     except ImportError as error:  # such as "failed to map segment from shared object"

@@ -1,4 +1,4 @@
-"""Keras' batch norm and PReLU, computed by our `kernels` where there are some for the backend.
+"""Keras' batch norm, PReLU and max pooling, computed by our `kernels` where there are some for the backend.
 
 Weights, names, settings and results (to rounding) are those of the Keras layers.
 """
@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 _HAS_KERNELS = keras.backend.backend() == "tensorflow"
+_ON_JAX = keras.backend.backend() == "jax"
 
 
 @keras.saving.register_keras_serializable(package="centerloss")
@@ -25,17 +26,26 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise; with `training`, by the batch's own statistics, which then move the running ones."""
-        if not _HAS_KERNELS:
+        uses_batch = training and self.trainable
+        if not (_HAS_KERNELS or (_ON_JAX and uses_batch)):
             return super().call(inputs, training=training, mask=mask)
-        from centerloss_core.networks import kernels
-
         gamma, beta = self.gamma.value, self.beta.value
-        if not (training and self.trainable):
-            running = self.moving_mean.value, self.moving_variance.value
-            return kernels.batch_norm_inference(inputs, gamma, beta, *running, self.epsilon)
-        outputs, *statistics = kernels.batch_norm(inputs, gamma, beta, self.epsilon)
-        for running, batch in zip((self.moving_mean, self.moving_variance), statistics, strict=True):
-            running.assign(running.value * self.momentum + batch * (1 - self.momentum))
+        running = self.moving_mean.value, self.moving_variance.value
+        if _ON_JAX:
+            from centerloss_core.networks import kernels_on_jax
+
+            batch = kernels_on_jax.batch_norm(inputs, gamma, beta, running[0], self.epsilon)
+        else:
+            from centerloss_core.networks import kernels
+
+            if not uses_batch:
+                return kernels.batch_norm_inference(inputs, gamma, beta, *running, self.epsilon)
+            batch = kernels.batch_norm(inputs, gamma, beta, self.epsilon)
+        outputs, *statistics = batch
+        for variable, earlier, now in zip(
+            (self.moving_mean, self.moving_variance), running, statistics, strict=True
+        ):
+            variable.assign(earlier * self.momentum + now * (1 - self.momentum))
         return outputs
 
 
@@ -57,3 +67,16 @@ class PReLU(keras.layers.PReLU):
         from centerloss_core.networks import kernels
 
         return kernels.prelu(inputs, keras.ops.reshape(self.alpha.value, (-1,)))
+
+
+@keras.saving.register_keras_serializable(package="centerloss")
+class MaxPool(keras.layers.MaxPooling2D):
+    """The largest value of each 2 × 2 window of images (m, h, w, c)."""
+
+    def call(self, inputs: Any) -> Any:
+        """From (m, h, w, c) to (m, h // 2, w // 2, c)."""
+        if not _ON_JAX:
+            return super().call(inputs)
+        from centerloss_core.networks.kernels_on_jax import max_pool
+
+        return max_pool(inputs)

@@ -9,7 +9,7 @@ from keras import layers
 
 from centerloss_core.config import Model
 from centerloss_core.networks.initializers import kernel_initializer
-from centerloss_core.networks.layers import BatchNorm, PReLU
+from centerloss_core.networks.layers import BatchNorm, MaxPool, PReLU
 
 # A run of one or two epochs has a few hundred steps: Keras' default of 0.99 would still remember the start.
 _BATCH_NORM_MOMENTUM = 0.9
@@ -34,7 +34,7 @@ def lenets_plus_plus(model: Model, image_shape: tuple[int, int, int] = (28, 28, 
     for block, channels in enumerate(model.channels, start=1):
         for index in (1, 2):
             x = _convolution(x, channels, model, name=f"conv{block}_{index}")
-        x = layers.MaxPooling2D(2, name=f"pool{block}")(x)
+        x = MaxPool(2, name=f"pool{block}")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(
         model.feature_dim, kernel_initializer=kernel_initializer(model), dtype="float32", name="feature_layer"

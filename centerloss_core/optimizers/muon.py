@@ -5,6 +5,7 @@ Keras has a Muon of its own, which leaves four-dimensional kernels to Adam; here
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -28,36 +29,83 @@ class Muon(Adam):
     Adam: steps are scaled to the same root mean square.
     """
 
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> Any:
+        """One update of all variables, as in Keras."""
+        variables = self._trainable_variables if trainable_variables is None else trainable_variables
+        kernels = [pair for pair in zip(grads, variables, strict=True) if len(pair[1].shape) == 4]
+        ahead = [self._averaged(*pair) for pair in kernels]
+        directions = orthonormal_columns(ahead)
+        self._directions = {
+            self._get_variable_index(variable): direction
+            for (_, variable), direction in zip(kernels, directions, strict=True)
+        }
+        return super().apply(grads, trainable_variables)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """One update of one variable; called by Keras."""
-        if len(variable.shape) != 4:
+        direction = self._directions.get(self._get_variable_index(variable))
+        if direction is None:
             super().update_step(gradient, variable, learning_rate)
             return
-        average = self._momentums[self._get_variable_index(variable)]
-        self.assign(average, self._blend(average, gradient))
-        # Nesterov's look ahead: the gradient counts once more.
-        rows = ops.reshape(self._blend(average, gradient), (-1, variable.shape[-1]))
-        direction = orthonormal_columns(rows)
-        scale = _STEP * max(rows.shape) ** 0.5
+        scale = _STEP * max(direction.shape) ** 0.5
         self.assign_sub(variable, learning_rate * scale * ops.reshape(direction, variable.shape))
+
+    def _averaged(self, gradient: Any, variable: Any) -> Any:
+        """The average of a kernel's gradients as a matrix, with Nesterov's look ahead: the newest counts twice."""
+        average = self._momentums[self._get_variable_index(variable)]
+        average.assign(self._blend(average, gradient))
+        return ops.reshape(self._blend(average, gradient), (-1, variable.shape[-1]))
 
     def _blend(self, average: Any, gradient: Any) -> Any:
         return self.beta_1 * ops.convert_to_tensor(average) + (1 - self.beta_1) * gradient
 
 
-def orthonormal_columns(matrix: Any) -> Any:
-    """The matrix with its singular values, whatever they were, brought to between about 0.7 and 1.2.
+def orthonormal_columns(matrices: Sequence[Any]) -> list[Any]:
+    """The matrices with their singular values, whatever they were, brought to between about 0.7 and 1.2.
+
+    The iteration X ← X p(XᵀX), p(G) = a + bG + cG², is carried out on G = XᵀX alone, G ← G p(G)², and X is multiplied
+    once, by the product of all p(G): they commute. Several G go through it together.
 
     Args:
-        matrix: (n, c), float32. A tall one is cheapest: products are (c, c) and (n, c).
+        matrices: (n, c) each, float32.
 
     Returns:
-        (n, c) float32; computed in the precision of the network's layers.
+        (n, c) float32 each.
     """
-    dtype = keras.config.dtype_policy().compute_dtype
-    x = ops.cast(matrix / (ops.norm(matrix) + 1e-12), dtype)
+    grams = [ops.matmul(ops.transpose(matrix), matrix) for matrix in matrices]
+    factors: dict[int, Any] = {}
+    for numbers in _batches([gram.shape[0] for gram in grams]):
+        for number, factor in zip(numbers, _factors([grams[each] for each in numbers]), strict=True):
+            factors[number] = factor
+    return [ops.matmul(matrix, factors[number]) for number, matrix in enumerate(matrices)]
+
+
+def _batches(sizes: Sequence[int]) -> list[list[int]]:
+    """Which matrices go through the iteration together.
+
+    On a GPU all of them, filled up with zeros: products so small take as long as it takes to start them.
+    """
+    if keras.backend.backend() == "jax":
+        return [list(range(len(sizes)))] if sizes else []
+    return [[number for number, each in enumerate(sizes) if each == size] for size in sorted(set(sizes))]
+
+
+def _factors(grams: Sequence[Any]) -> list[Any]:
+    """What each X is to be multiplied by from the right, from its G = XᵀX, (c, c)."""
     a, b, c = _QUINTIC
-    for _ in range(_ITERATIONS):
-        gram = ops.matmul(ops.transpose(x), x)
-        x = a * x + ops.matmul(x, b * gram + c * ops.matmul(gram, gram))
-    return ops.cast(x, matrix.dtype)
+    sizes = [gram.shape[0] for gram in grams]
+    widest = max(sizes)
+    g = ops.stack([ops.pad(gram, [[0, widest - size]] * 2) for gram, size in zip(grams, sizes, strict=True)])
+    squares = ops.trace(g, axis1=1, axis2=2)[:, None, None] + 1e-30  # of ‖X‖
+    g = g / squares
+    for number in range(_ITERATIONS):
+        p = a * ops.eye(widest) + b * g + c * ops.matmul(g, g)
+        if number == 0:
+            product, g = p, ops.matmul(ops.matmul(g, p), p)
+        elif number < _ITERATIONS - 1:
+            both = ops.matmul(ops.concatenate([product, g], axis=1), p)  # in one call
+            product, g = both[:, :widest], ops.matmul(both[:, widest:], p)
+        else:
+            product = ops.matmul(product, p)
+    factors = ops.unstack(product * ops.rsqrt(squares), len(sizes))
+    return [factor[:size, :size] for factor, size in zip(factors, sizes, strict=True)]

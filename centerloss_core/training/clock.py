@@ -6,15 +6,17 @@ import time
 
 
 class Stopwatch:
-    """Training seconds: `with stopwatch:` around each step, so that evaluating, dumping and saving do not count.
+    """Training seconds: `with stopwatch:` around each call of steps; evaluating, dumping and saving do not count.
 
     Attributes:
         warm_up_seconds: those of each session's first step, which compiles.
+        last_seconds: those of the last `with`.
         sessions: how often the run was started or resumed, as far as it has got to a step.
     """
 
     def __init__(self) -> None:
         self.warm_up_seconds = 0.0
+        self.last_seconds = 0.0
         self.sessions = 0
         self._elapsed = 0.0
         self._began: float | None = None
@@ -30,10 +32,11 @@ class Stopwatch:
     def __exit__(self, *_: object) -> None:
         before = self._elapsed
         self._elapsed, self._began = self.seconds, None
+        self.last_seconds = self._elapsed - before
         if not self._is_warm:
             self._is_warm = True
             self.sessions += 1
-            self.warm_up_seconds += self._elapsed - before
+            self.warm_up_seconds += self.last_seconds
 
     @property
     def is_warm(self) -> bool:

@@ -16,6 +16,7 @@ from centerloss_core.training.diagnosis import Diagnosis
 from centerloss_core.training.evaluator import Evaluator, figures_of
 from centerloss_core.training.interval_log import IntervalLog
 from centerloss_core.training.observers import Observers, ProgressReport, Recorder, ShowProgress, StepRecorder
+from centerloss_core.training.pace import Pace
 from centerloss_core.training.reuse import train_step_for
 from centerloss_core.training.saving import CheckpointSchedule, SavedState, restore, save
 from centerloss_core.training.schedules import scalars_of_step
@@ -58,6 +59,18 @@ def fit(
             show(progress)
 
     evaluator = Evaluator(config, dataset, train_step, sampler, total_steps, log, clock, observer)
+    pace = Pace(
+        train_step.most,
+        lambda step: (
+            step == total_steps
+            or step % config.train.log_every == 0
+            or evaluator.epoch_ends(step)
+            or any(
+                every and step % every == 0
+                for every in (config.train.checkpoint_every, config.train.dump_every)
+            )
+        ),
+    )
     observer += [
         Recorder(run, every_epoch=config.train.dump_every_epoch),  # disk first
         StepRecorder(run, config.train.dump_every, total_steps, evaluator.dump_some),
@@ -74,12 +87,16 @@ def fit(
     if evaluator.is_due(step):
         dumps = evaluator.evaluate(step)
     while step < total_steps and not best.is_over:
-        step += 1
+        numbers = range(step, step + pace.steps_after(step))
         with clock:
-            scalars = scalars_of_step(config, step - 1, total_steps)
-            figures = train_step(sampler.batch(step - 1), scalars)
-            if (row := log.after_step(step, figures, scalars)) is not None:
+            scalars = [scalars_of_step(config, number, total_steps) for number in numbers]
+            figures = train_step.take([sampler.batch(number) for number in numbers], scalars)
+            step = numbers.stop
+            if (row := log.after_steps(step, len(numbers), figures, scalars[-1])) is not None:
                 observer.on_row(row)
+        pace.note(len(numbers), clock.last_seconds)
+        if step == begin + 1:
+            _note_program(run, train_step.fingerprint, warn)
         observer.on_step(step)
         stopping = stop.signal_number is not None
         if (
@@ -110,3 +127,16 @@ def fit(
         "training_seconds": clock.seconds,
         "lambda_eq": config.lambda_eq,
     }
+
+
+def _note_program(run: Run, fingerprint: str | None, warn: Warn) -> None:
+    """Record which kernels the compiler chose; a resume with others ends in other last bits."""
+    if fingerprint is None:
+        return
+    earlier = run.manifest.get("program")
+    if earlier is not None and earlier != fingerprint:
+        warn(
+            f"resumed with a program compiled anew, of other kernels ({fingerprint}, begun with {earlier}): "
+            "the last bits of the result may differ for that"
+        )
+    run.update(program=fingerprint)

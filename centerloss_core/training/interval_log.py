@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from centerloss_core.config import Train
 from centerloss_core.errors import DivergedError
 from centerloss_core.training.clock import Stopwatch
@@ -36,25 +38,33 @@ class IntervalLog:
         self._total_steps = total_steps
         self._clock = clock
         self._pending: list[Mapping[str, Any]] = []  # still on the device
+        self._pending_steps = 0
         # The steps of this interval up to the first of a session, which compiles, and when that had ended.
         self._cold: tuple[int, float] | None = None
 
-    def after_step(
-        self, step: int, figures: Mapping[str, Any], scalars: Mapping[str, float]
+    def after_steps(
+        self, step: int, count: int, figures: Mapping[str, Any], scalars: Mapping[str, float]
     ) -> dict[str, Any] | None:
-        """Take what step number `step` (from 1) was given and what it returned; return the row of a full interval.
+        """Take what the last `count` steps returned, (count,) each; return the row of a full interval.
+
+        Args:
+            step: number of the last of them, from 1; no interval ends before it.
+            count: how many.
+            figures: what they returned.
+            scalars: what the last of them was given.
 
         Raises:
             DivergedError: a loss of this interval is NaN or infinite.
         """
         self._pending.append(figures)
+        self._pending_steps += count
         if step % self._train.log_every == 0:
             self.check(step)
             return self.closing_row(step, scalars)
         if step == self._total_steps:  # now, while the clock runs
             self.check(step)
         if not self._clock.is_warm:
-            self._cold = self.steps + len(self._pending), self._clock.seconds
+            self._cold = self.steps + self._pending_steps, self._clock.seconds
         return None
 
     def closing_row(self, step: int, scalars: Mapping[str, float]) -> dict[str, Any]:
@@ -86,7 +96,11 @@ class IntervalLog:
         Raises:
             DivergedError: a loss among them is NaN or infinite; `step` is the number of the newest.
         """
-        rows = [{name: float(value) for name, value in figures.items()} for figures in self._pending]
+        rows = [
+            dict(zip(figures, row, strict=True))
+            for figures in self._pending
+            for row in zip(*(np.asarray(values).tolist() for values in figures.values()), strict=True)
+        ]
         for number, row in enumerate(rows):
             if not all(map(math.isfinite, row.values())):
                 raise DivergedError(f"at step {step - len(rows) + 1 + number} the loss")
@@ -94,3 +108,4 @@ class IntervalLog:
             self.sums = {name: self.sums.get(name, 0.0) + row[name] for name in row}
         self.steps += len(rows)
         self._pending.clear()
+        self._pending_steps = 0

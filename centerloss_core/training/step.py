@@ -73,7 +73,6 @@ class TrainStep:
                 data=None if split is None else (split.images, split.labels.astype(np.int32)),
             )
         )
-        self._names: tuple[str, ...] = ()  # of the figures, in their order; known once `_forward` was traced
 
     def __call__(self, batch: Batch, scalars: Scalars) -> dict[str, Any]:
         """Take one step.
@@ -84,10 +83,23 @@ class TrainStep:
             scalars: numbers by name. λ is one like any other: λ = 0 takes the same path.
 
         Returns:
-            What the step saw before it changed the weights: scalar tensors by name, read only when they are needed.
+            What the step saw before it changed the weights: scalars by name, read only when they are needed.
         """
-        figures: dict[str, Any] = self._engine(batch, scalars)
-        return {name: figures[name] for name in self._names}  # JAX sorts them
+        return {name: figure[0] for name, figure in self.take([batch], [scalars]).items()}
+
+    def take(self, batches: Sequence[Batch], scalars: Sequence[Scalars]) -> dict[str, Any]:
+        """Take several steps in one call: as `__call__` for each batch, to the last bit; figures are (steps,) each."""
+        return self._engine(batches, scalars)
+
+    @property
+    def most(self) -> int:
+        """How many steps a call of `take` can take."""
+        return self._engine.most
+
+    @property
+    def fingerprint(self) -> str | None:
+        """See `Engine.fingerprint`."""
+        return self._engine.fingerprint
 
     @property
     def network(self) -> keras.Model:
@@ -126,7 +138,6 @@ class TrainStep:
         if self._term is not None:
             term, more = self._term.measure(features, labels, scalars)
             loss, figures = loss + scalars["lambda"] * term, figures | more
-        self._names = tuple(figures)
         return loss, figures
 
     def _update(self, gradients: Sequence[Any], scalars: Mapping[str, Any]) -> None:

@@ -39,14 +39,24 @@ class Program:
 
 
 class Engine(Protocol):
-    """A compiled `Program`."""
+    """A compiled `Program`.
 
-    def __call__(self, batch: Batch, scalars: Scalars) -> dict[str, Any]:
-        """Take one step; return the figures of `forward`.
+    Attributes:
+        most: steps that one call can take. Where calls are cut changes no bit.
+        fingerprint: of the compiled program, where the compiler may choose among kernels that round differently;
+            known after the first call. None where there is no choice.
+    """
+
+    most: int
+    fingerprint: str | None
+
+    def __call__(self, batches: Sequence[Batch], scalars: Sequence[Scalars]) -> dict[str, Any]:
+        """Take a step for each batch, at most `most`; return the figures of `forward` by name, (steps,) each.
 
         Args:
-            batch: indices (m,) of images in `Program.data`, or images and labels.
-            scalars: numbers, which become float32. They cross to the device as one array.
+            batches: of each step, indices (m,) of images in `Program.data`, or images and labels; m is the same in
+                all steps.
+            scalars: of each step, numbers, which become float32. They cross to the device as one array.
         """
 
     def settle(self) -> None:
