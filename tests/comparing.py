@@ -53,7 +53,7 @@ def outcome(path: Path) -> dict[str, Any]:
 def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a SIGTERM come while step number `step` is under way."""
     taken = 0
-    take = TrainStep.__call__
+    take = TrainStep.take
 
     def step_and_signal(self: TrainStep, *arguments: Any) -> Any:
         nonlocal taken
@@ -62,7 +62,7 @@ def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
             signal.raise_signal(signal.SIGTERM)
         return take(self, *arguments)
 
-    monkeypatch.setattr(TrainStep, "__call__", step_and_signal)
+    monkeypatch.setattr(TrainStep, "take", step_and_signal)
 
 
 def stopped_run(path: Path, step: int, *settings: str) -> None:

@@ -362,7 +362,7 @@ def test_a_real_limit_on_the_size_of_files_is_a_clear_error_and_no_traceback(tmp
 
 
 def test_nan_keeps_the_last_finite_checkpoint(tmp_path: Path) -> None:
-    path, take, taken = tmp_path / "run", TrainStep.__call__, 0
+    path, take, taken = tmp_path / "run", TrainStep.take, 0
 
     def poisoned(self: TrainStep, *arguments: Any) -> Any:
         nonlocal taken
@@ -372,7 +372,7 @@ def test_nan_keeps_the_last_finite_checkpoint(tmp_path: Path) -> None:
         return take(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainStep, "__call__", poisoned)
+        patch.setattr(TrainStep, "take", poisoned)
         with pytest.raises(DivergedError, match="at step 6 the loss became NaN"):
             train(config("train.checkpoint_every=1"), path)
     assert read_manifest(path)["status"] == "failed"
@@ -393,7 +393,7 @@ def test_out_of_memory_is_said_and_kept(
     def exhausted(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(TrainStep, "__call__", exhausted)
+    monkeypatch.setattr(TrainStep, "take", exhausted)
     with pytest.raises(
         OutOfMemoryError, match=r"out of memory at batches of 134 images: lower train.batch_size"
     ):

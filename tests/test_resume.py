@@ -357,9 +357,9 @@ class Replacement:
 @pytest.mark.parametrize(
     ("module", "name", "then"),
     [
-        (TrainStep, "__call__", None),  # the next row
-        (TrainStep, "__call__", "SIGTERM"),
-        (TrainStep, "__call__", "failure"),
+        (TrainStep, "take", None),  # the next row
+        (TrainStep, "take", "SIGTERM"),
+        (TrainStep, "take", "failure"),
         (checkpoint_files, "write_arrays", None),  # in the middle of a checkpoint
         (checkpoint_files, "write_checkpoint", "at its end"),  # what is outdated then is not the run's
         (fitting.Recorder, "on_end", None),
@@ -375,7 +375,7 @@ def test_a_run_whose_directory_was_replaced_ends_and_leaves_the_other_as_it_is(
     with pytest.MonkeyPatch.context() as patch:
         replace.at(module, name, patch, before=then != "at its end")
         if then in ("SIGTERM", "failure"):
-            replaced = TrainStep.__call__
+            replaced = TrainStep.take
 
             def step(self: Any, *arguments: Any) -> Any:
                 figures = replaced(self, *arguments)
@@ -384,7 +384,7 @@ def test_a_run_whose_directory_was_replaced_ends_and_leaves_the_other_as_it_is(
                 signal.raise_signal(signal.SIGTERM)
                 return figures
 
-            patch.setattr(TrainStep, "__call__", step)
+            patch.setattr(TrainStep, "take", step)
         with pytest.raises(ReplacedError, match=r"run was replaced, .*: nothing more is") as caught:
             resume(path)
     assert not hasattr(caught.value, "__notes__")  # no advice to resume what is another's
