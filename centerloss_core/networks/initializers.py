@@ -30,18 +30,19 @@ class Random(keras.initializers.Initializer):
 
     Args:
         rule: "he_normal", "xavier" or "truncated_normal".
-        seed: default: drawn from Python's generator, as Keras does.
+        seed: None: drawn from Python's generator when the initializer is made, as Keras does.
     """
 
     def __init__(self, rule: str, seed: int | None = None) -> None:
         self.rule = rule
-        self.seed = random.randint(1, 10**9) if seed is None else seed
+        self._asked = seed
+        self._seed = random.randint(1, 10**9) if seed is None else seed
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
         """Return a kernel (…, inputs, outputs)."""
         fan_in, fan_out = math.prod(shape[:-1]), math.prod((*shape[:-2], shape[-1]))
         # Bits, because NumPy promises them for every release, as it does not for its normal distribution.
-        bits = np.random.PCG64(self.seed).random_raw(math.prod(shape))
+        bits = np.random.PCG64(self._seed).random_raw(math.prod(shape))
         uniform = ((np.asarray(bits, np.uint64) >> np.uint64(11)) + 0.5) * 2.0**-53
         if self.rule == "xavier":
             values = (2 * uniform - 1) * math.sqrt(6 / (fan_in + fan_out))
@@ -53,8 +54,8 @@ class Random(keras.initializers.Initializer):
         return keras.ops.convert_to_tensor(values.reshape(shape).astype(np.float32), dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """For Keras' own saving."""
-        return {"rule": self.rule, "seed": self.seed}
+        """For Keras' own saving; a clone of one without a seed draws its own."""
+        return {"rule": self.rule, "seed": self._asked}
 
 
 @keras.saving.register_keras_serializable(package="centerloss")
