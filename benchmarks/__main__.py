@@ -26,9 +26,12 @@ SECTIONS = {
     "backend": "the step on TensorFlow and on JAX (5 minutes)",
     "sweep": "what a point of a sweep costs beyond its steps, memory, --jobs 2 (10 minutes)",
     "launchers": "a thousand points that do nothing, by each launcher (15 minutes)",
+    "cpu": "the step beside PyTorch and the float32 peak; what a run costs beside its steps (10 minutes; only by name)",
+    "gpu": "the step under JAX, one setting varied at a time; a run; 20 points (5 minutes; only by name)",
     "figure": "from Enter to the figure on disk, beside the public recipe (minutes a seed; not in --quick)",
 }
 _NOT_QUICK = ("figure",)  # unless --only names it
+_ONLY_BY_NAME = ("cpu", "gpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, what in SECTIONS.items():
             print(f"{name:9}  {what}")
         return 0
-    names = asked.only or [name for name in SECTIONS if not (asked.quick and name in _NOT_QUICK)]
+    names = asked.only or [
+        name for name in SECTIONS if name not in _ONLY_BY_NAME and not (asked.quick and name in _NOT_QUICK)
+    ]
     options = Options(quick=asked.quick, device=asked.device, seeds=tuple(asked.seeds))
     now = datetime.now(UTC)
     out = asked.out or Path("runs") / "benchmarks" / f"{now:%Y%m%dT%H%M%SZ}.json"

@@ -1,12 +1,14 @@
-"""A square matrix product as a contestant: the fastest arithmetic that TensorFlow reaches on this machine."""
+"""A square matrix product as a contestant: the fastest arithmetic that a framework reaches on this machine."""
 
 from __future__ import annotations
 
 from benchmarks.workers import Run
 
 
-def build(precision: str, size: int, device: str = "cpu") -> Run:
+def build(precision: str, size: int, device: str = "cpu", backend: str = "tensorflow") -> Run:
     """Multiply two matrices of `size` again and again; a step is one product."""
+    if backend == "jax":
+        return _on_jax(precision, size)
     import tensorflow as tf
 
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -18,6 +20,21 @@ def build(precision: str, size: int, device: str = "cpu") -> Run:
         for _ in range(steps):
             product = tf.matmul(left, right)
         product[0, 0].numpy()  # wait for the last product
+
+    return run
+
+
+def _on_jax(precision: str, size: int) -> Run:
+    import jax
+
+    keys = jax.random.split(jax.random.key(0))
+    left, right = (jax.random.normal(key, (size, size)).astype(precision) for key in keys)
+    product = jax.jit(jax.numpy.matmul)
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            found = product(left, right)
+        found.block_until_ready()
 
     return run
 

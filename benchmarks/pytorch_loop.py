@@ -19,7 +19,11 @@ _CENTER_RATE = 0.5
 
 
 def build(
-    precision: str = "float32", device: str = "cpu", images: int = 60_000, channels_last: bool = True
+    precision: str = "float32",
+    device: str = "cpu",
+    images: int = 60_000,
+    channels_last: bool = True,
+    batch_size: int = BATCH_SIZE,
 ) -> Run:
     """Build network, losses, optimizers and data.
 
@@ -27,6 +31,7 @@ def build(
         precision: "float32", or "bfloat16" for autocast.
         device: "cpu" or "gpu".
         images: in memory.
+        batch_size: 128 is the public recipe's.
         channels_last: the layout of memory that is faster here, and that PyTorch does not use unless asked.
     """
     import torch
@@ -57,7 +62,7 @@ def build(
     optimizer = torch.optim.SGD([*body.parameters(), *head.parameters()], lr=1e-3, momentum=0.9)
     center_optimizer = torch.optim.SGD([centers], lr=_CENTER_RATE)
     batches = itertools.chain.from_iterable(
-        torch.randperm(images, device=place).split(BATCH_SIZE)[: images // BATCH_SIZE]
+        torch.randperm(images, device=place).split(batch_size)[: images // batch_size]
         for _ in itertools.count()
     )
 

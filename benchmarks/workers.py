@@ -62,15 +62,20 @@ class Worker:
 @contextmanager
 def worker(contestant: str, **settings: Any) -> Iterator[Worker]:
     """Start the worker of a contestant, a module of this package with a function `build(**settings) -> Run`."""
+    with _starting(contestant, settings) as started:
+        started.read()  # ready
+        yield started
+
+
+@contextmanager
+def _starting(contestant: str, settings: Mapping[str, Any]) -> Iterator[Worker]:
     command = [sys.executable, "-m", "benchmarks.workers", contestant, json.dumps(settings)]
     with tempfile.TemporaryFile() as chatter:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=chatter, text=True
         )
         try:
-            started = Worker(process, chatter)
-            started.read()  # ready
-            yield started
+            yield Worker(process, chatter)
         finally:
             process.kill()
             process.communicate()
@@ -78,12 +83,15 @@ def worker(contestant: str, **settings: Any) -> Iterator[Worker]:
 
 @contextmanager
 def workers(contestants: Mapping[str, tuple[str, Mapping[str, Any]]]) -> Iterator[dict[str, Worker]]:
-    """Start several, by name: {name: (module, settings)}."""
+    """Start several together, by name: {name: (module, settings)}."""
     with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(worker(module, **settings))
+        started = {
+            name: stack.enter_context(_starting(module, settings))
             for name, (module, settings) in contestants.items()
         }
+        for each in started.values():
+            each.read()  # ready
+        yield started
 
 
 def _serve(run: Run) -> None:

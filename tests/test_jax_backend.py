@@ -165,6 +165,31 @@ def test_a_step_is_that_of_tensorflow(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[name] - start[name], change, rtol=1e-3, atol=1e-7, err_msg=name)
 
 
+_CUTS = """
+import numpy as np
+from test_train_step import batch, make_step, random_split, scalars, state_of
+
+def after(cuts):
+    step, taken, rows = make_step(random_split(), optimizer="muon"), 0, []
+    step._engine.most = 8  # as on a GPU
+    for count in cuts:
+        numbers = range(taken, taken + count)
+        figures = step.take([batch(number) for number in numbers], [scalars(1e-3 * (1 + number)) for number in numbers])
+        rows.append(np.stack(list(figures.values()), 1))
+        taken = numbers.stop
+    assert len(step._engine._compiled) == 1
+    return np.concatenate(rows).tobytes(), state_of(step), step.fingerprint
+
+assert after([6]) == after([1, 2, 3]) == after([1] * 6)
+"""
+
+
+def test_where_calls_are_cut_changes_no_bit(tmp_path: Path) -> None:
+    """Figures and state after six steps, in one call and in several; one program is compiled for all lengths."""
+    done = on_jax("-c", _CUTS, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_all_that_is_true_of_the_step_is_true_under_jax(tmp_path: Path) -> None:
     _test_train_step(tmp_path, "")

@@ -92,11 +92,12 @@ def fit(
             scalars = [scalars_of_step(config, number, total_steps) for number in numbers]
             figures = train_step.take([sampler.batch(number) for number in numbers], scalars)
             step = numbers.stop
-            if (row := log.after_steps(step, len(numbers), figures, scalars[-1])) is not None:
-                observer.on_row(row)
+            row = log.after_steps(step, len(numbers), figures, scalars[-1])
         pace.note(len(numbers), clock.last_seconds)
         if step == begin + 1:
             _note_program(run, train_step.fingerprint, warn)
+        if row is not None:
+            observer.on_row(row)
         observer.on_step(step)
         stopping = stop.signal_number is not None
         if (

@@ -14,6 +14,8 @@ from centerloss_core.losses.base import ClassPoints, Head, Term
 from centerloss_core.optimizers.build import build_optimizer
 from centerloss_core.training.engines import Batch, Program, Scalars, compile_program
 
+_MOST_STEPS, _MOST_IMAGES = 256, 100_000  # in a call: a second on a slow GPU
+
 
 class _Group(NamedTuple):
     """Variables that share an optimizer, and the scalar that its learning rate is multiplied by."""
@@ -70,6 +72,7 @@ class TrainStep:
                 update=self._update,
                 trainable=[each for group in self._groups for each in group.variables],
                 others=[*moved, *(each for group in self._groups for each in group.optimizer.variables)],
+                most=max(1, min(_MOST_STEPS, _MOST_IMAGES // train.batch_size)),
                 data=None if split is None else (split.images, split.labels.astype(np.int32)),
             )
         )

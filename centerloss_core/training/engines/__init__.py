@@ -28,6 +28,7 @@ class Program:
         update: (gradients of the trainable variables, scalars) → None.
         trainable: the variables that `forward` is differentiated by.
         others: all other variables that the step reads or moves, the optimizers' included.
+        most: steps in a call, for an engine that takes several.
         data: all training images, (n, h, w, c) uint8, and their labels, (n,) int32; None if batches bring their own.
     """
 
@@ -35,6 +36,7 @@ class Program:
     update: Callable[[Sequence[Any], Mapping[str, Any]], None]
     trainable: Sequence[keras.Variable]
     others: Sequence[keras.Variable]
+    most: int
     data: tuple[NDArray[np.uint8], NDArray[np.int32]] | None
 
 

@@ -16,8 +16,6 @@ from centerloss_core.training.engines import Batch, Program, Scalars
 
 State = tuple[list[Any], list[Any]]  # values of the program's trainable variables, and of the others
 
-_MOST = 256
-
 
 class JaxEngine:
     """A compiled loop over steps that is given the state and gives back the one after them, in the same memory.
@@ -31,7 +29,8 @@ class JaxEngine:
     """
 
     def __init__(self, program: Program) -> None:
-        self.most = 1 if program.data is None or jax.default_backend() == "cpu" else _MOST
+        # On a processor nothing is gained by more, and Ctrl-C would have to wait.
+        self.most = 1 if program.data is None or jax.default_backend() == "cpu" else program.most
         self.fingerprint: str | None = None
         self._program = program
         # Arguments of the loop: what a jitted function closes over would be compiled into it as a constant.
