@@ -130,10 +130,11 @@ def _fitted(
     tables: list[list[list[str]]] = []
     left = 0
     for run, cells, width in zip(_heads(runs, widths), columns, widths, strict=True):
-        if left < cell_len(run) + _GAP:
+        needed = max(width, cell_len(run)) + _GAP
+        if left < needed:
             tables.append([])
             left = room
-        left -= max(width, cell_len(run)) + _GAP
+        left -= needed
         tables[-1].append([run, *(middle_left_out(cell, width) for cell in cells)])
     return tables
 

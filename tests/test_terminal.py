@@ -272,6 +272,10 @@ def test_four_runs_side_by_side_fit_a_terminal(terminal: Any) -> None:
     assert sum(line.count("98.00 ± 0.45 % (+0.40)") for line in with_margin) == 4
     three = [each[0][:4] for each in (uncertain, rows)]  # one table without the uncertainty, two with it
     assert len({*(tuple(_side_by_side("Results", runs[:3], [row], figures=True)) for row in three)}) == 1
+    short = _side_by_side(
+        "Results", [*runs[:3], "d"], uncertain, figures=True
+    )  # its figures are what takes room
+    assert max(map(len, short)) <= 80
     texts = [["data.fingerprint", *["x" * 64] * 3, "y"], ["model.channels", *["[8, 16, 16]"] * 4]]
     head, rule, _, second = _side_by_side("Origins that differ", runs, texts, figures=False)
     assert len(rule) <= 80
