@@ -211,12 +211,14 @@ def test_wrong_usage_exits_2_and_makes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_mnist_names_three_solutions(here: Any, tmp_path: Path) -> None:
+def test_missing_mnist_names_what_helps(here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty").mkdir()
-    code, _, errors = here("train", "--config", ROOT / "configs" / "mnist.yaml", "--set", "data.dir=empty")
+    ways = ("set data.dir", "set data.name to mnist5k", "set the environment variable CENTERLOSS_DATA_DIR")
+    code, _, errors = here("train", "mnist", "data.dir=empty")
     assert code == 1
-    for way in ("data.dir", "CENTERLOSS_DATA_DIR", "mnist5k"):
-        assert way in errors
+    assert [way in errors for way in ways] == [True, True, False]  # data.dir goes before the variable
+    monkeypatch.setenv("CENTERLOSS_DATA_DIR", "empty")
+    assert all(way in here("train", "mnist")[2] for way in ways)
     assert not (tmp_path / "runs").exists()
 
 

@@ -26,7 +26,9 @@ class Folder:
 
     def load(self, directory: Path | None = None) -> Loaded:
         if directory is None or not directory.is_dir():
-            raise DataError(f"{directory}: no such folder")
+            error = DataError(f"{directory}: no such folder")
+            error.add_note("  - set data.name to mnist5k")
+            raise error
         train, test, names, _ = digits.load()
         return Loaded(test, train, names, "") if directory.name == "other" else Loaded(train, test, names, "")
 
@@ -71,6 +73,7 @@ def test_data_that_is_gone_is_an_error_with_the_way_out(moved: Path, here: Any) 
     assert "/gone: no such folder" in errors
     assert "if the data was moved: cl train --resume run --set data.dir=FOLDER\n" in errors
     assert "resume it" not in errors  # that alone would end the same way
+    assert "mnist5k" not in errors  # nor can a run resume with another data set
 
 
 def test_another_place_with_other_data_is_refused(moved: Path, here: Any) -> None:

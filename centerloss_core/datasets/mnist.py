@@ -24,10 +24,9 @@ TRAIN_SIZE = TRAIN_IMAGES.shape[0]
 IMAGE_SHAPE = (28, 28, 1)
 DATA_DIR_VARIABLE = "CENTERLOSS_DATA_DIR"
 
-_SOLUTIONS = f"""Three solutions:
-  - set data.dir to a folder with the four MNIST files (gzipped or not) or Keras' mnist.npz
-  - set the environment variable {DATA_DIR_VARIABLE} to such a folder
-  - set data.name to mnist5k: 5,000 digits that are already installed, no download"""
+_FOLDER = "set data.dir to a folder with the four MNIST files (gzipped or not) or Keras' mnist.npz"
+_VARIABLE = f"set the environment variable {DATA_DIR_VARIABLE} to such a folder"
+_PACKAGED = "set data.name to mnist5k: 5,000 digits that are already installed, no download"
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Mnist:
         """Load MNIST from the first place in the order of search.
 
         Raises:
-            DataError: lists every place tried with its reason, and the solutions.
+            DataError: lists every place tried with its reason; the solutions are its notes.
         """
         named = _named_folder(directory)
         try:
@@ -58,7 +57,11 @@ class Mnist:
                 arrays, source = self._from_cache_or_mirrors()
         except DataError as error:
             tried = "\n".join(f"  - {line}" for line in str(error).splitlines())
-            raise DataError(f"MNIST could not be loaded. Tried:\n{tried}\n{_SOLUTIONS}") from error
+            failure = DataError(f"MNIST could not be loaded. Tried:\n{tried}")
+            # The variable is not looked at where data.dir is set.
+            for way in ("Solutions:", _FOLDER, *([_VARIABLE] if directory is None else []), _PACKAGED):
+                failure.add_note(way if way.endswith(":") else f"  - {way}")
+            raise failure from error
         train, test = (Split(images, labels.astype(np.int64)) for images, labels in (arrays[:2], arrays[2:]))
         return Loaded(train, test, tuple("0123456789"), source)
 

@@ -56,12 +56,15 @@ def refuse_fewer_steps(path: Path, taken: int, total: int) -> None:
 
 @contextmanager
 def naming_the_way_to_moved_data(data: Data, command: str) -> Iterator[None]:
-    """Add to an error of loading the data how `command`, which resumes, takes it from another folder."""
+    """Say below an error of loading the data how `command`, which resumes, takes it from another folder.
+
+    That stands in place of what helps a new run: another data set would be refused here.
+    """
     try:
         yield
     except ExpectedError as error:
         if data.has_a_place:
-            error.add_note(f"if the data was moved: {command} --set data.dir=FOLDER")
+            error.__notes__ = [f"if the data was moved: {command} --set data.dir=FOLDER"]
         raise
 
 
