@@ -40,7 +40,9 @@ def draw_inset(
     box = axes.inset_axes(((1 - side) * right, (1 - side) * up, side, side))
     named = draw_features(box, plane, labels, names, own, sheet)
     box.set(xticks=[], yticks=[])
-    axes.indicate_inset_zoom(box, edgecolor="#777777")
+    axes.indicate_inset(
+        own.bounds, edgecolor="#777777"
+    )  # without lines to the inset, which would cross names
     axes.text(
         0.985 if right else 0.015,
         1 - side - 0.02 if up else side + 0.02,
