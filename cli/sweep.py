@@ -95,9 +95,12 @@ def sweep(
         show_sweep_result(plan.directory, [state.summary() for state in states])
     failed = [state for state in states if state.status != "completed"]
     if failed:
+        alike: dict[str, list[str]] = {}
+        for state in failed:
+            alike.setdefault(state.reason or state.status, []).append(state.point.name)
         error(
             f"{len(failed)} of {len(states)} points did not complete: "
-            + "; ".join(f"{state.point.name}: {state.reason or state.status}" for state in failed)
+            + "; ".join(f"{', '.join(names)}: {reason}" for reason, names in alike.items())
             + f"\nresume them: {plan.resume_command}"
         )
         raise typer.Exit(1)

@@ -18,6 +18,7 @@ from centerloss_core.run_directory.names import (
     TENSORBOARD,
     broken_link,
     is_run,
+    is_sweep,
 )
 
 
@@ -38,7 +39,7 @@ def refuse_existing(path: Path) -> None:
     if words := holder(path):
         raise InUseError(f"{path} is in use by {words}: choose another --run-dir or --name")
     others = "choose another --run-dir or --name, or remove it"
-    if is_run(path):
+    if is_run(path) or is_sweep(path):
         others = f"continue it with --resume {shlex.quote(str(path))}, {others}"
     raise RunError(f"{path} exists already and nothing is overwritten: {others}")
 
