@@ -1,6 +1,6 @@
 """`launchers`: what a launcher costs a point, beside the run itself, and what a thousand points cost the sweep.
 
-The runs are stand-ins that are over as soon as Python has started: what is left is starting, watching and collecting.
+The runs are stand-ins that are over as soon as they begin: what is left is starting, watching and collecting.
 """
 
 from __future__ import annotations
@@ -51,6 +51,6 @@ def measure(options: Options) -> Outcome:
         ):
             outcome.add(f"{launcher}: {what}", unit, [each[key] for each in found[launcher]])
     outcome.notes.append(
-        f"{points} points, two at a time; each a Python that starts, writes a run directory and ends"
+        f"{points} points, two at a time; each writes a run directory and ends; on Ray and Slurm a Python starts for each"
     )
     return outcome
