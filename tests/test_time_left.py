@@ -64,6 +64,18 @@ def test_a_fast_run_tells_it_with_its_first_row() -> None:
     assert [progress.step for progress in shown] == [10]
 
 
+def test_a_resumed_run_whose_first_step_ends_a_row_does_not_judge_by_it() -> None:
+    shown: list[Progress] = []
+    clock = Clock()
+    report = ProgressReport(shown.append, Train(iterations=100, batch_size=20), 2000, clock)
+    clock.now = 10
+    report.on_row({"kind": "steps", "step": 60, "images_per_second": 2.0})
+    report.on_step(60)
+    clock.now = 11
+    report.on_row({"kind": "steps", "step": 70, "images_per_second": 200.0})
+    assert [(progress.step, progress.seconds_left) for progress in shown] == [(70, 3.0)]
+
+
 def test_the_first_row_is_without_the_step_that_compiles() -> None:
     clock = Clock()
     log = IntervalLog(Train(iterations=100, batch_size=20, log_every=5), 1000, 100, clock)

@@ -120,11 +120,12 @@ class ProgressReport(Observer):
             self._tell(step, {}, 0.0)
 
     def on_row(self, row: Row) -> None:
-        if row["kind"] == "steps":
+        # A row that ends with the first step of a session, as of a resumed run, knows no pace but that of compiling.
+        if row["kind"] == "steps" and (self._first is not None or row["step"] == self._total_steps):
             self._tell(row["step"], figures_of(row), row["images_per_second"])
 
     def _tell(self, step: int, figures: dict[str, Any], images_per_second: float) -> None:
-        pace = images_per_second  # of a first row that is of one step alone
+        pace = images_per_second  # of a last row that is of one step alone
         if self._first is not None and step > self._first[0]:
             seconds = max(self._clock.seconds - self._first[1], 1e-9)
             pace = (step - self._first[0]) * self._batch_size / seconds
