@@ -45,7 +45,7 @@ def clusters(spread: float = 0.1) -> np.ndarray:
 
 def test_a_healthy_run_gives_none() -> None:
     healthy = figures(clusters())
-    assert list(look_at_test("epoch 1", healthy, 10)) == []
+    assert list(look_at_test("epoch 1", healthy, 10, pulls=True)) == []
     assert list(look_at_end(CONFIG, healthy)) == []
     assert list(look_at_end(CONFIG, {**healthy, "accuracy": None, "nearest_center_accuracy": None})) == []
     assert list(look_at_interval(0.5, {"step": 50, "accuracy": 0.0})) == []  # of a loss without centers
@@ -65,16 +65,22 @@ def test_a_circle_that_is_none() -> None:
 
 
 def test_softmax_that_is_stuck() -> None:
-    (warning,) = look_at_test("epoch 2", figures(clusters(), np.zeros(1000)), 10)
+    stuck = figures(clusters(), np.zeros(1000))
+    (warning,) = look_at_test("epoch 2", stuck, 10, pulls=True)
     assert warning.startswith(
         "epoch 2: softmax accuracy is 10.0%, hardly better than guessing: lower train.learning_rate"
     )
+    assert "let λ grow slowly" in warning
+    (warning,) = look_at_test("epoch 2", stuck, 10, pulls=False)
+    assert warning.endswith(": lower train.learning_rate")
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0])
 def test_features_in_one_place(spread: float) -> None:
     noise = np.random.default_rng(0).normal(0, spread, (1000, 2))
-    (warning,) = look_at_test("epoch 1", figures(3 + noise), 10)
+    (warning,) = look_at_test("epoch 1", figures(3 + noise), 10, pulls=False)
+    assert warning.endswith(": lower train.learning_rate")
+    (warning,) = look_at_test("epoch 1", figures(3 + noise), 10, pulls=True)
     assert "the features of all classes lie in one place (inter/intra is 0" in warning
     assert "lower λ, or let it grow slowly with loss.ramp" in warning
 

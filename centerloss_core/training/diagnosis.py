@@ -26,6 +26,7 @@ class Diagnosis(Observer):
     def __init__(self, config: Config, classes: int, warn: Warn, *, is_new: bool = True) -> None:
         self._config = config
         self._classes = classes
+        self._pulls = _pulls(config)
         self._warn = warn
         self._told = False
         if is_new:
@@ -33,14 +34,16 @@ class Diagnosis(Observer):
 
     def on_row(self, row: Row) -> None:
         if row["kind"] == "epoch":
-            self._pass_on(look_at_test(f"epoch {row['epoch']}", row["test"], self._classes))
+            self._pass_on(
+                look_at_test(f"epoch {row['epoch']}", row["test"], self._classes, pulls=self._pulls)
+            )
         elif not self._told:  # what is wrong with an interval is mostly so in all that follow
             self._told = self._pass_on(look_at_interval(self._config.loss.alpha, row))
 
     def at_end(self, step: int, epochs: int, test: Figures, *, within_epoch: bool) -> None:
         """Look at the final test figures of a run of `step` steps and so many whole epochs."""
         if within_epoch and step >= _FEWEST_STEPS:
-            self._pass_on(look_at_test(f"step {step}", test, self._classes))
+            self._pass_on(look_at_test(f"step {step}", test, self._classes, pulls=self._pulls))
         if epochs and step >= _FEWEST_STEPS:  # before that it has not got far enough to be judged
             self._pass_on(look_at_end(self._config, test))
 
@@ -68,27 +71,27 @@ def look_at_config(config: Config) -> Iterator[str]:
         )
 
 
-def look_at_test(when: str, test: Figures, classes: int) -> Iterator[str]:
-    """Warnings about the test figures at the end of an epoch or of the run."""
+def look_at_test(when: str, test: Figures, classes: int, *, pulls: bool) -> Iterator[str]:
+    """Warnings about the test figures at the end of an epoch or of the run; `pulls`: whether a λ > 0 could be why."""
     accuracy = test.get("accuracy")
     if accuracy is not None and accuracy * classes < _GUESSING:
         yield (
-            f"{when}: softmax accuracy is {accuracy:.1%}, hardly better than guessing: "
-            "lower train.learning_rate, or let λ grow slowly with loss.ramp"
+            f"{when}: softmax accuracy is {accuracy:.1%}, hardly better than guessing: lower train.learning_rate"
+            + (", or let λ grow slowly with loss.ramp" if pulls else "")
         )
     ratio = test["separation_ratio"]
     if ratio is None or ratio < _ONE_POINT:
         words = "0" if ratio is None else f"{ratio:.2g}"
         yield (
             f"{when}: the features of all classes lie in one place (inter/intra is {words}): "
-            "lower λ, or let it grow slowly with loss.ramp"
+            + ("lower λ, or let it grow slowly with loss.ramp" if pulls else "lower train.learning_rate")
         )
 
 
 def look_at_end(config: Config, test: Figures) -> Iterator[str]:
     """Warnings about the final test figures of a run of at least one epoch."""
     accuracy, nearest = test.get("accuracy"), test.get("nearest_center_accuracy")
-    pulls = config.loss.term.module is not None and config.loss.lambda_ > 0
+    pulls = _pulls(config)
     if accuracy is not None and nearest is not None and nearest - accuracy > _HEAD_BEHIND:
         remedy = (
             "features shrink as λ grows, and its weights must grow as fast; begin λ lower (loss.ramp) or raise "
@@ -103,6 +106,11 @@ def look_at_end(config: Config, test: Figures) -> Iterator[str]:
             f"two classes share one cluster (their means are {closest:.2g} apart, at a spread of "
             f"{spread:.2g} within classes): lower λ, or let it grow slowly with loss.ramp"
         )
+
+
+def _pulls(config: Config) -> bool:
+    """Whether there is a loss of the features that a λ can make too strong."""
+    return config.loss.term.module is not None and config.loss.lambda_ > 0
 
 
 def look_at_interval(alpha: float, row: Row) -> Iterator[str]:
