@@ -23,6 +23,7 @@ _PEAK_SIZE, _PEAK_TIMES = 8192, 20
 _IMAGES_A_TURN = 40_000
 _FROM = "batch 100, Muon, deterministic"
 _SEEDS = 5
+_NARROW = "model.channels=[4,6,8]"  # in --quick, where a processor stands in
 
 
 def measure(options: Options) -> Outcome:
@@ -64,7 +65,11 @@ def _steps(outcome: Outcome, device: str, options: Options) -> None:
                 "device": device,
                 "config": str(_CONFIG),
                 **settings,
-                "settings": [f"train.batch_size={sizes[name]}", *settings.get("settings", ())],
+                "settings": [
+                    f"train.batch_size={sizes[name]}",
+                    *settings.get("settings", ()),
+                    *([_NARROW] if options.quick else []),
+                ],
             },
         )
         for name, (_, settings) in ours.items()
