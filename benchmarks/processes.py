@@ -61,7 +61,8 @@ def seconds_until_written(command: Sequence[str], directory: Path, file: Path) -
 
 
 def _start(command: Sequence[str], directory: Path, output: int) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # this checkout, whatever is installed
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]  # this checkout, whatever is installed
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     return subprocess.Popen(
         command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
     )
