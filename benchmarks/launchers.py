@@ -51,6 +51,7 @@ def measure(options: Options) -> Outcome:
         ):
             outcome.add(f"{launcher}: {what}", unit, [each[key] for each in found[launcher]])
     outcome.notes.append(
-        f"{points} points, two at a time; each writes a run directory and ends; on Ray and Slurm a Python starts for each"
+        f"{points} points, two at a time; each writes a run directory and ends; on Ray and Slurm a Python starts for "
+        "each"
     )
     return outcome

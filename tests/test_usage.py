@@ -35,6 +35,9 @@ def test_a_name_is_a_config_wherever_the_command_is_run_and_an_existing_file_win
         assert "mnist5k" in plan
         assert "runs/quickstart-sweep/lambda1-alpha0.5-seed0" in plan
     assert load_config("quickstart") == load_config(shipped()["quickstart"])
+    (tmp_path / "quickstart").mkdir()  # as of data or of runs: no config
+    assert "mnist5k" in here("train", "quickstart", "--dry-run")[1]
+    (tmp_path / "quickstart").rmdir()
     (tmp_path / "quickstart").write_text(SMALL)
     assert "digits8" in here("train", "quickstart", "--dry-run")[1]
 

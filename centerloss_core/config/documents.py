@@ -58,7 +58,7 @@ class Document:
 
 
 def load_document(path: Path, *, may_be_a_pipe: bool = False) -> Document:
-    """Read a config file, or the config of this name that comes with the program; an existing path wins.
+    """Read a config file, or the config of this name that comes with the program; an existing file wins.
 
     A pipe, which may never say anything, is read only where the user has named it.
 

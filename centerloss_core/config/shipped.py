@@ -12,5 +12,9 @@ def shipped() -> dict[str, Path]:
 
 
 def located(path: Path) -> Path:
-    """The file of a config: an existing path as it is, else the config of this name, if there is one."""
-    return path if os.path.lexists(path) else shipped().get(str(path), path)
+    """The file of a config: an existing path as it is, else the config of this name, if there is one.
+
+    A folder is no config: `mnist` is one also beside a folder of that name, which may hold the data.
+    """
+    is_a_file = os.path.lexists(path) and not path.is_dir()
+    return path if is_a_file else shipped().get(str(path), path)
