@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from centerloss_core.config.base import OR_ITS_NAME, Fraction, Named, NotNegative, Positive, Section, rule
+from centerloss_core.config.base import OR_ITS_NAME, Fraction, NotNegative, Positive, Section, rule
+from centerloss_core.config.heads import Head, Softmax
+from centerloss_core.config.part import Part
 
 
 class Ramp(Section):
@@ -29,27 +31,6 @@ class Ramp(Section):
         return self
 
 
-class Part(Named):
-    """A head or a term.
-
-    Attributes:
-        module: its file in `centerloss_core/losses/`; None for no term at all.
-    """
-
-    module: ClassVar[str | None]
-
-    def scalars(self, loss: Loss) -> dict[str, float]:
-        """The numbers that its layer needs in every training step, by the names that the layer asks for."""
-        return {}
-
-
-class Softmax(Part):
-    """Softmax cross-entropy of a linear layer."""
-
-    module = "softmax"
-    name: Literal["softmax"] = "softmax"
-
-
 class Center(Part):
     """The center loss; its settings are the keys of `loss` beside `term`."""
 
@@ -67,7 +48,6 @@ class NoTerm(Part):
     name: Literal["none"] = "none"
 
 
-Head = Annotated[Softmax, OR_ITS_NAME]  # with a second one: a union as below
 Term = Annotated[Center | NoTerm, Field(discriminator="name"), OR_ITS_NAME]
 
 

@@ -1,7 +1,8 @@
 """The losses, L = L_head(logits, labels) + λ·L_term(features, labels). One file for each head and each term.
 
 `base` says what they are. A head or term is chosen by name in the config; its config model names its file here, and
-that file has a function `build`. Importing this package loads no framework.
+that file has a function `build`. Importing this package loads no framework; each class of `_HOMES` is imported when it
+is first used.
 """
 
 from __future__ import annotations
@@ -12,6 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from centerloss_core.config import Config
     from centerloss_core.losses.base import Head, Term
+    from centerloss_core.losses.center_loss import CenterLoss
+    from centerloss_core.losses.softmax import SoftmaxHead
+
+# Every head and term, and its file.
+_HOMES = {
+    "CenterLoss": "center_loss",
+    "SoftmaxHead": "softmax",
+}
+
+__all__ = ["CenterLoss", "SoftmaxHead", "build_head", "build_term"]
 
 
 def build_head(config: Config, num_classes: int, kernel_initializer: Any) -> Head:
@@ -36,3 +47,11 @@ def build_term(config: Config, num_classes: int) -> Term | None:
 
 def _module(name: str) -> Any:
     return importlib.import_module(f"{__name__}.{name}")
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(_module(_HOMES[name]), name)
