@@ -34,7 +34,7 @@ class Display(NamedTuple):
 
 @contextmanager
 def training_progress(start: Start) -> Iterator[Display]:
-    """Show one run: its settings first, then where it stands."""
+    """Show one run: its settings as soon as nothing refuses it any more, then where it stands."""
     config, loss = start.config, start.config.loss
     if loss.term.name == "center":
         weight = f"λ = {exact(loss.lambda_)} ({loss.reduction}; λ_eq = {number(config.lambda_eq, 'g')})"
@@ -42,13 +42,24 @@ def training_progress(start: Start) -> Iterator[Display]:
     else:
         what = loss.head.name
     resumed = "" if start.resumed_after is None else f", resumed after step {start.resumed_after}"
-    say(f"{what}, seed {config.train.seed} → {start.path}{resumed}")
+    head = f"{what}, seed {config.train.seed} → {start.path}{resumed}"
     if not sys.stdout.isatty():
-        yield Display(_with_beginning(start, _plain_lines()))
+        yield Display(_with_beginning(start, _plain_lines()), lambda stage: _announce(head, stage))
         return
     with _live_line() as live:
-        show = _with_beginning(start, lambda progress: live.update(training_line(progress)))
-        yield Display(show, lambda stage: live.update(f"{stage} …"))
+
+        def tell(stage: str) -> None:
+            _announce(head, stage)
+            live.update(f"{stage} …")
+
+        yield Display(_with_beginning(start, lambda progress: live.update(training_line(progress))), tell)
+
+
+def _announce(head: str, stage: str) -> None:
+    from centerloss_core.training.run import BUILDING
+
+    if stage == BUILDING:
+        say(head)
 
 
 class PrecisionNote:

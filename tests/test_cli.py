@@ -214,8 +214,9 @@ def test_wrong_usage_exits_2_and_makes_nothing(
 def test_missing_mnist_names_what_helps(here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty").mkdir()
     ways = ("set data.dir", "set data.name to mnist5k", "set the environment variable CENTERLOSS_DATA_DIR")
-    code, _, errors = here("train", "mnist", "data.dir=empty")
+    code, said, errors = here("train", "mnist", "data.dir=empty")
     assert code == 1
+    assert said == ""  # nothing is announced that is refused
     assert [way in errors for way in ways] == [True, True, False]  # data.dir goes before the variable
     monkeypatch.setenv("CENTERLOSS_DATA_DIR", "empty")
     assert all(way in here("train", "mnist")[2] for way in ways)

@@ -40,7 +40,7 @@ import rich.live
 from centerloss_core.run_directory.progress import Progress
 from centerloss_core.config import load_config
 from centerloss_core.devices import chatter_to
-from centerloss_core.training.run import Start
+from centerloss_core.training.run import BUILDING, Start
 from cli.progress import training_progress
 from cli.streams import warn
 
@@ -49,6 +49,7 @@ drawn = rich.live.Live
 rich.live.Live = lambda **how: made.append(drawn(**how)) or made[0]
 config = load_config(Path({str(QUICKSTART)!r}))
 with training_progress(Start(Path("run"), config)) as display:
+    display.stage(BUILDING)
     with open("log.txt", "wb") as log, chatter_to(log):
         display.show(Progress(
             epoch=1.0, step=80, total_steps=80,

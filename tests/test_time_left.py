@@ -102,16 +102,19 @@ def test_features_that_are_measured_before_the_first_step_leave_the_clock_cold(
 
 def test_a_run_says_once_how_long_it_will_take(capsys: Any) -> None:
     from centerloss_core.config import load_config
-    from centerloss_core.training.run import Start
+    from centerloss_core.training.run import BUILDING, Start
 
     config = load_config(QUICKSTART, settings=["train.batch_size=50"])
     figures = {"softmax_loss": 1.0}
     with training_progress(Start(Path("run"), config)) as display:
         assert display.show is not None
         display.stage("importing the framework")
+        assert capsys.readouterr().out == ""  # it may still be refused
+        display.stage(BUILDING)
         for step, said in ((40, figures), (80, figures), (400, figures)):
             display.show(Progress(step, 400, step / 80, said, 100.0, (400 - step) / 2))
-    _, first, *lines = capsys.readouterr().out.splitlines()
+    head, first, *lines = capsys.readouterr().out.splitlines()
+    assert head == "λ = 0.01 (sum; λ_eq = 0.5), α = 0.5, seed 0 → run"
     assert first == "about 3 min 00 s left: 18,000 images in 360 steps"
     assert [line.split("  ")[1] for line in lines] == ["step 40/400", "step 80/400", "step 400/400"]
 

@@ -48,6 +48,8 @@ from centerloss_core.training.tensorboard import require_tensorboard
 if TYPE_CHECKING:
     from centerloss_core.training.saving import SavedState
 
+BUILDING = "building the network, whose first step compiles"  # from here on the run is in its directory
+
 
 @dataclass(frozen=True)
 class Result:
@@ -251,7 +253,7 @@ def _finish(
     """Train to the end and write how it ended."""
     from centerloss_core.training.fit import fit
 
-    stage("building the network, whose first step compiles")
+    stage(BUILDING)
     try:
         with run.open_log() as log, devices.chatter_to(log), devices.keras_settings_kept():
             devices.prepare(device, config.train)
