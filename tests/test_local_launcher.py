@@ -88,16 +88,20 @@ def test_points_of_a_sweep_have_gpus_of_their_own_and_the_threads_asked_for(tmp_
     assert {point["OMP_NUM_THREADS"] for point in points} == {cores}
 
 
-def test_points_of_one_program_share_a_process_and_those_of_another_have_a_fresh_one(tmp_path: Path) -> None:
-    text = """
-data: {name: digits8}
-train: {iterations: 3}
-sweep: {lambda: [0, 1], seed: [0, 1], grid: {train.batch_size: [20, 30], train.learning_rate: [1e-3, 1e-2]}}
-"""
+@pytest.mark.parametrize(
+    ("grid", "expected"),
+    [
+        # Of one program one after the other, whatever their order; a fifth program begins a fresh process.
+        ("{train.batch_size: [20, 30, 40, 50, 60]}", [*"aaaab", *"aaaab"]),
+        ("{train.learning_rate: [1e-3, 1e-2], train.momentum: [0.5, 0.6]}", [*"aaaa", *"aaaa"]),
+        ("{train.deterministic: [true, false]}", [*"ab", *"ab"]),
+    ],
+)
+def test_points_follow_one_another_in_a_process(grid: str, expected: list[str], tmp_path: Path) -> None:
+    text = f"data: {{name: digits8}}\ntrain: {{iterations: 3}}\nsweep: {{lambda: [0, 1], grid: {grid}}}"
     processes = [point["process"] for point in given(tmp_path, 1, text=text)]
-    assert len(processes) == 16
-    assert len(set(processes)) == 2
-    assert processes == [*[processes[0]] * 4, *[processes[4]] * 4] * 2  # one for each batch size
+    letters = dict(zip(dict.fromkeys(processes), "ab", strict=False))
+    assert [letters[process] for process in processes] == expected
 
 
 def test_a_process_that_fails_or_is_killed_costs_its_point_and_a_fresh_one_goes_on(tmp_path: Path) -> None:

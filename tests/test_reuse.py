@@ -83,11 +83,12 @@ def test_the_points_of_a_sweep_share_a_process_and_end_as_runs_of_their_own(
     start = child.start_module
     monkeypatch.setattr(child, "start_module", lambda *a, **k: processes.append(a) or start(*a, **k))
     points = [
-        Point("first", config(*OTHER_NUMBERS, "train.iterations=4"), {}),
-        Point("second", config(), {}),
+        Point("of-another-program", config("train.batch_size=60", "train.iterations=1"), {}),
+        Point("of-other-numbers", config(*OTHER_NUMBERS, "train.iterations=4"), {}),
+        Point("last", config(), {}),
     ]
     states = run_sweep(points, tmp_path / "sweep", "")
-    assert [state.status for state in states] == ["completed"] * 2
-    assert outcome(tmp_path / "sweep" / "second") == straight
+    assert [state.status for state in states] == ["completed"] * 3
+    assert outcome(tmp_path / "sweep" / "last") == straight
     assert len(processes) == 1
-    assert [log.read_text() for log in (tmp_path / "sweep" / "logs").iterdir()] == [""] * 2
+    assert [log.read_text() for log in (tmp_path / "sweep" / "logs").iterdir()] == [""] * 3

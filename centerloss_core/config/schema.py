@@ -119,6 +119,11 @@ class Config(Section):
         }
         return json.dumps(settings, sort_keys=True)
 
+    @property
+    def platform(self) -> tuple[Any, ...]:
+        """What a framework fixes for the life of a process: runs that differ in it cannot share one."""
+        return self.train.device, self.train.deterministic
+
     def in_short(self) -> dict[str, Any]:
         """What `run.json` and tables say of it; null where it means nothing because there is no term."""
         loss = self.loss

@@ -123,7 +123,10 @@ class Conductor:
         if not waiting:
             return
         directory, threads = self.directory.resolve(), int(self.origin["threads"])
-        tasks = [Task(state.point.name, directory, threads, state.point.config.program) for state in waiting]
+        tasks = [
+            Task(state.point.name, directory, threads, state.program, state.point.config.platform)
+            for state in waiting
+        ]
         for state in waiting:
             state.remember()
         for state, started in zip(waiting, self.launcher.start(tasks), strict=True):

@@ -6,6 +6,7 @@ begins with the values that it would have in a process of its own.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from centerloss_core.config import Config
+from centerloss_core.config import Config, Data
 from centerloss_core.datasets import Dataset, load_dataset
 
 if TYPE_CHECKING:
@@ -41,16 +42,23 @@ class _Compiled:
 
 @dataclass
 class _Kept:
-    """What the next run of the same `Config.program` finds."""
+    """What the next run finds: the data, and the training step that was compiled for `program`."""
 
     is_on: bool = False
-    program: str | None = None
+    data: Data | None = None
     dataset: Dataset | None = None
+    program: str | None = None
     compiled: _Compiled | None = None
+
+    def forget_program(self) -> None:
+        """Free the compiled step."""
+        self.program = self.compiled = None
+        gc.collect()  # models refer to themselves
 
     def forget(self) -> None:
         """Free all of it."""
-        self.program = self.dataset = self.compiled = None
+        self.data = self.dataset = None
+        self.forget_program()
 
 
 _kept = _Kept()
@@ -77,14 +85,14 @@ def dataset_for(config: Config) -> Dataset:
     Raises:
         DataError: it cannot be had.
     """
-    program = config.program
-    if _kept.dataset is not None and _kept.program == program:
-        return _kept.dataset
-    _kept.forget()  # first, so that two are not in memory together
     data = config.data
+    if _kept.dataset is not None and _kept.data == data:
+        return _kept.dataset
+    if _kept.is_on:  # first, so that two are not in memory together
+        _kept.forget()
     dataset = load_dataset(data.name, dir=data.dir, validation=data.validation)
     if _kept.is_on:
-        _kept.program, _kept.dataset = program, dataset
+        _kept.data, _kept.dataset = data, dataset
     return dataset
 
 
@@ -94,15 +102,16 @@ def train_step_for(config: Config, dataset: Dataset) -> TrainStep:
 
     from centerloss_core.training.build import build
 
-    if _kept.dataset is not dataset:
-        return build(config, dataset)
-    if _kept.compiled is None:
-        train_step = build(config, dataset)
-        state = [np.array(ops.convert_to_numpy(each.value)) for each in _of_optimizers(train_step)]
-        _kept.compiled = _Compiled(train_step, state)
-    else:
+    if _kept.compiled is not None and _kept.program == config.program:
         _kept.compiled.begin_anew()
-    return _kept.compiled.train_step
+        return _kept.compiled.train_step
+    if _kept.is_on:
+        _kept.forget_program()
+    train_step = build(config, dataset)
+    if _kept.is_on:
+        state = [np.array(ops.convert_to_numpy(each.value)) for each in _of_optimizers(train_step)]
+        _kept.program, _kept.compiled = config.program, _Compiled(train_step, state)
+    return train_step
 
 
 def _of_optimizers(train_step: TrainStep) -> list[keras.Variable]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from centerloss_core.errors import ExpectedError
 from centerloss_core.sweeps.layout import config_path, log_path
@@ -28,13 +28,14 @@ class Task:
         name: the point's.
         directory: the sweep's, absolute.
         threads: for the run. The last bits of its results depend on their number.
-        program: `Config.program` of its config: tasks that agree in it can share a process.
+        program, platform: of its config, see there: whether it may follow another task in one process.
     """
 
     name: str
     directory: Path
     threads: int
     program: str = ""
+    platform: tuple[Any, ...] = ()
 
     @property
     def path(self) -> Path:

@@ -11,7 +11,7 @@ from centerloss_core.sweeps.launchers.worker import Refused, Worker
 
 
 class LocalLauncher:
-    """Processes of this machine, each of which trains one point after another as long as they share a program.
+    """Processes of this machine, each of which trains one point after another.
 
     Args:
         jobs: at a time.
@@ -64,11 +64,11 @@ class LocalLauncher:
             worker.kill()
 
     def _worker_for(self, task: Task) -> Worker:
-        """One that has ended a point of the same program, or a new one, for which one of another program ends."""
+        """One that waits, of the same program if there is one; else a new one, for which one that waits may end."""
         idle = [worker for worker in self._workers if worker.is_idle]
-        for worker in idle:
-            if worker.fits(task):
-                return worker
+        fitting = [worker for worker in idle if worker.fits(task)]
+        if fitting:
+            return max(fitting, key=lambda worker: worker.has_compiled(task))
         if idle and len(self._workers) >= (self.jobs or 1):
             idle[0].kill()
         for worker in [worker for worker in self._workers if worker.has_ended]:

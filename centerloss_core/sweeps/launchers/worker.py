@@ -13,9 +13,12 @@ from centerloss_core.installation import COMMAND
 from centerloss_core.sweeps.launchers import child
 from centerloss_core.sweeps.launchers.launcher import Ending, Task
 
+# What a framework compiled for a network it never frees entirely: 20 to 50 MiB each.
+_PROGRAMS = 4
+
 
 class Worker:
-    """A process for the points of one program. It ends with the first that fails, and with the sweep.
+    """A process for the points of a few programs. It ends with the first that fails, and with the sweep.
 
     Args:
         task: its first point, which it does not begin yet.
@@ -27,7 +30,8 @@ class Worker:
 
     def __init__(self, task: Task, gpus: Sequence[str] | None) -> None:
         self.gpus = gpus
-        self._kind = task.program, task.threads
+        self._kind = task.threads, task.platform
+        self._programs: list[str] = []  # the last is compiled
         self._orders = self._answers = 0
         variables = None if gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(gpus)}
         with child.open_log(task) as log:
@@ -46,14 +50,21 @@ class Worker:
         child.open_log(task).close()
         order = json.dumps({"words": child.words(task), "log": str(task.log)})
         self._orders += 1
+        if not self.has_compiled(task):
+            self._programs.append(task.program)
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError, ValueError):  # it has ended, and the point with it
             self._process.stdin.write(f"{order}\n".encode())
         return LocalPoint(self, self._orders)
 
+    def has_compiled(self, task: Task) -> bool:
+        """Whether a point needs no new program here."""
+        return self._programs[-1:] == [task.program]
+
     def fits(self, task: Task) -> bool:
-        """Whether a point may follow those before: a point of another program, or of other threads, may not."""
-        return (task.program, task.threads) == self._kind
+        """Whether a point may follow those before."""
+        has_room = self.has_compiled(task) or len(self._programs) < _PROGRAMS
+        return (task.threads, task.platform) == self._kind and has_room
 
     @property
     def is_idle(self) -> bool:
