@@ -26,7 +26,7 @@ SECTIONS = {
     "backend": "the step on TensorFlow and on JAX (5 minutes)",
     "sweep": "what a point of a sweep costs beyond its steps, memory, --jobs 2 (10 minutes)",
     "launchers": "a thousand points that do nothing, by each launcher (15 minutes)",
-    "cpu": "the step beside PyTorch and the float32 peak; what a run costs beside its steps (10 minutes; only by name)",
+    "cpu": "the float32 step beside PyTorch in both layouts and the matrix peak (10 minutes; only by name)",
     "gpu": "the step under JAX, one setting varied at a time; a run; 20 points (5 minutes; only by name)",
     "figure": "from Enter to the figure on disk, beside the public recipe (minutes a seed; not in --quick)",
 }
