@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import cache
 
 from centerloss_core.config import Train
 from centerloss_core.devices.choice import Backend, Device, DeviceError, Gpu, choose
@@ -39,8 +40,21 @@ def prepare(device: Device, train: Train) -> None:
     tf.config.experimental.enable_tensor_float_32_execution(False)
     if train.deterministic:
         tf.config.experimental.enable_op_determinism()
+        _seed_once()
         # TensorFlow adds the gradients that meet at one tensor in an order that depends on which operation ends first.
         # One operation at a time, each on all cores, costs nothing here: no two are worth running side by side.
         # A process that has used TensorFlow before keeps its threads, hence the suppression.
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+@cache
+def _seed_once() -> None:
+    """Give TensorFlow a seed, without which a random operation is an error from now on.
+
+    Nothing here draws from it, but the process may be somebody else's, whose `fit` shuffles. Once: it empties
+    TensorFlow's caches of what is compiled.
+    """
+    import tensorflow as tf
+
+    tf.random.set_seed(0)
