@@ -64,7 +64,7 @@ def test_every_config_loads_and_opens_with_its_command_and_claim(path: Path) -> 
     header = path.read_text(encoding="utf-8").split("\ndata:")[0]
     assert all(line.startswith("#") for line in header.strip().splitlines())
     assert re.search(rf"cl (train|sweep) {path.stem}\b", header)
-    assert re.search(r"minutes|hours", header)
+    assert re.search(r"second|minutes|hours", header)
     assert re.search(r"softmax .*%", header)
 
 
