@@ -656,7 +656,7 @@ overrides:
         "x.yaml:15: overrides[3].when.loss.lambda: expected a number ≥ 0",
         "x.yaml:16: overrides[3].set.train.log_every: an override cannot set what overrides are chosen by",
         "x.yaml:17: overrides[4].when.variant: the sweep has no variants",
-        "x.yaml:18: overrides[4].set.loss.head: expected softmax, or a mapping {name: …}",
+        "x.yaml:18: overrides[4].set.loss.head: expected one of softmax, normface, cosface, arcface, or a mapping {name: …}",
     ]
 
 
@@ -703,7 +703,10 @@ def test_settings_of_a_head_keep_its_name(write):
             "{term: {name: none, lambda: 1}}",
             "loss.term.lambda: unknown key; did you mean 'loss.lambda'? Allowed here: name",
         ),
-        ("{head: 3}", "loss.head: expected softmax, or a mapping {name: …}; received 3"),
+        (
+            "{head: 3}",
+            "loss.head: expected one of softmax, normface, cosface, arcface, or a mapping {name: …}; received 3",
+        ),
     ],
 )
 def test_a_head_and_a_term_are_a_name_or_a_mapping(write, loss, message):

@@ -43,7 +43,7 @@ class Says:
 
 
 def rule(message: str, *keys: str) -> PydanticCustomError:
-    """A broken rule between values; `keys` are the ones that it concerns, in the model that raises it."""
+    """A broken rule between values; `keys` (dotted) are those it concerns, in the model that raises it."""
     return PydanticCustomError(RULE, "{message}", {"message": message, "keys": keys})
 
 

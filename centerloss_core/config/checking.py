@@ -93,7 +93,8 @@ def _rules_behind(tree: Tree, errors: list[ErrorDetails], model: type[Config]) -
     return [
         error
         for error, path in found
-        if (keys := _rule_keys(error)) and wrong.isdisjoint([path, *((*path, key) for key in keys)])
+        if (keys := _rule_keys(error))
+        and wrong.isdisjoint([path, *((*path, *key.split(".")) for key in keys)])
     ]
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from centerloss_core.config.base import OR_ITS_NAME
+from pydantic import Field
+
+from centerloss_core.config.base import OR_ITS_NAME, Fraction, Positive
+from centerloss_core.config.bounds import widest_angle
 from centerloss_core.config.part import Part
+
+if TYPE_CHECKING:
+    from centerloss_core.config.loss import Loss
 
 
 class Softmax(Part):
@@ -15,4 +22,68 @@ class Softmax(Part):
     name: Literal["softmax"] = "softmax"
 
 
-Head = Annotated[Softmax, OR_ITS_NAME]  # with a second one: a union as `Term` in `config/loss.py`
+class NormFace(Part):
+    """Softmax on cosines times a scale."""
+
+    module = "margins"
+    name: Literal["normface"] = "normface"
+    scale: Positive = 16.0  # s: logits are s times cosines
+
+    def scalars(self, loss: Loss) -> dict[str, float]:
+        return {"scale": self.scale}
+
+
+class Margin(Part):
+    """NormFace with a margin on the angle of an image's own class."""
+
+    in_words: ClassVar[str]  # the bound of the margin, of the angle θ between neighbouring classes
+    module = "margins"
+    scale: Positive = 16.0  # s: logits are s times cosines
+    margin: float
+    margin_ramp: Fraction = 0.0  # fraction of the run over which the margin grows from 0, linearly
+    beyond_bound: bool = False  # train with a margin that no features can satisfy
+
+    def scalars(self, loss: Loss) -> dict[str, float]:
+        return {"scale": self.scale, "margin": self.margin}
+
+    def bound_at(self, angle: float) -> float:
+        """What the margin must stay below, where neighbouring classes are so many radians apart."""
+        raise NotImplementedError
+
+    def impossible(self, dimensions: int, classes: int) -> str | None:
+        """Why no features can satisfy the margin: none would win though it lay on the weights of its class."""
+        angle, is_exact = widest_angle(dimensions, classes)
+        bound = self.bound_at(angle)
+        if self.beyond_bound or self.margin == 0 or self.margin < bound:
+            return None
+        return (
+            f"no features of {dimensions} dimensions can keep the margin {self.margin:g} between {classes} classes: it "
+            f"must be below {bound:.3g} ({self.in_words}{'' if is_exact else ', at most'}); "
+            "beyond_bound: true trains with it all the same"
+        )
+
+
+class CosFace(Margin):
+    """Logit s·(cosθ − m) of an image's own class."""
+
+    in_words = "1 − cosθ, θ the widest angle between neighbouring classes"
+    name: Literal["cosface"] = "cosface"
+    margin: Annotated[float, Field(ge=0, le=2)] = 0.1  # m: what is taken off the cosine
+
+    def bound_at(self, angle: float) -> float:
+        return 1 - math.cos(angle)
+
+
+class ArcFace(Margin):
+    """Logit s·cos(θ + m) of an image's own class."""
+
+    in_words = "the widest angle between neighbouring classes"
+    name: Literal["arcface"] = "arcface"
+    margin: Annotated[float, Field(ge=0, le=3.14)] = 0.3  # m: what is added to the angle, in radians
+    easy_margin: bool = False  # no margin for images more than a right angle away from their class
+
+    def bound_at(self, angle: float) -> float:
+        return angle
+
+
+Head = Annotated[Softmax | NormFace | CosFace | ArcFace, Field(discriminator="name"), OR_ITS_NAME]

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from centerloss_core.config.axes import flatten
 from centerloss_core.config.base import Folder, Fraction, Says, Section, rule
+from centerloss_core.config.heads import Margin
 from centerloss_core.config.loss import Loss
 from centerloss_core.config.sweep import Override, Sweep, Sweeps
 from centerloss_core.config.train import Train
@@ -30,6 +31,11 @@ class Data(Section):
     def has_a_place(self) -> bool:
         """Whether it is read from a folder, which may be moved; the other data sets come with a package."""
         return self.name == "mnist"
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes k, known by the name."""
+        return 10
 
     @model_validator(mode="after")
     def _dir_belongs_to_mnist(self) -> Self:
@@ -69,6 +75,7 @@ _NOT_COMPILED = tuple(
     f"{key}."
     for key in (
         *("loss.lambda", "loss.alpha", "loss.ramp"),
+        *("loss.head.scale", "loss.head.margin", "loss.head.margin_ramp", "loss.head.beyond_bound"),
         *("train.epochs", "train.iterations", "train.learning_rate", "train.schedule", "train.momentum"),
         *("train.weight_decay", "train.head_rate", "train.seed", "train.early_stop"),
     )
@@ -91,6 +98,15 @@ class Config(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _margin_can_be_kept(self) -> Self:
+        head = self.loss.head
+        if isinstance(head, Margin) and (
+            message := head.impossible(self.model.feature_dim, self.data.num_classes)
+        ):
+            raise rule(message, "loss.head.margin", "model.feature_dim")
+        return self
+
     def settings(self) -> dict[str, Any]:
         """All settings by dotted key, as in YAML."""
         return flatten(self.model_dump(mode="json", by_alias=True, include=set(Config.model_fields)))
@@ -107,6 +123,8 @@ class Config(Section):
         """What makes a step depend on the length of the run, in words; None where a longer run begins alike."""
         if self.train.schedule == "one_cycle":
             return "its learning rate follows the whole run (train.schedule: one_cycle)"
+        if isinstance(self.loss.head, Margin) and self.loss.head.margin_ramp:
+            return "its margin grows over the run (loss.head.margin_ramp)"
         if self.loss.ramp is not None and self.loss.term.module is not None:
             return "its λ grows over the whole run (loss.ramp)"
         return None

@@ -96,8 +96,8 @@ class Tree:
         return self._nearest(path)[2]
 
     def last_given(self, path: KeyPath, keys: Iterable[str]) -> KeyPath:
-        """The path of that one of these keys of a mapping that was given last; of the mapping, where none was."""
-        found = [self._nearest((*path, key)) for key in keys]
+        """The path of that one of these (dotted) keys of a mapping that was given last; of it, where none was."""
+        found = [self._nearest((*path, *key.split("."))) for key in keys]
         below = [each for each in found if len(each[1]) > len(path)]
         return max(below, key=lambda each: each[0])[1] if below else path
 

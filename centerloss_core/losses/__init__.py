@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     from centerloss_core.config import Config
     from centerloss_core.losses.base import Head, Term
     from centerloss_core.losses.center_loss import CenterLoss
+    from centerloss_core.losses.margins import ArcFace, CosFace, NormFace
     from centerloss_core.losses.softmax import SoftmaxHead
 
 # Every head and term, and its file.
 _HOMES = {
+    "ArcFace": "margins",
     "CenterLoss": "center_loss",
+    "CosFace": "margins",
+    "NormFace": "margins",
     "SoftmaxHead": "softmax",
 }
 
-__all__ = ["CenterLoss", "SoftmaxHead", "build_head", "build_term"]
+__all__ = ["ArcFace", "CenterLoss", "CosFace", "NormFace", "SoftmaxHead", "build_head", "build_term"]
 
 
 def build_head(config: Config, num_classes: int, kernel_initializer: Any) -> Head:

@@ -48,17 +48,14 @@ class Head(Part):
     def measure(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """What a training step computes: the loss to be differentiated, and scalar figures by name.
 
-        Here the mean cross-entropy of the batch, and the share of images whose largest logit is that of their class.
+        Here those of `cross_entropy`.
 
         Args:
             features: (m, d) float32.
             labels: (m,) int32, each in [0, k).
             scalars: all that the step is given.
         """
-        logits = self._in_training(features, labels, scalars)
-        loss = ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
-        accuracy = ops.mean(ops.cast(ops.equal(ops.argmax(logits, axis=1), labels), "float32"))
-        return loss, {"softmax_loss": loss, "accuracy": accuracy}
+        return cross_entropy(self._in_training(features, labels, scalars), labels)
 
 
 class Term(Part):
@@ -68,3 +65,15 @@ class Term(Part):
         """As of a head: the term, and the same as a figure that is named after the layer."""
         loss = self._in_training(features, labels, scalars)
         return loss, {self.name: loss}
+
+
+def cross_entropy(logits: Any, labels: Any, plain: Any = None) -> tuple[Any, dict[str, Any]]:
+    """The mean cross-entropy of logits (m, k), and the figures of a head.
+
+    softmax_loss: the same.
+    accuracy: share of images whose largest logit is that of their class; of `plain`, where the logits have a margin.
+    """
+    loss = ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+    decided = ops.argmax(logits if plain is None else plain, axis=1)
+    accuracy = ops.mean(ops.cast(ops.equal(decided, labels), "float32"))
+    return loss, {"softmax_loss": loss, "accuracy": accuracy}

@@ -14,6 +14,7 @@ from keras import ops
 
 from centerloss_core.config import Config
 from centerloss_core.losses.base import ClassPoints, Term
+from centerloss_core.losses.labels import check_shapes, class_numbers
 
 Reduction = Literal["sum", "mean", "none"]
 _CENTERS_START = {"zeros": "zeros", "xavier": "glorot_uniform"}
@@ -105,10 +106,7 @@ class CenterLoss(Term):
 
     def call(self, features: Any, labels: Any, training: bool = False, alpha: Any = None) -> Any:
         """Return L_c; with `training`, move the centers by Eq. 4. See the class for shapes."""
-        _check_shapes(features.shape, labels.shape)
-        _check_range(labels, self.num_classes)
-        # Not to (-1,): where a shape is unknown until the step runs, labels of another size fail there.
-        labels = ops.cast(ops.reshape(labels, ops.shape(features)[:1]), "int32")
+        labels = class_numbers(features, labels, self.num_classes)
         features = ops.cast(features, self.variable_dtype)
         if training:
             return self._step(features, labels, self.alpha if alpha is None else alpha)[0]
@@ -192,7 +190,7 @@ class CenterLoss(Term):
         self, features_shape: tuple[int | None, ...], labels_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
         """Those of a scalar, or (m,) without a reduction."""
-        _check_shapes(features_shape, labels_shape)
+        check_shapes(features_shape, labels_shape)
         return features_shape[:1] if self.reduction == "none" else ()
 
     def get_config(self) -> dict[str, Any]:
@@ -204,32 +202,6 @@ class CenterLoss(Term):
             "reduction": self.reduction,
             "centers_initializer": keras.initializers.serialize(self.centers_initializer),
         }
-
-
-def _check_shapes(features_shape: Any, labels_shape: Any) -> None:
-    """Refuse labels that are not one number a sample. Most would broadcast to some loss, a wrong one."""
-    features, labels = tuple(features_shape), tuple(labels_shape)
-    is_column = len(labels) == 2 and labels[1] in (1, None)
-    other_size = len(labels) > 0 and None not in (features[0], labels[0]) and features[0] != labels[0]
-    if other_size or not (len(labels) == 1 or is_column):
-        raise ValueError(
-            "labels must be class numbers of shape (m,) or (m, 1) for features of shape (m, d), "
-            f"received labels of shape {labels} for features of shape {features}. "
-            "Of one-hot labels pass keras.ops.argmax(labels, axis=-1)."
-        )
-
-
-def _check_range(labels: Any, num_classes: int) -> None:
-    """Refuse numbers that are no class, where the labels are known before the step runs."""
-    try:
-        numbers = ops.convert_to_numpy(labels)
-    except (TypeError, NotImplementedError):  # what TensorFlow and JAX say while they compile
-        return
-    if numbers.size and not (numbers.min() >= 0 and numbers.max() < num_classes):
-        raise ValueError(
-            f"labels must be class numbers from 0 to {num_classes - 1}, because num_classes is {num_classes}; "
-            f"received numbers from {numbers.min()} to {numbers.max()}."
-        )
 
 
 def _has_copies(value: Any) -> bool:

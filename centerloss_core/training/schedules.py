@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from centerloss_core.config import Config, Loss, Milestones, Train
+from centerloss_core.config.heads import Margin
 
 # One-cycle (Smith and Topin, 2017): up for this share of the run from peak/25, then down to peak/1000.
 _WARM_UP = 0.1
@@ -24,6 +25,8 @@ def scalars_of_step(config: Config, step: int, total_steps: int) -> dict[str, fl
         "momentum": train.momentum,
         **loss.head.scalars(loss),
     }
+    if isinstance(loss.head, Margin):
+        scalars["margin"] = margin_in_force(loss.head, step, total_steps)
     if loss.term.module is None:
         return scalars
     return scalars | {"lambda": lambda_in_force(loss, step, total_steps), **loss.term.scalars(loss)}
@@ -62,3 +65,9 @@ def lambda_in_force(loss: Loss, step: int, total_steps: int) -> float:
         return 0.0
     remaining = max(0.0, (loss.ramp.end - position) / (loss.ramp.end - loss.ramp.start))
     return min(loss.lambda_, float(loss.lambda_ ** (1 - remaining) * loss.ramp.from_**remaining))
+
+
+def margin_in_force(head: Margin, step: int, total_steps: int) -> float:
+    """The margin at training step `step` (counted from 0): from 0 up, linearly, while `margin_ramp` lasts."""
+    ramp = head.margin_ramp * total_steps
+    return head.margin * min(1.0, step / ramp) if ramp else head.margin

@@ -1,0 +1,87 @@
+"""What the tests of the losses share: values and gradients of a part, held against a formula in NumPy's float64."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from centerloss_core.losses.base import Part
+
+# (features (m, d), labels (m,), weights by name) → the loss, all in float64
+Formula = Callable[[np.ndarray, np.ndarray, dict[str, np.ndarray]], float]
+
+
+def make_batch(dimensions: int, labels: list[int], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    features = random.normal(scale=2.0, size=(len(labels), dimensions)).astype(np.float32)
+    return features, np.array(labels, np.int32)
+
+
+def weights_of(part: Part) -> dict[str, np.ndarray]:
+    return {each.name: np.asarray(each.value, np.float64) for each in part.weights}
+
+
+def loss_and_gradients(
+    part: Part, features: np.ndarray, labels: np.ndarray, scalars: Mapping[str, Any]
+) -> tuple[float, dict[str, np.ndarray]]:
+    """The loss of `measure`, and its gradients by the names of the trainable weights and "features"."""
+    variables = part.trainable_variables
+
+    def loss_of(features: Any) -> Any:
+        return part.measure(features, labels, scalars)[0]
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        def stateless(arrays: list[Any]) -> Any:
+            with keras.StatelessScope(state_mapping=list(zip(variables, arrays[1:], strict=True))):
+                return loss_of(arrays[0])
+
+        loss, found = jax.jit(jax.value_and_grad(stateless))([features, *(each.value for each in variables)])
+    else:
+        import tensorflow as tf
+
+        x = tf.convert_to_tensor(features)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = loss_of(x)
+        found = tape.gradient(loss, [x, *(each.value for each in variables)])
+    names = ["features", *(each.name for each in variables)]
+    return float(loss), {name: np.asarray(each) for name, each in zip(names, found, strict=True)}
+
+
+def slopes(function: Callable[[np.ndarray], float], at: np.ndarray) -> np.ndarray:
+    """The gradient by central differences."""
+    found = np.empty_like(at)
+    for index in np.ndindex(*at.shape):
+        above, below = at.copy(), at.copy()
+        above[index] += 1e-6
+        below[index] -= 1e-6
+        found[index] = (function(above) - function(below)) / 2e-6
+    return found
+
+
+def agrees(
+    part: Part, formula: Formula, features: np.ndarray, labels: np.ndarray, scalars: Mapping[str, Any]
+) -> None:
+    """Loss and all gradients are those of the formula."""
+    loss, gradients = loss_and_gradients(part, features, labels, scalars)
+    wide, weights = features.astype(np.float64), weights_of(part)
+    np.testing.assert_allclose(loss, formula(wide, labels, weights), rtol=2e-5, atol=1e-6)
+    for name, gradient in gradients.items():
+
+        def moved(value: np.ndarray, name: str = name) -> float:
+            if name == "features":
+                return formula(value, labels, weights)
+            return formula(wide, labels, {**weights, name: value})
+
+        expected = slopes(moved, wide if name == "features" else weights[name])
+        size = max(1e-3, np.abs(expected).max())
+        np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-4 * size, err_msg=name)
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    highest = logits.max(axis=1, keepdims=True)
+    logs = logits - highest - np.log(np.exp(logits - highest).sum(axis=1, keepdims=True))
+    return float(-logs[np.arange(len(labels)), labels].mean())

@@ -1,0 +1,82 @@
+"""What is true of every head: as a layer of anybody's model, and in a run."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from comparing import config
+from test_jax_backend import TESTS, on_jax
+
+from centerloss_core import losses
+from centerloss_core.run_directory.reader import read_run
+from centerloss_core.training import train
+
+HEADS: dict[str, dict[str, Any]] = {  # by the name in a config, with settings that make sense in the plane
+    "softmax": {},
+    "normface": {"scale": 8},
+    "cosface": {"margin": 0.15},
+    "arcface": {"margin": 0.2, "easy_margin": True},
+}
+LAYERS = {
+    "softmax": "SoftmaxHead",
+    "normface": "NormFace",
+    "cosface": "CosFace",
+    "arcface": "ArcFace",
+}
+FEATURES = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
+LABELS = np.array([0, 3, 1, 1, 2, 0], np.int32)
+
+
+def make_layer(name: str) -> Any:
+    keras.utils.set_random_seed(0)
+    return getattr(losses, LAYERS[name])(10, **HEADS[name])
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_model_with_a_head_is_saved_and_loaded_by_keras(name: str, tmp_path: Path) -> None:
+    features = keras.Input((2,))
+    head = make_layer(name)
+    model = keras.Model(features, head(features))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(FEATURES), model(FEATURES))
+    again = loaded.layers[-1]
+    np.testing.assert_array_equal(
+        again(FEATURES, LABELS, training=True), head(FEATURES, LABELS, training=True)
+    )
+    # A kept program draws its weights anew by them.
+    assert all(hasattr(head, f"{weight.name}_initializer") for weight in head.weights)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_under_mixed_precision_logits_are_float32(name: str) -> None:
+    expected = make_layer(name)(FEATURES, LABELS, training=True)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        logits = make_layer(name)(FEATURES, LABELS, training=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert logits.dtype == "float32"
+    np.testing.assert_array_equal(logits, expected)
+
+
+@pytest.mark.parametrize("name", [*HEADS][1:])  # softmax is in every other test
+def test_a_run_of_three_steps(name: str, tmp_path: Path) -> None:
+    head = [f"loss.head.{key}={str(value).lower()}" for key, value in HEADS[name].items()]
+    settings = (f"loss.head={name}", *head, "train.iterations=3", "train.log_every=1", "data.validation=0")
+    run = read_run(train(config(*settings), tmp_path / "run").path)
+    rows = run.history().steps
+    assert len(rows) == 3
+    assert all(np.isfinite(row["softmax_loss"]) for row in rows)
+    assert run.dump("test-final").features.shape == (360, 2)
+
+
+def test_the_formulas_hold_under_jax(tmp_path: Path) -> None:
+    pytest.importorskip("jax", reason="needs the extra `jax`")
+    files = [TESTS / name for name in ("test_margins.py",)]
+    done = on_jax(
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "absent or origin", *files, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
