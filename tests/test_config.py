@@ -23,6 +23,7 @@ from centerloss_core.config import (
     resolve,
 )
 
+HEADS = "softmax, normface, cosface, arcface"
 MINIMAL = "data: {name: mnist}\ntrain: {epochs: 2}\n"
 
 THE_POST = """\
@@ -656,7 +657,7 @@ overrides:
         "x.yaml:15: overrides[3].when.loss.lambda: expected a number ≥ 0",
         "x.yaml:16: overrides[3].set.train.log_every: an override cannot set what overrides are chosen by",
         "x.yaml:17: overrides[4].when.variant: the sweep has no variants",
-        "x.yaml:18: overrides[4].set.loss.head: expected one of softmax, normface, cosface, arcface, or a mapping {name: …}",
+        f"x.yaml:18: overrides[4].set.loss.head: expected one of {HEADS}, or a mapping {{name: …}}",
     ]
 
 
@@ -705,7 +706,7 @@ def test_settings_of_a_head_keep_its_name(write):
         ),
         (
             "{head: 3}",
-            "loss.head: expected one of softmax, normface, cosface, arcface, or a mapping {name: …}; received 3",
+            f"loss.head: expected one of {HEADS}, or a mapping {{name: …}}; received 3",
         ),
     ],
 )
