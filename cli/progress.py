@@ -36,9 +36,11 @@ class Display(NamedTuple):
 def training_progress(start: Start) -> Iterator[Display]:
     """Show one run: its settings as soon as nothing refuses it any more, then where it stands."""
     config, loss = start.config, start.config.loss
+    weight = f"λ = {exact(loss.lambda_)} ({loss.reduction_in_force}; λ_eq = {number(config.lambda_eq, 'g')})"
     if loss.term.name == "center":
-        weight = f"λ = {exact(loss.lambda_)} ({loss.reduction}; λ_eq = {number(config.lambda_eq, 'g')})"
         what = f"{weight}, α = {exact(loss.alpha)}"
+    elif loss.term.module is not None:
+        what = f"{loss.term.name}, {weight}"
     else:
         what = loss.head.name
     resumed = "" if start.resumed_after is None else f", resumed after step {start.resumed_after}"

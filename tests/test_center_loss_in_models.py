@@ -242,8 +242,11 @@ def copies(layer):
 
 
 def check_equal(layer, alone):
-    for centers in copies(layer):
-        np.testing.assert_array_equal(centers, alone.centers.numpy())
+    first, second = copies(layer)
+    np.testing.assert_array_equal(first, second)
+    # A compiled step may round a quotient of numbers that it knows in another way.
+    rounding = 0 if alone.center_update == "eq4" else 1e-6
+    np.testing.assert_allclose(first, alone.centers.numpy(), rtol=rounding, atol=0)
 
 
 def split(array, at):
@@ -252,20 +255,21 @@ def split(array, at):
 
 
 # Steps of a loop: the value of each replica is that of its samples, the centers are those of one device.
-alone = CenterLoss(4, alpha=0.3)
-with strategy.scope():
-    layer = CenterLoss(4, alpha=0.3)
-    layer.build((None, 2))
-step = lambda x, y: layer(x, y, training=True)
-run = tf.function(lambda x, y: strategy.run(step, args=(x, y)))
-for size, at in [(7, 5), (1, 0), (64, 32)]:
-    x, y = random.normal(size=(size, 2)).astype("float32"), random.integers(0, 3, size).astype("int32")
-    expected = alone(x[:at], y[:at]), alone(x[at:], y[at:])
-    values = strategy.experimental_local_results(run(split(x, at), split(y, at)))
-    alone(x, y, training=True)
-    for value, own in zip(values, expected, strict=True):
-        np.testing.assert_allclose(value, own, rtol=1e-5)
-    check_equal(layer, alone)
+for rule in ("gradient", "ema", "eq4"):
+    alone = CenterLoss(4, alpha=0.3, center_update=rule)
+    with strategy.scope():
+        layer = CenterLoss(4, alpha=0.3, center_update=rule)
+        layer.build((None, 2))
+    step = lambda x, y: layer(x, y, training=True)
+    run = tf.function(lambda x, y: strategy.run(step, args=(x, y)))
+    for size, at in [(7, 5), (1, 0), (64, 32)]:
+        x, y = random.normal(size=(size, 2)).astype("float32"), random.integers(0, 3, size).astype("int32")
+        expected = alone(x[:at], y[:at]), alone(x[at:], y[at:])
+        values = strategy.experimental_local_results(run(split(x, at), split(y, at)))
+        alone(x, y, training=True)
+        for value, own in zip(values, expected, strict=True):
+            np.testing.assert_allclose(value, own, rtol=1e-5)
+        check_equal(layer, alone)
 measure = lambda x, y: layer.measure(x, y, {"alpha": 0.3})[1]["center_shift"]
 shifts = strategy.run(measure, args=(split(x, 9), split(y, 9)))  # not compiled
 shift = alone.measure(x, y, {"alpha": 0.3})[1]["center_shift"]

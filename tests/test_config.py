@@ -23,6 +23,7 @@ from centerloss_core.config import (
     resolve,
 )
 
+TERMS = "center, contrastive, contrastive_center, git, island, ring, supcon, triplet, none"
 HEADS = "softmax, normface, cosface, arcface"
 MINIMAL = "data: {name: mnist}\ntrain: {epochs: 2}\n"
 
@@ -212,7 +213,7 @@ def test_all_problems_at_once_from_top_to_bottom(write):
         "x.yaml:5: model.feature_dim: given twice; first on line 4",
         "x.yaml:7: loss.alpha: expected a number from 0 to 1; received 1.5",
         "x.yaml:8: loss.seed: unknown key; did you mean 'train.seed'? "
-        "Allowed here: head, term, lambda, alpha, reduction, centers_start, ramp",
+        "Allowed here: head, term, lambda, alpha, center_update, reduction, centers_start, ramp",
         "x.yaml:10: train.epochs: expected null or an integer ≥ 1; received 0",
         f"x.yaml:12: train.batchsize: unknown key; did you mean 'batch_size'? Allowed here: {keys_of_train}",
         "x.yaml:13: train.optimizer: expected one of adam, sgd, muon; received 'Adam'; did you mean 'adam'?",
@@ -284,8 +285,8 @@ def test_sections_that_are_no_mappings(write):
     path = write("data: [mnist]\ntrain: {epochs: 1}\nloss: 3\noverrides: x\n")
     assert complaints(path) == [
         "x.yaml:1: data: expected a mapping with the keys name, dir, validation; received a list",
-        "x.yaml:3: loss: expected a mapping with the keys head, term, lambda, alpha, reduction, centers_start, ramp; "
-        "received 3",
+        "x.yaml:3: loss: expected a mapping with the keys head, term, lambda, alpha, center_update, reduction, "
+        "centers_start, ramp; received 3",
         "x.yaml:4: overrides: expected a list, each item a mapping with the keys when, set; received 'x'",
     ]
 
@@ -690,19 +691,23 @@ def test_settings_of_a_head_keep_its_name(write):
     [
         (
             "{term: cent}",
-            "loss.term: expected one of center, none, or a mapping {name: …}; received 'cent'; did you mean 'center'?",
+            f"loss.term: expected one of {TERMS}, or a mapping {{name: …}}; received 'cent'; did you mean 'center'?",
         ),
         (
             "{term: {x: 1}}",
-            "loss.term: expected one of center, none, or a mapping {name: …}; received a mapping",
+            f"loss.term: expected one of {TERMS}, or a mapping {{name: …}}; received a mapping",
         ),
         (
             "{term: {name: cent}}",
-            "loss.term.name: expected one of center, none; received 'cent'; did you mean 'center'?",
+            f"loss.term.name: expected one of {TERMS}; received 'cent'; did you mean 'center'?",
         ),
         (
             "{term: {name: none, lambda: 1}}",
             "loss.term.lambda: unknown key; did you mean 'loss.lambda'? Allowed here: name",
+        ),
+        (
+            "{term: {name: triplet, margin: soft}}",
+            "loss.term.margin: expected a number > 0 or softplus; received 'soft'",
         ),
         (
             "{head: 3}",
@@ -770,6 +775,7 @@ def test_the_text_of_a_dumped_config(write):
           term: center
           lambda: 1.0
           alpha: 0.5
+          center_update: eq4
           reduction: sum
           centers_start: zeros
           ramp: null
@@ -777,6 +783,7 @@ def test_the_text_of_a_dumped_config(write):
           epochs: null
           iterations: 25000
           batch_size: 100
+          sampler: null
           optimizer: adam
           learning_rate: 0.001
           schedule: constant

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from centerloss_core.config.base import OR_ITS_NAME, Fraction, NotNegative, Positive, Section, rule
+from centerloss_core.config.base import Fraction, NotNegative, Positive, Section, rule
 from centerloss_core.config.heads import Head, Softmax
-from centerloss_core.config.part import Part
+from centerloss_core.config.terms import Center, Term
 
 
 class Ramp(Section):
@@ -31,34 +31,21 @@ class Ramp(Section):
         return self
 
 
-class Center(Part):
-    """The center loss; its settings are the keys of `loss` beside `term`."""
-
-    module = "center_loss"
-    name: Literal["center"] = "center"
-
-    def scalars(self, loss: Loss) -> dict[str, float]:
-        return {"alpha": loss.alpha}
-
-
-class NoTerm(Part):
-    """The head alone."""
-
-    module = None
-    name: Literal["none"] = "none"
-
-
-Term = Annotated[Center | NoTerm, Field(discriminator="name"), OR_ITS_NAME]
-
-
 class Loss(Section):
     """The loss of the head, plus λ times a term of the features."""
 
     head: Head = Softmax()  # from features to logits, and the loss of these
     term: Term = Center()  # what is added, λ times; none: nothing
-    lambda_: NotNegative = Field(default=0.01, alias="lambda")  # weight λ of the center loss
+    lambda_: NotNegative = Field(default=0.01, alias="lambda")  # weight λ of the term
     alpha: Fraction = 0.5  # rate α at which centers follow the features
-    # Of the center loss over a batch: sum (λ counts batch_size times as much) or mean (the paper).
+    # How centers follow: eq4 (the paper), gradient (of the batch mean of the center loss), ema (decay 1 − α).
+    center_update: Literal["eq4", "gradient", "ema"] = "eq4"
+    # Of the term over a batch: sum (λ counts batch_size times as much) or mean (the paper).
     reduction: Literal["sum", "mean"] = "sum"
     centers_start: Literal["zeros", "xavier"] = "zeros"  # centers before the first step
     ramp: Ramp | None = None  # how λ rises through the run; null: whole from the first step
+
+    @property
+    def reduction_in_force(self) -> Literal["sum", "mean"]:
+        """How the term is reduced over a batch: some are always a mean."""
+        return self.reduction if self.term.reduces else "mean"

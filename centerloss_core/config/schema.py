@@ -75,6 +75,7 @@ _NOT_COMPILED = tuple(
     f"{key}."
     for key in (
         *("loss.lambda", "loss.alpha", "loss.ramp"),
+        *("loss.term.rate", "loss.term.delta", "loss.term.repulsion", "loss.term.temperature"),
         *("loss.head.scale", "loss.head.margin", "loss.head.margin_ramp", "loss.head.beyond_bound"),
         *("train.epochs", "train.iterations", "train.learning_rate", "train.schedule", "train.momentum"),
         *("train.weight_decay", "train.head_rate", "train.seed", "train.early_stop"),
@@ -116,7 +117,7 @@ class Config(Section):
         """The weight λ in the paper's terms, where both losses are means over the batch; None without a term."""
         if self.loss.term.module is None:
             return None
-        return self.loss.lambda_ * (1 if self.loss.reduction == "mean" else self.train.batch_size)
+        return self.loss.lambda_ * (1 if self.loss.reduction_in_force == "mean" else self.train.batch_size)
 
     @property
     def spans_the_run(self) -> str | None:
@@ -143,12 +144,12 @@ class Config(Section):
         return self.train.device, self.train.deterministic
 
     def in_short(self) -> dict[str, Any]:
-        """What `run.json` and tables say of it; null where it means nothing because there is no term."""
+        """What `run.json` and tables say of it; null where it means nothing to the term."""
         loss = self.loss
         of_term = {
             "lambda": loss.lambda_,
-            "alpha": loss.alpha,
-            "reduction": loss.reduction,
+            "alpha": loss.term.scalars(loss).get("alpha"),
+            "reduction": loss.reduction_in_force,
             "lambda_eq": self.lambda_eq,
         }
         return {**(of_term if loss.term.module else dict.fromkeys(of_term)), "seed": self.train.seed}

@@ -61,6 +61,13 @@ class EarlyStop(Section):
     patience: Count  # epochs without a better figure of `keep_best`
 
 
+class ClassSampler(Section):
+    """Batches of some classes, with as many images of each: what a loss of pairs or triplets needs."""
+
+    classes: Annotated[int, Field(ge=2)]  # classes in a batch
+    images: Annotated[int, Field(ge=2)]  # images of each class in a batch
+
+
 class Train(Section):
     """How long, how fast, on what, and what is written on the way."""
 
@@ -68,6 +75,8 @@ class Train(Section):
     iterations: Count | None = None  # steps of one batch; or give epochs
     # Images in a step.
     batch_size: Annotated[int, Field(ge=1), at_most(BATCH_SIZE, "MNIST has no more training images")] = 100
+    # Batches of `classes` classes with `images` images of each; null: every image once an epoch, in any order.
+    sampler: ClassSampler | None = None
     # Of the network; centers have their own rule. muon: for convolutions, Adam for the rest.
     optimizer: Literal["adam", "sgd", "muon"] = "adam"
     learning_rate: Positive = 1e-3  # the rate at the start, or the peak of one_cycle
@@ -100,6 +109,20 @@ class Train(Section):
             raise rule("give either epochs or iterations (an integer ≥ 1)", "epochs", "iterations")
         if self.epochs is not None and self.iterations is not None:
             raise rule("give either epochs or iterations, not both", "epochs", "iterations")
+        return self
+
+    @model_validator(mode="after")
+    def _batch_is_that_of_the_sampler(self) -> Self:
+        if self.sampler is None:
+            return self
+        size = self.sampler.classes * self.sampler.images
+        if size != self.batch_size:
+            raise rule(
+                f"{self.sampler.classes} classes with {self.sampler.images} images of each are {size} images, and "
+                f"batch_size is {self.batch_size}: set train.batch_size to {size}, or change the sampler",
+                "batch_size",
+                "sampler",
+            )
         return self
 
     @model_validator(mode="after")

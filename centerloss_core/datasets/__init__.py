@@ -2,10 +2,12 @@
 
 from centerloss_core.datasets.arrays import DataError, Dataset, Split
 from centerloss_core.datasets.batches import BatchStream, Sampler
+from centerloss_core.datasets.class_batches import ClassBatches, sampler_of
 from centerloss_core.datasets.load import image_shape, load_dataset, locate, train_size, verify
 
 __all__ = [
     "BatchStream",
+    "ClassBatches",
     "DataError",
     "Dataset",
     "Sampler",
@@ -13,6 +15,7 @@ __all__ = [
     "image_shape",
     "load_dataset",
     "locate",
+    "sampler_of",
     "train_size",
     "verify",
 ]

@@ -65,8 +65,13 @@ class BatchStream:
         return steps * self.batch_size // self.train_size
 
     def _permutation(self, epoch: int) -> npt.NDArray[np.int32]:
-        # NumPy promises that raw bits stay the same in every release, but not that Generator.permutation
-        # does: a run can be resumed or repeated after an upgrade. The stable sort settles the rare tie.
-        bits = np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(epoch,)))
-        keys = np.asarray(bits.random_raw(self.train_size))
-        return np.argsort(keys, kind="stable").astype(np.int32)
+        return permutation(self.train_size, self.seed, epoch)
+
+
+def permutation(size: int, seed: int, *key: int) -> npt.NDArray[np.int32]:
+    """The numbers below `size` in an order that follows from the seed and the key alone."""
+    # NumPy promises that raw bits stay the same in every release, but not that Generator.permutation
+    # does: a run can be resumed or repeated after an upgrade. The stable sort settles the rare tie.
+    bits = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key))
+    keys = np.asarray(bits.random_raw(size))
+    return np.argsort(keys, kind="stable").astype(np.int32)

@@ -14,19 +14,48 @@ if TYPE_CHECKING:
     from centerloss_core.config import Config
     from centerloss_core.losses.base import Head, Term
     from centerloss_core.losses.center_loss import CenterLoss
+    from centerloss_core.losses.contrastive import ContrastiveLoss
+    from centerloss_core.losses.contrastive_center import ContrastiveCenterLoss
+    from centerloss_core.losses.git_loss import GitLoss
+    from centerloss_core.losses.island import IslandLoss
     from centerloss_core.losses.margins import ArcFace, CosFace, NormFace
+    from centerloss_core.losses.ring import RingLoss
     from centerloss_core.losses.softmax import SoftmaxHead
+    from centerloss_core.losses.supcon import SupConLoss
+    from centerloss_core.losses.triplet import TripletLoss
 
 # Every head and term, and its file.
 _HOMES = {
     "ArcFace": "margins",
     "CenterLoss": "center_loss",
+    "ContrastiveCenterLoss": "contrastive_center",
+    "ContrastiveLoss": "contrastive",
     "CosFace": "margins",
+    "GitLoss": "git_loss",
+    "IslandLoss": "island",
     "NormFace": "margins",
+    "RingLoss": "ring",
     "SoftmaxHead": "softmax",
+    "SupConLoss": "supcon",
+    "TripletLoss": "triplet",
 }
 
-__all__ = ["ArcFace", "CenterLoss", "CosFace", "NormFace", "SoftmaxHead", "build_head", "build_term"]
+__all__ = [
+    "ArcFace",
+    "CenterLoss",
+    "ContrastiveCenterLoss",
+    "ContrastiveLoss",
+    "CosFace",
+    "GitLoss",
+    "IslandLoss",
+    "NormFace",
+    "RingLoss",
+    "SoftmaxHead",
+    "SupConLoss",
+    "TripletLoss",
+    "build_head",
+    "build_term",
+]
 
 
 def build_head(config: Config, num_classes: int, kernel_initializer: Any) -> Head:

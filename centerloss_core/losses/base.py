@@ -8,6 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 import keras
 from keras import ops
 
+CENTERS_START = {"zeros": "zeros", "xavier": "glorot_uniform"}  # of `loss.centers_start`, in Keras' words
+
 
 class ClassPoints(NamedTuple):
     """A point for each class in the space of the features, and what it is.

@@ -5,7 +5,6 @@ Nothing here knows about MNIST, λ, the network or the optimizer, so the layer s
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, get_args
 
@@ -13,11 +12,12 @@ import keras
 from keras import ops
 
 from centerloss_core.config import Config
-from centerloss_core.losses.base import ClassPoints, Term
-from centerloss_core.losses.labels import check_shapes, class_numbers
+from centerloss_core.losses.base import CENTERS_START, ClassPoints, Term
+from centerloss_core.losses.inputs import check_features, checked, checked_count
+from centerloss_core.losses.labels import check_shapes
 
 Reduction = Literal["sum", "mean", "none"]
-_CENTERS_START = {"zeros": "zeros", "xavier": "glorot_uniform"}
+CenterUpdate = Literal["eq4", "gradient", "ema"]
 
 
 @keras.saving.register_keras_serializable(package="centerloss")
@@ -35,8 +35,18 @@ class CenterLoss(Term):
         Δc_j = Σ_i δ(y_i = j) (c_j − x_i) / (1 + Σ_i δ(y_i = j)),    c_j ← c_j − α Δc_j
 
     A class that is absent from the batch keeps its center, and the 1 in the denominator keeps a class of one
-    sample from jumping. The step is no gradient step: it depends on neither λ nor the optimizer, and no gradient
-    flows into the centers. With `training=False` (the default) the centers do not move.
+    sample from jumping. Two other rules are in use, here in forms that are stable for any batch and any α up to 1,
+    with n_j samples of class j in the batch:
+
+        center_update "gradient":   c_j ← c_j − α/m Σ_i δ(y_i = j) (c_j − x_i)
+        center_update "ema":        c_j ← d^{n_j} c_j + (1 − d^{n_j}) · mean of the class in the batch,  d = 1 − α
+
+    The first is a gradient step on the batch mean of L_c; ports hand it to an optimizer and divide by λ. The second
+    is an exponential moving average with decay d; facenet's, sample by sample from the centers before the batch,
+    diverges where a class has more than 2/α of them.
+
+    By each rule the step depends on neither λ nor the optimizer, and no gradient flows into the centers.
+    With `training=False` (the default) the centers do not move.
 
     Multiply the returned loss by λ yourself. Sum and mean differ by a factor m, and so does the meaning of λ.
 
@@ -47,6 +57,7 @@ class CenterLoss(Term):
         num_classes: number of classes k; labels are integers in [0, k).
         alpha: rate α of the centers, 0 ≤ α ≤ 1.
         reduction: "sum" or "mean" over the batch, or "none".
+        center_update: "eq4", "gradient" or "ema".
         centers_initializer: where the k centers start; a Keras initializer or its name.
         **kwargs: passed to `keras.layers.Layer`. `dtype` is "float32" unless given, under mixed precision too:
             squared distances and slowly moving averages are what half precision is worst at.
@@ -74,28 +85,28 @@ class CenterLoss(Term):
         alpha: float = 0.5,
         reduction: Reduction = "sum",
         centers_initializer: Any = "zeros",
+        center_update: CenterUpdate = "eq4",
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        if isinstance(num_classes, bool) or not hasattr(num_classes, "__index__") or num_classes < 1:
-            raise ValueError(f"num_classes must be a positive integer, received {num_classes!r}.")
+        self.num_classes = checked_count(num_classes)
         if not 0.0 <= alpha <= 1.0:
             raise ValueError(f"alpha must lie between 0 and 1, received {alpha!r}.")
         if reduction not in get_args(Reduction):
             raise ValueError(f"reduction must be one of {get_args(Reduction)}, received {reduction!r}.")
-        self.num_classes = operator.index(num_classes)  # NumPy's integers too
         self.alpha = float(alpha)
+        if center_update not in get_args(CenterUpdate):
+            raise ValueError(
+                f"center_update must be one of {get_args(CenterUpdate)}, received {center_update!r}."
+            )
         self.reduction = reduction
+        self.center_update = center_update
         self.centers_initializer = keras.initializers.get(centers_initializer)
 
     def build(self, features_shape: tuple[int | None, ...], labels_shape: Any = None) -> None:
         """Create the centers, (num_classes, d), once the feature dimension d is known."""
-        if len(features_shape) != 2 or features_shape[1] is None:
-            raise ValueError(
-                f"features must have shape (batch, dimension) with a known dimension, received {features_shape}. "
-                "Flatten them first."
-            )
+        check_features(features_shape)
         self.centers = self.add_weight(
             shape=(self.num_classes, features_shape[1]),
             initializer=self.centers_initializer,
@@ -105,12 +116,10 @@ class CenterLoss(Term):
         )
 
     def call(self, features: Any, labels: Any, training: bool = False, alpha: Any = None) -> Any:
-        """Return L_c; with `training`, move the centers by Eq. 4. See the class for shapes."""
-        labels = class_numbers(features, labels, self.num_classes)
-        features = ops.cast(features, self.variable_dtype)
-        if training:
-            return self._step(features, labels, self.alpha if alpha is None else alpha)[0]
-        return self._loss(features - ops.stop_gradient(self._read(labels)))
+        """Return L_c; with `training`, move the centers. See the class for shapes."""
+        features, labels = checked(features, labels, self.num_classes, self.variable_dtype)
+        centers, _ = self._follow(features, labels, training, alpha)
+        return self._loss(features - centers)
 
     def points(self) -> ClassPoints:
         """The centers."""
@@ -122,22 +131,25 @@ class CenterLoss(Term):
         center_loss: mean over the batch of ½‖x − c‖².
         center_shift: ‖Δc‖, how far this step moved the centers, all taken as one vector.
         """
-        loss, shift = self._step(features, labels, scalars["alpha"])
-        per_image = loss if self.reduction == "mean" else loss / ops.cast(ops.shape(labels)[0], loss.dtype)
-        return loss, {"center_loss": per_image, "center_shift": shift}
+        centers, shift = self._follow(features, labels, True, scalars["alpha"])
+        loss = self._loss(features - centers)
+        return loss, {"center_loss": self._per_image(loss, labels), "center_shift": shift}
 
-    def _step(self, features: Any, labels: Any, alpha: Any) -> tuple[Any, Any]:
-        """L_c and ‖Δc‖ of one step of Eq. 4."""
+    def _per_image(self, loss: Any, labels: Any) -> Any:
+        return loss if self.reduction == "mean" else loss / ops.cast(ops.shape(labels)[0], loss.dtype)
+
+    def _follow(self, features: Any, labels: Any, training: bool, alpha: Any) -> tuple[Any, Any]:
+        """The center of each sample's class (m, d); and, having moved them if `training`, ‖Δc‖."""
         # Read once: the loss and the update must see the same centers, those before the step.
         centers = ops.stop_gradient(self._read(labels))
-        offsets = features - centers
-        batch = centers, ops.stop_gradient(offsets), labels
+        if not training:
+            return centers, None
+        batch = centers, ops.stop_gradient(features - centers), labels
         if _has_copies(self.centers.value):
             from centerloss_core.losses.replicas import gather
 
             batch = gather(batch)
-        shift = self._move(*batch, ops.cast(alpha, offsets.dtype))
-        return self._loss(offsets), shift
+        return centers, self._move(*batch, ops.cast(self.alpha if alpha is None else alpha, centers.dtype))
 
     def _loss(self, offsets: Any) -> Any:
         loss = 0.5 * ops.sum(ops.square(offsets), axis=1 if self.reduction == "none" else None)
@@ -146,7 +158,7 @@ class CenterLoss(Term):
         return ops.cast(loss, self.compute_dtype)
 
     def _move(self, centers: Any, offsets: Any, labels: Any, alpha: Any) -> Any:
-        """Take the step of Eq. 4; returns ‖Δc‖.
+        """Take the step of the centers; returns ‖Δc‖.
 
         A batch of m samples has at most m classes, so m sums are enough, however many classes there are: each class
         that is present adds up in the row of its last sample. Time and memory are those of a few (m, d) arrays and
@@ -159,7 +171,14 @@ class CenterLoss(Term):
         # TensorFlow by its op determinism, XLA by --xla_gpu_exclude_nondeterministic_ops.
         sums = ops.segment_sum(offsets, rows, num_segments=size)
         counts = ops.segment_sum(ops.ones_like(rows), rows, num_segments=size)
-        means = sums / ops.cast(1 + counts, sums.dtype)[:, None]  # −Δc / α
+        if self.center_update == "eq4":
+            means = sums / ops.cast(1 + counts, sums.dtype)[:, None]  # −Δc / α
+        elif self.center_update == "gradient":
+            means = sums / ops.cast(size, sums.dtype)
+        else:  # α is in the share already, which is 1 − d^n without its cancellation
+            counts = ops.cast(ops.maximum(counts, 1), sums.dtype)
+            shares, alpha = -ops.expm1(counts * ops.log1p(-alpha)), 1.0
+            means = sums * (shares / counts)[:, None]
         moved = centers + alpha * ops.take(means, rows, axis=0)  # samples of one class get equal rows
         self._write(labels, moved)
         last = ops.equal(rows, samples)[:, None]  # each class once
@@ -200,6 +219,7 @@ class CenterLoss(Term):
             "num_classes": self.num_classes,
             "alpha": self.alpha,
             "reduction": self.reduction,
+            "center_update": self.center_update,
             "centers_initializer": keras.initializers.serialize(self.centers_initializer),
         }
 
@@ -220,6 +240,7 @@ def build(config: Config, num_classes: int) -> CenterLoss:
         num_classes,
         alpha=config.loss.alpha,
         reduction=config.loss.reduction,
-        centers_initializer=_CENTERS_START[config.loss.centers_start],
+        center_update=config.loss.center_update,
+        centers_initializer=CENTERS_START[config.loss.centers_start],
         name="center_loss",
     )

@@ -7,15 +7,16 @@ from typing import Any
 from keras import ops
 
 
-def class_numbers(features: Any, labels: Any, num_classes: int) -> Any:
-    """Labels (m,) or (m, 1) of features (m, d) as int32 (m,).
+def class_numbers(features: Any, labels: Any, num_classes: int | None) -> Any:
+    """Labels (m,) or (m, 1) of features (m, d) as int32 (m,), any integers where `num_classes` is None.
 
     Raises:
         ValueError: labels of another shape, such as one-hot labels (m, k); and, in a call that is not compiled, labels
             out of range.
     """
     check_shapes(features.shape, labels.shape)
-    _check_range(labels, num_classes)
+    if num_classes is not None:
+        _check_range(labels, num_classes)
     # Not to (-1,): where a shape is unknown until the step runs, labels of another size fail there.
     return ops.cast(ops.reshape(labels, ops.shape(features)[:1]), "int32")
 

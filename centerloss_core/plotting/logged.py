@@ -16,6 +16,7 @@ TITLES = {
     "softmax_loss": "softmax loss, training batches",
     "center_loss": "center loss ½‖x − c‖² per image, training batches",
     "lambda": "λ in force",
+    "ring_radius": "radius R of the ring loss",
     "center_shift": "‖Δc‖ of a step, all centers as one vector",
     "learning_rate": "learning rate",
 }

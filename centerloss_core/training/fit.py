@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from centerloss_core.config import Config
-from centerloss_core.datasets import BatchStream, Dataset
+from centerloss_core.datasets import Dataset, sampler_of
 from centerloss_core.errors import Warn
 from centerloss_core.interrupts import StopRequest
 from centerloss_core.run_directory.progress import Progress
@@ -43,7 +43,7 @@ def fit(
     train_step = train_step_for(config, dataset)
     train_size = len(dataset.train.labels)
     total_steps = config.train.total_steps(train_size)
-    sampler = BatchStream(train_size, config.train.batch_size, config.train.seed)
+    sampler = sampler_of(config.train, dataset)
     schedule = CheckpointSchedule(config.train)
     clock = Stopwatch()
     log = IntervalLog(config.train, train_size, total_steps, clock)

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from centerloss_core import devices
 from centerloss_core.config import Config, ConfigError, load_config
-from centerloss_core.datasets import DataError, Dataset
+from centerloss_core.datasets import DataError, Dataset, sampler_of
 from centerloss_core.devices import Device
 from centerloss_core.errors import DivergedError, OutOfMemoryError, Warn, is_out_of_memory
 from centerloss_core.files.atomic import errors_name
@@ -301,6 +301,7 @@ def _resume_command(path: Path) -> str:
 def _load(config: Config) -> Dataset:
     dataset = dataset_for(config)
     refuse_too_small(dataset.image_shape, dataset.title)
+    sampler_of(config.train, dataset)  # refused before a directory is made
     return dataset
 
 
