@@ -55,12 +55,11 @@ def test_value_and_gradient_are_those_of_the_formula(
 
 @each_mining
 @pytest.mark.parametrize("normalised", [True, False])
-def test_one_class_no_two_of_a_class_one_image_and_none_cost_nothing(mining: str, normalised: bool) -> None:
+def test_one_class_no_two_of_a_class_and_one_image_cost_nothing(mining: str, normalised: bool) -> None:
     features = make_batch(5)[0]
     for labels in (np.full(5, 3, np.int32), np.arange(5, dtype=np.int32)):
         assert check_finite(TripletLoss(mining, normalised), features, labels) == 0
-    for size in (0, 1):
-        assert check_finite(TripletLoss(mining, normalised), features[:size], np.zeros(size, np.int32)) == 0
+    assert check_finite(TripletLoss(mining, normalised), features[:1], np.zeros(1, np.int32)) == 0
 
 
 @each_mining

@@ -147,7 +147,7 @@ def restore(
         if initial := run.manifest.get("init"):
             checkpoint = recorded_initial(initial)
             if not begin_with(checkpoint, train_step):
-                warn(f"{checkpoint} has no centers: they begin as loss.centers_start says")
+                warn(f"{checkpoint} has no variables of the loss term: they begin as in a new run")
         return 0
     position = saved.position
     if position.step > total_steps:
