@@ -203,9 +203,9 @@ def test_all_problems_at_once_from_top_to_bottom(write):
         """
     )
     keys_of_train = (
-        "epochs, iterations, batch_size, optimizer, learning_rate, schedule, momentum, weight_decay, head_rate, "
-        "precision, deterministic, seed, device, log_every, checkpoint_every, checkpoint_seconds, keep_best, "
-        "early_stop, dump_every_epoch, dump_every, dump_train, tensorboard"
+        "epochs, iterations, batch_size, sampler, optimizer, learning_rate, schedule, momentum, weight_decay, "
+        "head_rate, precision, deterministic, seed, device, log_every, checkpoint_every, checkpoint_seconds, "
+        "keep_best, early_stop, dump_every_epoch, dump_every, dump_train, tensorboard"
     )
     assert complaints(path) == [
         "x.yaml:2: data.name: expected one of mnist, mnist5k, digits8; received 'mnst'; did you mean 'mnist'?",

@@ -151,8 +151,13 @@ def test_flags_take_the_place_of_the_values_of_their_key_alone(swept: Swept) -> 
 
 
 def test_a_head_is_set_before_its_settings(swept: Swept) -> None:
-    with pytest.raises(ConfigError, match=r"loss\.term\.marign: unknown key\. Allowed here: name"):
+    grid = swept("sweep: {grid: {loss.term.margin: [0.3], loss.term: [triplet]}}")
+    ((name, margin),) = ((each.config.loss.term.name, each.config.loss.term.margin) for each in grid.points)
+    assert (name, margin) == ("triplet", 0.3)
+    with pytest.raises(ConfigError, match=r"loss\.term\.marign: unknown key; did you mean 'margin'\?"):
         swept("sweep: {grid: {loss.term.marign: [1], loss.term: [center]}}")
+    with pytest.raises(ConfigError, match=r"loss\.term\.margin: unknown key\. Allowed here: name"):
+        swept("sweep: {grid: {loss.term.margin: [1], loss.term: [center]}}")
 
 
 @pytest.mark.parametrize(
