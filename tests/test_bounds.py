@@ -65,10 +65,10 @@ def test_scale_and_margin_are_numbers_of_a_step_and_share_a_program() -> None:
     assert one.program == other.program != config("loss.head=cosface").program
     assert one.program != config("loss.head={name: arcface, easy_margin: true}").program
     found = [scalars_of_step(other, step, 100) for step in (0, 25, 50, 99)]
-    assert [each["margin"] for each in found] == pytest.approx([0, 0.2, 0.4, 0.4])
-    assert {each["scale"] for each in found} == {30}
-    assert scalars_of_step(one, 0, 100)["margin"] == 0.2
-    assert "margin" not in scalars_of_step(config("loss.head=normface"), 0, 100)
+    assert [each["head_margin"] for each in found] == pytest.approx([0, 0.2, 0.4, 0.4])
+    assert {each["head_scale"] for each in found} == {30}
+    assert scalars_of_step(one, 0, 100)["head_margin"] == 0.2
+    assert "head_margin" not in scalars_of_step(config("loss.head=normface"), 0, 100)
 
 
 def test_a_ramp_of_the_margin_spans_the_run() -> None:

@@ -18,13 +18,20 @@ HEADS: dict[str, dict[str, Any]] = {  # by the name in a config, with settings t
     "normface": {"scale": 8},
     "cosface": {"margin": 0.15},
     "arcface": {"margin": 0.2, "easy_margin": True},
+    "prototypes": {"pull": 0.01},
+    "gaussian_mixture": {"margin": 0.5},
+    "anchors": {"radius": 5},
 }
 LAYERS = {
     "softmax": "SoftmaxHead",
     "normface": "NormFace",
     "cosface": "CosFace",
     "arcface": "ArcFace",
+    "prototypes": "PrototypeHead",
+    "gaussian_mixture": "GaussianMixtureHead",
+    "anchors": "AnchorHead",
 }
+DECIDES_BY_DISTANCE = {"prototypes": "prototype", "gaussian_mixture": "prototype", "anchors": "anchor"}
 FEATURES = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
 LABELS = np.array([0, 3, 1, 1, 2, 0], np.int32)
 
@@ -65,17 +72,32 @@ def test_under_mixed_precision_logits_are_float32(name: str) -> None:
 @pytest.mark.parametrize("name", [*HEADS][1:])  # softmax is in every other test
 def test_a_run_of_three_steps(name: str, tmp_path: Path) -> None:
     head = [f"loss.head.{key}={str(value).lower()}" for key, value in HEADS[name].items()]
-    settings = (f"loss.head={name}", *head, "train.iterations=3", "train.log_every=1", "data.validation=0")
+    settings = (
+        f"loss.head={name}",
+        *head,
+        "loss.term=none",
+        "train.iterations=3",
+        "train.log_every=1",
+        "data.validation=0",
+    )
     run = read_run(train(config(*settings), tmp_path / "run").path)
     rows = run.history().steps
     assert len(rows) == 3
     assert all(np.isfinite(row["softmax_loss"]) for row in rows)
-    assert run.dump("test-final").features.shape == (360, 2)
+    dump = run.dump("test-final")
+    assert dump.features.shape == (360, 2)
+    if name in DECIDES_BY_DISTANCE:
+        assert dump.centers_kind == DECIDES_BY_DISTANCE[name]
+        metrics = run.manifest["metrics"]["test"]
+        assert metrics["nearest_center_accuracy"] == pytest.approx(metrics["accuracy"])
 
 
 def test_the_formulas_hold_under_jax(tmp_path: Path) -> None:
     pytest.importorskip("jax", reason="needs the extra `jax`")
-    files = [TESTS / name for name in ("test_margins.py",)]
+    files = [
+        TESTS / name
+        for name in ("test_margins.py", "test_prototypes.py", "test_gaussian_mixture.py", "test_anchors.py")
+    ]
     done = on_jax(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "absent or origin", *files, cwd=tmp_path
     )

@@ -56,7 +56,8 @@ def make_head(name: str, dimensions: int, **settings: Any) -> NormFace:
 
 
 def scalars(**changed: float) -> dict[str, Any]:
-    return {"scale": np.float32(SCALE), "margin": np.float32(MARGIN), **changed}
+    numbers = {"scale": np.float32(SCALE), "margin": np.float32(MARGIN), **changed}
+    return {f"head_{name}": number for name, number in numbers.items()}
 
 
 NAMES = ("normface", "cosface", "arcface", "easy arcface")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from centerloss_core.config.base import OR_ITS_NAME, Fraction, Positive
+from centerloss_core.config.base import OR_ITS_NAME, Fraction, NotNegative, Positive
 from centerloss_core.config.bounds import widest_angle
 from centerloss_core.config.part import Part
 
@@ -51,7 +51,7 @@ class Margin(Part):
         raise NotImplementedError
 
     def impossible(self, dimensions: int, classes: int) -> str | None:
-        """Why no features can satisfy the margin: none would win though it lay on the weights of its class."""
+        # No feature would win, though it lay on the weights of its class.
         angle, is_exact = widest_angle(dimensions, classes)
         bound = self.bound_at(angle)
         if self.beyond_bound or self.margin == 0 or self.margin < bound:
@@ -86,4 +86,58 @@ class ArcFace(Margin):
         return angle
 
 
-Head = Annotated[Softmax | NormFace | CosFace | ArcFace, Field(discriminator="name"), OR_ITS_NAME]
+class Distances(Part):
+    """Logits that fall with the distance of a feature from a point of each class, and a pull to that point."""
+
+    pull: NotNegative  # weight of the pull towards the point of the own class
+
+    def scalars(self, loss: Loss) -> dict[str, float]:
+        return {"pull": self.pull}
+
+
+class Prototypes(Distances):
+    """Logits −distance²/T from learnt prototypes."""
+
+    module = "prototypes"
+    name: Literal["prototypes"] = "prototypes"
+    temperature: Positive = 1.0  # T
+    pull: NotNegative = 0.001  # weight of ½·distance² from the own prototype
+
+    def scalars(self, loss: Loss) -> dict[str, float]:
+        return {"temperature": self.temperature, "pull": self.pull}
+
+
+class GaussianMixture(Distances):
+    """Logits −½·distance² from learnt means, in training (1 + margin) times as much from that of the own class."""
+
+    module = "gaussian_mixture"
+    name: Literal["gaussian_mixture"] = "gaussian_mixture"
+    margin: NotNegative = 1.0  # by what share the distance from the own mean counts more
+    pull: NotNegative = 0.1  # weight of ½·distance² from the own mean
+
+    def scalars(self, loss: Loss) -> dict[str, float]:
+        return {"margin": self.margin, "pull": self.pull}
+
+
+class Anchors(Distances):
+    """Logits −distance from points that never move."""
+
+    module = "anchors"
+    name: Literal["anchors"] = "anchors"
+    radius: Positive = 10.0  # distance of the anchors from the origin
+    pull: NotNegative = 0.1  # weight of the distance from the own anchor
+
+    def impossible(self, dimensions: int, classes: int) -> str | None:
+        if dimensions in (2, classes):
+            return None
+        return (
+            f"anchors lie on the axes, one for each class, or on a circle: model.feature_dim must be {classes} or 2; "
+            f"it is {dimensions}"
+        )
+
+
+Head = Annotated[
+    Softmax | NormFace | CosFace | ArcFace | Prototypes | GaussianMixture | Anchors,
+    Field(discriminator="name"),
+    OR_ITS_NAME,
+]

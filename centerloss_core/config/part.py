@@ -22,3 +22,7 @@ class Part(Named):
     def scalars(self, loss: Loss) -> dict[str, float]:
         """The numbers that its layer needs in every training step, by the names that the layer asks for."""
         return {}
+
+    def impossible(self, dimensions: int, classes: int) -> str | None:
+        """Why it cannot work with features of so many dimensions and so many classes; None where it can."""
+        return None

@@ -77,6 +77,7 @@ _NOT_COMPILED = tuple(
         *("loss.lambda", "loss.alpha", "loss.ramp"),
         *("loss.term.rate", "loss.term.delta", "loss.term.repulsion", "loss.term.temperature"),
         *("loss.head.scale", "loss.head.margin", "loss.head.margin_ramp", "loss.head.beyond_bound"),
+        *("loss.head.temperature", "loss.head.pull"),
         *("train.epochs", "train.iterations", "train.learning_rate", "train.schedule", "train.momentum"),
         *("train.weight_decay", "train.head_rate", "train.seed", "train.early_stop"),
     )
@@ -100,11 +101,9 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _margin_can_be_kept(self) -> Self:
-        head = self.loss.head
-        if isinstance(head, Margin) and (
-            message := head.impossible(self.model.feature_dim, self.data.num_classes)
-        ):
+    def _head_has_room(self) -> Self:
+        message = self.loss.head.impossible(self.model.feature_dim, self.data.num_classes)
+        if message:
             raise rule(message, "loss.head.margin", "model.feature_dim")
         return self
 

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from centerloss_core.config import Config
+    from centerloss_core.losses.anchors import AnchorHead
     from centerloss_core.losses.base import Head, Term
     from centerloss_core.losses.center_loss import CenterLoss
     from centerloss_core.losses.contrastive import ContrastiveLoss
     from centerloss_core.losses.contrastive_center import ContrastiveCenterLoss
+    from centerloss_core.losses.gaussian_mixture import GaussianMixtureHead
     from centerloss_core.losses.git_loss import GitLoss
     from centerloss_core.losses.island import IslandLoss
     from centerloss_core.losses.margins import ArcFace, CosFace, NormFace
+    from centerloss_core.losses.prototypes import PrototypeHead
     from centerloss_core.losses.ring import RingLoss
     from centerloss_core.losses.softmax import SoftmaxHead
     from centerloss_core.losses.supcon import SupConLoss
@@ -26,14 +29,17 @@ if TYPE_CHECKING:
 
 # Every head and term, and its file.
 _HOMES = {
+    "AnchorHead": "anchors",
     "ArcFace": "margins",
     "CenterLoss": "center_loss",
     "ContrastiveCenterLoss": "contrastive_center",
     "ContrastiveLoss": "contrastive",
     "CosFace": "margins",
+    "GaussianMixtureHead": "gaussian_mixture",
     "GitLoss": "git_loss",
     "IslandLoss": "island",
     "NormFace": "margins",
+    "PrototypeHead": "prototypes",
     "RingLoss": "ring",
     "SoftmaxHead": "softmax",
     "SupConLoss": "supcon",
@@ -41,14 +47,17 @@ _HOMES = {
 }
 
 __all__ = [
+    "AnchorHead",
     "ArcFace",
     "CenterLoss",
     "ContrastiveCenterLoss",
     "ContrastiveLoss",
     "CosFace",
+    "GaussianMixtureHead",
     "GitLoss",
     "IslandLoss",
     "NormFace",
+    "PrototypeHead",
     "RingLoss",
     "SoftmaxHead",
     "SupConLoss",

@@ -32,13 +32,18 @@ class Part(keras.layers.Layer):
     """
 
     scalars: ClassVar[tuple[str, ...]] = ()
+    prefix: ClassVar[str] = ""  # before these names among the scalars of a step
 
     def points(self) -> ClassPoints | None:
         """The points that this part holds for the classes, or None where it holds none."""
         return None
 
     def _in_training(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> Any:
-        return self(features, labels, training=True, **{name: scalars[name] for name in self.scalars})
+        return self(features, labels, training=True, **self._own(scalars))
+
+    def _own(self, scalars: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the step's scalars that this part takes, by its own names for them."""
+        return {name: scalars[f"{self.prefix}{name}"] for name in self.scalars}
 
 
 class Head(Part):
@@ -46,6 +51,8 @@ class Head(Part):
 
     With labels, in training, a head may put a margin into the target's logit; without labels it never does.
     """
+
+    prefix = "head_"  # a head and a term may both have a margin
 
     def measure(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """What a training step computes: the loss to be differentiated, and scalar figures by name.

@@ -86,7 +86,7 @@ class NormFace(Head):
     def measure(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """As of every head; the accuracy is that of the logits without margin."""
         cosines = self.cosines(features)
-        logits = self._logits(cosines, labels, **{name: scalars[name] for name in self.scalars})
+        logits = self._logits(cosines, labels, **self._own(scalars))
         return cross_entropy(logits, labels, plain=cosines)
 
     def _logits(self, cosines: Any, labels: Any, scale: Any = None, margin: Any = None) -> Any:

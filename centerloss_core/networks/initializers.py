@@ -80,3 +80,19 @@ class Circle(keras.initializers.Initializer):
     def get_config(self) -> dict[str, Any]:
         """For Keras' own saving."""
         return {"class_order": self.class_order}
+
+
+@keras.saving.register_keras_serializable(package="centerloss")
+class OfPoints(keras.initializers.Initializer):
+    """Points (k, d) that begin where an initializer puts the columns of a kernel (d, k)."""
+
+    def __init__(self, kernel_initializer: Any) -> None:
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        """Return the points; `shape` is (k, d)."""
+        return keras.ops.transpose(self.kernel_initializer((shape[1], shape[0]), dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        """For Keras' own saving; a clone draws anew where the initializer of the kernel does."""
+        return {"kernel_initializer": keras.initializers.serialize(self.kernel_initializer)}

@@ -23,10 +23,10 @@ def scalars_of_step(config: Config, step: int, total_steps: int) -> dict[str, fl
         "term_rate": 1.0,
         "weight_decay": train.weight_decay,
         "momentum": train.momentum,
-        **loss.head.scalars(loss),
+        **{f"head_{name}": value for name, value in loss.head.scalars(loss).items()},
     }
     if isinstance(loss.head, Margin):
-        scalars["margin"] = margin_in_force(loss.head, step, total_steps)
+        scalars["head_margin"] = margin_in_force(loss.head, step, total_steps)
     if loss.term.module is None:
         return scalars
     return scalars | {"lambda": lambda_in_force(loss, step, total_steps), **loss.term.scalars(loss)}
