@@ -56,8 +56,14 @@ def show_plan(
         each.train.total_steps(train_size(each.data.name, validation=each.data.validation))
         for _, each in runs
     ]
-    data = dict.fromkeys((each.data.name, each.data.dir) for _, each in runs)
-    places = [f"{name}: {verify(name, dir=folder)}" for name, folder in data]
+    read = {
+        (each.data.name, each.data.dir, each.data.validation, each.train.sampler): each.train
+        for _, each in runs
+    }
+    places = dict.fromkeys(
+        f"{name}: {verify(name, dir=folder, validation=size, train=train)}"
+        for (name, folder, size, _), train in read.items()
+    )
     with open(os.devnull, "wb") as nowhere, devices.chatter_to(nowhere):
         device = devices.find_device(config.train)
     say(dump_yaml(config))

@@ -1,5 +1,6 @@
 """Batches of P classes with K images of each."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,13 @@ def test_too_few_classes_or_images_are_refused() -> None:
         stream(2, 6)
     with pytest.raises(ValueError, match="step is -1"):
         stream().batch(-1)
+
+
+def test_what_a_run_would_refuse_a_dry_run_refuses(here: Callable[..., tuple[int, str, str]]) -> None:
+    few = ("train.sampler={classes: 2, images: 200}", "train.batch_size=400", "data.name=digits8")
+    code, out, err = here("train", "quickstart", *few, "--dry-run")
+    assert (code, out) == (1, "")
+    assert "asks for 200 images of a class" in err
 
 
 def test_a_batch_size_that_disagrees_is_a_config_error(tmp_path: Path) -> None:

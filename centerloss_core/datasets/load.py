@@ -1,11 +1,17 @@
 """One function to load any data set by name, and one to say where it would come from."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from centerloss_core.datasets import digits8, mnist, mnist5k
 from centerloss_core.datasets.arrays import DataError, Dataset, Loaded, fingerprint_of
+from centerloss_core.datasets.class_batches import sampler_of
 from centerloss_core.datasets.holdout import hold_out, remaining
+
+if TYPE_CHECKING:
+    from centerloss_core.config import Train
 
 
 class Source(Protocol):
@@ -53,14 +59,20 @@ def image_shape(name: str) -> tuple[int, int, int]:
     return _source(name).IMAGE_SHAPE
 
 
-def verify(name: str, *, dir: str | Path | None = None) -> str:
+def verify(
+    name: str, *, dir: str | Path | None = None, validation: int = 0, train: Train | None = None
+) -> str:
     """Say where `load_dataset` would find the data, and raise the DataError that it would, but download nothing.
+
+    With the `train` section of a config, also the DataError of its sampler.
 
     What was downloaded, or will be, is checked when it is loaded: a damaged file is downloaded again.
     """
     place = locate(name, dir=dir)
     if not place.startswith(("the cache", "a download")):
-        load_dataset(name, dir=dir)
+        dataset = load_dataset(name, dir=dir, validation=validation)
+        if train is not None:
+            sampler_of(train, dataset)
     return place
 
 
