@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -46,9 +47,9 @@ class Margin(Part):
     def scalars(self, loss: Loss) -> dict[str, float]:
         return {"scale": self.scale, "margin": self.margin}
 
+    @abstractmethod
     def bound_at(self, angle: float) -> float:
         """What the margin must stay below, where neighbouring classes are so many radians apart."""
-        raise NotImplementedError
 
     def impossible(self, dimensions: int, classes: int) -> str | None:
         # No feature would win, though it lay on the weights of its class.

@@ -234,13 +234,16 @@ def _is_in_place(value: Any) -> bool:
     return hasattr(value, "scatter_nd_update") and hasattr(value, "sparse_read") and not _has_copies(value)
 
 
+def settings_of(config: Config) -> dict[str, Any]:
+    """What a run says of centers, as arguments of `CenterLoss` and of what derives from it."""
+    return {
+        "alpha": config.loss.alpha,
+        "reduction": config.loss.reduction,
+        "center_update": config.loss.center_update,
+        "centers_initializer": CENTERS_START[config.loss.centers_start],
+    }
+
+
 def build(config: Config, num_classes: int) -> CenterLoss:
     """The term of a run."""
-    return CenterLoss(
-        num_classes,
-        alpha=config.loss.alpha,
-        reduction=config.loss.reduction,
-        center_update=config.loss.center_update,
-        centers_initializer=CENTERS_START[config.loss.centers_start],
-        name="center_loss",
-    )
+    return CenterLoss(num_classes, **settings_of(config), name="center_loss")

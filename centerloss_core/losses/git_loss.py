@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 from keras import ops
 
 from centerloss_core.config import Config
-from centerloss_core.losses.base import CENTERS_START
-from centerloss_core.losses.center_loss import CenterLoss
+from centerloss_core.losses.center_loss import settings_of
 from centerloss_core.losses.distances import squared_distances
 from centerloss_core.losses.inputs import checked
+from centerloss_core.losses.repelling import RepellingCenterLoss
 
 
 @keras.saving.register_keras_serializable(package="centerloss")
-class GitLoss(CenterLoss):
+class GitLoss(RepellingCenterLoss):
     """Pulls every feature towards the center of its class, and pushes it from those of the other classes in the batch.
 
     In a batch of m features x_i with labels y_i and centers c_j
@@ -47,15 +47,8 @@ class GitLoss(CenterLoss):
         ValueError: as `CenterLoss` does.
     """
 
-    scalars: ClassVar[tuple[str, ...]] = ("alpha", "repulsion")
-
     def __init__(self, num_classes: int, *, repulsion: float = 1.0, **kwargs: Any) -> None:
-        super().__init__(num_classes, **kwargs)
-        if self.reduction == "none":
-            raise ValueError("reduction must be sum or mean: the loss compares the images of a batch.")
-        if not repulsion >= 0:
-            raise ValueError(f"repulsion must be at least 0, received {repulsion!r}.")
-        self.repulsion = float(repulsion)
+        super().__init__(num_classes, repulsion=repulsion, **kwargs)
 
     def call(
         self, features: Any, labels: Any, training: bool = False, alpha: Any = None, repulsion: Any = None
@@ -78,10 +71,6 @@ class GitLoss(CenterLoss):
         size = ops.cast(ops.shape(features)[0], features.dtype)
         return weight * size if self.reduction == "sum" else weight
 
-    def get_config(self) -> dict[str, Any]:
-        """Everything the constructor needs, for Keras' own saving."""
-        return {**super().get_config(), "repulsion": self.repulsion}
-
 
 def _repulsion(features: Any, centers: Any, labels: Any) -> Any:
     """Mean of 1/(1 + ‖x_i − c_{y_l}‖²) over pairs of other classes; `centers` are those of the samples, (m, d)."""
@@ -92,11 +81,4 @@ def _repulsion(features: Any, centers: Any, labels: Any) -> Any:
 
 def build(config: Config, num_classes: int) -> GitLoss:
     """The term of a run."""
-    return GitLoss(
-        num_classes,
-        alpha=config.loss.alpha,
-        reduction=config.loss.reduction,
-        center_update=config.loss.center_update,
-        centers_initializer=CENTERS_START[config.loss.centers_start],
-        name="git_loss",
-    )
+    return GitLoss(num_classes, **settings_of(config), name="git_loss")

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 from keras import ops
 
 from centerloss_core.config import Config
-from centerloss_core.losses.base import CENTERS_START
-from centerloss_core.losses.center_loss import CenterLoss
+from centerloss_core.losses.center_loss import settings_of
 from centerloss_core.losses.distances import lengths
 from centerloss_core.losses.inputs import checked
+from centerloss_core.losses.repelling import RepellingCenterLoss
 
 
 @keras.saving.register_keras_serializable(package="centerloss")
-class IslandLoss(CenterLoss):
+class IslandLoss(RepellingCenterLoss):
     """Pulls every feature towards the center of its class, while the centers turn away from one another.
 
     In a batch of m features x_i with labels y_i, and centers c_j of k classes
@@ -50,15 +50,8 @@ class IslandLoss(CenterLoss):
         ValueError: as `CenterLoss` does.
     """
 
-    scalars: ClassVar[tuple[str, ...]] = ("alpha", "repulsion")
-
     def __init__(self, num_classes: int, *, repulsion: float = 10.0, **kwargs: Any) -> None:
-        super().__init__(num_classes, **kwargs)
-        if self.reduction == "none":
-            raise ValueError("reduction must be sum or mean: a part of the loss belongs to no image.")
-        if not repulsion >= 0:
-            raise ValueError(f"repulsion must be at least 0, received {repulsion!r}.")
-        self.repulsion = float(repulsion)
+        super().__init__(num_classes, repulsion=repulsion, **kwargs)
 
     def call(
         self, features: Any, labels: Any, training: bool = False, alpha: Any = None, repulsion: Any = None
@@ -94,10 +87,6 @@ class IslandLoss(CenterLoss):
             shift = ops.norm(after - before)
         return self._loss(features - centers), _island(before), shift
 
-    def get_config(self) -> dict[str, Any]:
-        """Everything the constructor needs, for Keras' own saving."""
-        return {**super().get_config(), "repulsion": self.repulsion}
-
 
 def _units(centers: Any) -> tuple[Any, Any]:
     """Directions (k, d), 0 of a center at 0, and lengths (k, 1)."""
@@ -127,11 +116,4 @@ def _turn(centers: Any, rate: Any) -> Any:
 
 def build(config: Config, num_classes: int) -> IslandLoss:
     """The term of a run."""
-    return IslandLoss(
-        num_classes,
-        alpha=config.loss.alpha,
-        reduction=config.loss.reduction,
-        center_update=config.loss.center_update,
-        centers_initializer=CENTERS_START[config.loss.centers_start],
-        name="island_loss",
-    )
+    return IslandLoss(num_classes, **settings_of(config), name="island_loss")
