@@ -16,7 +16,7 @@ _BACKEND = Backend("jax", "JAX", "jax-cuda", cpu_bfloat16=False)
 _AMPERE = 8  # the first (major) compute capability with bfloat16
 _NVIDIA = Path("/proc/driver/nvidia")
 # Kernels whose sums come out otherwise each time are left out. `--xla_gpu_deterministic_ops` would also give up trying
-# out which of the others is the fastest, at a factor of two.
+# out which of the others is the fastest.
 _DETERMINISTIC = "--xla_gpu_exclude_nondeterministic_ops"
 
 
