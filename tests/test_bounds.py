@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from centerloss_core.config import Config, ConfigError, load_config
+from centerloss_core.config import Config, ConfigError, Loss, load_config
 from centerloss_core.config.bounds import widest_angle
 from centerloss_core.training.schedules import scalars_of_step
 
@@ -75,3 +75,18 @@ def test_a_ramp_of_the_margin_spans_the_run() -> None:
     settings = ("train.schedule=constant", "loss.ramp=null", "loss.head={name: arcface, margin_ramp: 0.5}")
     assert "margin grows" in str(config(*settings).spans_the_run)
     assert config(*settings[:2], "loss.head=arcface").spans_the_run is None
+
+
+@pytest.mark.parametrize(
+    ("section", "angular"),
+    [
+        ({}, False),
+        ({"head": "arcface", "term": "none", "lambda": 0}, True),
+        ({"term": "supcon"}, True),
+        ({"term": "supcon", "lambda": 0}, False),
+        ({"term": "triplet"}, True),
+        ({"term": {"name": "triplet", "normalised": False}}, False),
+    ],
+)
+def test_which_losses_look_at_directions(section: dict[str, object], angular: bool) -> None:
+    assert Loss.model_validate(section).is_angular is angular

@@ -27,6 +27,7 @@ class NormFace(Part):
     """Softmax on cosines times a scale."""
 
     module = "margins"
+    angular = True
     name: Literal["normface"] = "normface"
     scale: Positive = 16.0  # s: logits are s times cosines
 
@@ -39,6 +40,7 @@ class Margin(Part):
 
     in_words: ClassVar[str]  # the bound of the margin, of the angle θ between neighbouring classes
     module = "margins"
+    angular = True
     scale: Positive = 16.0  # s: logits are s times cosines
     margin: float
     margin_ramp: Fraction = 0.0  # fraction of the run over which the margin grows from 0, linearly

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from centerloss_core.config.base import Fraction, NotNegative, Positive, Section, rule
 from centerloss_core.config.heads import Head, Softmax
-from centerloss_core.config.terms import Center, Term
+from centerloss_core.config.terms import Center, Term, Triplet
 
 
 class Ramp(Section):
@@ -49,3 +49,10 @@ class Loss(Section):
     def reduction_in_force(self) -> Literal["sum", "mean"]:
         """How the term is reduced over a batch: some are always a mean."""
         return self.reduction if self.term.reduces else "mean"
+
+    @property
+    def is_angular(self) -> bool:
+        """Whether classes differ in the directions of their features, for the head or a term that has weight."""
+        term = self.term
+        is_normalised = isinstance(term, Triplet) and term.normalised
+        return self.head.angular or (self.lambda_ > 0 and (term.angular or is_normalised))

@@ -15,9 +15,11 @@ class Part(Named):
 
     Attributes:
         module: its file in `centerloss_core/losses/`; None for no term at all.
+        angular: whether it looks at directions of features, so that angles tell what it has done.
     """
 
     module: ClassVar[str | None]
+    angular: ClassVar[bool] = False
 
     def scalars(self, loss: Loss) -> dict[str, float]:
         """The numbers that its layer needs in every training step, by the names that the layer asks for."""

@@ -67,6 +67,7 @@ class Ring(_Term):
     """The ring loss: features of one length, which is learnt. A mean over the batch, whatever `reduction` says."""
 
     module = "ring"
+    angular = True  # lengths are all the same, and only directions differ
     reduces = False
     name: Literal["ring"] = "ring"
     rate: Positive = 1.0  # learning rate of the radius relative to the network's
@@ -101,6 +102,7 @@ class SupCon(_Term):
     """The supervised contrastive loss, a mean."""
 
     module = "supcon"
+    angular = True
     reduces = False
     name: Literal["supcon"] = "supcon"
     temperature: Positive = 0.1  # of the softmax over the other images of a batch
