@@ -71,10 +71,26 @@ def test_scale_and_margin_are_numbers_of_a_step_and_share_a_program() -> None:
     assert "head_margin" not in scalars_of_step(config("loss.head=normface"), 0, 100)
 
 
+def test_annealing_falls_evenly_in_log_1_plus_a_and_is_a_number_of_a_step() -> None:
+    own = config("loss.head={name: sphereface, margin: 3, annealing: {start: 99, end: 3, over: 0.5}}")
+    found = [scalars_of_step(own, step, 100) for step in (0, 25, 50, 99)]
+    assert [each["head_annealing"] for each in found] == pytest.approx([99, 19, 3, 3])
+    assert {each["head_margin"] for each in found} == {3}
+    assert own.program == config("loss.head=sphereface").program != config("loss.head=l_softmax").program
+    ends = {
+        name: scalars_of_step(config(f"loss.head={name}"), 99, 100) for name in ("sphereface", "l_softmax")
+    }
+    assert [each["head_annealing"] for each in ends.values()] == [5, 0]
+    at_once = config("loss.head={name: l_softmax, annealing: {over: 0}}")
+    assert scalars_of_step(at_once, 0, 100)["head_annealing"] == 0
+    assert "an integer from 1 to 4" in complaint("loss.head={name: sphereface, margin: 5}")
+
+
 def test_a_ramp_of_the_margin_spans_the_run() -> None:
     settings = ("train.schedule=constant", "loss.ramp=null", "loss.head={name: arcface, margin_ramp: 0.5}")
     assert "margin grows" in str(config(*settings).spans_the_run)
     assert config(*settings[:2], "loss.head=arcface").spans_the_run is None
+    assert "margin comes in" in str(config(*settings[:2], "loss.head=sphereface").spans_the_run)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +98,7 @@ def test_a_ramp_of_the_margin_spans_the_run() -> None:
     [
         ({}, False),
         ({"head": "arcface", "term": "none", "lambda": 0}, True),
+        ({"head": "sphereface", "term": "none"}, True),
         ({"term": "supcon"}, True),
         ({"term": "supcon", "lambda": 0}, False),
         ({"term": "triplet"}, True),

@@ -24,7 +24,7 @@ from centerloss_core.config import (
 )
 
 TERMS = "center, contrastive, contrastive_center, git, island, ring, supcon, triplet, none"
-HEADS = "softmax, normface, cosface, arcface, prototypes, gaussian_mixture, anchors"
+HEADS = "softmax, normface, cosface, arcface, sphereface, l_softmax, prototypes, gaussian_mixture, anchors"
 MINIMAL = "data: {name: mnist}\ntrain: {epochs: 2}\n"
 
 THE_POST = """\

@@ -1,5 +1,6 @@
 """What is true of every head: as a layer of anybody's model, and in a run."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ HEADS: dict[str, dict[str, Any]] = {  # by the name in a config, with settings t
     "normface": {"scale": 8},
     "cosface": {"margin": 0.15},
     "arcface": {"margin": 0.2, "easy_margin": True},
+    "sphereface": {"margin": 3, "annealing": {"end": 1, "over": 0.5}},
+    "l_softmax": {"margin": 2},
     "prototypes": {"pull": 0.01},
     "gaussian_mixture": {"margin": 0.5},
     "anchors": {"radius": 5},
@@ -27,6 +30,8 @@ LAYERS = {
     "normface": "NormFace",
     "cosface": "CosFace",
     "arcface": "ArcFace",
+    "sphereface": "SphereFace",
+    "l_softmax": "LSoftmax",
     "prototypes": "PrototypeHead",
     "gaussian_mixture": "GaussianMixtureHead",
     "anchors": "AnchorHead",
@@ -38,7 +43,8 @@ LABELS = np.array([0, 3, 1, 1, 2, 0], np.int32)
 
 def make_layer(name: str) -> Any:
     keras.utils.set_random_seed(0)
-    return getattr(losses, LAYERS[name])(10, **HEADS[name])
+    settings = {key: value for key, value in HEADS[name].items() if key != "annealing"}  # of a run
+    return getattr(losses, LAYERS[name])(10, **settings)
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -71,10 +77,8 @@ def test_under_mixed_precision_logits_are_float32(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*HEADS][1:])  # softmax is in every other test
 def test_a_run_of_three_steps(name: str, tmp_path: Path) -> None:
-    head = [f"loss.head.{key}={str(value).lower()}" for key, value in HEADS[name].items()]
     settings = (
-        f"loss.head={name}",
-        *head,
+        f"loss.head={json.dumps({'name': name, **HEADS[name]})}",
         "loss.term=none",
         "train.iterations=3",
         "train.log_every=1",
@@ -94,10 +98,8 @@ def test_a_run_of_three_steps(name: str, tmp_path: Path) -> None:
 
 def test_the_formulas_hold_under_jax(tmp_path: Path) -> None:
     pytest.importorskip("jax", reason="needs the extra `jax`")
-    files = [
-        TESTS / name
-        for name in ("test_margins.py", "test_prototypes.py", "test_gaussian_mixture.py", "test_anchors.py")
-    ]
+    names = ("margins", "multiplicative_margins", "prototypes", "gaussian_mixture", "anchors")
+    files = [TESTS / f"test_{name}.py" for name in names]
     done = on_jax(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "absent or origin", *files, cwd=tmp_path
     )

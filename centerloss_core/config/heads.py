@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from centerloss_core.config.base import OR_ITS_NAME, Fraction, NotNegative, Positive
+from centerloss_core.config.base import OR_ITS_NAME, Fraction, NotNegative, Positive, Section
 from centerloss_core.config.bounds import widest_angle
 from centerloss_core.config.part import Part
 
@@ -89,6 +89,46 @@ class ArcFace(Margin):
         return angle
 
 
+class Annealing(Section):
+    """How a margin comes in: its share in a logit is 1/(1 + a), and a falls, linearly in log(1 + a)."""
+
+    start: NotNegative = 1000.0  # a at the first step
+    end: NotNegative = 5.0  # a at last
+    over: Fraction = 0.5  # fraction of the run over which it falls
+
+
+class ToNothing(Annealing):
+    """Annealing after which the margin is whole."""
+
+    end: NotNegative = 0.0  # a at last
+
+
+class MultiplicativeMargin(Part):
+    """Logits with a margin that multiplies the angle of an image's own class."""
+
+    module = "multiplicative_margins"
+    angular = True
+    margin: Annotated[int, Field(ge=1, le=4)] = 4  # m: times the angle; 1 is none
+    annealing: Annealing
+
+    def scalars(self, loss: Loss) -> dict[str, float]:
+        return {"margin": float(self.margin), "annealing": self.annealing.end}
+
+
+class SphereFace(MultiplicativeMargin):
+    """Logits of weights of length 1: ‖x‖·cosθ."""
+
+    name: Literal["sphereface"] = "sphereface"
+    annealing: Annealing = Annealing()  # how the margin comes in
+
+
+class LSoftmax(MultiplicativeMargin):
+    """Logits of weights of any length: ‖w‖‖x‖·cosθ."""
+
+    name: Literal["l_softmax"] = "l_softmax"
+    annealing: ToNothing = ToNothing()  # how the margin comes in
+
+
 class Distances(Part):
     """Logits that fall with the distance of a feature from a point of each class, and a pull to that point."""
 
@@ -140,7 +180,7 @@ class Anchors(Distances):
 
 
 Head = Annotated[
-    Softmax | NormFace | CosFace | ArcFace | Prototypes | GaussianMixture | Anchors,
+    Softmax | NormFace | CosFace | ArcFace | SphereFace | LSoftmax | Prototypes | GaussianMixture | Anchors,
     Field(discriminator="name"),
     OR_ITS_NAME,
 ]

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from centerloss_core.config.axes import flatten
 from centerloss_core.config.base import Folder, Fraction, Says, Section, rule
-from centerloss_core.config.heads import Margin
+from centerloss_core.config.heads import Margin, MultiplicativeMargin
 from centerloss_core.config.loss import Loss
 from centerloss_core.config.sweep import Override, Sweep, Sweeps
 from centerloss_core.config.train import Train
@@ -77,7 +77,7 @@ _NOT_COMPILED = tuple(
         *("loss.lambda", "loss.alpha", "loss.ramp"),
         *("loss.term.rate", "loss.term.delta", "loss.term.repulsion", "loss.term.temperature"),
         *("loss.head.scale", "loss.head.margin", "loss.head.margin_ramp", "loss.head.beyond_bound"),
-        *("loss.head.temperature", "loss.head.pull"),
+        *("loss.head.temperature", "loss.head.pull", "loss.head.annealing"),
         *("train.epochs", "train.iterations", "train.learning_rate", "train.schedule", "train.momentum"),
         *("train.weight_decay", "train.head_rate", "train.seed", "train.early_stop"),
     )
@@ -125,6 +125,8 @@ class Config(Section):
             return "its learning rate follows the whole run (train.schedule: one_cycle)"
         if isinstance(self.loss.head, Margin) and self.loss.head.margin_ramp:
             return "its margin grows over the run (loss.head.margin_ramp)"
+        if isinstance(self.loss.head, MultiplicativeMargin) and self.loss.head.annealing.over:
+            return "its margin comes in over the run (loss.head.annealing)"
         if self.loss.ramp is not None and self.loss.term.module is not None:
             return "its λ grows over the whole run (loss.ramp)"
         return None

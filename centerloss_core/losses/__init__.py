@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from centerloss_core.losses.git_loss import GitLoss
     from centerloss_core.losses.island import IslandLoss
     from centerloss_core.losses.margins import ArcFace, CosFace, NormFace
+    from centerloss_core.losses.multiplicative_margins import LSoftmax, SphereFace
     from centerloss_core.losses.prototypes import PrototypeHead
     from centerloss_core.losses.ring import RingLoss
     from centerloss_core.losses.softmax import SoftmaxHead
@@ -38,10 +39,12 @@ _HOMES = {
     "GaussianMixtureHead": "gaussian_mixture",
     "GitLoss": "git_loss",
     "IslandLoss": "island",
+    "LSoftmax": "multiplicative_margins",
     "NormFace": "margins",
     "PrototypeHead": "prototypes",
     "RingLoss": "ring",
     "SoftmaxHead": "softmax",
+    "SphereFace": "multiplicative_margins",
     "SupConLoss": "supcon",
     "TripletLoss": "triplet",
 }
@@ -56,10 +59,12 @@ __all__ = [
     "GaussianMixtureHead",
     "GitLoss",
     "IslandLoss",
+    "LSoftmax",
     "NormFace",
     "PrototypeHead",
     "RingLoss",
     "SoftmaxHead",
+    "SphereFace",
     "SupConLoss",
     "TripletLoss",
     "build_head",

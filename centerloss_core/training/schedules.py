@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from centerloss_core.config import Config, Loss, Milestones, Train
-from centerloss_core.config.heads import Margin
+from centerloss_core.config.heads import Annealing, Margin, MultiplicativeMargin
 
 # One-cycle (Smith and Topin, 2017): up for this share of the run from peak/25, then down to peak/1000.
 _WARM_UP = 0.1
@@ -27,6 +27,8 @@ def scalars_of_step(config: Config, step: int, total_steps: int) -> dict[str, fl
     }
     if isinstance(loss.head, Margin):
         scalars["head_margin"] = margin_in_force(loss.head, step, total_steps)
+    if isinstance(loss.head, MultiplicativeMargin):
+        scalars["head_annealing"] = annealing_in_force(loss.head.annealing, step, total_steps)
     if loss.term.module is None:
         return scalars
     return scalars | {"lambda": lambda_in_force(loss, step, total_steps), **loss.term.scalars(loss)}
@@ -71,3 +73,13 @@ def margin_in_force(head: Margin, step: int, total_steps: int) -> float:
     """The margin at training step `step` (counted from 0): from 0 up, linearly, while `margin_ramp` lasts."""
     ramp = head.margin_ramp * total_steps
     return head.margin * min(1.0, step / ramp) if ramp else head.margin
+
+
+def annealing_in_force(annealing: Annealing, step: int, total_steps: int) -> float:
+    """The weight a of the logit without margin, beside 1 for that with it, at training step `step` (from 0).
+
+    log(1 + a) falls linearly, so that the share of the margin, 1/(1 + a), grows by a constant factor per step.
+    """
+    over = annealing.over * total_steps
+    done = min(1.0, step / over) if over else 1.0
+    return float((1 + annealing.start) ** (1 - done) * (1 + annealing.end) ** done - 1)
