@@ -58,10 +58,14 @@ def refuse_a_new_place(
     *, run_dir: Path | None, name: str | None = None, init: Path | None = None, dry_run: bool
 ) -> None:
     """Raise UsageError for an option that has no meaning beside --resume."""
-    options = {"--run-dir": run_dir, "--name": name, "--init": init, "--dry-run": dry_run or None}
+    options = {"--run-dir": run_dir, "--name": name, "--init": init}
     for option, given in options.items():
         if given is not None:
             raise UsageError(f"{option} and --resume exclude each other: a run is resumed where it is")
+    if dry_run:
+        raise UsageError(
+            "--dry-run shows what a new run or sweep would be; `cl runs DIR` shows what is there to be resumed"
+        )
 
 
 def one_value(key: str, text: str) -> Any:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +36,16 @@ _STATUSES = ("waiting", "running", "completed", "failed", "interrupted")
 
 @contextmanager
 def sweep_progress(directory: Path) -> Iterator[Callable[[Sequence[PointState]], None]]:
-    """Show all points of a sweep."""
-    say(f"sweep → {directory}")
+    """Show all points of a sweep; nothing before there are any, because a sweep may be refused."""
     precision = PrecisionNote()
-    with _display() as draw:
+    draw: Callable[[Sequence[PointState]], None] | None = None
+    with ExitStack() as display:
 
         def show(states: Sequence[PointState]) -> None:
+            nonlocal draw
+            if draw is None:
+                say(f"sweep → {directory}")
+                draw = display.enter_context(_display())
             for state in states:
                 if state.starts:
                     precision.tell_of(state.path)

@@ -59,6 +59,16 @@ def test_a_processor_without_bfloat16_is_the_reason_only_where_it_decides(
     assert device.precision_reason == ("the processor has no bfloat16" if missed else None)
 
 
+@pytest.mark.parametrize(("told", "precision"), [("AVX2", "float32"), ("AVX512_CORE_AMX", "bfloat16")])
+def test_a_processor_that_stands_in_for_one_without_bfloat16(
+    told: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text("flags : fpu avx512_bf16\n")
+    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", told)
+    assert choose(train(), BACKEND._replace(cpu_bfloat16=True), []).precision == precision
+
+
 @pytest.mark.parametrize(
     ("device", "gpus", "words"),
     [

@@ -147,7 +147,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for weight in WEIGHTS:
         settings = ["loss.ramp=null"] if weight == 1 else []
         with_config(sweep / f"lambda{weight:g}-alpha0.5-seed0", *settings, weight=weight)
-    change(sweep / "summary.json", command="cl sweep --config mine.yaml --jobs 2")
+    change(sweep / "summary.json", command="cl sweep --config mine.yaml --jobs 2 --run-dir taken")
     write_report(sweep)
     return sweep
 

@@ -159,6 +159,7 @@ def test_a_point_that_was_killed_is_resumed_when_asked(tmp_path: Path) -> None:
         (["train", "--resume", "sweep"], "sweep is a sweep: cl sweep --resume sweep"),
         (["sweep", "--resume", f"sweep/{LOST}"], "is a run, not a sweep: cl train --resume"),
         (["sweep", "--resume", "sweep", "--run-dir", "x"], "--run-dir and --resume exclude each other"),
+        (["sweep", "--resume", "sweep", "--dry-run"], "`cl runs DIR` shows what is there to be resumed"),
         (["train", "--resume", "sweep", "--name", "x"], "--name and --resume exclude each other"),
         (
             ["sweep"],

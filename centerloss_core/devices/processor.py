@@ -8,6 +8,9 @@ from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
 
+# Values of ONEDNN_MAX_CPU_ISA.
+_WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
+
 # Of TensorFlow, of OpenMP, and of XLA's client under JAX. Each ignores the others'.
 THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "PJRT_NPROC")
 
@@ -41,7 +44,12 @@ def thread_limits(threads: int) -> dict[str, str]:
 
 
 def processor_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 in hardware; without that, bfloat16 is slower than float32."""
+    """Whether the processor multiplies bfloat16 in hardware; without that, bfloat16 is slower than float32.
+
+    Nor does it where oneDNN is told to do without, as to stand in for another processor.
+    """
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _WITHOUT_BFLOAT16:
+        return False
     return any(flag in _cpuinfo().split() for flag in ("avx512_bf16", "amx_bf16"))
 
 

@@ -1,5 +1,6 @@
 """How the runs were made: settings, command, versions, device, data, and how to repeat them."""
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -60,7 +61,7 @@ def origin_tables(contents: Contents, detailed: Sequence[Record]) -> list[Table]
 
 def commands(contents: Contents, detailed: Sequence[Record]) -> list[tuple[str, str]]:
     """What each command makes, and the command: of the sweep, and of each run."""
-    lines = [("the sweep", contents.command)] if contents.command else []
+    lines = [("the sweep", _elsewhere(contents.command))] if contents.command else []
     return lines + [(record.label, _repeat(record)) for record in detailed if record.run.manifest]
 
 
@@ -78,6 +79,11 @@ def _facts(record: Record) -> dict[str, str]:
     if isinstance(resumed, list) and resumed:
         facts["resumed after step"] = ", ".join(str(mapping(each).get("step", "?")) for each in resumed)
     return facts
+
+
+def _elsewhere(command: str) -> str:
+    """A command without its --run-dir, which is taken now."""
+    return re.sub(r" --run-dir (?:'[^']*'|\S+)", "", command)
 
 
 def _repeat(record: Record) -> str:
