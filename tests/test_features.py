@@ -17,7 +17,7 @@ from centerloss_core.run_directory.feature_dumps import (
     write_features,
 )
 
-REQUIRED = ("features", "labels", "predictions")
+REQUIRED = ("features", "labels")
 
 
 def arrays(n: int = 20, d: int = 2, k: int = 10, dtype: Any = np.int64) -> dict[str, Any]:
@@ -56,10 +56,18 @@ def test_round_trip(tmp_path: Path, written: dict[str, Any]) -> None:
         assert sorted(archive.files) == sorted(expected)
 
 
-def test_only_three_arrays_are_required(tmp_path: Path) -> None:
+def test_only_two_arrays_are_required(tmp_path: Path) -> None:
     write_features(tmp_path / "a.npz", FeatureDump(*(arrays()[name] for name in REQUIRED)))
     read = read_features(tmp_path / "a.npz")
-    assert read.centers is read.centers_kind is read.logits is read.original_labels is read.names is None
+    assert (
+        read.predictions
+        is read.centers
+        is read.centers_kind
+        is read.logits
+        is read.original_labels
+        is read.names
+        is None
+    )
     assert read.points.shape == (0, 2)
     with np.load(tmp_path / "a.npz", allow_pickle=False) as archive:
         assert sorted(archive.files) == sorted(REQUIRED)
@@ -142,7 +150,7 @@ def test_classes_are_bounded_without_centers_too() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({name: arrays()[name] for name in ("features", "centers")}, "lacks labels, predictions"),
+        ({"centers": arrays()["centers"]}, "lacks features, labels"),
         (arrays() | {"extra": np.zeros(1)}, "holds extra, which no feature dump has"),
         (arrays() | {"labels": np.array([print] * 20, dtype=object)}, "Python objects"),
         (arrays() | {"centers_kind": np.array("a" * 1000)}, "centers_kind is not one word"),

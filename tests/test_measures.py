@@ -26,6 +26,7 @@ from centerloss_core.metrics.directory import EvaluationError, Step, evaluate_di
 from centerloss_core.metrics.evaluate import STEPS, evaluate_split
 from centerloss_core.metrics.neighbors import mean_accuracy, neighbor_accuracy
 from centerloss_core.metrics.per_class import confusion, per_class
+from centerloss_core.metrics.recognition import ACCURACIES, decisions
 from centerloss_core.metrics.sample import balanced_sample
 from centerloss_core.metrics.verification import _figures, verification
 from centerloss_core.run_directory.errors import RunError
@@ -504,13 +505,14 @@ def test_classes_against_loops(d: int) -> None:
     rows, means = points(dump), means_of(points(dump))
     centers = [[float(number) for number in center] for center in dump.centers]
     by_center = [min(range(k), key=lambda j: math.dist(x, centers[j])) for x, _ in rows]
-    confused = confusion(dump)
+    found = decisions(dump)
+    confused = confusion(found, dump.labels, k)
     for name, chosen in (("softmax", dump.predictions.tolist()), ("nearest_center", by_center)):
         counted = [[0] * k for _ in range(k)]
         for (_, true), taken in zip(rows, chosen, strict=True):
             counted[true][taken] += 1
         assert confused[name].tolist() == counted
-    for label, row in enumerate(per_class(dump, confused, ["zero", "one", "two"])):
+    for label, row in enumerate(per_class(dump, found, k, ["zero", "one", "two"])):
         own = [index for index, (_, y) in enumerate(rows) if y == label]
         others = {c: math.dist(means[label], mean) for c, mean in means.items() if c != label}
         intra = math.fsum(math.dist(rows[i][0], means[label]) for i in own) / len(own)
@@ -520,6 +522,7 @@ def test_classes_against_loops(d: int) -> None:
             "images": len(own),
             "accuracy": sum(dump.predictions[i] == label for i in own) / len(own),
             "nearest_center_accuracy": sum(by_center[i] == label for i in own) / len(own),
+            **{name: (found[name][own] == label).mean() for name in ACCURACIES[2:]},
             "intra_class_distance": pytest.approx(intra, rel=1e-12),
             "nearest_class": min(others, key=lambda c: others[c]),
             "nearest_class_distance": pytest.approx(min(others.values()), rel=1e-12),
@@ -544,7 +547,7 @@ def test_classes_add_up_to_the_whole() -> None:
 
 def test_a_class_without_images_has_no_figures() -> None:
     dump = dump_of([[0], [1], [5]], [0, 0, 2], k=4)
-    rows = per_class(dump, confusion(dump))
+    rows = per_class(dump, decisions(dump), 4)
     assert [row["images"] for row in rows] == [2, 0, 1, 0]
     assert [row["nearest_class"] for row in rows] == [2, None, 0, None]
     assert set(rows[1].values()) == {1, "1", 0, None}
@@ -573,12 +576,13 @@ def test_any_number_of_classes_and_dimensions(k: int, d: int) -> None:
     expected = evaluate_split(test, train, names).as_dict()
     measured = evaluate_split(bare, bare_train, names).as_dict()
     assert json.loads(json.dumps(measured)) == measured
-    assert (measured["nearest_center_accuracy"], "nearest_center" in measured["confusion"]) == (None, False)
+    assert "nearest_center" not in measured["confusion"]
+    of_centers = {"nearest_center_accuracy", "nearest_center_accuracy_cosine"}
     for row, with_centers in zip(measured["per_class"], expected["per_class"], strict=True):
-        assert row == with_centers | {"nearest_center_accuracy": None}
+        assert row == with_centers | dict.fromkeys(of_centers)
     assert [row["name"] for row in measured["per_class"]] == names
-    for name in FIGURES - {"nearest_center_accuracy"}:
-        assert measured[name] == expected[name], name
+    for name in FIGURES:
+        assert measured[name] == (None if name in of_centers else expected[name]), name
     more = np.concatenate([bare.features, bare.features + 9])
     unknown = FeatureDump(more, np.append(bare.labels, np.full(5 * k, -1)), np.tile(bare.predictions, 2))
     assert evaluate_split(unknown, bare_train, names).as_dict() == measured
@@ -587,15 +591,17 @@ def test_any_number_of_classes_and_dimensions(k: int, d: int) -> None:
 # ---- What the figures do not depend on ----------------------------------------------------------------------
 
 FIGURES = {
-    "images", "classes", "accuracy", "nearest_center_accuracy", "nearest_mean_accuracy", "intra_class_distance",
+    "images", "classes", "zero_length_images", "accuracy", "nearest_center_accuracy", "nearest_center_accuracy_cosine",
+    "nearest_mean_accuracy", "nearest_mean_accuracy_cosine", "intra_class_distance",
     "inter_class_distance", "inter_class_distance_min", "separation_ratio", "fisher_ratio",
-    "nearest_train_mean_accuracy", "knn_accuracy", "knn_neighbors", "silhouette", "silhouette_images",
+    "nearest_train_mean_accuracy", "nearest_train_mean_accuracy_cosine",
+    "knn_accuracy", "knn_neighbors", "silhouette", "silhouette_images",
     "davies_bouldin", "cosine_auc", "cosine_eer", "cosine_tar_at_far_1e2", "cosine_tar_at_far_1e3", "euclidean_auc",
     "euclidean_eer", "euclidean_tar_at_far_1e2", "euclidean_tar_at_far_1e3", "verification_images",
-    "verification_same_pairs", "verification_different_pairs",
+    "verification_same_pairs", "verification_different_pairs", "alignment", "uniformity",
 }  # fmt: skip
 DISTANCES = {"intra_class_distance", "inter_class_distance", "inter_class_distance_min"}
-COSINES = {"cosine_auc", "cosine_eer", "cosine_tar_at_far_1e2", "cosine_tar_at_far_1e3"}
+COSINES = {name for name in FIGURES if "cosine" in name} | {"alignment", "uniformity"}
 
 
 def on_a_grid(dump: FeatureDump) -> FeatureDump:
@@ -664,6 +670,7 @@ def test_centers_and_predictions_change_only_what_is_about_them() -> None:
     assert {name for name in FIGURES if before[name] != after[name]} == {
         "accuracy",
         "nearest_center_accuracy",
+        "nearest_center_accuracy_cosine",
     }
 
 
@@ -707,11 +714,15 @@ def test_edges_give_numbers_in_their_range_or_none(name: str) -> None:
         measured = evaluate_split(test, train).as_dict()
         assert json.loads(json.dumps(measured, allow_nan=False)) == measured
         for figure, value in measured.items():
-            if value is None or figure in ("per_class", "confusion"):
+            if value is None or figure in ("per_class", "confusion", "centers_kind"):
                 continue
             if figure == "silhouette":
                 assert -1 <= value <= 1
-            elif figure.endswith(("accuracy", "auc", "eer", "1e2", "1e3")):
+            elif figure == "uniformity":
+                assert -8 <= value <= 0
+            elif figure == "alignment":
+                assert 0 <= value <= 4
+            elif figure.endswith(("accuracy", "accuracy_cosine", "auc", "eer", "1e2", "1e3")):
                 assert 0 <= value <= 1
             else:
                 assert value >= 0
@@ -725,11 +736,18 @@ def test_what_is_undefined_is_none() -> None:
     seen = {
         name: {key for key, value in figures(dump).items() if value is None} for name, dump in EDGES.items()
     }
-    assert seen["one image"] == between | clusters | pairs | {"nearest_train_mean_accuracy", "knn_accuracy"}
+    for name, undefined in seen.items():
+        assert "nearest_center_accuracy_cosine" in undefined, name  # all of these centers are at the origin
+        undefined.remove("nearest_center_accuracy_cosine")
+    train = {"nearest_train_mean_accuracy", "nearest_train_mean_accuracy_cosine", "knn_accuracy"}
+    on_sphere = {"alignment", "uniformity"}
+    by_angle = {"nearest_mean_accuracy_cosine", "nearest_train_mean_accuracy_cosine"} | on_sphere
+    assert seen["one image"] == between | clusters | pairs | train | on_sphere
     assert seen["one class"] == between | clusters | pairs
-    assert seen["an image a class"] == {"separation_ratio", "fisher_ratio"} | clusters | pairs
+    assert seen["an image a class"] == {"separation_ratio", "fisher_ratio", "alignment"} | clusters | pairs
     few = {name for name in pairs if name.endswith("1e3")}
-    assert seen["all equal"] == seen["all zero"] == {"separation_ratio", "fisher_ratio"} | clusters | few
+    assert seen["all equal"] == {"separation_ratio", "fisher_ratio"} | clusters | few
+    assert seen["all zero"] == seen["all equal"] | by_angle
     assert seen["all of a class equal"] == {"separation_ratio", "fisher_ratio"} | few
     assert seen["huge"] == seen["tiny"] == seen["one dimension"] == seen["128 dimensions"] == few
 
@@ -1117,6 +1135,8 @@ def test_the_command_as_a_process(tmp_path: Path) -> None:
 
 def test_the_page_defines_every_figure() -> None:
     page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-    row = per_class(EDGES["one class"], confusion(EDGES["one class"]))[0]
-    for name in FIGURES | row.keys() | confusion(EDGES["one class"]).keys():
+    measured = evaluate_split(EDGES["one class"], None).as_dict()
+    for name in (
+        measured.keys() | measured["per_class"][0].keys() | measured["confusion"].keys() | {"nearest_mean"}
+    ):
         assert f"`{name}`" in page, name

@@ -41,7 +41,10 @@ def test_by_hand() -> None:
         {
             "accuracy": 5 / 6,
             "nearest_center_accuracy": 5 / 6,
+            # The center of class 0 has no direction, and its images' directions cancel one another.
+            "nearest_center_accuracy_cosine": 4 / 6,
             "nearest_mean_accuracy": 1.0,
+            "nearest_mean_accuracy_cosine": 4 / 6,
             "intra_class_distance": 1.0,
             "inter_class_distance": (4 + 3 + 5) / 3,
             "inter_class_distance_min": 3.0,

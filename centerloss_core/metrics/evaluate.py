@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 
 from centerloss_core.metrics.clusters import SILHOUETTE_IMAGES, davies_bouldin, silhouette
-from centerloss_core.metrics.neighbors import NEIGHBORS, mean_accuracy, neighbor_accuracy
+from centerloss_core.metrics.distances import directions
+from centerloss_core.metrics.neighbors import (
+    NEIGHBORS,
+    mean_accuracy,
+    mean_direction_accuracy,
+    neighbor_accuracy,
+)
 from centerloss_core.metrics.per_class import Matrix, confusion, confusion_as_json, per_class
+from centerloss_core.metrics.recognition import decisions
 from centerloss_core.metrics.sample import SEED
 from centerloss_core.metrics.separation import separation
 from centerloss_core.metrics.verification import IMAGES, verification
@@ -41,17 +48,25 @@ class SplitEvaluation:
     Attributes:
         figures: by name, as docs/metrics.md has them; None where a figure is undefined, never NaN.
         per_class: a row for each class.
-        confusion: "softmax" and, where there are centers, "nearest_center": (k, k) counts, true classes in rows.
+        confusion: (k, k) counts, true classes in rows, by "softmax" where there are logits and by "nearest_center"
+            where there are centers; by "nearest_mean" where there is neither.
+        centers_kind: what the centers are, such as "prototype"; None without them.
     """
 
     figures: Figures
     per_class: list[dict[str, Any]]
     confusion: dict[str, Matrix]
+    centers_kind: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures with the classes below them, ready for JSON."""
         confusion = {name: confusion_as_json(counts) for name, counts in self.confusion.items()}
-        return {**self.figures, "per_class": self.per_class, "confusion": confusion}
+        return {
+            **self.figures,
+            "centers_kind": self.centers_kind,
+            "per_class": self.per_class,
+            "confusion": confusion,
+        }
 
 
 def evaluate_split(
@@ -86,10 +101,12 @@ def evaluate_split(
     show(next(steps))
     separated = separation(dump).as_dict()
     show(next(steps))
-    confused = confusion(dump, len(class_names))
-    classes = per_class(dump, confused, class_names)
+    found, count = decisions(dump), max(len(class_names), dump.classes_seen())
+    confused = confusion(found, dump.labels, count)
+    classes = per_class(dump, found, count, class_names)
     show(next(steps))
     by_mean = mean_accuracy(fitted_on, classified)
+    by_angle = mean_direction_accuracy(fitted_on, classified)
     by_neighbors, neighbors = neighbor_accuracy(fitted_on, classified)
     show(next(steps))
     silhouette_mean, silhouette_images = silhouette(dump.features, dump.labels)
@@ -100,8 +117,10 @@ def evaluate_split(
     figures: Figures = {
         "images": len(dump.features),
         "classes": len(np.unique(dump.labels)),
+        "zero_length_images": int((~directions(dump.features)[1]).sum()),
         **separated,
         "nearest_train_mean_accuracy": by_mean,
+        "nearest_train_mean_accuracy_cosine": by_angle,
         "knn_accuracy": by_neighbors,
         "knn_neighbors": neighbors,
         "silhouette": silhouette_mean,
@@ -109,7 +128,7 @@ def evaluate_split(
         "davies_bouldin": similarity,
         **pairs,
     }
-    return SplitEvaluation(figures, classes, confused)
+    return SplitEvaluation(figures, classes, confused, dump.centers_kind)
 
 
 def _shape(dump: FeatureDump) -> tuple[int, int | None]:

@@ -8,7 +8,15 @@ All images are of known classes.
 
 import numpy as np
 
-from centerloss_core.metrics.distances import class_means, nearest, squared_distances
+from centerloss_core.metrics.distances import (
+    class_means,
+    directions,
+    mean_directions,
+    nearest,
+    nearest_direction,
+    squared_distances,
+    uncancelled,
+)
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 NEIGHBORS = 5
@@ -43,6 +51,41 @@ def mean_accuracy(train: FeatureDump, test: FeatureDump | None) -> float | None:
             # The only image of its class leaves no mean behind: infinitely far, not 0 × ∞.
             squared[cells] = np.where(counts[rows] > 1, squared[cells] * farther[rows] ** 2, np.inf)
         right += int((squared.argmin(axis=1) == own[rows]).sum())
+    return right / len(features)
+
+
+def mean_direction_accuracy(train: FeatureDump, test: FeatureDump | None) -> float | None:
+    """As `mean_accuracy`, by the angle at the origin to the mean of the directions x/‖x‖ of each class.
+
+    An image whose feature is 0 has no direction, is no part of a mean, and counts as wrong.
+
+    Returns:
+        The fraction. None where no image, or no mean, has a direction, or where leaving an image out leaves no mean.
+    """
+    features, classes = train.features.astype(np.float64), np.unique(train.labels)
+    if test is not None:
+        chosen = nearest_direction(test.features, mean_directions(features, train.labels, classes))
+        if chosen is None:
+            return None
+        return float(((chosen >= 0) & (classes[chosen] == test.labels)).mean())
+    units, told = directions(features)
+    if len(features) == 1 or not told.any():
+        return None
+    units, labels = units[told], train.labels[told]
+    present, means = class_means(units, labels)
+    own = np.searchsorted(present, labels)
+    counts = np.bincount(own)[own][:, np.newaxis]
+    # Without image i the mean direction of its class is (n_c m̂ − x̂_i) / (n_c − 1); 0 / 1 where it is the only one.
+    without, remains = directions(uncancelled((counts * means[own] - units) / np.maximum(1, counts - 1)))
+    targets, usable = directions(uncancelled(means))
+    right = 0
+    for rows, squared in squared_distances(units, targets):
+        cells = np.arange(len(squared)), own[rows]
+        squared[:, ~usable] = np.inf
+        to_rest = np.square(units[rows] - without[rows]).sum(axis=1)
+        squared[cells] = np.where(remains[rows], to_rest, np.inf)
+        decided = np.isfinite(squared.min(axis=1))
+        right += int((decided & (squared.argmin(axis=1) == own[rows])).sum())
     return right / len(features)
 
 

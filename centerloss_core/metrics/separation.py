@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.metrics.distances import class_means, nearest, pair_distances
+from centerloss_core.metrics.distances import class_means, pair_distances
+from centerloss_core.metrics.recognition import decisions
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 
@@ -20,11 +21,15 @@ class SeparationMetrics:
     The distances are not comparable between values of λ, because center loss shrinks all features; the two ratios are.
 
     Attributes:
-        accuracy: fraction of images whose largest logit is that of their class.
+        accuracy: fraction of images whose largest logit is that of their class; None without logits.
         nearest_center_accuracy: fraction of images whose nearest *trained* center is that of their class; of
-            equally near centers the lowest class wins. The centers of all classes take part. None without centers.
+            equally near centers the lowest class wins. The centers of all classes take part. None without centers, and
+            where these are weights, whose lengths mean nothing.
+        nearest_center_accuracy_cosine: the same by the smallest angle at the origin. A feature that is exactly 0 has
+            none, and its image counts as wrong. None without centers, or where no feature or no center has a direction.
         nearest_mean_accuracy: the same with the mean features of the classes of this very split in place of the
             trained centers. The means include the image itself, so it is too high for few images in many dimensions.
+        nearest_mean_accuracy_cosine: by the smallest angle to the mean of the directions x/‖x‖ of a class.
         intra_class_distance: mean over images of the distance to the mean feature of their own class.
         inter_class_distance: mean over pairs of classes of the distance between their mean features; None
             where fewer than two classes are present.
@@ -39,9 +44,11 @@ class SeparationMetrics:
     A class without images in the split has no mean feature and takes no part in the distances.
     """
 
-    accuracy: float
+    accuracy: float | None
     nearest_center_accuracy: float | None
-    nearest_mean_accuracy: float
+    nearest_center_accuracy_cosine: float | None
+    nearest_mean_accuracy: float | None
+    nearest_mean_accuracy_cosine: float | None
     intra_class_distance: float
     inter_class_distance: float | None
     inter_class_distance_min: float | None
@@ -67,11 +74,11 @@ def separation(dump: FeatureDump) -> SeparationMetrics:
     intra = float(np.sqrt(squared).mean())
     between = pair_distances(means)
     inter = float(between.mean()) if between.size else None
-    by_center = None if dump.centers is None else nearest(features, dump.centers)
     return SeparationMetrics(
-        accuracy=float((dump.predictions == dump.labels).mean()),
-        nearest_center_accuracy=None if by_center is None else float((by_center == dump.labels).mean()),
-        nearest_mean_accuracy=float((present[nearest(features, means)] == dump.labels).mean()),
+        **{
+            name: None if chosen is None else float((chosen == dump.labels).mean())
+            for name, chosen in decisions(dump).items()
+        },
         intra_class_distance=intra,
         inter_class_distance=inter,
         inter_class_distance_min=float(between.min()) if between.size else None,

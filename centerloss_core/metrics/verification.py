@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from centerloss_core.metrics.alignment import alignment_and_uniformity
+from centerloss_core.metrics.distances import directions
 from centerloss_core.metrics.sample import balanced_sample
 
 # All their pairs are 1,999,000; of ten classes with 200 images each, 199,000 are of one class.
@@ -45,16 +47,22 @@ def verification(
           the others. None where there are fewer than 100 others: such a rate cannot be seen.
         - `tar_at_far_1e3`: likewise for 0.1 % and 1,000.
 
-        All are None where there are no pairs of the same class, or no others. Besides, `verification_images`, and
-        `verification_same_pairs` and `verification_different_pairs` of them.
+        All are None where there are no pairs of the same class, or no others. Besides, `alignment` and `uniformity` of
+        the same pairs; `verification_images`, and `verification_same_pairs` and `verification_different_pairs` of them.
     """
     chosen = balanced_sample(labels, images)
     sample, labels = features[chosen].astype(np.float64), labels[chosen]
     pairs = np.triu_indices(len(chosen), k=1)
     same = labels[pairs[0]] == labels[pairs[1]]
+    units, told = directions(sample)
+    angles = _distances(units)[pairs]
+    known = told[pairs[0]] & told[pairs[1]]
+    spread = alignment_and_uniformity(angles[known], same[known])
+    angles[~known] = _RIGHT_ANGLE
     return {
-        **_figures("cosine", _angles(sample)[pairs], same),
+        **_figures("cosine", angles, same),
         **_figures("euclidean", _distances(sample)[pairs], same),
+        **spread,
         "verification_images": len(chosen),
         "verification_same_pairs": int(same.sum()),
         "verification_different_pairs": int((~same).sum()),
@@ -66,21 +74,6 @@ def _distances(features: Floats) -> Floats:
     from sklearn.metrics import DistanceMetric
 
     distances: Floats = DistanceMetric.get_metric("euclidean").pairwise(features)
-    return distances
-
-
-def _angles(features: Floats) -> Floats:
-    """(n, n) distances of the directions, √(2 − 2 cos): they order pairs as the cosine does.
-
-    The cosine itself cannot tell angles below 10⁻⁸ apart: it is 1 for all of them.
-    """
-    largest = np.abs(features).max(axis=1, keepdims=True)
-    without = largest[:, 0] == 0
-    scaled = features / np.where(largest == 0, 1, largest)
-    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
-    distances = _distances(scaled / np.where(lengths == 0, 1, lengths))
-    distances[without] = _RIGHT_ANGLE
-    distances[:, without] = _RIGHT_ANGLE
     return distances
 
 

@@ -47,6 +47,8 @@ def read_head(run: RunRecord, dump: FeatureDump, classes: int) -> SoftmaxHead:
         HeadError: there is no checkpoint, it cannot be read, or its head predicts something else, as that of a run
             stopped in the middle of an epoch does.
     """
+    if dump.predictions is None:
+        raise HeadError(f"{run.path}: its loss has no logits")
     try:
         found = run.checkpoints()
         if not found:

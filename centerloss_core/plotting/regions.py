@@ -45,7 +45,7 @@ def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None, width: float | 
     dump, names = snapshot.dump, class_names(snapshot)
     limits = limits_of([project(dump)])
     maps: list[tuple[str, SoftmaxHead, NDArray[np.integer[Any]]]] = []
-    if head:
+    if head and dump.predictions is not None:
         # The predictions that the run made count; those of NumPy may differ from them in the last bit.
         maps.append(("softmax head", head, dump.predictions))
     if dump.centers is not None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from centerloss_core.datasets.arrays import thin
 from centerloss_core.formatting import finite
 from centerloss_core.limits import FRAME_BYTES, PANELS
-from centerloss_core.metrics.distances import nearest
+from centerloss_core.metrics.recognition import decisions, judges
 from centerloss_core.plotting.logged import evenly
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.report.reading import Record
@@ -45,15 +45,11 @@ class Frame:
 
     @cached_property
     def predicted(self) -> dict[str, _LABELS]:
-        """The class of each image by "softmax", and by the "nearest_center" where there are centers.
+        """The class of each image by "softmax" and "nearest_center", where the run has them; else by "nearest_mean".
 
         The page cannot find the nearest center itself: its coordinates are rounded, and it has two of them at most.
         """
-        dump = self.dump
-        if dump.centers is None:
-            return {"softmax": dump.predictions}
-        by_center = nearest(dump.features.astype(np.float64), dump.centers)
-        return {"softmax": dump.predictions, "nearest_center": by_center}
+        return judges(decisions(self.dump))
 
 
 @dataclass

@@ -28,13 +28,13 @@ class FeatureFileError(ExpectedError):
 
 @dataclass(frozen=True, eq=False)
 class FeatureDump:
-    """The features of n images in d dimensions, checked when it is made. Only the first three arrays are required.
+    """The features of n images in d dimensions, checked when it is made. Only the first two arrays are required.
 
     Attributes:
         features: (n, d) float32, the activations that the loss acts on, in the units of the network.
         labels: (n,) int64, the true class of each image, 0 … k−1, or −1 for an image of an unknown class. Other
             integers are converted.
-        predictions: (n,) int64, the class with the largest logit.
+        predictions: (n,) int64, the class with the largest logit; None where the loss has no logits.
         centers: (k, d) float32, one point per class, as the training steps left them; None where the loss has none.
         centers_kind: what these points are, "center" where it is not said; None without them.
         logits: (n, k) float32.
@@ -47,7 +47,7 @@ class FeatureDump:
 
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
-    predictions: NDArray[np.int64]
+    predictions: NDArray[np.int64] | None = None
     centers: NDArray[np.float32] | None = None
     centers_kind: str | None = None
     logits: NDArray[np.float32] | None = None
@@ -92,7 +92,7 @@ class FeatureDump:
         classes = min(given, default=CLASSES)
         for name, least in (("labels", UNKNOWN), ("predictions", 0)):
             values = getattr(self, name)
-            if values.min() < least or values.max() >= classes:
+            if values is not None and (values.min() < least or values.max() >= classes):
                 raise ValueError(
                     f"{name} must be in {least} … {classes - 1}, but reach from {values.min()} to {values.max()}"
                 )
@@ -104,7 +104,8 @@ class FeatureDump:
 
     def classes_seen(self) -> int:
         """One more than the highest class of any label, prediction or center."""
-        return max(len(self.points), int(self.labels.max()) + 1, int(self.predictions.max()) + 1)
+        called = self.labels if self.predictions is None else self.predictions
+        return max(len(self.points), int(self.labels.max()) + 1, int(called.max()) + 1)
 
     def known(self) -> FeatureDump:
         """The images of known classes alone, which most figures are about; ValueError if there is no such image."""
@@ -118,7 +119,7 @@ class FeatureDump:
 
 
 _ARRAYS = tuple(field.name for field in fields(FeatureDump))
-_REQUIRED = ("features", "labels", "predictions")
+_REQUIRED = ("features", "labels")
 
 
 def write_features(path: Path, dump: FeatureDump) -> None:

@@ -130,9 +130,11 @@ class Board(Observer):
         points = np.pad(dump.features, ((0, 0), (0, missing)))
         with self._run.writing(f"{TENSORBOARD}/features.tsv") as file:
             np.savetxt(file, points, fmt="%.9g", delimiter="\t")  # 9 digits are a float32, to the bit
-        table = np.column_stack([dump.labels, dump.predictions, np.arange(len(dump.labels))])
+        known = {"class": dump.labels, "prediction": dump.predictions, "image": np.arange(len(dump.labels))}
+        table = {name: column for name, column in known.items() if column is not None}
         with self._run.writing(f"{TENSORBOARD}/labels.tsv") as file:
-            np.savetxt(file, table, fmt="%d", delimiter="\t", header="class\tprediction\timage", comments="")
+            rows, head = np.column_stack(list(table.values())), "\t".join(table)
+            np.savetxt(file, rows, fmt="%d", delimiter="\t", header=head, comments="")
         with self._run.writing(f"{TENSORBOARD}/images.png") as file:
             # The projector multiplies the sheet, which must be square, by the colour of each label.
             side = math.ceil(math.sqrt(len(images)))
