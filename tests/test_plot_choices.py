@@ -28,7 +28,7 @@ from centerloss_core.plotting.animation import Film, Screen
 from centerloss_core.plotting.classes import legend_handles
 from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.grid import Cell, arrange
-from centerloss_core.plotting.head import SoftmaxHead
+from centerloss_core.plotting.head import Head
 from centerloss_core.plotting.histogram import distances_figure
 from centerloss_core.plotting.panel import Moment, panel_figure
 from centerloss_core.plotting.plane import project
@@ -263,7 +263,7 @@ def test_many_classes_fit_a_legend() -> None:
     centers = np.random.default_rng(0).normal(size=(26, 2)).astype(np.float32)
     letters = FeatureDump(centers[labels_26], labels_26, labels_26, centers)
     snapshot = Snapshot(make_snapshot().run, "test", letters)
-    head = SoftmaxHead(centers.T, np.zeros(26, np.float32))
+    head = Head(centers.T, np.zeros(26, np.float32))
     cells = [Cell(make_record(weight), snapshot) for weight in (0.0, 1.0)]
     grid = arrange(cells)
     epochs = [Moment(epoch, project(letters), labels_26, "") for epoch in (1, 2)]

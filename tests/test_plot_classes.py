@@ -16,7 +16,7 @@ from centerloss_core.plotting.animation import Film, Screen
 from centerloss_core.plotting.classes import class_names
 from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.grid import Cell, Grid, arrange
-from centerloss_core.plotting.head import SoftmaxHead
+from centerloss_core.plotting.head import Head
 from centerloss_core.plotting.histogram import distances_figure
 from centerloss_core.plotting.panel import Moment, panel_figure
 from centerloss_core.plotting.plane import project
@@ -58,7 +58,7 @@ def test_every_figure_can_be_drawn(classes: int, d: int, centers: bool) -> None:
     film.show(1)
     figures = [scatter_figure(snapshot), post_figure(snapshot), distances_figure(snapshot), film.figure]
     if d == 2:
-        head = SoftmaxHead(np.ones((d, classes), np.float32), np.zeros(classes, np.float32))
+        head = Head(np.ones((d, classes), np.float32), np.zeros(classes, np.float32))
         figures.append(regions_figure(snapshot, head))
     for figure in figures:
         assert_within(figure)
@@ -83,7 +83,7 @@ def test_class_names_come_from_the_record_and_not_from_the_centers() -> None:
 def test_long_class_names_neither_overlap_nor_leave_the_frame() -> None:
     names = ("Trouser", "Ankle boot", *(f"a very long name of class $number_{i}$" for i in range(8)))
     one, two = (snapshot_of(10, d, names=names) for d in (1, 2))
-    head = SoftmaxHead(np.eye(2, 10, dtype=np.float32), np.zeros(10, np.float32))
+    head = Head(np.eye(2, 10, dtype=np.float32), np.zeros(10, np.float32))
     for figure in (
         scatter_figure(one),
         post_figure(two),

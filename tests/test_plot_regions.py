@@ -1,5 +1,6 @@
 """Decision regions: every colour behind the points is that of the class which wins there."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
 from centerloss_core.plotting import PlotError, plot_directory
-from centerloss_core.plotting.head import HeadError, SoftmaxHead, read_head
+from centerloss_core.plotting.head import Head, HeadError, read_head
 from centerloss_core.plotting.regions import regions_figure
 from centerloss_core.plotting.style import CLASS_COLORS
 from centerloss_core.run_directory.checkpoints import Position, write_checkpoint
@@ -21,21 +22,21 @@ from centerloss_core.run_directory.feature_dumps import FeatureDump, write_featu
 from centerloss_core.run_directory.reader import Snapshot, read_run
 
 
-def make_head(seed: int = 0) -> SoftmaxHead:
+def make_head(seed: int = 0) -> Head:
     """Each digit wins around its own direction, more or less."""
     angles = np.arange(10) * 2 * np.pi / 10
     rng = np.random.default_rng(seed)
     kernel = np.stack([np.cos(angles), np.sin(angles)]) + rng.normal(scale=0.02, size=(2, 10))
-    return SoftmaxHead(kernel.astype(np.float32), rng.normal(scale=0.3, size=10).astype(np.float32))
+    return Head(kernel.astype(np.float32), rng.normal(scale=0.3, size=10).astype(np.float32))
 
 
-def predicted(dump: FeatureDump, head: SoftmaxHead) -> FeatureDump:
+def predicted(dump: FeatureDump, head: Head) -> FeatureDump:
     logits = dump.features @ head.kernel + head.bias
     predictions = logits.argmax(axis=1).astype(dump.labels.dtype)
     return FeatureDump(dump.features, dump.labels, predictions, dump.centers)
 
 
-def write_head(run: Path, head: SoftmaxHead, step: int = 600, *, bias: bool = True, **more: Any) -> Path:
+def write_head(run: Path, head: Head, step: int = 600, *, bias: bool = True, **more: Any) -> Path:
     """Write a checkpoint such as training writes."""
     arrays = {
         "network/conv1_1/kernel": np.zeros((5, 5, 1, 32), np.float32),
@@ -51,7 +52,7 @@ def write_head(run: Path, head: SoftmaxHead, step: int = 600, *, bias: bool = Tr
     return path
 
 
-def make_run_with_head(directory: Path, head: SoftmaxHead) -> Path:
+def make_run_with_head(directory: Path, head: Head) -> Path:
     run = make_run(directory)
     write_features(run / "features" / "test-final.npz", predicted(make_dump(), head))
     return run
@@ -153,7 +154,7 @@ def test_run_with_checkpoint(tmp_path: Path) -> None:
 
 
 def test_head_without_bias(tmp_path: Path) -> None:
-    head = SoftmaxHead(make_head().kernel, np.zeros(10, np.float32))
+    head = Head(make_head().kernel, np.zeros(10, np.float32))
     run = make_run_with_head(tmp_path / "run", head)
     write_head(run, head, bias=False)
     np.testing.assert_array_equal(
@@ -188,7 +189,7 @@ def test_run_whose_head_cannot_be_had(tmp_path: Path, fault: str, message: str) 
     elif fault == "NaN":
         kernel = head.kernel * np.float32(np.nan)
     if fault != "none":
-        path = write_head(run, SoftmaxHead(kernel, head.bias)) / "state.npz"
+        path = write_head(run, Head(kernel, head.bias)) / "state.npz"
         if fault == "cut off":
             path.write_bytes(path.read_bytes()[:-100])
         elif fault == "headless":
@@ -200,7 +201,7 @@ def test_run_whose_head_cannot_be_had(tmp_path: Path, fault: str, message: str) 
     notes: list[str] = []
     assert plot_directory(run, figures=["regions"], note=notes.append) == [run / "plots" / "regions-test.png"]
     (note,) = notes
-    assert note.startswith("no regions of the softmax head, only of the nearest center: ")
+    assert note.startswith("no regions of the head, only of the nearest center: ")
     assert str(run) in note
 
 
@@ -213,3 +214,64 @@ def test_regions_need_two_features(tmp_path: Path) -> None:
     assert notes == ["no regions: they need two features, and these runs have 16"]
     with pytest.raises(PlotError, match="nothing of what was asked for"):
         plot_directory(run, figures=["regions"])
+
+
+# ---- Heads that decide otherwise -----------------------------------------------------------------------------
+
+
+def run_of(directory: Path, loss: str, dump: FeatureDump, arrays: dict[str, Any] | None = None) -> Path:
+    """A run with this loss in its config, this final dump, and a checkpoint of these arrays."""
+    run = make_run(directory)
+    (run / "config.yaml").write_text(f"data: {{name: mnist}}\ntrain: {{epochs: 1}}\nloss: {loss}\n")
+    write_features(run / "features" / "test-final.npz", dump)
+    if arrays:
+        write_head(run, Head(np.zeros((2, 10), np.float32), np.zeros(10)), bias=False, **arrays)
+    return run
+
+
+def figure_of(run: Path) -> list[str]:
+    """The titles over the maps."""
+    record = read_run(run)
+    snapshot = record.snapshot("test")
+    assert snapshot
+    figure = regions_figure(snapshot, read_head(record, snapshot.dump, 10))
+    return [axes.get_title(loc="left").split(":")[0] for axes in figure.axes]
+
+
+def test_a_head_of_angles_decides_by_angles(tmp_path: Path) -> None:
+    """Weights of very different lengths: by the largest x·w the longest would win."""
+    dump = make_dump()
+    kernel = (make_head().kernel * np.geomspace(0.1, 10, 10)).astype(np.float32)
+    cosines = dump.features @ kernel / np.linalg.norm(kernel, axis=0)
+    assert ((dump.features @ kernel).argmax(axis=1) != cosines.argmax(axis=1)).mean() > 0.5
+    dump = FeatureDump(dump.features, dump.labels, cosines.argmax(axis=1))
+    run = run_of(tmp_path / "run", "{head: arcface, term: none}", dump, {"network/head/kernel": kernel})
+    assert figure_of(run) == ["ArcFace head"]
+
+
+def test_a_head_of_distances_needs_no_checkpoint_and_has_one_map(tmp_path: Path) -> None:
+    dump = make_dump()
+    for head, kind in (("prototypes", "prototype"), ("gaussian_mixture", "mean"), ("anchors", "anchor")):
+        run = run_of(tmp_path / head, f"{{head: {head}, term: none}}", replace(dump, centers_kind=kind))
+        word = {"mean": "learnt mean"}.get(kind, kind)
+        assert figure_of(run) == [f"nearest {word}"]
+
+
+def test_a_head_of_distances_beside_trained_centers_has_two(tmp_path: Path) -> None:
+    dump = make_dump()
+    assert dump.centers is not None
+    run = run_of(
+        tmp_path / "run", "{head: prototypes}", dump, {"network/head/prototypes": dump.centers * 1.1}
+    )
+    assert figure_of(run) == ["nearest prototype", "nearest trained center"]
+
+
+def test_a_loss_without_a_head_has_no_regions_made_up(tmp_path: Path) -> None:
+    dump, notes = replace(make_dump(), predictions=None), list[str]()
+    run = run_of(tmp_path / "run", "{term: center}", dump)
+    assert plot_directory(run, figures=["regions"], note=notes.append)
+    write_features(run / "features" / "test-final.npz", replace(dump, centers=None, centers_kind=None))
+    with pytest.raises(PlotError, match="nothing of what was asked for"):
+        plot_directory(run, figures=["regions"], note=notes.append)
+    why = "its loss has no logits (loss.head: none)"
+    assert notes == [f"no regions of the head, only of the nearest center: {why}", f"no regions: {why}"]

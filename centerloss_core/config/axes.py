@@ -20,10 +20,11 @@ LAMBDA = "loss.lambda"
 ALPHA = "loss.alpha"
 SEED = "train.seed"  # always averaged over
 VARIANT = "variant"
+LOSS = "loss"  # what the loss is called, where runs differ in it: see `run_directory/loss_names.py`
 
 # What they are called in the `sweep` section, as flags and in the names of runs.
 SHORT_NAMES = {LAMBDA: "lambda", ALPHA: "alpha", SEED: "seed"}
-_SIGNS = {LAMBDA: "λ", ALPHA: "α", SEED: "seed", VARIANT: "variant"}
+_SIGNS = {LAMBDA: "λ", ALPHA: "α", SEED: "seed", VARIANT: "variant", LOSS: "loss"}
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -54,9 +55,9 @@ def values_of(settings: Settings, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def in_order(keys: Iterable[str]) -> tuple[str, ...]:
-    """The axes of a sweep, outermost first: variant, λ, α, the others as they come, the seed."""
+    """The axes of a sweep, outermost first: loss, variant, λ, α, the others as they come, the seed."""
     known = dict.fromkeys(keys)
-    first = [key for key in (VARIANT, LAMBDA, ALPHA) if key in known]
+    first = [key for key in (LOSS, VARIANT, LAMBDA, ALPHA) if key in known]
     return (*first, *(key for key in known if key not in _SIGNS), *([SEED] if SEED in known else []))
 
 
@@ -75,8 +76,8 @@ def sign(key: str, among: Iterable[str] = ()) -> str:
 
 
 def label(key: str, value: Any, among: Iterable[str] = ()) -> str:
-    """A setting in a title: `λ = 0.01`, `seed 0`, `feature_dim = 8`; of a variant just its name."""
-    if key == VARIANT:
+    """A setting in a title: `λ = 0.01`, `seed 0`, `feature_dim = 8`; of a variant or loss just its name."""
+    if key in (VARIANT, LOSS):
         return str(value)
     return f"{sign(key, among)}{' ' if key == SEED else ' = '}{short(value)}"
 

@@ -16,18 +16,32 @@ if TYPE_CHECKING:
     from centerloss_core.config.loss import Loss
 
 
-class Softmax(Part):
+class HeadPart(Part):
+    """A head.
+
+    Attributes:
+        rule: which class wins: the one with the largest "linear" function of the feature, or the one whose weights or
+            point are nearest by "cosine" or "distance".
+    """
+
+    rule: ClassVar[Literal["linear", "cosine", "distance"]] = "linear"
+
+
+class Softmax(HeadPart):
     """Softmax cross-entropy of a linear layer."""
 
     module = "softmax"
     name: Literal["softmax"] = "softmax"
 
 
-class NormFace(Part):
+class NormFace(HeadPart):
     """Softmax on cosines times a scale."""
 
     module = "margins"
     angular = True
+    rule = "cosine"
+    title = "NormFace"
+    signs: ClassVar = {"scale": "s"}
     name: Literal["normface"] = "normface"
     scale: Positive = 16.0  # s: logits are s times cosines
 
@@ -35,12 +49,14 @@ class NormFace(Part):
         return {"scale": self.scale}
 
 
-class Margin(Part):
+class Margin(HeadPart):
     """NormFace with a margin on the angle of an image's own class."""
 
-    in_words: ClassVar[str]  # the bound of the margin, of the angle θ between neighbouring classes
+    bound_in_words: ClassVar[str]  # of the margin, of the angle θ between neighbouring classes
     module = "margins"
     angular = True
+    rule = "cosine"
+    signs: ClassVar = {"scale": "s", "margin": "m"}
     scale: Positive = 16.0  # s: logits are s times cosines
     margin: float
     margin_ramp: Fraction = 0.0  # fraction of the run over which the margin grows from 0, linearly
@@ -61,7 +77,7 @@ class Margin(Part):
             return None
         return (
             f"no features of {dimensions} dimensions can keep the margin {self.margin:g} between {classes} classes: it "
-            f"must be below {bound:.3g} ({self.in_words}{'' if is_exact else ', at most'}); "
+            f"must be below {bound:.3g} ({self.bound_in_words}{'' if is_exact else ', at most'}); "
             "beyond_bound: true trains with it all the same"
         )
 
@@ -69,7 +85,8 @@ class Margin(Part):
 class CosFace(Margin):
     """Logit s·(cosθ − m) of an image's own class."""
 
-    in_words = "1 − cosθ, θ the widest angle between neighbouring classes"
+    bound_in_words = "1 − cosθ, θ the widest angle between neighbouring classes"
+    title = "CosFace"
     name: Literal["cosface"] = "cosface"
     margin: Annotated[float, Field(ge=0, le=2)] = 0.1  # m: what is taken off the cosine
 
@@ -80,7 +97,8 @@ class CosFace(Margin):
 class ArcFace(Margin):
     """Logit s·cos(θ + m) of an image's own class."""
 
-    in_words = "the widest angle between neighbouring classes"
+    bound_in_words = "the widest angle between neighbouring classes"
+    title = "ArcFace"
     name: Literal["arcface"] = "arcface"
     margin: Annotated[float, Field(ge=0, le=3.14)] = 0.3  # m: what is added to the angle, in radians
     easy_margin: bool = False  # no margin for images more than a right angle away from their class
@@ -103,11 +121,12 @@ class ToNothing(Annealing):
     end: NotNegative = 0.0  # a at last
 
 
-class MultiplicativeMargin(Part):
+class MultiplicativeMargin(HeadPart):
     """Logits with a margin that multiplies the angle of an image's own class."""
 
     module = "multiplicative_margins"
     angular = True
+    signs: ClassVar = {"margin": "m"}
     margin: Annotated[int, Field(ge=1, le=4)] = 4  # m: times the angle; 1 is none
     annealing: Annealing
 
@@ -118,6 +137,8 @@ class MultiplicativeMargin(Part):
 class SphereFace(MultiplicativeMargin):
     """Logits of weights of length 1: ‖x‖·cosθ."""
 
+    rule = "cosine"
+    title = "SphereFace"
     name: Literal["sphereface"] = "sphereface"
     annealing: Annealing = Annealing()  # how the margin comes in
 
@@ -125,13 +146,15 @@ class SphereFace(MultiplicativeMargin):
 class LSoftmax(MultiplicativeMargin):
     """Logits of weights of any length: ‖w‖‖x‖·cosθ."""
 
+    title = "L-Softmax"
     name: Literal["l_softmax"] = "l_softmax"
     annealing: ToNothing = ToNothing()  # how the margin comes in
 
 
-class Distances(Part):
+class Distances(HeadPart):
     """Logits that fall with the distance of a feature from a point of each class, and a pull to that point."""
 
+    rule = "distance"
     pull: NotNegative  # weight of the pull towards the point of the own class
 
     def scalars(self, loss: Loss) -> dict[str, float]:
@@ -142,6 +165,8 @@ class Prototypes(Distances):
     """Logits −distance²/T from learnt prototypes."""
 
     module = "prototypes"
+    points = "prototype"
+    signs: ClassVar = {"temperature": "T"}
     name: Literal["prototypes"] = "prototypes"
     temperature: Positive = 1.0  # T
     pull: NotNegative = 0.001  # weight of ½·distance² from the own prototype
@@ -154,6 +179,9 @@ class GaussianMixture(Distances):
     """Logits −½·distance² from learnt means, in training (1 + margin) times as much from that of the own class."""
 
     module = "gaussian_mixture"
+    points = "mean"
+    title = "Gaussian mixture"
+    signs: ClassVar = {"margin": "m"}
     name: Literal["gaussian_mixture"] = "gaussian_mixture"
     margin: NotNegative = 1.0  # by what share the distance from the own mean counts more
     pull: NotNegative = 0.1  # weight of ½·distance² from the own mean
@@ -166,6 +194,8 @@ class Anchors(Distances):
     """Logits −distance from points that never move."""
 
     module = "anchors"
+    points = "anchor"
+    signs: ClassVar = {"radius": "r"}
     name: Literal["anchors"] = "anchors"
     radius: Positive = 10.0  # distance of the anchors from the origin
     pull: NotNegative = 0.1  # weight of the distance from the own anchor

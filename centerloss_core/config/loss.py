@@ -56,3 +56,14 @@ class Loss(Section):
         term = self.term
         is_normalised = isinstance(term, Triplet) and term.normalised
         return self.head.angular or (self.lambda_ > 0 and (term.angular or is_normalised))
+
+    @property
+    def title(self) -> str:
+        """Head, term and λ in a few words: `ArcFace s 16, m 0.3`, `softmax + ring λ 0.01`."""
+        head = self.head.in_words
+        return f"{head} + {self.term.in_words} λ {self.lambda_:g}" if self.term.module else head
+
+    @property
+    def class_points(self) -> str | None:
+        """What the points of the classes are in a feature dump, such as "center"; None where there are none."""
+        return self.term.points or self.head.points

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from centerloss_core.config.base import Named
+from centerloss_core.formatting import plain_setting
 
 if TYPE_CHECKING:
     from centerloss_core.config.loss import Loss
@@ -16,10 +18,24 @@ class Part(Named):
     Attributes:
         module: its file in `centerloss_core/losses/`; None for no term at all.
         angular: whether it looks at directions of features, so that angles tell what it has done.
+        points: what the points are that it holds for the classes, as its layer names them; None where it holds none.
+        title: what it is called in figures and tables; its name where that is None.
+        signs: its settings that belong to the title, each with its sign.
     """
 
+    name: str
     module: ClassVar[str | None]
     angular: ClassVar[bool] = False
+    points: ClassVar[str | None] = None
+    title: ClassVar[str | None] = None
+    signs: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def in_words(self) -> str:
+        """`ArcFace s 16, m 0.3`."""
+        words = self.title or self.name.replace("_", " ")
+        settings = [f"{sign} {plain_setting(getattr(self, key))}" for key, sign in self.signs.items()]
+        return " ".join([words, ", ".join(settings)]).strip()
 
     def scalars(self, loss: Loss) -> dict[str, float]:
         """The numbers that its layer needs in every training step, by the names that the layer asks for."""

@@ -153,7 +153,12 @@ class Config(Section):
             "reduction": loss.reduction_in_force,
             "lambda_eq": self.lambda_eq,
         }
-        return {**(of_term if loss.term.module else dict.fromkeys(of_term)), "seed": self.train.seed}
+        return {
+            **(of_term if loss.term.module else dict.fromkeys(of_term)),
+            "seed": self.train.seed,
+            "loss": loss.title,
+            "class_points": loss.class_points,
+        }
 
 
 class ConfigFile(Config):

@@ -33,6 +33,7 @@ class Center(_Term):
     """The center loss; its settings are the keys of `loss` beside `term`."""
 
     module = "center_loss"
+    points = "center"
     name: Literal["center"] = "center"
 
     def scalars(self, loss: Loss) -> dict[str, float]:
@@ -55,6 +56,7 @@ class ContrastiveCenter(_Term):
     """The contrastive-center loss; `reduction` and `centers_start` of `loss` are for its centers too."""
 
     module = "contrastive_center"
+    points = "center"
     name: Literal["contrastive_center"] = "contrastive_center"
     delta: Positive = 1.0  # δ, added to the distance to the other centers
     rate: Positive = 1.0  # learning rate of the centers relative to the network's
@@ -80,6 +82,7 @@ class Git(_Term):
     """Git loss: the center loss, and repulsion from the centers of other classes."""
 
     module = "git_loss"
+    points = "center"
     name: Literal["git"] = "git"
     repulsion: NotNegative = 1.0  # weight of the repulsion beside the center loss
 
@@ -91,6 +94,7 @@ class Island(_Term):
     """Island loss: the center loss, and centers that turn away from one another."""
 
     module = "island"
+    points = "center"
     name: Literal["island"] = "island"
     repulsion: NotNegative = 10.0  # weight λ₁ of the cosines between centers beside the center loss
 
@@ -102,6 +106,8 @@ class SupCon(_Term):
     """The supervised contrastive loss, a mean."""
 
     module = "supcon"
+    title = "SupCon"
+    signs: ClassVar = {"temperature": "τ"}
     angular = True
     reduces = False
     name: Literal["supcon"] = "supcon"

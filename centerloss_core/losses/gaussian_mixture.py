@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from centerloss_core.config import Config
+from centerloss_core.losses.base import ClassPoints
 from centerloss_core.losses.prototypes import PrototypeHead, is_own
 from centerloss_core.networks.initializers import OfPoints
 
@@ -43,6 +44,10 @@ class GaussianMixtureHead(PrototypeHead):
         if labels is None or not training:
             return plain
         return self._with_margin(plain, labels, self.margin if margin is None else margin)
+
+    def points(self) -> ClassPoints:
+        """The means."""
+        return ClassPoints(self.prototypes, "mean")
 
     def _plain(self, squared: Any, scalars: Mapping[str, Any]) -> Any:
         return -0.5 * squared

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 from centerloss_core.formatting import duration, number, percent
 from centerloss_core.metrics.uncertainty import half_width
+from centerloss_core.run_directory.class_points import renamed
 
 _whole = partial(number, digits=",")
 _fine = partial(number, digits=".5f")
@@ -45,6 +46,17 @@ class Name:
         if self.write is percent:
             return percent(mean, deviation)
         return f"{self.write(mean)} ± {number(deviation, '.2g')}"
+
+
+def with_points(names: Sequence[Name], kinds: Iterable[str]) -> tuple[Name, ...]:
+    """The figures with the points of the classes called what they are: `nearest prototype`."""
+    kinds = set(kinds)
+    return tuple(
+        replace(name, title=renamed(name.title, kinds), about=renamed(name.about, kinds))
+        if name.key == "nearest_center_accuracy"
+        else name
+        for name in names
+    )
 
 
 # In more than one of the lists below.

@@ -9,21 +9,28 @@ from matplotlib.lines import Line2D
 
 from centerloss_core.config.problems import shortened
 from centerloss_core.plotting.style import CLASS_COLORS, UNKNOWN, class_colors
+from centerloss_core.run_directory.class_points import trained
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import Snapshot
 
-# A thin ring: what is densest lies at the center, and is seen inside it.
-CENTER_MARK: dict[str, Any] = {
-    "marker": "o",
-    "markersize": 10,
+# Thin and hollow: what is densest lies at the center, and is seen inside it.
+_MARK: dict[str, Any] = {
     "markeredgewidth": 1.3,
     "markeredgecolor": "black",
     "markerfacecolor": "none",
     "linestyle": "none",
     "path_effects": [matplotlib.patheffects.withStroke(linewidth=2.7, foreground="white")],
 }
+# A center has a ring, other points have a shape of their own; and its size.
+_SHAPES = {"prototype": ("D", 8), "anchor": ("s", 9), "mean": ("^", 10), "weight": ("v", 10)}
 _LONGEST_NAME, _LONGEST_KIND, _SHORT = 14, 24, 4  # characters
 _DOT: dict[str, Any] = {"marker": "o", "markersize": 7, "markeredgewidth": 0, "linestyle": "none"}
+
+
+def mark_of(kind: str) -> dict[str, Any]:
+    """Return how a line draws points of the classes of this kind."""
+    marker, size = _SHAPES.get(kind, ("o", 10))
+    return {**_MARK, "marker": marker, "markersize": size}
 
 
 def class_names(snapshot: Snapshot) -> tuple[str, ...]:
@@ -51,8 +58,7 @@ def legend_handles(names: Sequence[str], *dumps: FeatureDump, colors: bool = Tru
     if any((dump.labels < 0).any() for dump in dumps):
         handles.append(Line2D([], [], **_DOT, color=UNKNOWN, label="unknown"))
     for kind in sorted({dump.centers_kind for dump in dumps if dump.centers_kind}):
-        words = "trained center" if kind == "center" else f"{kind} of a class"
-        handles.append(Line2D([], [], **CENTER_MARK, label=shortened(words, _LONGEST_KIND)))
+        handles.append(Line2D([], [], **mark_of(kind), label=shortened(trained(kind), _LONGEST_KIND)))
     return handles
 
 

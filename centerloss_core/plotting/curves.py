@@ -15,6 +15,7 @@ from centerloss_core.plotting.sheet import sheet_of
 from centerloss_core.plotting.style import CLASS_COLORS, DPI, INK
 from centerloss_core.plotting.text_fit import fit
 from centerloss_core.plotting.titles import run_title
+from centerloss_core.run_directory.class_points import word_of
 from centerloss_core.run_directory.history import History, Row
 from centerloss_core.run_directory.reader import RunRecord
 
@@ -60,7 +61,7 @@ def curves_figure(run: RunRecord, history: History, width: float | None = None) 
             plot.set_ylim(bottom=0)
         else:
             _set_scale(plot, values)
-    _draw_accuracy(axes[len(titles)], history, letters)
+    _draw_accuracy(axes[len(titles)], run, history, letters)
     drawn = axes[: len(titles) + 1]
     for plot in axes[len(drawn) :]:
         plot.remove()
@@ -85,14 +86,14 @@ def _tells(rows: Sequence[Row], key: str) -> bool:
     return key != "lambda" or bool(np.nan_to_num(column(rows, key)).any())
 
 
-def _draw_accuracy(axes: Axes, history: History, letters: Callable[[float], float]) -> None:
+def _draw_accuracy(axes: Axes, run: RunRecord, history: History, letters: Callable[[float], float]) -> None:
     if history.steps:
         _draw_line(axes, history.steps, "accuracy", color=_TRAIN, label="training batches")
     # Signs of their own, for those who see no colours.
     for split, key, name, look, color in (
         ("validation", "accuracy", "validation", "^:", _VALIDATION),
         ("test", "accuracy", "test", "o-", _TEST),
-        ("test", "nearest_center_accuracy", "test, nearest center", "s--", _CENTER),
+        ("test", "nearest_center_accuracy", f"test, nearest {word_of(run.class_points)}", "s--", _CENTER),
     ):
         rows = evaluated(history.epochs, split)
         epochs, values = column(rows, "epoch"), column(rows, key)

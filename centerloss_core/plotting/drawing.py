@@ -24,6 +24,7 @@ from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.seeds import has_spread, seeds_figure
 from centerloss_core.plotting.style import house_style
 from centerloss_core.run_directory.advice import how_to_complete
+from centerloss_core.run_directory.class_points import word_of
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureFileError
 from centerloss_core.run_directory.manifest import read_summary
@@ -173,7 +174,7 @@ def _figures_of_a_run(
 
 
 def _regions(snapshot: Snapshot, request: Request) -> Figure | None:
-    """Draw the regions, without those of the softmax head where it is missing; none without a plane to cut."""
+    """Draw the regions, without those of the head where it is missing; none without a plane to cut."""
     features = snapshot.dump.features.shape[1]
     if features != 2:
         request.note(f"no regions: they need two features, and these runs have {features}")
@@ -184,7 +185,8 @@ def _regions(snapshot: Snapshot, request: Request) -> Figure | None:
         if snapshot.dump.centers is None:
             request.note(f"no regions: {error}")
             return None
-        request.note(f"no regions of the softmax head, only of the nearest center: {error}")
+        word = word_of(snapshot.dump.centers_kind or "center")
+        request.note(f"no regions of the head, only of the nearest {word}: {error}")
         head = None
     return regions_figure(snapshot, head, request.width)
 

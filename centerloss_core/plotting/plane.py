@@ -20,6 +20,7 @@ class Plane:
     axis_labels: tuple[str, str] = ("", "")  # empty where the axes are the two features themselves
     note: str = ""  # what a title must add
     isometric: bool = True  # whether distances in the plane are distances between features
+    kind: str = "center"  # what the centers are
 
 
 def project(dump: FeatureDump, reference: FeatureDump | None = None) -> Plane:
@@ -31,11 +32,11 @@ def project(dump: FeatureDump, reference: FeatureDump | None = None) -> Plane:
     """
     features = dump.features.astype(np.float64)
     dimensions = features.shape[1]
-    centers = dump.points.astype(np.float64)
+    centers, kind = dump.points.astype(np.float64), dump.centers_kind or "center"
     if dimensions == 1:
-        return _strips(features, centers, dump.labels)
+        return _strips(features, centers, dump.labels, kind)
     if dimensions == 2:
-        return Plane(features, centers, _middles(features, centers, dump.labels))
+        return Plane(features, centers, _middles(features, centers, dump.labels), kind=kind)
     mean, axes = _principal_axes(features if reference is None else reference.features.astype(np.float64))
     points, projected = (features - mean) @ axes, (centers - mean) @ axes
     parts = explained_variance(features, axes)
@@ -48,6 +49,7 @@ def project(dump: FeatureDump, reference: FeatureDump | None = None) -> Plane:
             f"second principal component ({100 * parts[1]:.0f} %)",
         ),
         f"first two of {dimensions} principal components, {100 * parts.sum():.0f} % of the variance",
+        kind=kind,
     )
 
 
@@ -82,11 +84,16 @@ def _middles(
 
 
 def _strips(
-    features: NDArray[np.float64], centers: NDArray[np.float64], labels: NDArray[np.integer]
+    features: NDArray[np.float64], centers: NDArray[np.float64], labels: NDArray[np.integer], kind: str
 ) -> Plane:
     """Spread each class about its own height by a fixed jitter, so that points do not hide one another."""
     jitter = np.random.default_rng(0).uniform(-0.32, 0.32, len(labels))
     marked = np.column_stack([centers, np.arange(len(centers))])
     return Plane(
-        np.column_stack([features, labels + jitter]), marked, marked, ("feature", "class"), isometric=False
+        np.column_stack([features, labels + jitter]),
+        marked,
+        marked,
+        ("feature", "class"),
+        isometric=False,
+        kind=kind,
     )

@@ -1,4 +1,4 @@
-"""Which class every point of the plane would get: the regions of the softmax head and of the nearest center.
+"""Which class every point of the plane would get: the regions of the head and of the nearest point of a class.
 
 Only for two features: a plane through more of them cuts the regions anywhere.
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from centerloss_core.formatting import percent
 from centerloss_core.plotting.classes import all_named, class_names, has_short_names, legend_handles
-from centerloss_core.plotting.head import SoftmaxHead
+from centerloss_core.plotting.head import Head, nearest_point
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.scatter import dot_area, mark_centers
@@ -37,23 +37,20 @@ _CALLED_WRONG: dict[str, Any] = {"marker": "x", "linestyle": "none", "markeredge
 _FEW, _SMALLEST_CROSS = 60, 0.55  # more crosses than these are drawn smaller, down to this part
 
 
-def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None, width: float | None = None) -> Figure:
-    """Draw the regions of the head and of the trained centers, where there are such, at one scale.
+def regions_figure(snapshot: Snapshot, head: Head | None, width: float | None = None) -> Figure:
+    """Draw the regions of the head and of the nearest center or other point, where there are such, at one scale.
 
-    In a narrow figure they stand one below the other.
+    A head that decides by these very points has one map. In a narrow figure they stand one below the other.
     """
     dump, names = snapshot.dump, class_names(snapshot)
     limits = limits_of([project(dump)])
-    maps: list[tuple[str, SoftmaxHead, NDArray[np.integer[Any]]]] = []
+    maps: list[tuple[Head, NDArray[np.integer[Any]]]] = []
     if head and dump.predictions is not None:
         # The predictions that the run made count; those of NumPy may differ from them in the last bit.
-        maps.append(("softmax head", head, dump.predictions))
-    if dump.centers is not None:
-        # ‖x − c‖² is least where x·c − ‖c‖²/2 is largest.
-        centers = dump.centers.astype(np.float64)
-        nearest = SoftmaxHead(centers.T, -np.square(centers).sum(axis=1) / 2)
-        called = nearest.logits(dump.features.astype(np.float64)).argmax(axis=1)
-        maps.append((f"nearest trained {dump.centers_kind}", nearest, called))
+        maps.append((head, dump.predictions))
+    if dump.centers is not None and dump.centers_kind and not (head and head.kind == dump.centers_kind):
+        nearest = nearest_point(dump.centers, dump.centers_kind)
+        maps.append((nearest, nearest.logits(dump.features.astype(np.float64)).argmax(axis=1)))
     sheet = sheet_of(_LEFT + len(maps) * (_BOX + _GAP) - _GAP + _RIGHT, width)
     margin, letters = sheet.margins, sheet.letters
     columns = 1 if sheet.is_narrow else len(maps)
@@ -64,10 +61,10 @@ def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None, width: float | 
     top = title_height(over_all, 1.2) + 0.43 * margin
     height = _BOTTOM * margin + rows * (box + _GAP * margin) - _GAP * margin + top
     figure = Figure(figsize=(sheet.width, height), dpi=DPI)
-    most = max((called != dump.labels).sum() for _, _, called in maps)
+    most = max((called != dump.labels).sum() for _, called in maps)
     size = float(np.clip(np.sqrt(_FEW / max(most, 1)), _SMALLEST_CROSS, 1)) * margin  # the same on both sides
     named = True
-    for place, (name, rule, called) in enumerate(maps):
+    for place, (rule, called) in enumerate(maps):
         left = _LEFT * margin + place % columns * (box + _GAP * margin)
         low = _BOTTOM * margin + (rows - 1 - place // columns) * (box + _GAP * margin)
         axes = figure.add_axes((left / sheet.width, low / height, box / sheet.width, box / height))
@@ -75,7 +72,7 @@ def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None, width: float | 
         _draw_regions(axes, rule, limits)
         named = all_named(dump, _draw_points(axes, dump, names, wrong, size, sheet)) and named
         share = 1 - wrong.sum() / max(1, (dump.labels >= 0).sum())
-        title = f"{name}: {percent(share)} right, {wrong.sum():,} wrong"
+        title = f"{rule.name}: {percent(share)} right, {wrong.sum():,} wrong"
         fit(axes.set_title(title, loc="left", fontsize=letters(10)), box)
     figure.text(
         _LEFT * margin / sheet.width,
@@ -101,7 +98,7 @@ def regions_figure(snapshot: Snapshot, head: SoftmaxHead | None, width: float | 
     return figure
 
 
-def _draw_regions(axes: Axes, rule: SoftmaxHead, limits: Bbox) -> None:
+def _draw_regions(axes: Axes, rule: Head, limits: Bbox) -> None:
     """Paint the regions in pale colours of their classes, with a line between them that is seen in grey too."""
     middles = limits.min + (np.arange(_PIXELS)[:, None] + 0.5) / _PIXELS * limits.size
     x, y = middles.T

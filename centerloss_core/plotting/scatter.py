@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from centerloss_core.plotting.classes import CENTER_MARK, all_named, class_names, legend_handles
+from centerloss_core.plotting.classes import all_named, class_names, legend_handles, mark_of
 from centerloss_core.plotting.label_places import name_places
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import Plane, project
@@ -137,7 +137,7 @@ def mark_centers(
     axes: Axes,
     plane: Plane,
     names: Sequence[str],
-    mark: Mapping[str, Any] = CENTER_MARK,
+    mark: Mapping[str, Any] | None = None,
     largest_name: float = 11,
     scale: float = 1.0,
 ) -> set[int]:
@@ -148,13 +148,14 @@ def mark_centers(
 
     Args:
         axes, plane, names: with the points, what is drawn there, and the names of the classes.
-        mark: how a line draws a center that has room.
+        mark: how a line draws a center that has room; None for the usual mark of its kind.
         largest_name: font size beside such a mark.
         scale: of marks and names, in a figure of another width.
 
     Returns:
         The classes whose names have a place.
     """
+    mark = mark or mark_of(plane.kind)
     labels = np.flatnonzero(np.isfinite(plane.middles).all(axis=1))
     if not len(labels):
         return set()

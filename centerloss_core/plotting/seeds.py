@@ -21,6 +21,7 @@ from centerloss_core.plotting.sheet import Sheet, sheet_of
 from centerloss_core.plotting.style import CLASS_COLORS, DPI, INK
 from centerloss_core.plotting.text_fit import dpi, fit, legend_below, ruler
 from centerloss_core.plotting.titles import data_title, join, settings_title, title_keys
+from centerloss_core.run_directory.class_points import word_of
 from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
 # Inches: the figure, its margins, a plot's height, what is between two plots, and a line more of the title.
@@ -74,7 +75,7 @@ def seeds_figure(
     across = main_axis(runs, vary)
     others = [key for key in vary if key != across]
     lines = combinations(runs, others)
-    for plot, (key, name) in zip(plots, _figures(measured).items(), strict=True):
+    for plot, (key, name) in zip(plots, _figures(snapshots, measured).items(), strict=True):
         points = [
             (label_of(run, across), combination(run, others), value)
             for run, metrics in zip(runs, measured, strict=True)
@@ -131,13 +132,14 @@ def _place(figure: Figure, sheet: Sheet, rows: int, more: float, lines: int = 0)
     )
 
 
-def _figures(measured: Sequence[SeparationMetrics]) -> dict[str, str]:
-    """Return what is drawn, and its title; means of classes stand in for missing centers."""
-    has_centers = any(each.nearest_center_accuracy is not None for each in measured)
-    nearest = "center" if has_centers else "mean"
+def _figures(snapshots: Sequence[Snapshot], measured: Sequence[SeparationMetrics]) -> dict[str, str]:
+    """Return what is drawn, and its title; means of classes stand in where a run has no points of its own."""
+    kinds = [each.dump.centers_kind for each in snapshots]
+    has_points = any(each.nearest_center_accuracy is not None for each in measured)
+    key, nearest = ("center", word_of(*filter(None, kinds))) if has_points else ("mean", "mean")
     return {
         "accuracy": "softmax accuracy",
-        f"nearest_{nearest}_accuracy": f"nearest-{nearest} accuracy",
+        f"nearest_{key}_accuracy": f"nearest-{nearest} accuracy",
         "separation_ratio": "inter/intra",
     }
 

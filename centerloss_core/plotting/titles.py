@@ -6,6 +6,7 @@ from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, VARIANT, label, val
 from centerloss_core.config.problems import shortened
 from centerloss_core.formatting import percent
 from centerloss_core.metrics.separation import separation
+from centerloss_core.run_directory.class_points import word_of
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
@@ -59,7 +60,8 @@ def epoch_title(snapshot: Snapshot) -> str:
 def numbers_title(dump: FeatureDump) -> str:
     """Return accuracies and separation, measured on the very features that are drawn."""
     measured = separation(dump)
-    shares = {"softmax": measured.accuracy, "nearest center": measured.nearest_center_accuracy}
+    nearest = f"nearest {word_of(dump.centers_kind or 'center')}"
+    shares = {"softmax": measured.accuracy, nearest: measured.nearest_center_accuracy}
     parts = [f"{name} {percent(share)}" for name, share in shares.items() if share is not None]
     return ", ".join([*parts, ratio_title(measured.separation_ratio)])
 

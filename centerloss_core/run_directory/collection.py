@@ -96,6 +96,8 @@ def row_of(run: RunRecord) -> dict[str, Any]:
         "settings": run.point.get("settings"),
         **in_short,
         "lambda_eq": run.lambda_eq,
+        "loss": run.loss,
+        "class_points": run.class_points,
         "status": run.status,
         "warnings": "; ".join(run.warnings) or None,
         **test,

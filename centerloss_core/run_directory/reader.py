@@ -135,6 +135,18 @@ class RunRecord:
         return shortened(title, DATA_TITLE) if isinstance(title, str) else None
 
     @property
+    def loss(self) -> str | None:
+        """What its loss is called, `ArcFace s 16, m 0.3`; None where `run.json` does not say."""
+        title = {**self.point, **self.manifest}.get("loss")
+        return shortened(title) if isinstance(title, str) else None
+
+    @property
+    def class_points(self) -> str:
+        """What the points of its classes are, "center" where `run.json` does not say."""
+        kind = {**self.point, **self.manifest}.get("class_points")
+        return kind if isinstance(kind, str) and kind.isidentifier() else "center"
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """By label, printable and short; empty where `run.json` does not name them."""
         names = items(self.data.get("class_names"))[:CLASSES]

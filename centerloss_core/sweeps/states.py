@@ -195,7 +195,9 @@ class PointState:
         return {
             "directory": self.path.name,
             "settings": self.point.settings,
-            **{key: in_short[key] for key in ("lambda", "alpha", "seed", "lambda_eq")},
+            **{
+                key: in_short[key] for key in ("lambda", "alpha", "seed", "lambda_eq", "loss", "class_points")
+            },
             "status": self.status,
             "reason": self.reason,
             "test_images": record.images("test"),
