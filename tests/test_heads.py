@@ -11,6 +11,7 @@ from comparing import config
 from test_jax_backend import TESTS, on_jax
 
 from centerloss_core import losses
+from centerloss_core.plotting.head import read_head
 from centerloss_core.run_directory.reader import read_run
 from centerloss_core.training import train
 
@@ -36,7 +37,7 @@ LAYERS = {
     "gaussian_mixture": "GaussianMixtureHead",
     "anchors": "AnchorHead",
 }
-DECIDES_BY_DISTANCE = {"prototypes": "prototype", "gaussian_mixture": "prototype", "anchors": "anchor"}
+DECIDES_BY_DISTANCE = {"prototypes": "prototype", "gaussian_mixture": "mean", "anchors": "anchor"}
 FEATURES = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
 LABELS = np.array([0, 3, 1, 1, 2, 0], np.int32)
 
@@ -90,6 +91,9 @@ def test_a_run_of_three_steps(name: str, tmp_path: Path) -> None:
     assert all(np.isfinite(row["softmax_loss"]) for row in rows)
     dump = run.dump("test-final")
     assert dump.features.shape == (360, 2)
+    # Figures decide without a framework; `read_head` refuses what predicts otherwise than the run did.
+    assert read_head(run, dump, 10).kernel.shape == (2, 10)
+    assert dump.centers_kind == run.manifest["class_points"]
     if name in DECIDES_BY_DISTANCE:
         assert dump.centers_kind == DECIDES_BY_DISTANCE[name]
         metrics = run.manifest["metrics"]["test"]

@@ -53,6 +53,14 @@ def given(name: str, lambda_: float) -> dict[str, float]:
 
 
 @each_term
+def test_its_points_are_called_what_its_config_calls_them(name: str) -> None:
+    term = term_of(name)
+    term.build((None, 2))
+    points = term.points()
+    assert (points and points.kind) == Loss.model_validate(TERMS[name]).term.points
+
+
+@each_term
 def test_at_lambda_0_the_network_has_the_bits_of_no_term(name: str) -> None:
     step = make_step(random_split(), loss=TERMS[name])
     for number in range(3):
