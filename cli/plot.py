@@ -37,8 +37,9 @@ def plot(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="What to draw, with commas between: scatter, curves, regions, distances; of a sweep also panel and "
-            "seeds; or all. Default: all of a run; of a sweep all but its runs' regions and distances.",
+            help="What to draw, with commas between: scatter, directions, curves, regions, distances; of a sweep also "
+            "panel and seeds; or all. Default: all of a run; of a sweep all but its runs' regions and distances. "
+            "Directions are drawn of a loss that looks at them, or when named.",
             show_default=False,
         ),
     ] = None,
@@ -76,9 +77,10 @@ def plot(
 ) -> None:
     """Draw the figures of a run, or of a sweep or any runs together.
 
-    scatter: features and centers. curves: losses, schedules, accuracy. regions: the class that
-    the softmax head and the nearest center give to every point of the plane. distances: within and between classes,
-    as histograms, of a sweep also all runs below each other.
+    scatter: features and the points of the classes. directions: features divided by their lengths, on the unit circle,
+    with weights and histograms; of more than two features, their angles. curves: losses, schedules, accuracy. regions:
+    the class that the head and the nearest center, or other point, give to every point of the plane. distances: within
+    and between classes, as histograms, of a sweep also all runs below each other.
     panel: all runs side by side. seeds: accuracy and separation against λ, or what else varies, with the spread
     over seeds.
     """

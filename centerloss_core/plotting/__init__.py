@@ -5,7 +5,8 @@
 - `panel`: the runs of a sweep side by side, in the places that `grid` gives them.
 - `post`: a run, or the runs of a sweep, in the look of the blog post's figures.
 - `animation` and `film`: the features over the epochs, and their frames as GIF or MP4.
-- `regions`: which class every point of the plane would get, with the softmax head of a checkpoint (`head`).
+- `directions`: features of length 1 on a circle; `angle_histogram`: of more than two features; `angles`: their numbers.
+- `regions`: which class every point of the plane would get, by the head of a run (`head`).
 - `histogram`: distances within and between classes.
 - `curves`: what a run logged over the epochs. `seeds`: accuracies and separation with the spread over seeds.
 - `style`, `classes`, `titles`, `label_places`, `limits`, `logged`, `text_fit`: common to all.

@@ -58,8 +58,13 @@ def legend_handles(names: Sequence[str], *dumps: FeatureDump, colors: bool = Tru
     if any((dump.labels < 0).any() for dump in dumps):
         handles.append(Line2D([], [], **_DOT, color=UNKNOWN, label="unknown"))
     for kind in sorted({dump.centers_kind for dump in dumps if dump.centers_kind}):
-        handles.append(Line2D([], [], **mark_of(kind), label=shortened(trained(kind), _LONGEST_KIND)))
+        handles.append(mark_handle(kind))
     return handles
+
+
+def mark_handle(kind: str) -> Line2D:
+    """Return what a legend says of the points of this kind."""
+    return Line2D([], [], **mark_of(kind), label=shortened(trained(kind), _LONGEST_KIND))
 
 
 def has_short_names(handles: Sequence[Line2D]) -> bool:

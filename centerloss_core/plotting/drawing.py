@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.files.untrusted import own_folder
 from centerloss_core.limits import FIGURE_PIXELS
+from centerloss_core.plotting.angle_histogram import angle_histogram
 from centerloss_core.plotting.animation import read_film
 from centerloss_core.plotting.classes import class_names
 from centerloss_core.plotting.curves import curves_figure
+from centerloss_core.plotting.directions import directions_figure
 from centerloss_core.plotting.film import has_ffmpeg, save_film
 from centerloss_core.plotting.grid import Cell, Grid, arrange
-from centerloss_core.plotting.head import HeadError, read_head
+from centerloss_core.plotting.head import HeadError, loss_of, read_head
 from centerloss_core.plotting.histogram import all_distances_figure, distances_figure
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.post import post_figure, post_panel
@@ -160,6 +162,8 @@ def _figures_of_a_run(
         post = request.style == "post"
         figure = post_figure(snapshot) if post else scatter_figure(snapshot, request.width)
         yield f"scatter-{request.suffix}", figure
+    if "directions" in request.figures and ("directions" in named or loss_of(snapshot.run).is_angular):
+        yield f"directions-{request.split}", _directions(snapshot, request)
     if "curves" in request.figures:
         try:
             yield "curves", curves_figure(snapshot.run, snapshot.run.history(), request.width)
@@ -171,6 +175,22 @@ def _figures_of_a_run(
         yield f"regions-{request.split}", _regions(snapshot, request)
     if "distances" in request.figures:
         yield f"distances-{request.split}", distances_figure(snapshot, request.width)
+
+
+def _directions(snapshot: Snapshot, request: Request) -> Figure | None:
+    """Draw the directions on a circle, or where there is none as a histogram; of one feature only the sign is left."""
+    features = snapshot.dump.features.shape[1]
+    if features == 1:
+        request.note("no directions: a single feature has none but its sign")
+        return None
+    head = None
+    try:
+        head = read_head(snapshot.run, snapshot.dump, len(class_names(snapshot)))
+    except HeadError as error:
+        if snapshot.dump.predictions is not None:
+            request.note(f"no weights of the head among the directions: {error}")
+    draw = directions_figure if features == 2 else angle_histogram
+    return draw(snapshot, head, request.width)
 
 
 def _regions(snapshot: Snapshot, request: Request) -> Figure | None:

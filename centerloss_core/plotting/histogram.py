@@ -25,7 +25,7 @@ _BINS = 80
 _MARGIN = 1.06  # beyond the outermost bins
 _LINE = 1.3  # of a title, in letters
 # One filled and dark, one hatched and light: told apart without colours too.
-_OWN, _OTHER = CLASS_COLORS[0], CLASS_COLORS[8]
+OWN, OTHER = CLASS_COLORS[0], CLASS_COLORS[8]
 
 
 def distances(dump: FeatureDump) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -100,8 +100,8 @@ def _figure(
             continue
         axes.set_xscale("log")
         axes.set_xlim(bins[0] / _MARGIN, bins[-1] * _MARGIN)
-        _draw(axes, own, bins, "of an image to the mean of its own class", _OWN, hatch="")
-        _draw(axes, others, bins, "… to the mean of each other class", _OTHER, hatch="////")
+        draw_shares(axes, own, bins, "of an image to the mean of its own class", OWN, hatch="")
+        draw_shares(axes, others, bins, "… to the mean of each other class", OTHER, hatch="////")
         # Several have these numbers in common words: what they are stands in the legend once.
         for name, value, style in (
             ("intra {:.3g}", metrics.intra_class_distance, "--"),
@@ -148,9 +148,10 @@ def _bins(positive: NDArray[np.float64]) -> NDArray[np.float64]:
     return edges
 
 
-def _draw(
+def draw_shares(
     axes: Axes, values: NDArray[np.float64], bins: NDArray[np.float64], name: str, color: str, hatch: str
 ) -> None:
+    """Draw what share of some values is in each bin."""
     if not values.size:  # one class has no others
         return
     shares = np.histogram(values, bins)[0] / values.size

@@ -17,12 +17,12 @@ SPLITS = ("test", "train")
 STYLES = ("default", "post")
 AXES = ("own", "shared")
 FILM_AXES = (*AXES, "follow")
-OF_A_RUN = ("scatter", "curves", "regions", "distances")
+OF_A_RUN = ("scatter", "directions", "curves", "regions", "distances")
 OF_A_SWEEP = ("panel", "seeds")
 ALONE = (*OF_A_SWEEP, "distances")  # what shows several runs of a sweep in one file
 LAYOUTS = ("grid", "row")
 # Regions and histograms of every run would make a sweep wait twice as long: they are drawn when asked for.
-DEFAULT_OF_A_SWEEP = (*OF_A_SWEEP, "scatter", "curves")
+DEFAULT_OF_A_SWEEP = (*OF_A_SWEEP, "scatter", "directions", "curves")
 ALL = "all"
 
 
@@ -87,7 +87,8 @@ def plot_directory(
 ) -> list[Path]:
     """Draw the figures of a run or a sweep from its files, replacing earlier ones of the same name.
 
-    A run gets `plots/scatter-<split>.<fmt>`, `plots/curves.<fmt>`, `plots/regions-<split>.<fmt>` (with two features)
+    A run gets `plots/scatter-<split>.<fmt>`, `plots/directions-<split>.<fmt>` (of a loss that looks at directions, or
+    when asked for by name), `plots/curves.<fmt>`, `plots/regions-<split>.<fmt>` (with two features)
     and `plots/distances-<split>.<fmt>`. A sweep gets `plots/panel-<split>.<fmt>` with all its runs and, with several
     seeds, `plots/seeds-<split>.<fmt>`; its completed runs get their scatter plots and curves, the others when asked
     for. In the post's style the names of scatter plots and panel end in `-post`; the other figures look the same.
