@@ -34,7 +34,7 @@ test: $(VENV)/.installed-dev lint
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/pytest -q -n 2 --dist loadfile --fast $(PYTEST_ARGS)
 
-slow: $(VENV)/.installed-dev
+slow: $(VENV)/.installed-slow
 	$(BIN)/pytest -q -m slow $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-bench
@@ -72,6 +72,11 @@ $(VENV)/.installed-dev: pyproject.toml setup.py constraints.txt | $(BIN)/python
 	@echo "installing centerloss and its test tools into $(VENV) (this takes a minute or two) …"
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-slow: pyproject.toml setup.py constraints.txt | $(BIN)/python
+	@echo "installing centerloss, its test tools, and the PyTorch losses that ours are held against, into $(VENV) (minutes) …"
+	@$(PIP_INSTALL) --editable '.[dev,slow]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-dev
 
 $(VENV)/.installed-bench: pyproject.toml setup.py constraints.txt | $(BIN)/python
 	@echo "installing centerloss, and PyTorch to compare with, into $(VENV) (PyTorch is large: this takes minutes) …"

@@ -15,7 +15,11 @@ SMALL = "data: {name: digits8}\nmodel: {channels: [4, 8, 8]}\ntrain: {epochs: 2}
 
 
 def test_configs_lists_and_prints_what_comes_with_the_program(here: Any) -> None:
-    files = {path.stem: path.read_text() for path in (ROOT / "configs").glob("*.yaml")}
+    folder = ROOT / "configs"
+    files = {
+        path.relative_to(folder).with_suffix("").as_posix(): path.read_text()
+        for path in folder.rglob("*.yaml")
+    }
     _, listed, _ = here("configs")
     for name, text in files.items():
         first = text.splitlines()[0].removeprefix("# ")
