@@ -11,9 +11,10 @@ from comparing import config
 from test_jax_backend import TESTS, on_jax
 
 from centerloss_core import losses
+from centerloss_core.datasets import load_dataset
 from centerloss_core.plotting.head import read_head
 from centerloss_core.run_directory.reader import read_run
-from centerloss_core.training import train
+from centerloss_core.training import reuse, train
 
 HEADS: dict[str, dict[str, Any]] = {  # by the name in a config, with settings that make sense in the plane
     "softmax": {},
@@ -98,6 +99,42 @@ def test_a_run_of_three_steps(name: str, tmp_path: Path) -> None:
         assert dump.centers_kind == DECIDES_BY_DISTANCE[name]
         metrics = run.manifest["metrics"]["test"]
         assert metrics["nearest_center_accuracy"] == pytest.approx(metrics["accuracy"])
+
+
+def logits_by_hand(head: dict[str, Any], features: Any, kernel: Any) -> Any:
+    """In NumPy, of an angular head or of prototypes."""
+    x, w = np.asarray(features, np.float64), np.asarray(kernel, np.float64)
+    if head["name"] == "prototypes":
+        return -np.square(x[:, None] - w).sum(axis=2) / head["temperature"]
+    return head["scale"] * (x @ w) / np.linalg.norm(x, axis=1, keepdims=True) / np.linalg.norm(w, axis=0)
+
+
+@pytest.mark.parametrize("name", ["arcface", "prototypes"])
+def test_logits_outside_a_step_are_those_of_the_run(name: str) -> None:
+    """Also where the step is kept for a next run: probabilities are made of these logits."""
+    number = "scale" if name == "arcface" else "temperature"
+    images = load_dataset("digits8").test.images[:5]
+    kept = []
+    with reuse.programs_are_kept():
+        for value in (30.0, 4.0):
+            head = {"name": name, number: value}
+            asked = config(f"loss.head={json.dumps(head)}", "data.validation=0")
+            kept.append(reuse.train_step_for(asked, reuse.dataset_for(asked)))
+            network = kept[-1].network
+            for features, logits in (network(images), network.predict_on_batch(images)):
+                expected = logits_by_hand(head, features, network.get_layer("head").weights[0])
+                np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+    assert kept[0] is kept[1]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_of_a_run_has_its_numbers(name: str) -> None:
+    asked = config(f"loss.head={json.dumps({'name': name, **HEADS[name]})}")
+    numbers = asked.loss.head.scalars(asked.loss)
+    head = losses.build_head(asked, 10, "glorot_uniform")
+    own = {number: numbers[number] for number in head.scalars}
+    assert {number: getattr(head, number) for number in head.scalars} == own
+    np.testing.assert_array_equal(head(FEATURES), head(FEATURES, **own))
 
 
 def test_the_formulas_hold_under_jax(tmp_path: Path) -> None:

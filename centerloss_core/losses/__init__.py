@@ -73,7 +73,7 @@ __all__ = [
 
 
 def build_head(config: Config, num_classes: int, kernel_initializer: Any) -> Head:
-    """A new head.
+    """A new head, whose logits outside a training step are by the numbers of the run, such as its scale.
 
     Args:
         config: of the run.
@@ -81,6 +81,7 @@ def build_head(config: Config, num_classes: int, kernel_initializer: Any) -> Hea
         kernel_initializer: a Keras initializer for weights (d, k).
     """
     head: Head = _module(config.loss.head.module).build(config, num_classes, kernel_initializer)
+    head.keep(config.loss.head.scalars(config.loss))
     return head
 
 

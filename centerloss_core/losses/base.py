@@ -54,6 +54,13 @@ class Head(Part):
 
     prefix = "head_"  # a head and a term may both have a margin
 
+    def keep(self, numbers: Mapping[str, float]) -> bool:
+        """Make those numbers that it takes its own, for calls that bring none; whether one is another than before."""
+        before = [getattr(self, name) for name in self.scalars]
+        for name in self.scalars:
+            setattr(self, name, numbers[name])
+        return before != [numbers[name] for name in self.scalars]
+
     def measure(self, features: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """What a training step computes: the loss to be differentiated, and scalar figures by name.
 

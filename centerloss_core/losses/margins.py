@@ -227,7 +227,7 @@ def sines(cosines: Any) -> Any:
 
 
 def build(config: Config, num_classes: int, kernel_initializer: Any) -> NormFace:
-    """The head of a run. Scale and margin come with each step."""
+    """The head of a run, which is given its scale and margin, and again with each step."""
     head, common = config.loss.head, {"kernel_initializer": kernel_initializer, "name": "head"}
     if head.name == "arcface":
         return ArcFace(num_classes, easy_margin=head.easy_margin, **common)

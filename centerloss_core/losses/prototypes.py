@@ -122,5 +122,5 @@ def _half_own(squared: Any, labels: Any, num_classes: int) -> Any:
 
 
 def build(config: Config, num_classes: int, kernel_initializer: Any) -> PrototypeHead:
-    """The head of a run. Temperature and pull come with each step, and the class is decided at any temperature."""
+    """The head of a run, which is given its temperature, and again with each step. The pull comes with the step."""
     return PrototypeHead(num_classes, prototypes_initializer=OfPoints(kernel_initializer), name="head")

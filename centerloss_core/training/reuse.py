@@ -103,8 +103,10 @@ def train_step_for(config: Config, dataset: Dataset) -> TrainStep:
     from centerloss_core.training.build import build
 
     if _kept.compiled is not None and _kept.program == config.program:
+        train_step = _kept.compiled.train_step
         _kept.compiled.begin_anew()
-        return _kept.compiled.train_step
+        train_step.keep_numbers(config.loss.head.scalars(config.loss))
+        return train_step
     if _kept.is_on:
         _kept.forget_program()
     train_step = build(config, dataset)

@@ -104,6 +104,11 @@ class TrainStep:
         """See `Engine.fingerprint`."""
         return self._engine.fingerprint
 
+    def keep_numbers(self, numbers: Mapping[str, float]) -> None:
+        """Make numbers of a run, such as its scale, those of the logits of `network`; steps bring their own."""
+        if self._head.keep(numbers):
+            self._network.predict_function = None  # it was compiled with the former ones
+
     @property
     def network(self) -> keras.Model:
         """From images to (features, logits), its variables as the last step left them."""
