@@ -158,6 +158,7 @@ class Config(Section):
             "seed": self.train.seed,
             "loss": loss.title,
             "class_points": loss.class_points,
+            "is_angular": loss.is_angular,
         }
 
 

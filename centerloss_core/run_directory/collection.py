@@ -98,6 +98,7 @@ def row_of(run: RunRecord) -> dict[str, Any]:
         "lambda_eq": run.lambda_eq,
         "loss": run.loss,
         "class_points": run.class_points,
+        "is_angular": run.is_angular,
         "status": run.status,
         "warnings": "; ".join(run.warnings) or None,
         **test,

@@ -147,6 +147,11 @@ class RunRecord:
         return kind if isinstance(kind, str) and kind.isidentifier() else "center"
 
     @property
+    def is_angular(self) -> bool:
+        """Whether its loss looks at directions, so that figures by the angle fit it; no where `run.json` is silent."""
+        return {**self.point, **self.manifest}.get("is_angular") is True
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """By label, printable and short; empty where `run.json` does not name them."""
         names = items(self.data.get("class_names"))[:CLASSES]

@@ -27,6 +27,10 @@ _ENDS = ("completed", "failed", "interrupted")
 _NO_MEMORY = ("cannot allocate memory", "bad_alloc", "out of memory", "memoryerror", "resource_exhausted")
 
 
+# What `Config.in_short` says that a row keeps.
+_OF_CONFIG = ("lambda", "alpha", "seed", "lambda_eq", "loss", "class_points", "is_angular")
+
+
 @dataclass
 class PointState:
     """What the live table shows and `summary.json` keeps.
@@ -195,9 +199,7 @@ class PointState:
         return {
             "directory": self.path.name,
             "settings": self.point.settings,
-            **{
-                key: in_short[key] for key in ("lambda", "alpha", "seed", "lambda_eq", "loss", "class_points")
-            },
+            **{key: in_short[key] for key in _OF_CONFIG},
             "status": self.status,
             "reason": self.reason,
             "test_images": record.images("test"),
