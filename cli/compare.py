@@ -11,12 +11,12 @@ from rich.cells import cell_len
 
 from centerloss_core.config.problems import printable
 from centerloss_core.formatting import duration, number, percent, plain_setting
-from centerloss_core.metrics.names import FIGURES, SEPARATION, SPEED, Name
+from centerloss_core.metrics.names import FIGURES, SEPARATION, SPEED, Name, with_points
 from centerloss_core.metrics.uncertainty import MEANING
 
 from .fitting import MARGIN, middle_left_out, without_margin
 from .streams import say, say_json
-from .tables import table_lines, terminal_width
+from .tables import PAGE, table_lines, terminal_width
 
 if TYPE_CHECKING:
     from centerloss_core.run_directory.comparison import Comparison, Twins
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MOST_WARNINGS = 10  # of a run
 _SHORTEST = 12  # columns of a run's name
+_LONGEST = 40  # of a setting, in a file
 _GAP = 2  # between the columns of a table that is as wide as the terminal
 _NAMES = {name.key: name for name in (*FIGURES, *SEPARATION, *SPEED)}
 _NAMES["training_seconds"] = Name("training_seconds", "training time", duration)
@@ -97,14 +98,12 @@ def _lines(comparison: Comparison) -> list[str]:
 def _side_by_side(
     title: str, runs: Sequence[str], rows: Sequence[Sequence[str]], *, figures: bool
 ) -> list[str]:
-    """A table with a column for each run; where a terminal has no room for all of them, several tables.
+    """A table with a column for each run; where a terminal or a page has no room for all of them, several tables.
 
     Figures are shown whole, without their uncertainty where that saves a table. Names of runs, and texts such as
     checksums, lose their middle.
     """
-    room = terminal_width()
-    if room is None:
-        return table_lines([title, *runs], rows)
+    room = terminal_width() or PAGE
     tables = _fitted(title, runs, rows, room, figures=figures)
     if figures and len(tables) > 1:
         bare = [[*map(without_margin, row)] for row in rows]
@@ -123,10 +122,12 @@ def _fitted(
 ) -> list[list[list[str]]]:
     """The columns of each table that is needed, every column with the name of its run as its head."""
     room -= max(cell_len(text) for text in (title, *(row[0] for row in rows)))
-    share = max(_SHORTEST, room // len(runs) - _GAP)
+    share = max(_SHORTEST, room // len(runs) - _GAP) if terminal_width() else _LONGEST
     columns = list(zip(*(row[1:] for row in rows), strict=True))
     longest = [max(map(cell_len, cells)) for cells in columns]
     widths = [max(_SHORTEST, each) if figures else min(share, each) for each in longest]
+    if not terminal_width():
+        widths = [max(each, min(cell_len(run), _LONGEST)) for run, each in zip(runs, widths, strict=True)]
     tables: list[list[list[str]]] = []
     left = 0
     for run, cells, width in zip(_heads(runs, widths), columns, widths, strict=True):
@@ -169,10 +170,13 @@ def _evaluated(comparison: Comparison) -> list[str]:
     return [key for key in keys if key in comparison.evaluation and key not in comparison.results]
 
 
-def _title(key: str) -> str:
+def _title(comparison: Comparison, key: str) -> str:
     """A figure in the words of the other tables: `test nearest center`."""
     split, _, figure = key.rpartition(".")
-    return f"{split} {_NAMES[figure].title}".strip() if figure in _NAMES else key
+    if figure not in _NAMES:
+        return key
+    (name,) = with_points([_NAMES[figure]], (run.class_points for run in comparison.runs))
+    return f"{split} {name.title}".strip()
 
 
 def _result_cells(comparison: Comparison, key: str, values: Sequence[float | None]) -> list[str]:
@@ -185,7 +189,7 @@ def _result_cells(comparison: Comparison, key: str, values: Sequence[float | Non
     for index, difference in enumerate(to_first(values)):
         if index and difference is not None:
             cells[index] += f" ({_signed(key, difference)})"
-    return [_title(key), *cells]
+    return [_title(comparison, key), *cells]
 
 
 def _figure(key: str, value: float | None, images: int | None) -> str:

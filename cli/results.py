@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, Settings, canonical, value_of
+from centerloss_core.config.axes import ALPHA, LAMBDA, LOSS, SEED, Settings, canonical, value_of
 from centerloss_core.formatting import duration, number, percent
-from centerloss_core.metrics.names import SEPARATION, SPEED, Name
+from centerloss_core.metrics.names import SEPARATION, SPEED, Name, with_points
 from centerloss_core.metrics.uncertainty import MEANING, mean_and_deviation
+from centerloss_core.run_directory.class_points import renamed, trained
+from centerloss_core.run_directory.loss_names import settings_by_loss
 from centerloss_core.run_directory.manifest import mapping
 from centerloss_core.run_directory.names import checkpoint_path
 from centerloss_core.run_directory.reader import read_run
@@ -20,15 +22,13 @@ from centerloss_core.run_directory.reader import read_run
 from .fitting import MARGIN
 from .progress import in_images
 from .streams import say
-from .tables import ordered_keys, print_table, setting_columns, settings_of, terminal_width, wrapped
+from .tables import PAGE, ordered_keys, print_table, setting_columns, settings_of, terminal_width, wrapped
 
 if TYPE_CHECKING:
     from centerloss_core.config import Config
 
-_SEPARATION = [name.title for name in SEPARATION]
 _MEANINGS = {
     "λ_eq": "λ_eq: λ for a mean over the batch",
-    "nearest center": "nearest center: accuracy by the nearest trained center",
     "intra": "intra, inter: mean distance to the mean of the own class, between the means of two",
     MARGIN: f"{MARGIN}: {MEANING}",
 }
@@ -107,7 +107,9 @@ def show_result(path: Path, metrics: Mapping[str, Any]) -> None:
     splits = [split for split in ("test", "validation", "train") if split in metrics]
     run = read_run(path)
     rows = [[split, *_separation_cells(metrics[split], run.images(split))] for split in splits]
-    _explain(print_table(("split", *_SEPARATION), rows, spare=(MARGIN, "intra", "inter")))
+    kinds = {run.class_points} - {None}
+    head = ("split", *(name.title for name in with_points(SEPARATION, kinds)))
+    _explain(head, print_table(head, rows, spare=(MARGIN, "intra", "inter")), kinds)
     if best := mapping(run.manifest.get("best")):
         words = [
             f"{key.replace('_', ' ')} {percent(best[key])}" for key in best if key not in ("epoch", "step")
@@ -137,20 +139,25 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
     Args:
         rows: from `summary.json`, which can be edited by hand: what is missing or is no number becomes a dash.
     """
-    settings = [settings_of(row) for row in rows]
-    grid = setting_columns(settings, ordered_keys(settings), always=(LAMBDA,))
-    grid = {"λ": grid.pop("λ"), "λ_eq": [number(row.get("lambda_eq"), "g") for row in rows], **grid}
+    settings = settings_by_loss(rows, [settings_of(row) for row in rows])
+    over_losses = LOSS in settings[0]
+    grid = setting_columns(settings, ordered_keys(settings), always=(LOSS if over_losses else LAMBDA,))
+    if not over_losses:
+        grid = {"λ": grid.pop("λ"), "λ_eq": [number(row.get("lambda_eq"), "g") for row in rows], **grid}
+    kinds = {str(row["class_points"]) for row in rows if row.get("class_points")}
+    separation = with_points(SEPARATION, kinds)
     cells = []
     for row, values in zip(rows, zip(*grid.values(), strict=True), strict=True):
         if row.get("status") == "completed":
             speed = [name.write(row.get(name.key)) for name in SPEED]
             cells.append([*values, *_separation_cells(row, row.get("test_images")), *speed])
         else:
-            cells.append([*values, str(row.get("status")), *[""] * (len(_SEPARATION) + 1)])
+            cells.append([*values, str(row.get("status")), *[""] * (len(separation) + 1)])
     say("\nOn the test images:")
-    head = (*grid, *_SEPARATION, *(name.title for name in SPEED))
-    _explain(print_table(head, cells, spare=("images/s", "time", "intra", "inter", MARGIN, "λ_eq")))
-    _show_seeds(rows, settings)
+    head = (*grid, *(name.title for name in separation), *(name.title for name in SPEED))
+    spare = ("images/s", "time", "intra", "inter", MARGIN, "λ_eq")
+    _explain(head, print_table(head, cells, spare=spare, page=PAGE), kinds)
+    _show_seeds(rows, settings, separation)
     # Warnings that differ in their numbers alone are one.
     alike: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -165,14 +172,20 @@ def _separation_cells(row: Mapping[str, Any], images: object) -> list[str]:
     return [name.measured_on(images, row.get(name.key)) for name in SEPARATION]
 
 
-def _explain(table: Sequence[str]) -> None:
-    """Say below a table what its words mean."""
-    names = {*re.split(" {2,}", table[0].strip()), *(MARGIN for line in table if MARGIN in line)}
-    meanings = "; ".join(meaning for name, meaning in _MEANINGS.items() if name in names)
+def _explain(columns: Sequence[str], table: Sequence[str], kinds: Collection[str | None]) -> None:
+    """Say below a table what its words mean, of those columns that had room."""
+    left_out = " ".join(table).partition("no room for these columns: ")[2].split(", ")
+    names = {*columns, *(MARGIN for line in table if MARGIN in line)} - {*left_out}
+    points = " or ".join(sorted(trained(kind) for kind in kinds if kind)) or "trained center"
+    nearest = renamed("nearest center", kinds)
+    known = {nearest: f"{nearest}: accuracy by the nearest {points}", **_MEANINGS}
+    meanings = "; ".join(meaning for name, meaning in known.items() if name in names)
     say("\n".join(wrapped(f"{meanings} (docs/metrics.md)", terminal_width())))
 
 
-def _show_seeds(rows: Sequence[Mapping[str, Any]], settings: Sequence[Settings]) -> None:
+def _show_seeds(
+    rows: Sequence[Mapping[str, Any]], settings: Sequence[Settings], separation: Sequence[Name]
+) -> None:
     """Print mean and standard deviation over the seeds of each setting that was completed with several."""
     keys = [key for key in ordered_keys(settings) if key != SEED]
     groups: dict[str, list[int]] = {}
@@ -182,14 +195,14 @@ def _show_seeds(rows: Sequence[Mapping[str, Any]], settings: Sequence[Settings])
     several = [places for places in groups.values() if len(places) > 1]
     if not several:
         return
-    columns = setting_columns([settings[places[0]] for places in several], keys, always=(LAMBDA,))
+    columns = setting_columns([settings[places[0]] for places in several], keys, always=keys[:1])
     columns["seeds"] = [str(len(places)) for places in several]
-    for name in SEPARATION:
+    for name in separation:
         if name.best:
             values = [[rows[index].get(name.key) for index in places] for places in several]
             columns[name.title] = [_over_seeds(name, each) for each in values]
     say("\nMean ± standard deviation over the seeds:")
-    print_table(list(columns), list(zip(*columns.values(), strict=True)))
+    print_table(list(columns), list(zip(*columns.values(), strict=True)), page=PAGE)
 
 
 def _over_seeds(name: Name, values: Sequence[object]) -> str:

@@ -13,7 +13,18 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from centerloss_core.config.axes import ALPHA, LAMBDA, SEED, VARIANT, Settings, short, sign, value_of, varying
+from centerloss_core.config.axes import (
+    ALPHA,
+    LAMBDA,
+    LOSS,
+    SEED,
+    VARIANT,
+    Settings,
+    short,
+    sign,
+    value_of,
+    varying,
+)
 from centerloss_core.config.problems import printable, shortened
 from centerloss_core.formatting import exact, finite
 from centerloss_core.run_directory.manifest import SHORT_KEYS
@@ -21,6 +32,7 @@ from centerloss_core.run_directory.manifest import SHORT_KEYS
 from .fitting import Layout
 from .streams import say
 
+PAGE = 100  # columns of a table in a file
 _LONGEST_SETTING = 40  # characters of a cell
 
 
@@ -31,9 +43,10 @@ def print_table(
     left: int = 1,
     spare: Sequence[str] = (),
     names: Collection[str] = (),
+    page: int | None = None,
 ) -> list[str]:
     """Print `table_lines`, for the terminal where the output is one, and return them."""
-    lines = table_lines(columns, rows, left=left, spare=spare, names=names)
+    lines = table_lines(columns, rows, left=left, spare=spare, names=names, page=page)
     say("\n".join(lines))
     return lines
 
@@ -46,6 +59,7 @@ def table_lines(
     spare: Sequence[str] = (),
     names: Collection[str] = (),
     width: int | None = None,
+    page: int | None = None,
 ) -> list[str]:
     """Return a head, a rule and a line per row, in columns as wide as what is in them.
 
@@ -57,16 +71,19 @@ def table_lines(
             for the uncertainties in the cells. If that is not enough, the lines are longer than the terminal is wide.
         names: columns whose texts lose their middle before any column is left out.
         width: of a line, in columns of a terminal. Default: that of the terminal; a file has room for all.
+        page: how wide a line of a file may be if that can be had without leaving out a column; see `Layout`.
     """
     width = terminal_width() if width is None else width
     cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
-    layout = Layout(list(zip(columns, zip(*cells, strict=True), strict=True)), spare, names, width)
+    layout = Layout(list(zip(columns, zip(*cells, strict=True), strict=True)), spare, names, width, page)
     left = sum(name in columns[:left] for name, _ in layout.columns)
     gap, widths = " " * layout.gap, layout.widths
     shown = zip(*(cells for _, cells in layout.columns), strict=True)
+    over = [[layout.over.get(name, "") for name, _ in layout.columns]] if layout.over else []
     head, *body = [gap.join(_pad(row, widths, left)).rstrip() for row in shown]
     below = f"no room for these columns: {', '.join(layout.absent)}" if layout.absent else ""
-    return [head, "─" * layout.width, *body, *wrapped(below, width)]
+    heads = [*(gap.join(_pad(row, widths, left)).rstrip() for row in over), head]
+    return [*heads, "─" * layout.width, *body, *wrapped(below, width)]
 
 
 def terminal_width() -> int | None:
@@ -99,9 +116,12 @@ def settings_of(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ordered_keys(runs: Sequence[Settings]) -> list[str]:
-    """Return the keys of all runs: λ and α first, the seed last."""
+    """Return the keys of all runs: λ and α first, the seed last; before them the loss, where that stands for them."""
     others = dict.fromkeys(key for run in runs for key in run if key not in (LAMBDA, ALPHA, SEED))
-    return [LAMBDA, ALPHA, *others, SEED]
+    first = [LAMBDA, ALPHA]
+    if LOSS in others:
+        first = [LOSS, *(key for key in first if any(key in run for run in runs))]
+    return list(dict.fromkeys([*first, *others, SEED]))
 
 
 def setting_columns(

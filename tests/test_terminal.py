@@ -285,8 +285,26 @@ def test_four_runs_side_by_side_fit_a_terminal(terminal: Any) -> None:
     seeds = [f"lambda0.01-alpha0.5-seed{seed}" for seed in range(4)]
     assert heads(_side_by_side("Origins that differ", seeds, texts, figures=False)[0])[1] == "lambda…-seed0"
     terminal(None)
-    assert heads(_side_by_side("Results", runs, rows, figures=True)[0]) == ["Results", *runs]
+    page = _side_by_side(
+        "Results", runs, rows, figures=True
+    )  # of a file: whole names, and no wider than a page
+    assert [each for line in page for each in runs if each in line] == runs
+    assert max(map(len, page)) <= 100
     assert "± 0.45" in _side_by_side("Results", runs, uncertain, figures=True)[2]
+
+
+def test_a_table_in_a_file_is_as_wide_as_a_page_and_has_all_columns() -> None:
+    settings = {"λ": "0.01", "λ_eq": "1", "batch_size": "100", "feature_dim": "2", "seed": "0"}
+    figures = {"softmax": "97.60 ± 0.48 %", "nearest center": "97.20 ± 0.48 %", "inter/intra": "10.7"}
+    row = settings | figures | {"intra": "0.55", "inter": "5.94", "images/s": "372", "time": "1 min 25 s"}
+    assert len(table_lines(list(row), [list(row.values())])[0]) > 105
+    head, below, rule, line = table_lines(list(row), [list(row.values())], page=100)
+    assert max(map(len, (head, below, rule, line))) <= 100
+    assert heads(head) == ["batch_", "feature_", "nearest", "inter/", "images/"]
+    assert below.split()[:4] == ["λ", "λ_eq", "size", "dim"]
+    assert heads(line) == [cell.replace(" ± 0.48", "") for cell in row.values()]
+    few = [list(row)[:3], [[*row.values()][:3]]]
+    assert table_lines(*few, page=100) == table_lines(*few)
 
 
 def test_runs_side_by_side_are_all_shown_however_many(terminal: Any) -> None:

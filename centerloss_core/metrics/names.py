@@ -48,12 +48,12 @@ class Name:
         return f"{self.write(mean)} ± {number(deviation, '.2g')}"
 
 
-def with_points(names: Sequence[Name], kinds: Iterable[str]) -> tuple[Name, ...]:
+def with_points(names: Sequence[Name], kinds: Iterable[str | None]) -> tuple[Name, ...]:
     """The figures with the points of the classes called what they are: `nearest prototype`."""
     kinds = set(kinds)
     return tuple(
         replace(name, title=renamed(name.title, kinds), about=renamed(name.about, kinds))
-        if name.key == "nearest_center_accuracy"
+        if name.key.startswith("nearest_center_accuracy")
         else name
         for name in names
     )

@@ -29,7 +29,8 @@ from centerloss_core.run_directory.advice import how_to_complete
 from centerloss_core.run_directory.class_points import word_of
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureFileError
-from centerloss_core.run_directory.manifest import read_summary
+from centerloss_core.run_directory.loss_names import name_losses, settings_by_loss
+from centerloss_core.run_directory.manifest import mapping, read_summary
 from centerloss_core.run_directory.names import FEATURES, PLOTS
 from centerloss_core.run_directory.reader import RunRecord, Snapshot, SweepRecord
 
@@ -63,6 +64,7 @@ def draw_run(run: RunRecord, request: Request) -> list[Path]:
 @house_style()
 def draw_sweep(sweep: SweepRecord, request: Request) -> list[Path]:
     """Draw what is asked for of a sweep and of its completed runs; errors as of `plot_directory`."""
+    sweep = name_losses(sweep)
     cells, problems = read_cells(sweep, request.split)
     if not any(cell.snapshot for cell in cells):
         raise PlotError(
@@ -110,7 +112,11 @@ def _row_in_its_sweep(run: RunRecord) -> dict[str, object]:
         rows = read_summary(path.parent)["runs"]
     except RunError:
         return run.point
-    return next((row for row in rows if row["directory"] == path.name), run.point)
+    settings = settings_by_loss(rows, [mapping(row.get("settings")) for row in rows])
+    for row, own in zip(rows, settings, strict=True):
+        if row["directory"] == path.name:
+            return {**row, "settings": own}
+    return run.point
 
 
 def _save_all(figures: Iterator[tuple[str, Figure | None]], directory: Path, request: Request) -> list[Path]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from centerloss_core.config.axes import LAMBDA, SEED, label, sign, value_of, varying
+from centerloss_core.config.axes import LAMBDA, LOSS, SEED, label, sign, value_of, varying
 from centerloss_core.formatting import finite
 from centerloss_core.plotting.classes import class_names
 from centerloss_core.plotting.logged import evenly
@@ -86,14 +86,21 @@ def arrange(
 
     The columns are λ if it varies, else the setting with the most values; seeds come last. What has more than
     `MAX_ROWS` rows or `MAX_COLUMNS` columns is not legible: the first seed stands for the others, then values are left
-    out evenly. Runs of few of the combinations follow one another as those that differ in one setting do.
+    out evenly. Of a sweep over losses, the columns are the losses, and each has the first of its seeds with features.
+    Runs of few of the combinations follow one another as those that differ in one setting do.
     """
     runs = [cell.run for cell in cells]
     keys = title_keys(axes)
     vary = varying([run.settings for run in runs], keys)
-    column = main_axis(runs, vary)
+    column, note = main_axis(runs, vary), ""
+    if column == LOSS and SEED in vary:
+        note = f"one of {len(values_of(runs, SEED))} seeds"
+        vary.remove(SEED)
+        cells = _first_of_each(cells, vary)
+        runs = [cell.run for cell in cells]
     rows = [key for key in vary if key != column]
-    common = tuple(key for key in keys if key not in vary and key != column)
+    same = [key for key in keys if key not in varying([run.settings for run in runs], keys)]
+    common = tuple(key for key in same if key != column)
     own = tuple(key for key in keys if key not in common)
     columns = [column]
     if 3 * len(cells) <= 2 * len(combinations(runs, rows)) * len(values_of(runs, column)):
@@ -111,14 +118,16 @@ def arrange(
             across = max(1, min(across, int(width / _NARROWEST)))
         padded = [*places[0], *[None] * (-len(values) % across)]
         places = [padded[start : start + across] for start in range(0, len(padded), across)]
-    return Grid(places, common, own, join(few_rows, few_columns))
+    return Grid(places, common, own, join(note, few_rows, few_columns))
 
 
 # ---- The values of a setting --------------------------------------------------------------------------------
 
 
 def main_axis(runs: Sequence[RunRecord], vary: Sequence[str]) -> str:
-    """Return λ if it varies or nothing does, else the setting with the most values; seeds come last."""
+    """Return the loss or λ if it varies, λ if nothing does, else the setting with the most values; seeds come last."""
+    if LOSS in vary:
+        return LOSS
     if not vary or LAMBDA in vary:
         return LAMBDA
     return max(vary, key=lambda key: (key != SEED, len(values_of(runs, key))))
@@ -146,6 +155,16 @@ def combinations(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[tuple[s
     ranks = [{name: rank for rank, name in enumerate(values_of(runs, key))} for key in keys]
     found = {combination(run, keys) for run in runs}
     return sorted(found, key=lambda names: [rank[name] for rank, name in zip(ranks, names, strict=True)])
+
+
+def _first_of_each(cells: Sequence[Cell], keys: Sequence[str]) -> list[Cell]:
+    """Return one cell of each combination, in their order: the first with features, if one has any."""
+    found: dict[tuple[str, ...], Cell] = {}
+    for cell in cells:
+        names = combination(cell.run, keys)
+        if names not in found or (cell.snapshot and not found[names].snapshot):
+            found[names] = cell
+    return list(found.values())
 
 
 def _legible(cells: Sequence[Cell], keys: Sequence[str], most: int) -> tuple[list[tuple[str, ...]], str]:

@@ -1,6 +1,6 @@
 """The runs of a sweep side by side, with one legend."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,10 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from centerloss_core.config.axes import LOSS
 from centerloss_core.plotting.classes import all_named, legend_handles
 from centerloss_core.plotting.grid import Cell, Grid
+from centerloss_core.plotting.head import loss_of
 from centerloss_core.plotting.inset import draw_inset
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import Plane, project
@@ -19,11 +21,12 @@ from centerloss_core.plotting.scatter import OWN_SHEET, draw_features
 from centerloss_core.plotting.sheet import Sheet, sheet_of
 from centerloss_core.plotting.style import DPI, FAINT
 from centerloss_core.plotting.text_fit import dpi, fit, legend_below, make_room_below, title_height
-from centerloss_core.plotting.titles import join, numbers_title
+from centerloss_core.plotting.titles import compared_title, join, numbers_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 # Inches: a cell, what is left of a box and right of it, the ticks below, names of axes, the title, and the legend.
 _CELL, _LEFT, _RIGHT, _TICKS, _NAMES, _TITLE, _LEGEND = 4.5, 0.62, 0.1, 0.3, 0.2, 0.4, 0.35
+_PAGE = 10.0  # inches
 _LINE = 1.5  # of the title of a cell, in letters
 
 
@@ -48,9 +51,16 @@ def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None
     Center loss shrinks the plane, so at one scale most λ are dots; an inset shows such a run closer.
     """
     moments = {(i, j): moment_of(cell.snapshot.dump) for i, j, cell in grid.places if cell.snapshot}
+    over_losses = LOSS in grid.own
+    if over_losses:
+        for i, j, cell in grid.places:
+            if cell.snapshot:
+                numbers = compared_title(cell.snapshot.dump, by_angle=loss_of(cell.run).is_angular)
+                moments[i, j] = replace(moments[i, j], numbers=numbers)
     limits = limits_of([moment.plane for moment in moments.values()]) if shared else None
     rows, columns = grid.shape
-    sheet = sheet_of(_CELL * columns, width)
+    # Many losses are one picture of a page, with letters that can be read there.
+    sheet = sheet_of(_CELL * columns, width or (_PAGE if over_losses and columns > 2 else None))
     margin, across = sheet.margins, sheet.width / columns
     box = across - (_LEFT + _RIGHT) * margin
     figure = Figure(figsize=(sheet.width, sheet.width), dpi=DPI)

@@ -12,6 +12,7 @@ from centerloss_core.config.problems import shortened
 from centerloss_core.errors import ExpectedError
 from centerloss_core.plotting.titles import settings_title
 from centerloss_core.run_directory.history import History
+from centerloss_core.run_directory.loss_names import name_losses
 from centerloss_core.run_directory.manifest import mapping
 from centerloss_core.run_directory.reader import RunRecord, SweepRecord, read_directory
 
@@ -90,6 +91,7 @@ def read_contents(directory: Path | Sequence[Path]) -> Contents:
         keys = [key for key in (LAMBDA, ALPHA, SEED) if key in found.settings]
         _give_label(record, keys[:1] if LAMBDA in keys else [])
         return Contents(found.path, [record], keys, is_sweep=False)
+    found = name_losses(found)
     records = [_read(run, found) for run in found.runs]
     keys = varying([run.settings for run in found.runs], found.axes)
     for record in records:

@@ -15,6 +15,7 @@ from centerloss_core.files.untrusted import open_to_read
 from centerloss_core.formatting import finite
 from centerloss_core.run_directory.collection import runs_in, short_names
 from centerloss_core.run_directory.errors import RunError
+from centerloss_core.run_directory.loss_names import names_by_loss
 from centerloss_core.run_directory.manifest import items, mapping
 from centerloss_core.run_directory.names import features_path, is_run
 from centerloss_core.run_directory.reader import RunRecord, read_run
@@ -50,7 +51,7 @@ class Comparison:
 
     Attributes:
         runs: as they are on disk, in the order asked for; `settings` of each holds every setting.
-        names: short, and different for each run.
+        names: short, and different for each run: of runs of several losses, what these are called.
         config: the settings that differ, `loss.lambda`.
         provenance: what differs of where the runs come from, `versions.keras`.
         results: the figures that the runs noted of themselves, equal or not, `test.accuracy`.
@@ -122,7 +123,7 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
     configs = [begun_config(path) for path in paths]
     return Comparison(
         runs=runs,
-        names=short_names(paths),
+        names=names_by_loss(runs) or short_names(paths),
         # Through the schema, not the file: a key that is younger than a run has its default there.
         config=differing([config.model_dump(mode="json", by_alias=True) for config in configs]),
         provenance=differing([_origin(run) for run in runs]),

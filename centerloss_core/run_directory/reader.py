@@ -141,10 +141,10 @@ class RunRecord:
         return shortened(title) if isinstance(title, str) else None
 
     @property
-    def class_points(self) -> str:
-        """What the points of its classes are, "center" where `run.json` does not say."""
-        kind = {**self.point, **self.manifest}.get("class_points")
-        return kind if isinstance(kind, str) and kind.isidentifier() else "center"
+    def class_points(self) -> str | None:
+        """What the points of its classes are; None where it has none, "center" where `run.json` does not say."""
+        kind = {**self.point, **self.manifest}.get("class_points", "center")
+        return kind if isinstance(kind, str) and kind.isidentifier() else None
 
     @property
     def is_angular(self) -> bool:
