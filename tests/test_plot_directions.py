@@ -105,7 +105,7 @@ def test_the_own_angle_is_measured() -> None:
 def test_they_are_drawn_of_a_loss_that_looks_at_them_or_when_named(tmp_path: Path) -> None:
     dump = FeatureDump(make_dump().features, make_dump().labels, make_dump().predictions)
     for name, loss in (("ring", "{term: ring}"), ("center", "{term: center}"), ("one", "{term: ring}")):
-        run = make_run(tmp_path / name)
+        run = make_run(tmp_path / name, is_angular=name != "center")
         (run / "config.yaml").write_text(f"data: {{name: mnist}}\ntrain: {{epochs: 1}}\nloss: {loss}\n")
         shown = replace(dump, features=dump.features[:, :1]) if name == "one" else dump
         write_features(run / "features" / "test-final.npz", shown)

@@ -16,7 +16,7 @@ from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.directions import directions_figure
 from centerloss_core.plotting.film import has_ffmpeg, save_film
 from centerloss_core.plotting.grid import Cell, Grid, arrange
-from centerloss_core.plotting.head import HeadError, loss_of, read_head
+from centerloss_core.plotting.head import HeadError, read_head
 from centerloss_core.plotting.histogram import all_distances_figure, distances_figure
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.post import post_figure, post_panel
@@ -168,7 +168,7 @@ def _figures_of_a_run(
         post = request.style == "post"
         figure = post_figure(snapshot) if post else scatter_figure(snapshot, request.width)
         yield f"scatter-{request.suffix}", figure
-    if "directions" in request.figures and ("directions" in named or loss_of(snapshot.run).is_angular):
+    if "directions" in request.figures and ("directions" in named or snapshot.run.is_angular):
         yield f"directions-{request.split}", _directions(snapshot, request)
     if "curves" in request.figures:
         try:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from centerloss_core.config.axes import LOSS
 from centerloss_core.plotting.classes import all_named, legend_handles
 from centerloss_core.plotting.grid import Cell, Grid
-from centerloss_core.plotting.head import loss_of
 from centerloss_core.plotting.inset import draw_inset
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import Plane, project
@@ -55,7 +54,7 @@ def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None
     if over_losses:
         for i, j, cell in grid.places:
             if cell.snapshot:
-                numbers = compared_title(cell.snapshot.dump, by_angle=loss_of(cell.run).is_angular)
+                numbers = compared_title(cell.snapshot.dump, by_angle=cell.run.is_angular)
                 moments[i, j] = replace(moments[i, j], numbers=numbers)
     limits = limits_of([moment.plane for moment in moments.values()]) if shared else None
     rows, columns = grid.shape
@@ -69,7 +68,12 @@ def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None
         write_title(axes[i, j], grid, cell, moments.get((i, j)), box, _LINE, sheet.letters(9))
         for i, j, cell in grid.places
     ]
-    over = figure.text(0, 0, f"{grid.title()}{grid.scale_note(shared=shared)}", fontsize=sheet.letters(13))
+    over = figure.text(
+        0,
+        0,
+        f"{grid.title()}{grid.scale_note(shared=shared)}",
+        fontsize=sheet.letters(18 if over_losses and columns > 2 else 13),
+    )
     fit(over, sheet.width - 0.2)
     above = title_height(over, 1.2) + 0.05 * margin
     has_names = any(moment.plane.axis_labels[0] for moment in moments.values())
