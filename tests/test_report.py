@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -1039,3 +1040,24 @@ def test_a_directory_is_told_from_a_wrong_name(tmp_path: Path) -> None:
     sweep = make_sweep(tmp_path / "sweep")
     result = command(sweep, "--out", sweep)
     assert str(result.exception) == f"{sweep} is a directory; name a file: --out {sweep / 'report.html'}"
+
+
+def test_points_are_called_what_they_are(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", class_points="prototype", loss="prototypes T 1")
+    write_features(run / "features" / "test-final.npz", replace(make_dump(), centers_kind="prototype"))
+    page = report(run)
+    assert page.data["judges"] == {"softmax": "softmax", "nearest_center": "nearest prototype"}
+    assert page.data["panels"][0]["point"] == "prototype"
+    assert "wrong by nearest prototype" in page.text
+    assert "center" not in page.text.replace("CenterLoss", "")
+
+
+def test_points_of_several_kinds_have_a_mark_each_and_one_column(tmp_path: Path) -> None:
+    kinds = {"cen": "center", "pro": "prototype", "anc": "anchor"}
+    for name, kind in kinds.items():
+        run = make_run(tmp_path / name, class_points=kind, loss=f"{kind}s", seed=len(name))
+        write_features(run / "features" / "test-final.npz", replace(make_dump(), centers_kind=kind))
+    page = report(tmp_path)
+    marks = {a["d"] for tag, a in page.tags if tag == "path" and a.get("stroke") == "black"}
+    assert len(marks) == 3
+    assert all(word in page.text for word in ("trained center", "prototype", "anchor", "nearest class point"))

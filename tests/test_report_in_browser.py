@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -855,3 +856,21 @@ def test_paper_has_what_the_points_are_and_every_figure(
         assert "intra / its distance" in element(browser, "#classes-table").text
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@slow
+def test_runs_with_and_without_a_head_side_by_side(browser: Any, dataset: Dataset, tmp_path: Path) -> None:
+    """What one run lacks has an empty cell and calls nothing wrong; the rest is as ever."""
+    full = features(dataset, 0.01, EPOCHS)
+    headless = replace(full, predictions=None, centers=None, centers_kind=None)
+    for name, dump in (("one", full), ("other", headless)):
+        write_run(tmp_path / name, [STEP], {"test-final": dump}, loss=name, seed=len(name))
+    open_page(browser, write_report(tmp_path))
+    facts = [each.text for each in elements(browser, ".facts")]
+    assert sum("by softmax" in text for text in facts) == 1
+    assert sum("by nearest mean" in text for text in facts) == 1
+    press(browser, Keys.ARROW_RIGHT)
+    element(browser, "#next").click()
+    rows = [row.find_elements("css selector", "th, td") for row in elements(browser, "#judgements tr")]
+    assert len({len(row) for row in rows[1:]} | {len(rows[0])}) <= 2
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]

@@ -68,12 +68,8 @@ def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None
         write_title(axes[i, j], grid, cell, moments.get((i, j)), box, _LINE, sheet.letters(9))
         for i, j, cell in grid.places
     ]
-    over = figure.text(
-        0,
-        0,
-        f"{grid.title()}{grid.scale_note(shared=shared)}",
-        fontsize=sheet.letters(18 if over_losses and columns > 2 else 13),
-    )
+    size = sheet.letters(18 if over_losses and columns > 2 else 13)
+    over = figure.text(0, 0, f"{grid.title()}{grid.scale_note(shared=shared)}", fontsize=size)
     fit(over, sheet.width - 0.2)
     above = title_height(over, 1.2) + 0.05 * margin
     has_names = any(moment.plane.axis_labels[0] for moment in moments.values())

@@ -7,7 +7,7 @@ library to set it. Words are in the page around the charts.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from bokeh import models
 from bokeh.core.json_encoder import serialize_json
@@ -21,6 +21,29 @@ from centerloss_core.report.curves import Curve, Look, curve_plots, looks_of, mo
 from centerloss_core.report.empty import empty_figure
 from centerloss_core.report.frames import Shown
 from centerloss_core.report.reading import Record
+
+Marker = Literal["circle", "diamond", "square", "triangle", "inverted_triangle"]
+
+
+@dataclass(frozen=True)
+class PointLook:
+    """How points of the classes are marked: Bokeh's marker, and the same shape as an SVG path of 16 × 16."""
+
+    marker: Marker
+    path: str
+
+
+_LOOKS: dict[str, PointLook] = {
+    "prototype": PointLook("diamond", "M8 1.5 14 8 8 14.5 2 8z"),
+    "anchor": PointLook("square", "M3 3h10v10H3z"),
+    "mean": PointLook("triangle", "M8 2.5 14 13H2z"),
+    "weight": PointLook("inverted_triangle", "M8 13.5 14 3H2z"),
+}
+
+
+def look_of(kind: str) -> PointLook:
+    """As figures have it: a ring for a center, and a shape of its own for each other kind."""
+    return _LOOKS.get(kind, PointLook("circle", "M2.5 8a5.5 5.5 0 1 1 11 0a5.5 5.5 0 1 1 -11 0z"))
 
 
 @dataclass(frozen=True)
@@ -44,7 +67,8 @@ def draw(shown: Shown, records: Sequence[Record]) -> Charts:
     curves = []
     with document.models.freeze():  # or all models would be gone through again for each that is added
         for index, panel in enumerate(shown.panels):
-            plot = _panel(index, panel.classes, sources[panel.group])
+            kind = panel.last.dump.centers_kind or "center"
+            plot = _panel(index, panel.classes, sources[panel.group], look_of(kind).marker)
             document.add_root(plot)
             roots[str(plot.id)] = f"panel-{index}"
         for curve, plot in curve_plots(drawn, looks):
@@ -63,7 +87,7 @@ def script() -> str:
     return text.replace("</script", "<\\/script")
 
 
-def _panel(index: int, classes: int, source: models.ColumnDataSource) -> figure:
+def _panel(index: int, classes: int, source: models.ColumnDataSource, marker: Marker) -> figure:
     selecting = [models.BoxSelectTool(), models.LassoSelectTool()]
     plot = empty_figure(
         models.BoxZoomTool(match_aspect=True),
@@ -104,7 +128,7 @@ def _panel(index: int, classes: int, source: models.ColumnDataSource) -> figure:
             "x",
             "y",
             source=centers,
-            marker="circle",
+            marker=marker,
             fill_color=None,
             size="size",
             line_color=value(color),  # a bare word would be the column of widths

@@ -32,8 +32,8 @@ class Confusion:
     pairs: list[Count]  # the most frequent confusions, then
 
 
-def confusion(index: int, panel: Panel, judge: str) -> Confusion:
-    """Those of one judge, of the newest features of the panel. Images of unknown classes do not count."""
+def confusion(index: int, panel: Panel, judge: str, name: str) -> Confusion:
+    """Those of one judge, by its name, of the newest features of the panel. Images of unknown classes do not count."""
     labels, classes = panel.last.dump.labels.astype(np.int64), panel.classes
     codes = (labels * classes + panel.last.predicted[judge])[labels >= 0]
     found, counts = np.unique(codes, return_counts=True)
@@ -43,8 +43,7 @@ def confusion(index: int, panel: Panel, judge: str) -> Confusion:
     table = (rows.tolist(), columns.tolist(), counts.tolist(), shares.tolist())
     all_counts = [Count(*each) for each in zip(*table, strict=True)]
     title = (
-        f"{panel.record.label}, {panel.last.label}: {int(wrong.sum()):,} of {len(codes):,} wrong "
-        f"by {judge.replace('_', ' ')}"
+        f"{panel.record.label}, {panel.last.label}: {int(wrong.sum()):,} of {len(codes):,} wrong by {name}"
     )
     if classes <= CONFUSION_CLASSES:
         matrix = {(each.label, each.predicted): each for each in all_counts}

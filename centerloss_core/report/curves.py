@@ -19,6 +19,7 @@ from centerloss_core.limits import CURVE_ROWS, CURVE_ROWS_IN_ALL
 from centerloss_core.plotting.logged import TITLES, column, evaluated, evenly, log_ticks, titles_of
 from centerloss_core.report.empty import empty_figure
 from centerloss_core.report.reading import Record
+from centerloss_core.run_directory.class_points import renamed
 
 _Values = NDArray[np.float64]
 _MARGIN = 0.06  # of an axis, beyond the lines
@@ -108,7 +109,8 @@ def curve_plots(records: Sequence[Record], looks: Sequence[Look]) -> list[tuple[
         if not any(np.isfinite(line.y).any() for line in lines):
             continue
         if rows is tests:
-            title, note, plot = _ACCURACIES[key], "", _accuracy(lines)
+            kinds = [record.run.class_points for record in records]
+            title, note, plot = renamed(_ACCURACIES[key], kinds), "", _accuracy(lines)
         else:
             title = logged[key] if key in TITLES else f"{logged[key]}, training batches"
             note, plot = _course(lines)

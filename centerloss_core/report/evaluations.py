@@ -5,7 +5,14 @@ from typing import Any
 
 from centerloss_core.formatting import exact
 from centerloss_core.limits import CLASS_ROWS
-from centerloss_core.metrics.names import CLASS_FIGURES, CLUSTERS, RECOGNITION, VERIFICATION, Name
+from centerloss_core.metrics.names import (
+    CLASS_FIGURES,
+    CLUSTERS,
+    RECOGNITION,
+    VERIFICATION,
+    Name,
+    with_points,
+)
 from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.seeds import has_seeds
 from centerloss_core.report.tables import (
@@ -44,10 +51,14 @@ def evaluation_tables(contents: Contents) -> list[Table]:
     ]
     starred = not has_seeds(contents)
     tables = [
-        _figures(f"evaluation-{place}", title, names, found, starred=starred)
+        _figures(f"evaluation-{place}", title, with_points(names, contents.kinds), found, starred=starred)
         for place, (title, names) in enumerate(_KINDS)
     ]
-    return [table for table in (*tables, _classes(found)) if table.rows]
+    return [
+        table
+        for table in (*tables, _classes(found, with_points(CLASS_FIGURES, contents.kinds)))
+        if table.rows
+    ]
 
 
 def _figures(id_: str, caption: str, names: Sequence[Name], found: _Measured, *, starred: bool) -> Table:
@@ -70,14 +81,14 @@ def _figures(id_: str, caption: str, names: Sequence[Name], found: _Measured, *,
     return Table(caption, head, body, id_, "together many-rows", explained(names, cells), note)
 
 
-def _classes(found: _Measured) -> Table:
+def _classes(found: _Measured, names: Sequence[Name]) -> Table:
     """As many rows as a reader can use, those of the test images first."""
     rows = []
     for record, split, figures in found:
         for row in map(mapping, items(figures.get("per_class"))):
             cells = [
                 _class_cell(record, row.get(name.key)) if name.key == "nearest_class" else measured(name, row)
-                for name in CLASS_FIGURES
+                for name in names
             ]
             own = _class_cell(record, row.get("class"))
             rows.append(Row([words(record.label), words(split, "name"), own, *cells]))
@@ -85,8 +96,8 @@ def _classes(found: _Measured) -> Table:
     if len(rows) > CLASS_ROWS:
         caption += f"; the first {CLASS_ROWS} of {len(rows)} rows"
     caption += "; all are in evaluation-classes.csv. The last column is small for a class that is compact"
-    head = ["run", "split", "class", *(name.title for name in CLASS_FIGURES)]
-    about = explained(CLASS_FIGURES, [row.cells for row in rows])
+    head = ["run", "split", "class", *(name.title for name in names)]
+    about = explained(names, [row.cells for row in rows])
     return Table(caption, head, rows[:CLASS_ROWS], "classes-table", "many-rows", about)
 
 

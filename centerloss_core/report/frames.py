@@ -21,6 +21,7 @@ from centerloss_core.metrics.recognition import decisions, judges
 from centerloss_core.plotting.logged import evenly
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.report.reading import Record
+from centerloss_core.run_directory.class_points import renamed
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, read_features
 
 _END = float("inf")  # where the final features stand if they are not those of a whole epoch
@@ -89,6 +90,18 @@ class Shown:
     times: list[str] = field(default_factory=list)  # the same in words
     groups: list[_LABELS] = field(default_factory=list)  # the labels of each set of test images, mostly one
     notes: list[str] = field(default_factory=list)  # what was left out
+
+    @property
+    def kinds(self) -> list[str]:
+        """What the points of the classes are, in any panel."""
+        kinds = (panel.last.dump.centers_kind for panel in self.panels)
+        return list(dict.fromkeys(kind for kind in kinds if kind))
+
+    @property
+    def judges(self) -> dict[str, str]:
+        """What decides on the class of an image in any panel, and its name: `nearest prototype`."""
+        found = dict.fromkeys(judge for panel in self.panels for judge in panel.last.predicted)
+        return {judge: renamed(judge.replace("_", " "), self.kinds) for judge in found}
 
     def class_names(self, group: int) -> list[str]:
         """The names of the classes of a group: those of the panel that knows most."""

@@ -8,7 +8,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from centerloss_core.plotting.style import class_colors
-from centerloss_core.report.charts import Charts, script
+from centerloss_core.report.charts import Charts, look_of, script
 from centerloss_core.report.confusion import confusion
 from centerloss_core.report.evaluations import evaluation_tables
 from centerloss_core.report.frames import Panel, Shown
@@ -18,8 +18,7 @@ from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.results import epoch_tables, results_table
 from centerloss_core.report.seeds import seeds_table
 from centerloss_core.report.thumbnails import Thumbnails
-
-_POINTS = {"center": "trained center", "weight": "class weight", "prototype": "prototype"}
+from centerloss_core.run_directory.class_points import trained
 
 
 def page(
@@ -55,15 +54,15 @@ def page(
         summary=_summary(contents),
         notes=_notes(contents, notes),
         legend=_legend(shown),
-        points=_points(panels),
+        points=[(trained(kind), look_of(kind).path) for kind in shown.kinds],
         planes=[_plane(panel) for panel in panels],
-        judges=list(dict.fromkeys(judge for panel in panels for judge in panel.last.predicted)),
+        judges=shown.judges,
         seeds=seeds_table(contents),
         results=results_table(contents),
         evaluations=evaluation_tables(contents),
         epochs=epoch_tables(detailed),
         confusions=[
-            [confusion(index, panel, judge) for judge in panel.last.predicted]
+            [confusion(index, panel, judge, shown.judges[judge]) for judge in panel.last.predicted]
             for index, panel in enumerate(panels)
         ],
         differences=differences(contents.records, detailed),
@@ -115,13 +114,6 @@ def _legend(shown: Shown) -> list[tuple[str, str]]:
     for name, color in zip(names, class_colors(len(names)), strict=True):
         members.setdefault(color, []).append(name)
     return [(color, ", ".join(each[:2]) + " …" * (len(each) > 2)) for color, each in members.items()]
-
-
-def _points(panels: Sequence[Panel]) -> str:
-    """What the crosses are, in words; empty where no panel has any."""
-    dumps = [panel.last.dump for panel in panels if panel.last.dump.centers is not None]
-    kinds = dict.fromkeys(dump.centers_kind or "center" for dump in dumps)
-    return " or ".join(_POINTS.get(kind, kind) for kind in kinds)
 
 
 def _plane(panel: Panel) -> str:

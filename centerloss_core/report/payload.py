@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from centerloss_core.plotting.plane import project
 from centerloss_core.report.frames import Frame, Panel, Shown, needs_distances
 from centerloss_core.report.thumbnails import Thumbnails
+from centerloss_core.run_directory.class_points import word_of
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 _STEPS = 65_535  # also in report.js
@@ -28,7 +29,14 @@ def payload(shown: Shown, images: Thumbnails | None) -> dict[str, Any]:
         groups.append({"labels": _packed(as_classes(labels, len(names))), "names": names})
     tiles = {key: value for key, value in asdict(images).items() if key != "url"} if images else None
     panels = [_panel(panel, shown.stops) for panel in shown.panels]
-    return {"times": shown.times, "groups": groups, "panels": panels, "images": tiles}
+    return {
+        "times": shown.times,
+        "groups": groups,
+        "panels": panels,
+        "images": tiles,
+        "judges": shown.judges,
+        "point": word_of(*shown.kinds),
+    }
 
 
 def _panel(panel: Panel, stops: Sequence[float]) -> dict[str, Any]:
@@ -38,6 +46,7 @@ def _panel(panel: Panel, stops: Sequence[float]) -> dict[str, Any]:
         "group": panel.group,
         "isometric": panel.plane.isometric,
         "judges": list(panel.last.predicted),
+        "point": word_of(last.centers_kind),
         "frames": [_frame(frame, last, stops, panel.classes) for frame in panel.frames],
     }
 

@@ -75,6 +75,11 @@ class Contents:
         return self.path.resolve().name or str(self.path)
 
     @property
+    def kinds(self) -> set[str | None]:
+        """What the points of the classes are in these runs."""
+        return {record.run.class_points for record in self.records}
+
+    @property
     def data_title(self) -> str | None:
         return next((title for each in self.records if (title := each.run.data_title)), None)
 

@@ -96,8 +96,9 @@
         predicted[judge] = placed(unpack(frame.predicted[judge]));
         wrong[judge] = Array.from(labels, (label, i) => label >= 0 && !Number.isNaN(x[i]) && label !== predicted[judge][i]);
       }
-      wrong.either = wrong.softmax.map((_, i) => panel.judges.some((judge) => wrong[judge][i]));
-      wrong.nearest_center ??= wrong.softmax.map(() => false); // without centers
+      wrong.either = Array.from(labels, (_, i) => panel.judges.some((judge) => wrong[judge][i]));
+      // What another run has and this one lacks, such as centers or a head, calls nothing wrong here.
+      for (const judge of Object.keys(data.judges)) wrong[judge] ??= Array.from(labels, () => false);
       const ends = [frame.x, frame.y].map(({ low, scale }, axis) => {
         const centers = frame.centers.map((center) => center[axis]);
         return [Math.min(low, ...centers), Math.max(low + LAST_STEP * scale, ...centers)];
@@ -108,7 +109,7 @@
   }
 
   const HOW_TO_LOOK = byId("about")?.textContent;
-  const state = { stop: data.times.length - 1, wrongOnly: false, judge: "softmax", look: null };
+  const state = { stop: data.times.length - 1, wrongOnly: false, judge: Object.keys(data.judges)[0], look: null };
   const panels = data.panels;
   /** The frame of a panel at this time: the last that is not later. */
   const frameOf = (panel) => panel.frames.findLast((frame) => frame.at <= state.stop) ?? panel.frames[0];
@@ -167,15 +168,17 @@
     const judges = [...new Set(members.flatMap((panel) => panel.judges))];
     const table = make("table");
     const head = table.createTHead().insertRow();
-    const titles = ["run", ...judges.map((judge) => judge.replace("_", " ")), ...(judges.length > 1 ? ["to its center"] : [])];
+    const far = members.some((panel) => current(panel).distances);
+    const titles = ["run", ...judges.map((judge) => data.judges[judge]), ...(far ? [`to its ${data.point}`] : [])];
     for (const title of titles) head.append(make("th", title, { scope: "col" }));
     const body = table.createTBody();
     for (const panel of members) {
       const { verdicts, distance } = judgement(panel, index);
       const row = body.insertRow();
       row.append(make("th", panel.label.replace(/([λα]\w*) = /g, "$1\u00a0=\u00a0"), { scope: "row" }));
-      for (const [, name, wrong] of verdicts) {
-        row.append(make("td", name === null ? "not kept" : wrong ? `${name} ✗` : `${name} ✓`, wrong ? { class: "bad" } : {}));
+      for (const judge of judges) {
+        const [, name, wrong] = verdicts.find(([own]) => own === judge) ?? [judge, "", null];
+        row.append(wrong === null ? make("td", "") : make("td", name === null ? "not kept" : wrong ? `${name} ✗` : `${name} ✓`, wrong ? { class: "bad" } : {}));
       }
       if (distance !== null) row.append(make("td", distance));
     }
@@ -207,9 +210,9 @@
     const words = make("div");
     words.append(make("strong", classOf(panel.group, index)));
     for (const [judge, name, wrong] of verdicts) {
-      words.append(make("div", judge === "softmax" ? `predicted as ${name}` : `nearest center: ${name}`, wrong ? { class: "bad" } : {}));
+      words.append(make("div", judge === "softmax" ? `predicted as ${name}` : `${judge === "nearest_center" ? `nearest ${panel.point}` : data.judges[judge]}: ${name}`, wrong ? { class: "bad" } : {}));
     }
-    if (distance !== null) words.append(make("div", `${distance} from its center`));
+    if (distance !== null) words.append(make("div", `${distance} from its ${panel.point}`));
     words.append(make("div", `test image ${index}`));
     tip.replaceChildren(...(hasImages(panel.group) ? [tile(index)] : []), words);
     tip.dataset.index = index;
@@ -363,7 +366,7 @@
     const known = groups[panel.group].labels.filter((label, i) => label >= 0 && !Number.isNaN(x[i])).length;
     return panel.judges.map((judge) => {
       const count = current(panel).wrong[judge].filter(Boolean).length;
-      return `${count} ${judge === panel.judges[0] ? "wrong " : ""}by ${judge.replace("_", " ")} (${(100 * (1 - count / known)).toFixed(2)} % right)`;
+      return `${count} ${judge === panel.judges[0] ? "wrong " : ""}by ${judge === "nearest_center" ? `nearest ${panel.point}` : data.judges[judge]} (${(100 * (1 - count / known)).toFixed(2)} % right)`;
     }).join(", ");
   }
 

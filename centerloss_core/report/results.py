@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from centerloss_core.config.axes import LAMBDA
 from centerloss_core.formatting import number
-from centerloss_core.metrics.names import SEPARATION, SPEED
+from centerloss_core.metrics.names import SEPARATION, SPEED, with_points
 from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.seeds import has_seeds
 from centerloss_core.report.tables import (
@@ -38,7 +38,7 @@ def results_table(contents: Contents) -> Table:
         mapping(record.run.manifest.get("metrics")) | record.final() | {"images": record.run.images("test")}
         for record in records
     ]
-    names = known_columns((*SEPARATION, *SPEED), rows)
+    names = known_columns((*with_points(SEPARATION, contents.kinds), *SPEED), rows)
     # Among seeds, the best single run is the luckiest: `seeds_table` has the means.
     starred = not has_seeds(contents)
     cells = figure_cells(names, rows, ["" if starred and each.is_completed else None for each in records])
@@ -70,7 +70,7 @@ def epoch_tables(records: Sequence[Record]) -> list[Table]:
     for record in records:
         epochs = record.history.epochs
         tests = [mapping(row.get("test")) | {"images": record.run.images("test")} for row in epochs]
-        names = known_columns(SEPARATION, tests)
+        names = known_columns(with_points(SEPARATION, [record.run.class_points]), tests)
         rows = [
             plain_row(number(row.get("epoch"), "g"), [measured(name, test).text for name in names])
             for row, test in zip(epochs, tests, strict=True)

@@ -6,14 +6,13 @@ from typing import Self
 
 from centerloss_core.config.axes import LAMBDA, SEED, label_all
 from centerloss_core.formatting import exact, finite, percent
-from centerloss_core.metrics.names import SEPARATION, Name
+from centerloss_core.metrics.names import SEPARATION, Name, with_points
 from centerloss_core.metrics.uncertainty import mean_and_deviation
 from centerloss_core.report.reading import Contents, Record, written
 from centerloss_core.report.tables import Cell, Mark, Row, Table, figure, setting_cells, setting_titles
 
 _SOFTMAX, _CENTER, _, _, _RATIO = SEPARATION
 _EER = Name("euclidean_eer", "Euclidean EER", percent, "least")
-_IN_WORDS = {"accuracy": "softmax accuracy", "nearest_center_accuracy": "nearest-center accuracy"}
 _FEW = 5
 
 
@@ -54,7 +53,9 @@ def seeds_table(contents: Contents) -> tuple[str, Table, str] | None:
     keys = _keys(contents)
     settings = [_Setting(runs, _spreads(runs)) for runs in _by_setting(contents)]
     names = [
-        name for name in (_SOFTMAX, _CENTER, _RATIO) if any(name.key in each.spreads for each in settings)
+        name
+        for name in with_points((_SOFTMAX, _CENTER, _RATIO), contents.kinds)
+        if any(name.key in each.spreads for each in settings)
     ]
     if all(_EER.key in each.spreads for each in settings):
         names.append(_EER)
@@ -130,7 +131,11 @@ def _favoured(
         return ""
     what, plural = ("λ", "λ") if keys == [LAMBDA] else ("setting", "settings")
     competing = [setting for setting in settings if setting.competes]
-    accuracies = [name.key for name in (_SOFTMAX, _CENTER) if name in names]
+    accuracies = {
+        name.key: f"{name.title.replace(' ', '-')} accuracy"
+        for name in names
+        if name.key in (_SOFTMAX.key, _CENTER.key)
+    }
     if not accuracies or any(key not in best for key in (*accuracies, _RATIO.key)):
         return f"Not enough was measured with several seeds to favour a {what}."
 
@@ -147,7 +152,7 @@ def _favoured(
     few = min(len(setting.runs) for setting in competing)
     caution = f" {few} seeds are few: more may change this." if few < _FEW else ""
     if not ratios:
-        found = "; ".join(f"{_IN_WORDS[key]} for {named(those)}" for key, those in tops.items())
+        found = "; ".join(f"{accuracies[key]} for {named(those)}" for key, those in tops.items())
         return f"The figures favour no {what}. Best, within the range of the seeds, is {found}.{caution}"
     compact = as_good(accurate, _RATIO.key, max(ratios, key=lambda spread: spread.mean))
     if len(compact) == len(competing):
