@@ -27,8 +27,8 @@ Status = StrEnum("Status", ["RUNNING", "STOPPED", "COMPLETED", "FAILED", "INTERR
 
 _OWN_COLUMN = (LAMBDA, ALPHA, SEED, "data.name")
 _MARK = "!"  # of a run with warnings
-_SHORT = {"nearest center": "nearest", "inter/intra": "ratio"}  # heads that are wider than their figures
-_SORT_BY_HEAD = {"run": "name", "softmax": "accuracy", "nearest center": "nearest-center", "time": "duration"}
+_SHORT = {"nearest_center_accuracy": "nearest", "separation_ratio": "ratio"}  # heads wider than their figures
+_SORT_BY_HEAD = {"run": "name", "softmax": "accuracy", "time": "duration"}
 _SORT_BY_HEAD |= {"nearest": "nearest-center", "inter/intra": "ratio", "λ": "lambda", "α": "alpha"}
 _NARROW = 120  # columns of a terminal
 _WIDEST = 200  # columns of a list in a file
@@ -96,7 +96,9 @@ def runs(
     for key, value in map(_parsed, where or ()):
         settings[key] = [*settings.get(key, []), value]
     _refuse_unknown(found, "--where", settings)
-    sort = _SORT_BY_HEAD.get(sort, sort)
+    sort = _SORT_BY_HEAD.get(
+        "nearest" if sort.startswith("nearest ") else sort, sort
+    )  # whatever the points are
     if sort not in SORT_KEYS:
         _refuse_unknown(found, "--sort", {sort: [sort]})
     rows = choose_rows(found, statuses=status or (), data=data or (), settings=settings)
@@ -113,13 +115,14 @@ def runs(
 
 def _lines(rows: Sequence[RunRow]) -> list[str]:
     from centerloss_core.formatting import duration
-    from centerloss_core.metrics.names import SEPARATION
+    from centerloss_core.metrics.names import SEPARATION, with_points
     from centerloss_core.run_directory.manifest import mapping
 
     from .fitting import MARGIN
     from .tables import setting_columns, table_lines, terminal_width
 
     settings = [row.record.settings for row in rows]
+    names = with_points(SEPARATION, {row.record.class_points for row in rows if row.record.manifest})
     shown = [LAMBDA, ALPHA, *_varied(rows), SEED]
     of_settings = setting_columns(settings, shown, always=shown)
     columns = {
@@ -131,7 +134,7 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
         **of_settings,
         **{
             name.title: [name.measured_on(row.record.images("test"), row.figure(name.key)) for row in rows]
-            for name in SEPARATION
+            for name in names
             if name.best
         },
         "steps": ["–" if (steps := row.record.steps) is None else f"{steps:,}" for row in rows],
@@ -147,7 +150,8 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
         lines = table_lines(list(columns), cells, left=3, spare=further, width=_WIDEST)
     else:
         # What does not vary goes first, what a sweep varies last, and λ never.
-        short = _SHORT if width < _NARROW else {name: name for name in _SHORT}
+        titles = {name.key: name.title for name in names if name.key in _SHORT}
+        short = {title: _SHORT[key] if width < _NARROW else title for key, title in titles.items()}
         columns = {short.get(name, name): column for name, column in columns.items()}
         kept = (*further, "steps", "data", "α", "seed", *short.values())
         constant = [name for name in ("data", "α", "seed") if len(set(columns[name])) == 1]

@@ -328,3 +328,19 @@ def test_a_run_with_a_damaged_epoch_is_left_out_of_the_animation(tmp_path: Path,
     written = plot_directory(sweep, figures=["panel"], animate=True, note=notes.append)
     assert sweep / "plots" / "animation-test.gif" in written
     assert any(note.startswith(f"left out of the animation: {damaged}") for note in notes)
+
+
+@pytest.mark.parametrize("axes", ["own", "follow"])
+def test_marks_keep_their_size_from_frame_to_frame(tmp_path: Path, axes: str) -> None:
+    """In the first frame the centers crowd at the origin, in the last they are far apart."""
+    run = make_run(tmp_path / "run")
+    for epoch, spread in ((1, 0.01), (2, 1.0)):
+        dump = make_dump()
+        near = FeatureDump(dump.features, dump.labels, dump.predictions, dump.centers * np.float32(spread))
+        write_features(run / "features" / f"test-epoch-{epoch:04d}.npz", near)
+    screen, sizes = Screen(film_of(run, axes=axes)), []
+    for time in (1, 2):
+        screen.show(time)
+        (marks,) = [line for line in screen.figure.axes[0].lines if line.get_marker() == "o"]
+        sizes.append(marks.get_markersize())
+    assert sizes == [10, 10]

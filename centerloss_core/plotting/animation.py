@@ -19,6 +19,7 @@ from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import follow, limits_of
 from centerloss_core.plotting.logged import evenly
 from centerloss_core.plotting.panel import Moment, draw_cell, moment_of, write_title
+from centerloss_core.plotting.scatter import size_of_marks
 from centerloss_core.plotting.text_fit import fit, legend_below
 from centerloss_core.run_directory.feature_dumps import FeatureFileError, read_features
 
@@ -126,6 +127,12 @@ class Screen:
         self.figure = Figure(figsize=(width, height), dpi=_DPI)
         self._title = self.figure.text(0.1 / width, 1 - 0.25 / height, "", fontsize=12, va="center")
         self._room = width - 0.2
+        # Marks that grew and shrank from frame to frame would look like something that the run does.
+        last = film.times[-1]
+        self._mark_sizes = {
+            place: size_of_marks(film.moment(place, last).plane, limits[last], box)
+            for place, limits in self._limits.items()
+        }
         self._axes: dict[tuple[int, int], Axes] = {}
         for row, column, _ in film.grid.places:
             left, low = _LEFT + column * cell_width, _LEGEND + (rows - 1 - row) * cell_height + bottom
@@ -168,7 +175,7 @@ class Screen:
             # Only a run that is at another time than that over the picture says so.
             when = "" if moment.time == time else f"{film.unit} {moment.time:,}"
         write_title(axes, film.grid, cell, moment, self._box, spacing=1.4, letters=9, when=when)
-        draw_cell(axes, film.grid, cell, moment, limits)
+        draw_cell(axes, film.grid, cell, moment, limits, mark_size=self._mark_sizes.get(place))
         if film.grid.shape[1] > 3:  # no room between the boxes
             axes.set(xlabel="", ylabel="")
 

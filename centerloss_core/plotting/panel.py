@@ -138,10 +138,11 @@ def draw_cell(
     shown: Moment | None,
     limits: Bbox | None,
     sheet: Sheet = OWN_SHEET,
+    mark_size: float | None = None,
 ) -> set[int]:
     """Draw a run, or its status, and return the classes whose names have a place."""
     if shown:
-        return draw_features(axes, shown.plane, shown.labels, grid.class_names, limits, sheet)
+        return draw_features(axes, shown.plane, shown.labels, grid.class_names, limits, sheet, mark_size)
     write_status(axes, cell)
     axes.set_box_aspect(1)
     return set()

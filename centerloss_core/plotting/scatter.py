@@ -84,10 +84,11 @@ def draw_features(
     names: Sequence[str],
     limits: Bbox | None = None,
     sheet: Sheet = OWN_SHEET,
+    mark_size: float | None = None,
 ) -> set[int]:
     """Draw points and centers in a square box, one unit as long on both axes if distances mean something.
 
-    Without limits, the axes reach to the outermost point or center.
+    Without limits, the axes reach to the outermost point or center. Without a size of the marks, it follows the crowd.
 
     Returns:
         The classes whose names are beside their points.
@@ -102,7 +103,7 @@ def draw_features(
     axes.set_box_aspect(1)
     box = limits or limits_of([plane])
     axes.set(xlim=box.intervalx, ylim=box.intervaly)
-    named = mark_centers(axes, plane, names, scale=sheet.marks)
+    named = mark_centers(axes, plane, names, scale=sheet.marks, size=mark_size)
     if not plane.isometric and name_strips(axes, names):
         named.update(range(len(names)))
     axes.set_axisbelow(True)
@@ -140,6 +141,7 @@ def mark_centers(
     mark: Mapping[str, Any] | None = None,
     largest_name: float = 11,
     scale: float = 1.0,
+    size: float | None = None,
 ) -> set[int]:
     """Mark the centers, each with its class's name beside it; where they are crowded, smaller, or without.
 
@@ -151,6 +153,7 @@ def mark_centers(
         mark: how a line draws a center that has room; None for the usual mark of its kind.
         largest_name: font size beside such a mark.
         scale: of marks and names, in a figure of another width.
+        size: of them, as a part of the full size; None for what the crowd asks for: see `size_of_marks`.
 
     Returns:
         The classes whose names have a place.
@@ -161,9 +164,8 @@ def mark_centers(
         return set()
     spots = axes.transData.transform(plane.middles[labels]) * 72 / dpi(axes)  # in points
     frame = axes.bbox.get_points() * 72 / dpi(axes)
-    apart = np.linalg.norm(spots[:, None] - spots, axis=-1)
-    np.fill_diagonal(apart, np.inf)
-    size = scale * float(np.clip(np.median(apart.min(axis=1)) / _ROOM / scale, _SMALLEST_MARK, 1))
+    apart = _apart(spots)
+    size = _size(apart, scale) if size is None else size
     width, font_size = (
         mark["markersize"] * size,
         max(SMALLEST_LETTERS, _SMALLEST_NAME * scale, largest_name * size),
@@ -191,3 +193,20 @@ def mark_centers(
             parse_math=False,
         )
     return set(named)
+
+
+def size_of_marks(plane: Plane, limits: Bbox, inches: float) -> float:
+    """Return the size of marks in a box so many inches wide, as a part of their full size: smaller in a crowd."""
+    spots = plane.middles[np.isfinite(plane.middles).all(axis=1)] / limits.size * 72 * inches
+    return _size(_apart(spots), 1.0) if len(spots) else 1.0
+
+
+def _apart(spots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances between spots, (k, k), infinite on the diagonal."""
+    apart: NDArray[np.float64] = np.linalg.norm(spots[:, None] - spots, axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    return apart
+
+
+def _size(apart: NDArray[np.float64], scale: float) -> float:
+    return scale * float(np.clip(np.median(apart.min(axis=1)) / _ROOM / scale, _SMALLEST_MARK, 1))
