@@ -536,7 +536,7 @@ def test_centers_are_clear_on_every_colour(page: Any, dataset: Dataset) -> None:
     assert_centers_are_clear(page, dataset)
     element(page, "#wrong-only").send_keys(Keys.SPACE)
     assert_centers_are_clear(page, dataset)
-    strokes = elements(page, "#features .legend .center circle")
+    strokes = elements(page, "#features .legend .center path")
     assert [stroke.get_attribute("stroke") for stroke in strokes] == ["white", "black"]
 
 
@@ -874,3 +874,19 @@ def test_runs_with_and_without_a_head_side_by_side(browser: Any, dataset: Datase
     rows = [row.find_elements("css selector", "th, td") for row in elements(browser, "#judgements tr")]
     assert len({len(row) for row in rows[1:]} | {len(rows[0])}) <= 2
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@slow
+def test_marks_keep_their_size_while_the_slider_moves(browser: Any, dataset: Dataset, tmp_path: Path) -> None:
+    """The centers of the first epoch crowd at the origin, at half their usual size."""
+    last = features(dataset, 0.01, EPOCHS)
+    assert last.centers is not None
+    first = replace(last, centers=last.centers * np.float32(0.05))
+    dumps = {"test-epoch-0001": first, "test-epoch-0002": last, "test-final": last}
+    write_run(tmp_path / "run", [STEP], dumps)
+    open_page(browser, write_report(tmp_path / "run"))
+    size = "Math.max(...report.panels[0].centers.data.size)"
+    whole = ask(browser, size)
+    element(browser, "#time").send_keys(Keys.HOME)
+    assert element(browser, "#time-name").text == "epoch 1"
+    assert ask(browser, size) == pytest.approx(whole, rel=0.02)

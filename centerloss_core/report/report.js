@@ -304,7 +304,7 @@
       return { middle: (low + high) / 2, half: ((high - low) / 2) * 1.06 };
     });
     if (panel.isometric) {
-      const unit = Math.max(across.half / width, along.half / height);
+      const unit = (panel.unit = Math.max(across.half / width, along.half / height));
       [across.half, along.half] = [unit * width, unit * height];
     }
     for (const [range, { middle, half }] of [[panel.plot.x_range, across], [panel.plot.y_range, along]]) {
@@ -332,6 +332,14 @@
   const pen = document.createElement("canvas").getContext("2d");
   pen.font = "bold 14px sans-serif";
 
+  /** How much larger than now a panel would show its last frame, when each frame has axes that fit it. */
+  function closerAtLast(panel) {
+    if (axes() !== "each" || !panel.isometric) return 1;
+    const { width, height } = panel.view.frame.bbox;
+    const [across, along] = opened(panel, panel.frames.at(-1)).ends.map(([low, high]) => ((high - low) / 2) * 1.06);
+    return panel.unit / (Math.max(across / width, along / height) || panel.unit);
+  }
+
   /** Crowded centers are marked smaller, and those without room for their name go without; at an edge, it is inside. */
   function placeCenters(panel) {
     const { centers } = frameOf(panel);
@@ -339,14 +347,17 @@
     const { names } = groups[panel.group];
     panel.widths ??= centers.map((_, i) => pen.measureText(names[i]).width);
     const { x_scale, y_scale, bbox } = panel.view.frame;
-    const spots = centers.map(([x, y]) => [x_scale.compute(x), y_scale.compute(y)]);
-    const rooms = spots.map(([left, top], i) => {
+    const spotsOf = (points) => points.map(([x, y]) => [x_scale.compute(x), y_scale.compute(y)]);
+    const roomsOf = (spots) => spots.map(([left, top], i) => {
       let least = Infinity;
       spots.forEach((other, j) => i !== j && (least = Math.min(least, Math.hypot(other[0] - left, other[1] - top))));
       return least;
     });
-    const median = [...rooms].sort((a, b) => a - b)[rooms.length >> 1];
-    const mark = MARK * Math.min(1, Math.max(0.4, median / 32));
+    const spots = spotsOf(centers);
+    const rooms = roomsOf(spots);
+    // The room at the last frame, so that marks keep their size while the slider moves.
+    const last = roomsOf(spotsOf(panel.frames.at(-1).centers)).sort((a, b) => a - b);
+    const mark = MARK * Math.min(1, Math.max(0.4, (last[last.length >> 1] * closerAtLast(panel)) / 32));
     const black = Math.max(1, (1.7 * mark) / MARK);
     const all = (value) => centers.map(() => value);
     panel.centers.data = {
