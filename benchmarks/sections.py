@@ -128,7 +128,7 @@ def has_full_mnist() -> bool:
     from centerloss_core.datasets import locate
 
     place = locate("mnist")
-    return not place.startswith("a download") and "will not do" not in place
+    return not place.startswith("a download") and "cannot be used" not in place
 
 
 def require_full_mnist() -> None:

@@ -11,7 +11,6 @@ CONFIG_NESTING = 50  # levels: deeper ones would end Python's recursion
 CONFIG_EVENTS = 5000  # keys, values, beginnings and ends: the bytes alone would allow 30,000
 LARGEST_COUNT = 10**9  # steps of a year at 30 a second; the product of two counts stays below 64 bits
 LARGEST_FLOAT = 1e30  # losses and weights are float32, which ends at 3e38
-BATCH_SIZE = 60_000  # MNIST has no more training images
 MILESTONES = 1000  # the config of a run must be small enough to be read again
 SWEEP_POINTS = 1000  # each has a directory and a row in every table
 OVERRIDDEN_VALUES = 100  # each is compared for each point of a sweep
@@ -41,6 +40,15 @@ WARNINGS = 100  # of a run, so that `run.json` stays short
 DATA_TITLE = 120  # characters of a data set's title: a figure has no room for more
 CLASS_NAME = 60  # characters of the name of a class
 
+# ---- Images -------------------------------------------------------------------------------------------------
+
+IMAGE_PIXELS = 50_000_000  # of one image before it is resized: no camera's photo has more
+IMAGE_FILE_BYTES = 64 << 20  # of one image
+DATASET_BYTES = 4 << 30  # of all images together, as they are held in memory
+DATASET_FILES = 2_000_000  # images: each costs some hundred bytes before it is read
+ZIP_DIRECTORY_BYTES = 256 << 20  # of a zip file of images: a hundred bytes each, ten times as many in memory
+ROW_OF_PIXELS_BYTES = 4 << 20  # of a CSV file: an image of 1,000 × 1,000 pixels
+
 # ---- Feature dumps ------------------------------------------------------------------------------------------
 
 CLASSES = 1_000  # the distances of all pairs of classes are computed and drawn: memory goes with the square
@@ -52,8 +60,10 @@ DUMP_BYTES = 1 << 30  # of numbers: 60,000 images in 128 dimensions take 31 MB
 FILM_IMAGES = (
     1_000  # test images in a dump of `train.dump_every`: all 10,000 would double the time of a short run
 )
+BATCH_SIZE = 60_000  # where there are fewer training images; a batch of a hundred epochs is a slip
 EVALUATION_BATCH = 500  # images: enough to keep the cores busy, and activations stay below 200 MB
 EXACTLY_ORDERED_CLASSES = 12  # time and memory of the search go with 2^k: 50 ms for 10 classes, 0.4 s for 12
+LIKENESS_CLASSES = 1_000  # laid out by their likeness
 CONFUSION_CLASSES = 20  # whose counts are written and shown whole; they go with the square
 CONFUSED_PAIRS = 1_000  # pairs of classes that `evaluation.json` lists where there are more classes than that
 

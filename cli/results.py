@@ -49,21 +49,20 @@ def show_plan(
     from centerloss_core import devices
     from centerloss_core.config import dump_yaml
     from centerloss_core.datasets import train_size, verify
+    from centerloss_core.training.suited import refuse_unsuited, unexpected
 
     _, config = runs[0]
     # Before anything is printed: what a run would refuse is refused here.
-    steps = [
-        each.train.total_steps(train_size(each.data.name, validation=each.data.validation))
-        for _, each in runs
-    ]
-    read = {
-        (each.data.name, each.data.dir, each.data.validation, each.train.sampler): each.train
-        for _, each in runs
-    }
-    places = dict.fromkeys(
-        f"{name}: {verify(name, dir=folder, validation=size, train=train)}"
-        for (name, folder, size, _), train in read.items()
-    )
+    places: dict[str, None] = {}
+    warnings: dict[str, None] = {}
+    for data in dict.fromkeys(each.data for _, each in runs):
+        place, dataset = verify(data)
+        places[f"{data.name}: {place}"] = None
+        for each in (each for _, each in runs if each.data == data):
+            if dataset is not None:
+                refuse_unsuited(each, dataset)
+                warnings |= dict.fromkeys(unexpected(each, dataset))
+    steps = [each.train.total_steps(train_size(each.data)) for _, each in runs]
     with open(os.devnull, "wb") as nowhere, devices.chatter_to(nowhere):
         device = devices.find_device(config.train)
     say(dump_yaml(config))
@@ -91,6 +90,8 @@ def show_plan(
     say(f"device: {device.label}, convolutions in {device.precision}{reason}")
     for place in places:
         say(f"data:   {place}")
+    for warning in warnings:
+        say(f"        {warning}")
     if launcher is not None:
         say(f"by:     {launcher}")
     say("Nothing was started.")

@@ -22,7 +22,9 @@ from centerloss_core.config import (
     load_document,
     resolve,
 )
+from centerloss_core.datasets.load import SOURCES
 
+DATA_SETS = ", ".join(SOURCES)
 TERMS = "center, contrastive, contrastive_center, git, island, ring, supcon, triplet, none"
 HEADS = "softmax, normface, cosface, arcface, sphereface, l_softmax, prototypes, gaussian_mixture, anchors"
 MINIMAL = "data: {name: mnist}\ntrain: {epochs: 2}\n"
@@ -208,7 +210,7 @@ def test_all_problems_at_once_from_top_to_bottom(write):
         "keep_best, early_stop, dump_every_epoch, dump_every, dump_train, tensorboard"
     )
     assert complaints(path) == [
-        "x.yaml:2: data.name: expected one of mnist, mnist5k, digits8; received 'mnst'; did you mean 'mnist'?",
+        f"x.yaml:2: data.name: expected one of {DATA_SETS}; received 'mnst'; did you mean 'mnist'?",
         "x.yaml:4: model.feature_dim: expected an integer from 1 to 4096; received 5000",
         "x.yaml:5: model.feature_dim: given twice; first on line 4",
         "x.yaml:7: loss.alpha: expected a number from 0 to 1; received 1.5",
@@ -242,7 +244,7 @@ def test_rules_between_values_are_found_beside_wrong_values(write):
     )
     assert complaints(path) == [
         "x.yaml:1: data.validation: expected an integer ≥ 0; received -1",
-        "x.yaml:2: data.dir: only for the data set mnist; mnist5k comes from a package",
+        "x.yaml:2: data.dir: only for data that is read from files; mnist5k comes with a package: leave data.dir out",
         "x.yaml:6: loss.ramp.end: start must be below end; received start 0.9, end 0.2",
         "x.yaml:7: loss.ramp.from: expected a number > 0; received 0",
         "x.yaml:9: train.batch_size: expected an integer ≥ 1; received 0",
@@ -273,10 +275,10 @@ def test_problems_can_be_used_by_a_program(write):
 
 
 def test_missing_sections_and_keys(write):
-    data = "data: missing; expected a mapping with the keys name, dir, validation"
+    data = f"data: missing; expected a mapping with a name, one of {DATA_SETS}"
     assert complaints(write("\n# why\ntrain: {epochs: 1}\n")) == [f"x.yaml:3: {data}"]
     assert complaints(write("data: {}\ntrain: {batch_size: 1}\n")) == [
-        "x.yaml:1: data.name: missing; expected one of mnist, mnist5k, digits8",
+        f"x.yaml:1: data.name: missing; expected one of {DATA_SETS}",
         "x.yaml:2: train: give either epochs or iterations (an integer ≥ 1)",
     ]
 
@@ -284,7 +286,7 @@ def test_missing_sections_and_keys(write):
 def test_sections_that_are_no_mappings(write):
     path = write("data: [mnist]\ntrain: {epochs: 1}\nloss: 3\noverrides: x\n")
     assert complaints(path) == [
-        "x.yaml:1: data: expected a mapping with the keys name, dir, validation; received a list",
+        f"x.yaml:1: data: expected a mapping with a name, one of {DATA_SETS}; received a list",
         "x.yaml:3: loss: expected a mapping with the keys head, term, lambda, alpha, center_update, reduction, "
         "centers_start, ramp; received 3",
         "x.yaml:4: overrides: expected a list, each item a mapping with the keys when, set; received 'x'",
@@ -324,11 +326,12 @@ def test_the_sweep_section_is_checked_for_a_single_run_too(write):
 
 def test_received_values_cannot_disturb_the_terminal(write):
     path = write(
-        'data:\n  name: "\\e[31mmnist"\n  "\\e[2J": 1\n' + f"train: {{epochs: 1, device: {'y' * 9000}}}\n"
+        'data:\n  name: "\\e[31mmnist"\nmodel:\n  "\\e[2J": 1\n'
+        + f"train: {{epochs: 1, device: {'y' * 9000}}}\n"
     )
     lines = complaints(path)
     assert lines[0].endswith(r"received '\x1b[31mmnist'; did you mean 'mnist'?")
-    assert lines[1].startswith(r"x.yaml:3: data.\x1b[2J: unknown key")
+    assert lines[1].startswith(r"x.yaml:4: model.\x1b[2J: unknown key")
     assert lines[2].endswith("yyy…")
     assert all(line.isprintable() and len(line) < 400 for line in lines)
 
@@ -695,7 +698,7 @@ def test_settings_of_a_head_keep_its_name(write):
         ),
         (
             "{term: {x: 1}}",
-            f"loss.term: expected one of {TERMS}, or a mapping {{name: …}}; received a mapping",
+            f"loss.term.name: missing; expected one of {TERMS}",
         ),
         (
             "{term: {name: cent}}",

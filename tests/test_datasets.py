@@ -7,7 +7,8 @@ import os
 import struct
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,17 @@ import pytest
 from centerloss_core.datasets import BatchStream, DataError, Split, load_dataset, locate
 from centerloss_core.datasets.arrays import fingerprint_of
 from centerloss_core.datasets.holdout import hold_out
+from centerloss_core.datasets.idx_set import IdxSet
 from centerloss_core.datasets.known_files import KnownFile
-from centerloss_core.datasets.mnist import Mnist
+from centerloss_core.datasets.mnist import MNIST
 from centerloss_core.datasets.mnist5k import TABLE
 
 TRAIN_SIZE, TEST_SIZE = 50, 20
+
+
+def mnist_of(files: tuple[KnownFile, ...], mirrors: Sequence[str] = (), cache: Path | None = None) -> IdxSet:
+    """MNIST that consists of other files, in other places."""
+    return replace(MNIST, files=files, mirrors=mirrors, cache=cache)
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -64,7 +71,7 @@ class FakeMnist:
         return folder
 
     def assert_loads_from(self, folder: Path) -> None:
-        train, test, *_ = Mnist(self.files).load(folder)
+        train, test, *_ = mnist_of(self.files).load_from(folder)
         self.assert_holds(train, test)
 
     def assert_holds(self, train: Split, test: Split) -> None:
@@ -76,7 +83,7 @@ class FakeMnist:
 
     def refusal(self, folder: Path) -> str:
         with pytest.raises(DataError) as caught:
-            Mnist(self.files).load(folder)
+            mnist_of(self.files).load_from(folder)
         return "\n".join([str(caught.value), *caught.value.__notes__])
 
 
@@ -123,7 +130,7 @@ def test_npz(fake: FakeMnist, tmp_path: Path, save: Callable[..., None]) -> None
 
 
 def test_arrays_cannot_be_written_to(fake: FakeMnist, tmp_path: Path) -> None:
-    train, *_ = Mnist(fake.files).load(fake.write(tmp_path))
+    train, *_ = mnist_of(fake.files).load_from(fake.write(tmp_path))
     with pytest.raises(ValueError, match="read-only"):
         train.images[0, 0, 0] = 1
 
@@ -136,7 +143,7 @@ def test_a_named_folder_wins_over_the_environment(
 ) -> None:
     named, other = fake.write(tmp_path / "named"), tmp_path / "other"
     monkeypatch.setenv("CENTERLOSS_DATA_DIR", str(other))
-    assert Mnist(fake.files).load(named).source == f"the directory {named} (data.dir)"
+    assert mnist_of(fake.files).load_from(named).source == f"the directory {named} (data.dir)"
     assert locate("mnist", dir=named) == f"the directory {named} (data.dir)"
 
 
@@ -144,7 +151,7 @@ def test_the_environment_names_a_folder(
     fake: FakeMnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CENTERLOSS_DATA_DIR", str(fake.write(tmp_path)))
-    assert Mnist(fake.files).load().source == f"the directory {tmp_path} (CENTERLOSS_DATA_DIR)"
+    assert mnist_of(fake.files).load_from().source == f"the directory {tmp_path} (CENTERLOSS_DATA_DIR)"
     assert locate("mnist") == f"the directory {tmp_path} (CENTERLOSS_DATA_DIR)"
 
 
@@ -173,7 +180,7 @@ def test_a_folder_that_is_none(fake: FakeMnist, tmp_path: Path) -> None:
 
 def test_an_unknown_name_and_a_folder_that_does_not_apply() -> None:
     for ask in (load_dataset, locate):
-        with pytest.raises(DataError, match="'cifar', expected one of mnist, mnist5k, digits8"):
+        with pytest.raises(DataError, match="'cifar', expected one of mnist, mnist5k, digits8, "):
             ask("cifar")
         with pytest.raises(DataError, match=r"leave data\.dir out"):
             ask("mnist5k", dir=Path("x"))
@@ -430,7 +437,7 @@ def test_the_fingerprint_does_not_depend_on_the_place(fake: FakeMnist, tmp_path:
     np.savez(tmp_path / "mnist.npz", **fake.arrays)
     prints = set()
     for folder in (tmp_path, fake.write(tmp_path / "idx")):
-        train, test, *_ = Mnist(fake.files).load(folder)
+        train, test, *_ = mnist_of(fake.files).load_from(folder)
         prints.add(fingerprint_of(train, None, test))
     assert len(prints) == 1
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from test_datasets import FakeMnist
+from test_datasets import FakeMnist, mnist_of
 
 from centerloss_core.datasets import DataError
-from centerloss_core.datasets.mnist import Mnist
 
 
 class Answer(NamedTuple):
@@ -116,14 +115,14 @@ def cache(tmp_path: Path) -> Path:
 
 def load(cache: Path, *mirrors: Mirror) -> str:
     """Load from the mirrors, assert that all is there, and return the source in words."""
-    train, test, _, source = Mnist(FILES, [mirror.url for mirror in mirrors], cache).load()
+    train, test, _, source, *_ = mnist_of(FILES, [mirror.url for mirror in mirrors], cache).load_from()
     assert (len(train), len(test)) == (50, 20)
     return source
 
 
 def refusal(cache: Path, *mirrors: Mirror) -> str:
     with pytest.raises(DataError) as caught:
-        Mnist(FILES, [mirror.url for mirror in mirrors], cache).load()
+        mnist_of(FILES, [mirror.url for mirror in mirrors], cache).load_from()
     message = str(caught.value)
     solutions = "\n".join(caught.value.__notes__)
     for way in ("data.dir", "CENTERLOSS_DATA_DIR", "data.name to mnist5k"):
@@ -134,11 +133,11 @@ def refusal(cache: Path, *mirrors: Mirror) -> str:
 def test_the_first_mirror_is_enough_and_is_asked_once(start_mirror: StartMirror, cache: Path) -> None:
     first, second = start_mirror(GOOD), start_mirror(GOOD)
     urls = [first.url, second.url]
-    assert Mnist(FILES, urls, cache).locate() == f"a download from {urls[0]}, then {urls[1]}"
+    assert mnist_of(FILES, urls, cache).place_of() == f"a download from {urls[0]}, then {urls[1]}"
     assert load(cache, first, second) == f"a download, kept in the cache {cache}"
     assert sorted(path.name for path in cache.iterdir()) == sorted(STORED)
 
-    assert Mnist(FILES, urls, cache).locate() == f"the cache {cache}"
+    assert mnist_of(FILES, urls, cache).place_of() == f"the cache {cache}"
     assert load(cache, first, second) == f"the cache {cache}"
     assert first.requests == [f"/{known.name}.gz" for known in FILES]
     assert second.requests == []
@@ -245,15 +244,14 @@ from pathlib import Path
 import requests, urllib3
 
 sys.path.insert(0, sys.argv[1])
-from test_datasets import FakeMnist
-from centerloss_core.datasets.mnist import Mnist
+from test_datasets import FakeMnist, mnist_of
 
 children = []
 for _ in range(8):
     children.append(os.fork())
     if not children[-1]:
         fake = FakeMnist()
-        train, test, _, source = Mnist(fake.files, [sys.argv[3]], Path(sys.argv[2])).load()
+        train, test, _, source, *_ = mnist_of(fake.files, [sys.argv[3]], Path(sys.argv[2])).load_from()
         fake.assert_holds(train, test)
         os.write(1, source.encode() + b"\\n")
         os._exit(0)

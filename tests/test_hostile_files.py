@@ -23,7 +23,7 @@ from test_datasets import FakeMnist
 from test_hostile_config import in_a_child
 
 from centerloss_core.datasets import DataError, load_dataset, locate
-from centerloss_core.datasets.mnist import load as load_mnist
+from centerloss_core.datasets.mnist import MNIST
 from centerloss_core.files.arrays import ArrayFileError, read_arrays
 from centerloss_core.files.atomic import remove_directory
 from centerloss_core.run_directory.checkpoints import (
@@ -407,7 +407,7 @@ import json, resource, sys
 from pathlib import Path
 from centerloss_core.run_directory.checkpoints import CheckpointError, read_state
 from centerloss_core.datasets import DataError
-from centerloss_core.datasets.known_files import TRAIN_IMAGES
+from centerloss_core.datasets.mnist import FILES
 from centerloss_core.datasets.npz import read_npz
 from centerloss_core.run_directory.feature_dumps import FeatureFileError, read_features
 
@@ -420,7 +420,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         ("dump", lambda: read_features(path / "state.npz"), FeatureFileError),
         # A check that refuses nothing: what is left is what the reader itself refuses.
         ("state", lambda: read_state(path, lambda headers: None), CheckpointError),
-        ("mnist", lambda: read_npz(path / "state.npz", (TRAIN_IMAGES,)), DataError),
+        ("mnist", lambda: read_npz(path / "state.npz", FILES[:1]), DataError),
     ):
         try:
             read()
@@ -653,7 +653,7 @@ def test_data_folders_that_cannot_be(
     assert reason in refusal(DataError, lambda: load_dataset("mnist", dir=name), name)
     assert "which cannot be used: " in locate("mnist", dir=name)
     monkeypatch.setenv("CENTERLOSS_DATA_DIR", name)
-    assert reason in refusal(DataError, load_mnist, name)
+    assert reason in refusal(DataError, MNIST.load_from, name)
 
 
 # ---- the reader below them all

@@ -433,7 +433,7 @@ def test_the_images_of_a_run_are_in_its_report_once(tmp_path: Path) -> None:
         ),
         (lambda run: (run / "config.yaml").unlink(), "no run has a config"),
         (lambda run: with_config(run, "data.name=mnist", "data.dir=/nowhere"), "they cannot be loaded"),
-        (lambda run: with_config(run, "data.name=mnist"), "MNIST is not on this machine"),
+        (lambda run: with_config(run, "data.name=mnist"), "is not on this machine"),
     ],
 )
 def test_without_the_images_a_report_says_why(

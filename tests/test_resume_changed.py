@@ -9,10 +9,10 @@ import pytest
 from comparing import config, outcome
 from test_resume import files, resign
 
-from centerloss_core.config import load_config
+from centerloss_core.config import Data, load_config
 from centerloss_core.datasets import DataError
-from centerloss_core.datasets import digits8 as digits
 from centerloss_core.datasets.arrays import Loaded
+from centerloss_core.datasets.digits8 import TABLE
 from centerloss_core.datasets.load import SOURCES
 from centerloss_core.training.run import train
 
@@ -22,18 +22,19 @@ PLAIN = ("train.schedule=constant", "loss.ramp=null", "train.log_every=7")
 class Folder:
     """Takes the digits from any folder that is there; `other` has them in another order."""
 
-    TITLE = "digits of a folder"
-
-    def load(self, directory: Path | None = None) -> Loaded:
-        if directory is None or not directory.is_dir():
-            error = DataError(f"{directory}: no such folder")
+    def load(self, data: Data) -> Loaded:
+        if data.dir is None or not Path(data.dir).is_dir():
+            error = DataError(f"{data.dir}: no such folder")
             error.add_note("  - set data.name to mnist5k")
             raise error
-        train, test, names, _ = digits.load()
-        return Loaded(test, train, names, "") if directory.name == "other" else Loaded(train, test, names, "")
+        found = TABLE.load()._replace(title="digits of a folder")
+        return found._replace(train=found.test, test=found.train) if Path(data.dir).name == "other" else found
 
-    def locate(self, directory: Path | None = None) -> str:
-        return str(directory)
+    def locate(self, data: Data) -> str:
+        return str(data.dir)
+
+    def size(self, data: Data) -> None:
+        return None
 
 
 @pytest.fixture

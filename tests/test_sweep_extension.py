@@ -168,7 +168,7 @@ def test_a_sweep_goes_on_where_its_data_is_now(
     directory = begin(CONFIG)
     (directory / "lambda1-alpha0.5-seed0").rename(directory.parent / "lost")  # one to train
     looked_at: list[Any] = []
-    monkeypatch.setattr("centerloss_core.datasets.load_dataset", lambda *_, dir, **__: looked_at.append(dir))
+    monkeypatch.setattr("centerloss_core.datasets.load_dataset", lambda data: looked_at.append(data.dir))
     code, _, errors = here("sweep", "--resume", "sweep", "--set", "data.dir=/mnt/new")
     assert (code, errors, looked_at) == (0, "", ["/mnt/new"])
     for _ in range(2):

@@ -8,7 +8,7 @@ from made_runs import make_run
 
 from centerloss_core.config import load_config
 from centerloss_core.config.shipped import shipped
-from centerloss_core.datasets.known_files import MNIST_FILES
+from centerloss_core.datasets.mnist import FILES
 
 ROOT = Path(__file__).parent.parent
 SMALL = "data: {name: digits8}\nmodel: {channels: [4, 8, 8]}\ntrain: {epochs: 2}\n"
@@ -125,7 +125,7 @@ def test_a_weight_that_is_wrong_is_named_by_its_flag_and_its_key(here: Any) -> N
 
 def test_a_dry_run_refuses_the_data_that_the_run_would_refuse(here: Any, tmp_path: Path) -> None:
     (tmp_path / "fashion").mkdir()
-    for known in MNIST_FILES:
+    for known in FILES:
         (tmp_path / "fashion" / known.name).write_bytes(known.header + bytes(known.body_size))
     for settings, message in (
         (["data.dir=fashion"], "fashion"),

@@ -15,12 +15,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from centerloss_core.config.data import Data
     from centerloss_core.config.documents import Document, dump_yaml, load_document
     from centerloss_core.config.flags import Flags, parse_flags, parse_list
     from centerloss_core.config.loss import Loss, Ramp
     from centerloss_core.config.problems import ConfigError, Problem
     from centerloss_core.config.resolving import Grid, Point, load_config, resolve, resolve_sweep
-    from centerloss_core.config.schema import Config, ConfigFile, Data, Model
+    from centerloss_core.config.schema import Config, ConfigFile, Model
     from centerloss_core.config.sweep import Override, Resources, Slurm, Sweep
     from centerloss_core.config.train import Milestones, Train
 
@@ -55,7 +56,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        for module in ("schema", "loss", "sweep", "train", "documents", "flags", "resolving"):
+        for module in ("schema", "data", "loss", "sweep", "train", "documents", "flags", "resolving"):
             content = vars(importlib.import_module(f"{__name__}.{module}"))
             if name in content:
                 return content[name]

@@ -112,6 +112,8 @@ def _problem(tree: Tree, error: ErrorDetails) -> Problem:
         message = error["msg"]
     elif error["type"] == "extra_forbidden":
         message = _unknown_key(path, around)
+    elif error["type"] == "union_tag_not_found":
+        path, message = (*path, "name"), f"missing; expected {_one_of(_names(allowed))}"
     elif error["type"] == "missing":
         message = f"missing; expected {_in_words(allowed)}"
     else:
@@ -129,6 +131,9 @@ def _unknown_key(path: KeyPath, around: Allowed) -> str:
     keys = list(_fields(around))
     meant = nearest(str(path[-1]), keys) or section_meant(path[-1])
     hint = f"; did you mean {meant!r}?" if meant else "."
+    if meant == dotted(path):  # a setting of the section under another name
+        others = [kind for kind in _branches(_inside(_file(), path[0])) if path[-1] in _fields(kind)]
+        hint = f" for this name; it belongs to {', '.join(name for kind in others for name in _names(kind))}."
     return f"unknown key{hint} Allowed here: {', '.join(keys)}"
 
 
@@ -205,6 +210,8 @@ def _choices(kind: Allowed) -> list[str]:
 def _in_words(allowed: Allowed) -> str:
     """What is allowed, in words: `null or an integer ≥ 1`."""
     if names := _names(allowed):
+        if all("name" in kind.get("required", ()) for kind in _branches(allowed)):
+            return f"a mapping with a name, {_one_of(names)}"
         return f"{_one_of(names)}, or a mapping {{name: …}}"
     # null first: "a list, each item an integer or null" would be read wrongly.
     kinds = sorted(_branches(allowed), key=lambda kind: kind.get("type") != "null")

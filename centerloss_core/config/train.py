@@ -19,7 +19,7 @@ from centerloss_core.config.base import (
     at_most,
     rule,
 )
-from centerloss_core.limits import BATCH_SIZE, LARGEST_FLOAT, MILESTONES
+from centerloss_core.limits import LARGEST_COUNT, LARGEST_FLOAT, MILESTONES
 
 
 class Milestones(Section):
@@ -74,7 +74,7 @@ class Train(Section):
     epochs: Count | None = None  # passes over the training set; or give iterations
     iterations: Count | None = None  # steps of one batch; or give epochs
     # Images in a step.
-    batch_size: Annotated[int, Field(ge=1), at_most(BATCH_SIZE, "MNIST has no more training images")] = 100
+    batch_size: Annotated[int, Field(ge=1), at_most(LARGEST_COUNT, "no data set has so many images")] = 100
     # Batches of `classes` classes with `images` images of each; null: every image once an epoch, in any order.
     sampler: ClassSampler | None = None
     # Of the network; centers have their own rule. muon: for convolutions, Adam for the rest.

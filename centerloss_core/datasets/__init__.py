@@ -2,17 +2,19 @@
 
 from centerloss_core.datasets.arrays import DataError, Dataset, Split
 from centerloss_core.datasets.batches import BatchStream, Sampler
+from centerloss_core.datasets.cache import FROM_MIRRORS
 from centerloss_core.datasets.class_batches import ClassBatches, sampler_of
-from centerloss_core.datasets.load import image_shape, load_dataset, locate, train_size, verify
+from centerloss_core.datasets.load import known_size, load_dataset, locate, train_size, verify
 
 __all__ = [
+    "FROM_MIRRORS",
     "BatchStream",
     "ClassBatches",
     "DataError",
     "Dataset",
     "Sampler",
     "Split",
-    "image_shape",
+    "known_size",
     "load_dataset",
     "locate",
     "sampler_of",

@@ -24,10 +24,12 @@ class Split:
     Attributes:
         images: uint8 (n, h, w, c), C-contiguous; an array (n, h, w) is given one channel.
         labels: int64 (n,), the class 0 … k−1; −1 is reserved for images of unknown classes.
+        names: of the images' files, (n,), text; None where they have none.
     """
 
     images: UInt8Array
     labels: Int64Array
+    names: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         images = self.images[..., np.newaxis] if self.images.ndim == 3 else self.images
@@ -42,7 +44,9 @@ class Split:
 
     def take(self, indices: npt.NDArray[np.intp]) -> "Split":
         """Return the images and labels at `indices`, in that order."""
-        return Split(self.images[indices], self.labels[indices])
+        return Split(
+            self.images[indices], self.labels[indices], None if self.names is None else self.names[indices]
+        )
 
     def thinned(self, size: int | None) -> "Split":
         """Return `size` of the images, in their order; all of them for None or if there are fewer; see `thin`."""
@@ -59,12 +63,31 @@ def thin(labels: npt.NDArray[np.integer[Any]], size: int) -> npt.NDArray[np.intp
 
 
 class Loaded(NamedTuple):
-    """Two splits, the names of the classes in the order of the labels, and where the images were found, in words."""
+    """What a source hands over.
+
+    Attributes:
+        train, test: the two splits.
+        class_names: in the order of the labels.
+        source: where the images were found, in words.
+        title: the plain name for figures and tables.
+        validation: images that the source itself keeps apart; None where it does not.
+        warnings: what a person should know before training on it.
+    """
 
     train: Split
     test: Split
     class_names: tuple[str, ...]
     source: str
+    title: str
+    validation: Split | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Size(NamedTuple):
+    """What is known of a data set before it is read: how many training images, and (height, width, channels)."""
+
+    train: int
+    image_shape: tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +101,7 @@ class Dataset:
         fingerprint: SHA-256 in hex of the arrays alone, see `fingerprint_of`.
         validation: None where nothing is held out.
         class_names: one for each class, in the order of the labels.
+        warnings: what a person should know before training on it.
     """
 
     name: str
@@ -88,6 +112,7 @@ class Dataset:
     validation: Split | None
     test: Split
     class_names: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:

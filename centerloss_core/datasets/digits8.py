@@ -6,16 +6,14 @@ count the ink in blocks of 4×4: 0 … 16. 1,437 are to train on and 360 to test
 
 from centerloss_core.datasets.packaged import PackagedTable
 
-TITLE = "Digits 8×8 (scikit-learn)"
 TABLE = PackagedTable(
     data="digits8",
+    title="Digits 8×8 (scikit-learn)",
     distribution="scikit-learn",
     file="sklearn/datasets/data/digits.csv.gz",
     sha256="87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826",
     side=8,
     brightest=16,
+    images=1_797,
     test_size=360,
 )
-TRAIN_SIZE = 1_797 - TABLE.test_size
-IMAGE_SHAPE = TABLE.image_shape
-load, locate = TABLE.load, TABLE.locate

@@ -1,4 +1,4 @@
-"""Downloading MNIST into the cache, one mirror after the other."""
+"""Downloading a data set into the cache, one mirror after the other."""
 
 import time
 from collections.abc import Sequence
@@ -6,25 +6,17 @@ from pathlib import Path
 
 from centerloss_core.config.problems import shortened
 from centerloss_core.datasets.arrays import DataError, UInt8Array
+from centerloss_core.datasets.cache import cached_path
 from centerloss_core.datasets.idx import decode_idx, largest_stored_size
 from centerloss_core.datasets.known_files import KnownFile
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.limits import DOWNLOAD_SECONDS, SECONDS_TO_CONNECT, SECONDS_WITHOUT_A_BYTE
 
-# Each serves the four files under their plain names with .gz appended.
-MIRRORS = (
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-)
-
-
-def cached_path(cache: Path, known: KnownFile) -> Path:
-    """Where the cache keeps a file."""
-    return cache / f"{known.name}.gz"
-
 
 def download(files: Sequence[KnownFile], cache: Path, mirrors: Sequence[str]) -> dict[KnownFile, UInt8Array]:
     """Fetch `files` into `cache`, from the first mirror that delivers them; the next one is asked for the rest.
+
+    A mirror serves them under their plain names with .gz appended.
 
     A file is written only after its content has been recognised, and appears whole or not at all, also when several
     processes download at once.
@@ -60,7 +52,10 @@ def _fetch_and_check(known: KnownFile, mirror: str) -> tuple[bytes, UInt8Array]:
     url = f"{mirror.rstrip('/')}/{known.name}.gz"
     try:
         stored = _fetch(url, limit=largest_stored_size(known))
-        return stored, decode_idx(stored, known)
+        array = decode_idx(stored, known)
+        if not known.is_as_offered(stored):
+            raise DataError(f"well-formed, but not the {known.kind} of {known.data} (its MD5 differs)")
+        return stored, array
     except DataError as error:
         raise _MirrorError(f"{url}: {error}") from error
 

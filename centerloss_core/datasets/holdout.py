@@ -17,7 +17,11 @@ def balanced_order(split: Split) -> npt.NDArray[np.intp]:
 
     Each class, itself in the order of its images' SHA-256, is spread evenly over the whole length.
     """
-    digests = [hashlib.sha256(image.data).digest() for image in split.images]
+    # The label settles the order of equal images, so that it does not depend on where they were found.
+    digests = [
+        (hashlib.sha256(image.data).digest(), int(label))
+        for image, label in zip(split.images, split.labels, strict=True)
+    ]
     shuffled = np.array(sorted(range(len(split)), key=digests.__getitem__), dtype=np.intp)
     labels = split.labels[shuffled]
     position = np.empty(len(split))

@@ -1,7 +1,7 @@
 """Reading IDX, the format MNIST comes in, gzipped or not.
 
-A file is accepted only when its SHA-256 is the known one; the checks before say *what* is wrong with a bad file. None
-of them holds more than the size that the file should have.
+A known file is accepted only when its SHA-256 is the known one; the checks before say *what* is wrong with a bad
+file. None of them holds more than the size that the file should have.
 """
 
 import math
@@ -13,7 +13,9 @@ import numpy as np
 
 from centerloss_core.datasets.arrays import DataError, UInt8Array
 from centerloss_core.datasets.known_files import UNSIGNED_BYTE, KnownFile
+from centerloss_core.limits import DATASET_BYTES
 
+_HEADER_BYTES = 4096  # of a file, gzipped or not: more than enough for a header
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way to ask for a gzip header and its checksum
 
@@ -28,6 +30,28 @@ def read_idx(path: Path, known: KnownFile) -> UInt8Array:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except DataError as error:
         raise DataError(f"{path}: {error}; put the original {known.name}[.gz] in its place") from error
+
+
+def read_any_idx(path: Path, rank: int) -> UInt8Array:
+    """Read unsigned bytes of whatever sizes the file at `path` announces, with so many dimensions.
+
+    Raises:
+        DataError: it is something else, or larger than any data set that is read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_HEADER_BYTES)
+        if start.startswith(_GZIP_MAGIC):
+            start = zlib.decompressobj(_GZIP_WINDOW).decompress(start, 4 + 4 * rank)
+    except (OSError, zlib.error) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise DataError(f"{path}: cannot be read ({reason})") from error
+    is_meant = start[:4] == bytes([0, 0, UNSIGNED_BYTE, rank]) and len(start) >= 4 + 4 * rank
+    shape = struct.unpack(f">{rank}I", start[4 : 4 + 4 * rank]) if is_meant else (0,) * rank  # refused below
+    announced = KnownFile(path.name.removesuffix(".gz"), "", shape, None, "this set")
+    if announced.size > DATASET_BYTES:
+        raise DataError(f"{path}: announces {_describe(announced.shape)}; at most {DATASET_BYTES:,} are read")
+    return read_idx(path, announced)
 
 
 def decode_idx(stored: bytes, known: KnownFile) -> UInt8Array:
@@ -47,7 +71,7 @@ def decode_idx(stored: bytes, known: KnownFile) -> UInt8Array:
     if len(content) > known.size:
         raise DataError(f"longer than the {known.size:,} bytes that its header announces")
     if not known.is_genuine(content):
-        raise DataError(f"well-formed, but not the {known.kind} of MNIST (its SHA-256 differs)")
+        raise DataError(f"well-formed, but not the {known.kind} of {known.data} (its SHA-256 differs)")
     return np.frombuffer(content, dtype=np.uint8, offset=len(known.header)).reshape(known.shape)
 
 

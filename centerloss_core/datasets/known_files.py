@@ -1,4 +1,4 @@
-"""The four files of MNIST, and how each is recognised."""
+"""The files of the data sets in IDX format, and how each is recognised."""
 
 import hashlib
 import math
@@ -11,20 +11,24 @@ UNSIGNED_BYTE = 0x08
 
 @dataclass(frozen=True)
 class KnownFile:
-    """One file of the data set: what it is called, what it must hold, and the hash that settles it.
+    """One file of a data set: what it is called, what it must hold, and the hash that settles it.
 
     Attributes:
         name: the IDX file's name without `.gz`.
         npz_key: the array that holds the same numbers in Keras' `mnist.npz`.
-        shape: (n, 28, 28) for images, (n,) for labels.
+        shape: (n, h, w) for images, (n,) for labels.
         sha256: of the *uncompressed* IDX file, because the same content is compressed differently by
-            different hosts.
+            different hosts; None where it is not known.
+        data: the data set's plain name, for errors.
+        md5_of_gz: of the gzipped file that the authors offer, to check a download by; None where it is not known.
     """
 
     name: str
     npz_key: str
     shape: tuple[int, ...]
-    sha256: str
+    sha256: str | None
+    data: str = "MNIST"
+    md5_of_gz: str | None = None
 
     @property
     def kind(self) -> str:
@@ -48,35 +52,34 @@ class KnownFile:
         return len(self.header) + self.body_size
 
     def is_genuine(self, content: bytes) -> bool:
-        """Say whether the content is that of the genuine uncompressed file."""
-        return hashlib.sha256(content).hexdigest() == self.sha256
+        """Say whether the content is that of the genuine uncompressed file, as far as its hash is known."""
+        return self.sha256 is None or hashlib.sha256(content).hexdigest() == self.sha256
 
+    def is_as_offered(self, stored: bytes) -> bool:
+        """Say whether these are the bytes that the authors offer, as far as their hash is known."""
+        md5 = hashlib.md5(stored, usedforsecurity=False).hexdigest()
+        return self.md5_of_gz is None or md5 == self.md5_of_gz
 
-TRAIN_IMAGES = KnownFile(
-    "train-images-idx3-ubyte",
-    "x_train",
-    (60_000, 28, 28),
-    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-)
-TRAIN_LABELS = KnownFile(
-    "train-labels-idx1-ubyte",
-    "y_train",
-    (60_000,),
-    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-)
-TEST_IMAGES = KnownFile(
-    "t10k-images-idx3-ubyte",
-    "x_test",
-    (10_000, 28, 28),
-    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-)
-TEST_LABELS = KnownFile(
-    "t10k-labels-idx1-ubyte",
-    "y_test",
-    (10_000,),
-    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-)
 
 # Training images, training labels, test images, test labels: every function that takes `files` keeps this
 # order.
-MNIST_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+_NAMES = (
+    ("train-images-idx3-ubyte", "x_train", (60_000, 28, 28)),
+    ("train-labels-idx1-ubyte", "y_train", (60_000,)),
+    ("t10k-images-idx3-ubyte", "x_test", (10_000, 28, 28)),
+    ("t10k-labels-idx1-ubyte", "y_test", (10_000,)),
+)
+
+
+def files_like_mnist(
+    data: str, *, sha256: tuple[str, ...] | None = None, md5_of_gz: tuple[str, ...] | None = None
+) -> tuple[KnownFile, ...]:
+    """The four files of a data set that has the names and shapes of MNIST's.
+
+    Args:
+        data: its plain name.
+        sha256, md5_of_gz: of the four, see `KnownFile`.
+    """
+    unknown = (None,) * len(_NAMES)
+    hashes = zip(_NAMES, sha256 or unknown, md5_of_gz or unknown, strict=True)
+    return tuple(KnownFile(*names, sha, data, md5) for names, sha, md5 in hashes)

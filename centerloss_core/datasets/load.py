@@ -1,87 +1,145 @@
-"""One function to load any data set by name, and one to say where it would come from."""
+"""One function to load any data set, and one to say where it would come from."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from centerloss_core.datasets import digits8, mnist, mnist5k
-from centerloss_core.datasets.arrays import DataError, Dataset, Loaded, fingerprint_of
-from centerloss_core.datasets.class_batches import sampler_of
+from centerloss_core.datasets import (
+    array_file,
+    digits8,
+    fashion_mnist,
+    idx_files,
+    image_folder,
+    kmnist,
+    mnist,
+    mnist5k,
+    pixel_table,
+)
+from centerloss_core.datasets.arrays import DataError, Dataset, Loaded, Size, fingerprint_of
+from centerloss_core.datasets.cache import FROM_CACHE, FROM_MIRRORS
 from centerloss_core.datasets.holdout import hold_out, remaining
 
 if TYPE_CHECKING:
-    from centerloss_core.config import Train
+    from centerloss_core.config import Data
 
 
 class Source(Protocol):
-    """A module of this package. `directory` is `data.dir`; a source that has no use for it refuses it."""
+    """Where a data set comes from; a module of this package, or an object in one. `data` is the section of a config."""
 
-    TITLE: str
-    TRAIN_SIZE: int  # images, before some are held out
-    IMAGE_SHAPE: tuple[int, int, int]  # height, width, channels
-
-    def load(self, directory: Path | None = None) -> Loaded:
+    def load(self, data: Any) -> Loaded:
         """Load and check the images; DataError if they cannot be had."""
 
-    def locate(self, directory: Path | None = None) -> str:
+    def locate(self, data: Any) -> str:
         """Say in words where `load` would find the images, without reading or downloading any of them."""
 
+    def size(self, data: Any) -> Size | None:
+        """What is known of the images without reading any; None where they have to be read for that."""
 
-SOURCES: dict[str, Source] = {"mnist": mnist, "mnist5k": mnist5k, "digits8": digits8}
+
+SOURCES: dict[str, Source] = {
+    "mnist": mnist.MNIST,
+    "mnist5k": mnist5k.TABLE,
+    "digits8": digits8.TABLE,
+    "fashion_mnist": fashion_mnist.FASHION_MNIST,
+    "kmnist": kmnist.KMNIST,
+    "folder": image_folder,
+    "npz": array_file,
+    "csv": pixel_table,
+    "idx": idx_files,
+}
+
+_sizes: dict[Data, Size] = {}  # of what was loaded by this process
 
 
-def load_dataset(name: str, *, dir: str | Path | None = None, validation: int = 0) -> Dataset:
-    """Load a data set, checked against the known content.
+def load_dataset(data: str | Data, **settings: Any) -> Dataset:
+    """Load a data set, checked against the known content where it is known.
 
     Args:
-        name: one of SOURCES.
-        dir: `data.dir`, a folder to take the images from; its meaning is the source's affair.
-        validation: images held out of the training set, the same ones whatever the seed of the run.
+        data: the section `data` of a config, or the name in it.
+        settings: the others of that section, beside a name: `dir`, `validation` (images held out of the training set,
+            the same ones whatever the seed of the run), and those of the name.
 
     Raises:
         DataError: the data cannot be had; another data set is never put in its place.
     """
-    source = _source(name)
-    train, test, class_names, place = source.load(Path(dir) if dir is not None else None)
-    train, held_out = hold_out(train, validation)
-    fingerprint = fingerprint_of(train, held_out, test)
-    return Dataset(name, source.TITLE, place, fingerprint, train, held_out, test, class_names)
+    section = _section(data, settings)
+    found = SOURCES[section.name].load(section)
+    if found.validation is not None and section.validation:
+        raise DataError(
+            f"data.validation holds {section.validation} training images out, and {found.source} has validation "
+            "images of its own: leave data.validation out"
+        )
+    train, held_out = hold_out(found.train, section.validation)
+    held_out = held_out or found.validation
+    fingerprint = fingerprint_of(train, held_out, found.test)
+    _sizes[section] = Size(len(found.train), found.train.images.shape[1:])
+    return Dataset(
+        section.name,
+        found.title,
+        found.source,
+        fingerprint,
+        train,
+        held_out,
+        found.test,
+        found.class_names,
+        found.warnings,
+    )
 
 
-def train_size(name: str, *, validation: int = 0) -> int:
-    """How many images `load_dataset` would train on, without reading any; DataError as `load_dataset` raises it."""
-    return remaining(_source(name).TRAIN_SIZE, validation)
+def train_size(data: str | Data, **settings: Any) -> int:
+    """How many images `load_dataset` would train on; DataError as it raises it.
+
+    They are read for that, once, where only they tell; a data set that would be downloaded is not.
+    """
+    section = _section(data, settings)
+    known = known_size(section)
+    if known is None:
+        load_dataset(section)
+        known = _sizes[section]
+    return remaining(known.train, section.validation)
 
 
-def image_shape(name: str) -> tuple[int, int, int]:
-    """Height, width and channels of the images, without reading any; DataError for a name that is not known."""
-    return _source(name).IMAGE_SHAPE
+def known_size(data: str | Data, **settings: Any) -> Size | None:
+    """How many images the data set trains on before some are held out, and their shape; None if only reading tells."""
+    section = _section(data, settings)
+    return SOURCES[section.name].size(section) or _sizes.get(section)
 
 
-def verify(
-    name: str, *, dir: str | Path | None = None, validation: int = 0, train: Train | None = None
-) -> str:
+def verify(data: str | Data, **settings: Any) -> tuple[str, Dataset | None]:
     """Say where `load_dataset` would find the data, and raise the DataError that it would, but download nothing.
 
-    With the `train` section of a config, also the DataError of its sampler.
-
     What was downloaded, or will be, is checked when it is loaded: a damaged file is downloaded again.
+
+    Returns:
+        The place, and the data set where it was loaded for that.
     """
-    place = locate(name, dir=dir)
-    if not place.startswith(("the cache", "a download")):
-        dataset = load_dataset(name, dir=dir, validation=validation)
-        if train is not None:
-            sampler_of(train, dataset)
-    return place
+    section = _section(data, settings)
+    place = locate(section)
+    is_kept = place.startswith((FROM_CACHE, FROM_MIRRORS))
+    return place, None if is_kept else load_dataset(section)
 
 
-def locate(name: str, *, dir: str | Path | None = None) -> str:
-    """Say where `load_dataset` would find the data, without reading any; DataError if `name` or `dir` is wrong."""
-    return _source(name).locate(Path(dir) if dir is not None else None)
+def locate(data: str | Data, **settings: Any) -> str:
+    """Say where `load_dataset` would find the data, without reading any; DataError if a setting is wrong."""
+    section = _section(data, settings)
+    return SOURCES[section.name].locate(section)
 
 
-def _source(name: str) -> Source:
-    if name not in SOURCES:
-        raise DataError(f"data.name is {name!r}, expected one of {', '.join(SOURCES)}")
-    return SOURCES[name]
+def _section(data: str | Data, settings: dict[str, Any]) -> Data:
+    """The section `data` of a config that has this name and these settings."""
+    if not isinstance(data, str):
+        return data
+    from pydantic import TypeAdapter, ValidationError
+
+    from centerloss_core.config.data import AnyData
+
+    if data not in SOURCES:
+        raise DataError(f"data.name is {data!r}, expected one of {', '.join(SOURCES)}")
+    given = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
+    try:
+        section: Data = TypeAdapter(AnyData).validate_python({"name": data, **given})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise DataError(f"data.{'.'.join(map(str, first['loc'][1:])) or 'dir'}: {first['msg']}") from error
+    return section

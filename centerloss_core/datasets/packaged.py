@@ -7,11 +7,15 @@ import hashlib
 import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from centerloss_core.datasets.arrays import DataError, Int64Array, Loaded, Split, UInt8Array
+from centerloss_core.datasets.arrays import DataError, Int64Array, Loaded, Size, Split, UInt8Array
 from centerloss_core.datasets.holdout import balanced_order
+
+if TYPE_CHECKING:
+    from centerloss_core.config import Data
 
 
 @dataclass(frozen=True)
@@ -20,48 +24,42 @@ class PackagedTable:
 
     Attributes:
         data: the data set's name, for errors.
+        title: its plain name for figures and tables.
         distribution: what `pip install` calls the package.
         file: from where the distribution is installed.
         sha256: of all pixels followed by all labels, in the file's order, as bytes.
         side: height and width of an image, in pixels.
         brightest: the value of a pixel that stands for 255.
-        test_size: images that are tested on.
+        images: in the file.
+        test_size: of them, those that are tested on.
     """
 
     data: str
+    title: str
     distribution: str
     file: str
     sha256: str
     side: int
     brightest: int
+    images: int
     test_size: int
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of an image."""
-        return self.side, self.side, 1
-
-    def load(self, directory: Path | None = None) -> Loaded:
+    def load(self, data: Data | None = None) -> Loaded:
         """Load the images and divide them, always the same way: every prefix of both parts is a fair sample.
 
         Raises:
-            DataError: the package is missing or carries other images; or `directory` is given.
+            DataError: the package is missing or carries other images.
         """
-        source = self.locate(directory)
+        source = self.locate()
         pixels, labels = self.read()
         scaled = np.round(np.arange(self.brightest + 1) * 255 / self.brightest).astype(np.uint8)
         whole = Split(scaled[pixels].reshape(-1, self.side, self.side), labels)
         order = balanced_order(whole)
         test, train = order[: self.test_size], order[self.test_size :]
-        return Loaded(whole.take(train), whole.take(test), tuple("0123456789"), source)
+        return Loaded(whole.take(train), whole.take(test), tuple("0123456789"), source, self.title)
 
-    def locate(self, directory: Path | None = None) -> str:
-        """Say where the images come from; DataError if that is not installed, or if a `directory` is given."""
-        if directory is not None:
-            raise DataError(
-                f"data.dir is {directory}, but {self.data} comes with {self.distribution}: "
-                "leave data.dir out, or use mnist"
-            )
+    def locate(self, data: Data | None = None) -> str:
+        """Say where the images come from; DataError if that is not installed."""
         try:
             return f"packaged with {self.distribution} {importlib.metadata.version(self.distribution)}"
         except importlib.metadata.PackageNotFoundError:
@@ -69,6 +67,10 @@ class PackagedTable:
                 f"{self.data} is packaged with {self.distribution}, which is not installed: "
                 f"pip install {self.distribution}"
             ) from None
+
+    def size(self, data: Data | None = None) -> Size:
+        """How many images there are to train on, and their shape."""
+        return Size(self.images - self.test_size, (self.side, self.side, 1))
 
     def read(self, path: Path | None = None) -> tuple[UInt8Array, Int64Array]:
         """Read the installed file, or the one at `path`, without importing the package, which would take seconds.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from centerloss_core.datasets import DataError, load_dataset, locate
+from centerloss_core.datasets import FROM_MIRRORS, DataError, load_dataset, locate
 from centerloss_core.datasets.contact_sheet import contact_sheet, tile_size
 from centerloss_core.limits import THUMBNAIL_BYTES
 from centerloss_core.report.reading import Record
@@ -45,13 +45,13 @@ def find_thumbnails(
         return None, "no run has a config that says where they are."
     data = record.config.data
     try:
-        # The words of `locate` are the only way to learn beforehand that loading would fetch 11 MB.
-        if locate(data.name, dir=data.dir).startswith("a download"):
+        # The words of `locate` are the only way to learn beforehand that loading would fetch 11 MB or more.
+        if locate(data).startswith(FROM_MIRRORS):
             return None, (
-                "MNIST is not on this machine: "
-                "set CENTERLOSS_DATA_DIR to its folder and make the report again."
+                f"{record.run.data_title or data.name} is not on this machine: "
+                "put it into the folder that data.dir names and make the report again."
             )
-        dataset = load_dataset(data.name, dir=data.dir, validation=data.validation)
+        dataset = load_dataset(data)
     except DataError as error:
         return None, f"they cannot be loaded: {error}"
     trained_on = record.run.data.get("fingerprint")

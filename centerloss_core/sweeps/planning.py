@@ -126,7 +126,7 @@ def conduct(plan: SweepPlan, *, warn: Warn | None = None, **how: Unpack[How]) ->
                 else naming_the_way_to_moved_data(data, plan.resume_command)
             )
             with resumes:
-                load_dataset(data.name, dir=data.dir, validation=data.validation)
+                load_dataset(data)
     if plan.document_text is not None:
         return run_sweep(plan.points, plan.directory, plan.document_text, launch=plan.launch, **how)
     return resume_sweep(

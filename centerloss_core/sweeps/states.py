@@ -66,7 +66,7 @@ class PointState:
     def total_steps(self) -> int:
         """Of its whole run."""
         config = self.point.config
-        return config.train.total_steps(train_size(config.data.name, validation=config.data.validation))
+        return config.train.total_steps(train_size(config.data))
 
     @cached_property
     def program(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from centerloss_core.config import Config
 from centerloss_core.config.axes import flatten
-from centerloss_core.datasets import Dataset, image_shape
+from centerloss_core.datasets import Dataset, known_size
 from centerloss_core.files.paths import from_the_root
 from centerloss_core.files.untrusted import read_text
 from centerloss_core.formatting import plain_setting
@@ -46,14 +46,15 @@ class Initial:
     def refuse_another_network(self, config: Config, dataset: Dataset | None = None) -> None:
         """Raise CheckpointError, naming both, if the network of a config has other shapes than that of the run.
 
-        Before the data set is loaded, what is known of it by its name is compared.
+        Before the data set is loaded, what is known of it without reading it is compared.
         """
         theirs = flatten(mapping(self.manifest.get("config")))
         ours = config.settings()
         pairs = {key: (theirs.get(key), ours[key]) for key in _OF_SHAPES}
         data = mapping(self.manifest.get("data"))
-        images = image_shape(config.data.name) if dataset is None else dataset.image_shape
-        pairs["images"] = (data.get("image_shape"), list(images))
+        known = known_size(config.data) if dataset is None else dataset
+        if known is not None:
+            pairs["images"] = (data.get("image_shape"), list(known.image_shape))
         if dataset is not None:
             pairs["classes"] = (len(data.get("class_names") or ()), dataset.num_classes)
         differ = [

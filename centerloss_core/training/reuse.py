@@ -90,7 +90,7 @@ def dataset_for(config: Config) -> Dataset:
         return _kept.dataset
     if _kept.is_on:  # first, so that two are not in memory together
         _kept.forget()
-    dataset = load_dataset(data.name, dir=data.dir, validation=data.validation)
+    dataset = load_dataset(data)
     if _kept.is_on:
         _kept.data, _kept.dataset = data, dataset
     return dataset

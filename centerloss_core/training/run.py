@@ -14,13 +14,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 from centerloss_core import devices
 from centerloss_core.config import Config, ConfigError, load_config
-from centerloss_core.datasets import DataError, Dataset, sampler_of
+from centerloss_core.datasets import DataError, Dataset
 from centerloss_core.devices import Device
 from centerloss_core.errors import DivergedError, OutOfMemoryError, Warn, is_out_of_memory
 from centerloss_core.files.atomic import errors_name
 from centerloss_core.files.paths import from_the_root
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
-from centerloss_core.networks.image_shape import refuse_too_small
 from centerloss_core.run_directory.checkpoints import CheckpointError
 from centerloss_core.run_directory.directories import refuse_existing
 from centerloss_core.run_directory.lock import ReplacedError
@@ -43,6 +42,7 @@ from centerloss_core.training.diagnosis import warnings_of_the_end
 from centerloss_core.training.initial import find_initial
 from centerloss_core.training.observers import ShowProgress, ShowStage
 from centerloss_core.training.reuse import dataset_for
+from centerloss_core.training.suited import refuse_unsuited, unexpected
 from centerloss_core.training.tensorboard import require_tensorboard
 
 if TYPE_CHECKING:
@@ -116,7 +116,10 @@ def train(
             with errors_name(path / LOG), run.open_log() as log:
                 chatter.seek(0)
                 shutil.copyfileobj(chatter, log)
-            return _finish(run, config, dataset, device, None, began, show, stage, _telling(run, warn), stop)
+            tell = _telling(run, warn)
+            for message in unexpected(config, dataset):
+                tell(message)
+            return _finish(run, config, dataset, device, None, began, show, stage, tell, stop)
 
 
 def resume(
@@ -300,8 +303,7 @@ def _resume_command(path: Path) -> str:
 
 def _load(config: Config) -> Dataset:
     dataset = dataset_for(config)
-    refuse_too_small(dataset.image_shape, dataset.title)
-    sampler_of(config.train, dataset)  # refused before a directory is made
+    refuse_unsuited(config, dataset)  # before a directory is made
     return dataset
 
 

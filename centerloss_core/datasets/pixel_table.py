@@ -1,0 +1,186 @@
+"""Own images as CSV: a row for each image, its label and its pixels, as Kaggle hands MNIST out.
+
+The label is the column `label`, or the first. `data.dir` is the file, of which `data.test_fraction` is tested on, or a
+folder with `train.csv` and `test.csv` (or names that end so).
+"""
+
+from __future__ import annotations
+
+import codecs
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from centerloss_core.datasets import own
+from centerloss_core.datasets.arrays import DataError, Loaded, Size, UInt8Array
+from centerloss_core.datasets.images import fractions_as_bytes
+from centerloss_core.files.untrusted import open_to_read
+from centerloss_core.limits import DATASET_BYTES, ROW_OF_PIXELS_BYTES
+
+if TYPE_CHECKING:
+    from centerloss_core.config.data import Csv
+
+_LABEL = re.compile(rb"label|class|target", re.IGNORECASE)  # of the header
+_NUMBER = re.compile(rb"[-+.0-9eE]+")
+_ROWS = 1000  # that are looked at together
+
+
+def load(data: Csv) -> Loaded:
+    """Read all images; see `own.divide` for their order.
+
+    Raises:
+        DataError: with the file, the line, what is wrong, and the mend.
+    """
+    path, source, title = own.found_at(data.dir)
+    files = _files(path)
+    parts = {split: _part(file, data.size) for split, file in files.items()}
+    return own.divide(
+        parts["train"],
+        parts.get("test"),
+        parts.get("val"),
+        test_fraction=data.test_fraction,
+        source=source,
+        title=title,
+    )
+
+
+def locate(data: Csv) -> str:
+    """Say where the images are looked for."""
+    return own.place_of(data.dir)
+
+
+def size(data: Csv) -> Size | None:
+    """Only the images tell."""
+    return None
+
+
+def _files(path: Path) -> dict[str, Path]:
+    if not path.is_dir():
+        return {"train": path}
+    found = {split: sorted(path.glob(f"*{split}.csv")) for split in ("train", "test", "val")}
+    for split, files in found.items():
+        if len(files) > 1:
+            raise DataError(
+                f"{path}: {own.listed([each.name for each in files])} all end in {split}.csv: keep one"
+            )
+    if not found["train"]:
+        raise DataError(
+            f"{path}: has no train.csv: set data.dir to the file, and data.test_fraction, such as 0.2"
+        )
+    return {split: files[0] for split, files in found.items() if files}
+
+
+def _part(path: Path, side: tuple[int, ...] | None) -> own.Part:
+    try:
+        labels, pixels = _read(path)
+        return own.Part(str(path), pixels.reshape(len(pixels), *_shape(pixels.shape[1], side)), labels)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise DataError(f"{path}: cannot be read ({reason})") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _read(path: Path) -> tuple[npt.NDArray[np.str_], UInt8Array]:
+    """The labels (n,) and the pixels (n, p) of a file."""
+    labels: list[str] = []
+    rows: list[npt.NDArray[np.float32]] = []
+    blocks: list[UInt8Array] = []
+    fractions: list[bool] = []
+    with open_to_read(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("error")  # NumPy only warns of text that is no number
+        for number, line in enumerate(_lines(file), start=1):
+            if number == 1:
+                column, has_names = _head(line)
+                width = line.count(b",")
+                if has_names:
+                    continue
+            label, pixels = _divided(line, column)
+            try:
+                row = np.fromstring(pixels, np.float32, sep=",")
+            except (DeprecationWarning, ValueError):  # of NumPy before and since 2.3
+                row = np.empty(0, np.float32)
+            if len(row) != width:
+                raise DataError(
+                    f"line {number} is not a label and {width:,} numbers, as line 1 has them, with commas between"
+                )
+            if not (row.min() >= 0 and row.max() <= 255):
+                raise DataError(f"line {number} has a pixel outside 0 … 255")
+            if len(labels) * width > DATASET_BYTES:
+                raise DataError(f"its images take more than {DATASET_BYTES >> 30} GiB")
+            labels.append(label)
+            rows.append(row)
+            if len(rows) == _ROWS:
+                _pack(rows, blocks, fractions)
+    _pack(rows, blocks, fractions)
+    if not labels:
+        raise DataError("holds no images")
+    # Numbers from 0 to 1, where some are 0 and 1 alone.
+    if any(fractions) or max(int(block.max()) for block in blocks) <= 1:
+        for block, is_scaled in zip(blocks, fractions, strict=True):
+            if not is_scaled and block.max() > 1:
+                raise DataError(
+                    "has pixels from 0 to 255, and others that are no whole numbers: give all one scale"
+                )
+            np.multiply(block, np.uint8(1 if is_scaled else 255), out=block)
+    return np.array(labels), np.concatenate(blocks)
+
+
+def _pack(rows: list[npt.NDArray[np.float32]], blocks: list[UInt8Array], fractions: list[bool]) -> None:
+    """Move rows into a block of bytes, and note whether they were numbers from 0 to 1."""
+    if not rows:
+        return
+    block = np.stack(rows)
+    rows.clear()
+    fractions.append(bool((block != np.rint(block)).any()))
+    blocks.append(fractions_as_bytes(block) if fractions[-1] else block.astype(np.uint8))
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines that are not empty, each without its end, and without the mark that some programs begin a file with."""
+    file.seek(3 if file.read(3) == codecs.BOM_UTF8 else 0)
+    while line := file.readline(ROW_OF_PIXELS_BYTES):
+        if len(line) == ROW_OF_PIXELS_BYTES:
+            raise DataError(f"has a line of more than {ROW_OF_PIXELS_BYTES >> 20} MiB")
+        if line := line.strip():
+            yield line
+
+
+def _head(line: bytes) -> tuple[int, bool]:
+    """Which column of the first line is the label, and whether the line names the columns."""
+    fields = [field.strip(b' "') for field in line.split(b",")]
+    if len(fields) < 2:
+        raise DataError("line 1 is not a label and pixels, with commas between")
+    names = [index for index, field in enumerate(fields) if _LABEL.fullmatch(field)]
+    return next(iter(names), 0), not all(map(_NUMBER.fullmatch, fields[1:]))
+
+
+def _divided(line: bytes, column: int) -> tuple[str, bytes]:
+    """The label of a row, and its other columns."""
+    if column:
+        fields = line.split(b",")
+        label, pixels = fields.pop(column) if column < len(fields) else b"", b",".join(fields)
+    else:
+        label, _, pixels = line.partition(b",")
+    return label.strip(b' "').decode(), pixels
+
+
+def _shape(pixels: int, side: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Height and width, and 3 for colour, of images with so many numbers."""
+    if side is None:
+        edge = math.isqrt(pixels)
+        if edge * edge == pixels:
+            return edge, edge
+        raise DataError(
+            f"has {pixels:,} pixels a row, which is no square: set data.size, such as data.size=[28,28]"
+        )
+    for shape in (tuple(side), (*side, 3)):
+        if math.prod(shape) == pixels:
+            return shape
+    raise DataError(f"has {pixels:,} pixels a row, and data.size is {side[0]}×{side[1]}")
