@@ -63,7 +63,7 @@ FILM_IMAGES = (
 BATCH_SIZE = 60_000  # where there are fewer training images; a batch of a hundred epochs is a slip
 EVALUATION_BATCH = 500  # images: enough to keep the cores busy, and activations stay below 200 MB
 EXACTLY_ORDERED_CLASSES = 12  # time and memory of the search go with 2^k: 50 ms for 10 classes, 0.4 s for 12
-LIKENESS_CLASSES = 1_000  # laid out by their likeness
+LIKENESS_WORK = 300_000_000  # classes² · pixels whose likeness is looked at: 1 s; 300 classes of CIFAR, 45 of photos
 CONFUSION_CLASSES = 20  # whose counts are written and shown whole; they go with the square
 CONFUSED_PAIRS = 1_000  # pairs of classes that `evaluation.json` lists where there are more classes than that
 

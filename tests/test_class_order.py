@@ -72,3 +72,8 @@ def test_many_shades_of_grey_come_in_order() -> None:
     images = np.repeat(shades, 4).reshape(40, 2, 2, 1)
     order = order_by_likeness(images, np.arange(40), 40)
     assert length(images.reshape(40, 4).astype(float), order) == pytest.approx(2 * 2 * 39 * 6)
+
+
+def test_too_many_classes_stay_in_the_order_of_their_labels() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (1000, 32, 32, 1)).astype(np.uint8)
+    assert order_by_likeness(images, np.arange(1000), 1000) == list(range(1000))

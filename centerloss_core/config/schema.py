@@ -37,7 +37,7 @@ class Model(Section):
     initializer: Literal["he_normal", "xavier", "truncated_normal"] = "he_normal"
     head_bias: bool = True  # bias in the softmax head; without it the classes lie in a circle
     # Weights of the softmax head; circle: classes at equal angles, those that look alike side by side
-    # (in the plane; with another feature_dim it is the same as random).
+    # (in the plane; with another feature_dim it is the same as random); hundreds of classes by their labels.
     head_start: Literal["random", "circle"] = "random"
     # Unit: pixel / 255; symmetric: (pixel - 127.5) / 128.
     input_scaling: Literal["unit", "symmetric"] = "unit"

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.limits import EXACTLY_ORDERED_CLASSES
+from centerloss_core.limits import EXACTLY_ORDERED_CLASSES, LIKENESS_WORK
 
 _ROUNDING = 1e-9  # a gain below this share of the longest edge is none, so that the search ends
 
@@ -17,7 +17,8 @@ def order_by_likeness(images: NDArray[np.uint8], labels: NDArray[np.integer], nu
 
     Of all circles this is the one along which the mean images of the classes change least in total. MNIST: 0, 2, 6,
     4, 9, 7, 1, 8, 3, 5. With more than 12 classes it is a short circle, not always the shortest: from each class to
-    the nearest that is left, then improved by turning stretches round (2-opt) until no turn helps.
+    the nearest that is left, then improved by turning stretches round (2-opt) until no turn helps. Where there are too
+    many classes for that (`has_likeness`), they stay in the order of their labels.
 
     Args:
         images: of the training set, (n, h, w, c).
@@ -27,11 +28,18 @@ def order_by_likeness(images: NDArray[np.uint8], labels: NDArray[np.integer], nu
     Returns:
         The k classes, beginning with 0, each once; the same for the same images.
     """
+    if not has_likeness(num_classes, images[0].size):
+        return list(range(num_classes))
     means = np.zeros((num_classes, images[0].size))
     for label in np.unique(labels):
         means[label] = images[labels == label].mean(axis=0).ravel()
     distances = np.stack([np.linalg.norm(means - mean, axis=-1) for mean in means])
     return _shortest_circle(distances) if num_classes <= EXACTLY_ORDERED_CLASSES else _short_circle(distances)
+
+
+def has_likeness(num_classes: int, pixels: int) -> bool:
+    """Whether so many classes, of images with so many numbers, can be arranged by their likeness in a second or so."""
+    return num_classes**2 * pixels <= LIKENESS_WORK
 
 
 def _shortest_circle(distances: NDArray[np.float64]) -> list[int]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from centerloss_core.config import Config
 from centerloss_core.datasets import DataError, Dataset, sampler_of
-from centerloss_core.limits import BATCH_SIZE, LIKENESS_CLASSES
+from centerloss_core.limits import BATCH_SIZE
+from centerloss_core.networks.class_order import has_likeness
 from centerloss_core.networks.image_shape import refuse_too_small
 
 
@@ -34,10 +37,10 @@ def refuse_unsuited(config: Config, dataset: Dataset) -> None:
 def unexpected(config: Config, dataset: Dataset) -> list[str]:
     """What a person should know before a run: sentences to warn with."""
     asks = config.model.head_start == "circle" and config.model.feature_dim == 2
-    if asks and dataset.num_classes > LIKENESS_CLASSES:
-        return [
-            *dataset.warnings,
-            f"model.head_start: circle lays {dataset.num_classes} classes out in the order of their labels, because "
-            f"only up to {LIKENESS_CLASSES} are ordered by their likeness",
-        ]
-    return list(dataset.warnings)
+    if not asks or has_likeness(dataset.num_classes, math.prod(dataset.image_shape)):
+        return list(dataset.warnings)
+    return [
+        *dataset.warnings,
+        f"model.head_start: circle leaves the {dataset.num_classes:,} classes in the order of their labels: to lay so "
+        "many out by their likeness takes too long",
+    ]
