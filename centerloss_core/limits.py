@@ -47,6 +47,7 @@ IMAGE_FILE_BYTES = 64 << 20  # of one image
 DATASET_BYTES = 4 << 30  # of all images together, as they are held in memory
 DATASET_FILES = 2_000_000  # images: each costs some hundred bytes before it is read
 ZIP_DIRECTORY_BYTES = 256 << 20  # of a zip file of images: a hundred bytes each, ten times as many in memory
+CIFAR_BYTES = 400 << 20  # of its files together: the official ones have 185 MB
 ROW_OF_PIXELS_BYTES = 4 << 20  # of a CSV file: an image of 1,000 × 1,000 pixels
 
 # ---- Feature dumps ------------------------------------------------------------------------------------------
@@ -63,7 +64,9 @@ FILM_IMAGES = (
 BATCH_SIZE = 60_000  # where there are fewer training images; a batch of a hundred epochs is a slip
 EVALUATION_BATCH = 500  # images: enough to keep the cores busy, and activations stay below 200 MB
 EXACTLY_ORDERED_CLASSES = 12  # time and memory of the search go with 2^k: 50 ms for 10 classes, 0.4 s for 12
-LIKENESS_WORK = 300_000_000  # classes² · pixels whose likeness is looked at: 1 s; 300 classes of CIFAR, 45 of photos
+LIKENESS_WORK = (
+    300_000_000  # classes² · pixels whose likeness is looked at: 1 s; 300 classes of CIFAR, 45 of photos
+)
 CONFUSION_CLASSES = 20  # whose counts are written and shown whole; they go with the square
 CONFUSED_PAIRS = 1_000  # pairs of classes that `evaluation.json` lists where there are more classes than that
 
@@ -73,6 +76,8 @@ CONFUSED_PAIRS = 1_000  # pairs of classes that `evaluation.json` lists where th
 SECONDS_TO_CONNECT = 10
 SECONDS_WITHOUT_A_BYTE = 30
 DOWNLOAD_SECONDS = 600.0  # for a file of at most 10 MB: a server that sends a byte per second is given up too
+
+ARCHIVE_SECONDS = 7200.0  # for an archive of 600 MB
 
 # ---- Sweeps -------------------------------------------------------------------------------------------------
 

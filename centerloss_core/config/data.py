@@ -89,6 +89,37 @@ class Kmnist(Data):
     name: Literal["kmnist"]
 
 
+class Emnist(Data):
+    """Handwritten digits and letters of 28×28 pixels."""
+
+    name: Literal["emnist"]
+    # How the characters are divided into classes.
+    split: Literal["letters", "balanced", "digits", "mnist", "byclass", "bymerge"]
+
+    @property
+    def num_classes(self) -> int:
+        sizes = {"letters": 26, "balanced": 47, "digits": 10, "mnist": 10, "byclass": 62, "bymerge": 47}
+        return sizes[self.split]
+
+
+class Cifar10(Data):
+    """50,000 + 10,000 colour images of 32×32 pixels."""
+
+    classes = 10
+    name: Literal["cifar10"]
+
+
+class Cifar100(Data):
+    """50,000 + 10,000 colour images of 32×32 pixels, in 100 classes."""
+
+    name: Literal["cifar100"]
+    labels: Literal["fine", "coarse"] = "fine"  # 100 classes, or the 20 that they belong to
+
+    @property
+    def num_classes(self) -> int:
+        return 100 if self.labels == "fine" else 20
+
+
 class OwnImages(Data):
     """Images of one's own, with the classes that are found in them."""
 
@@ -133,7 +164,6 @@ class Idx(OwnImages):
 
 
 # Each has a file in `datasets/`, named in `datasets/load.py`.
-AnyData = Annotated[
-    Mnist | Mnist5k | Digits8 | FashionMnist | Kmnist | ImageFolder | Npz | Csv | Idx,
-    Field(discriminator="name"),
-]
+Known = Mnist | Mnist5k | Digits8 | FashionMnist | Kmnist | Emnist | Cifar10 | Cifar100
+Own = ImageFolder | Npz | Csv | Idx
+AnyData = Annotated[Known | Own, Field(discriminator="name")]

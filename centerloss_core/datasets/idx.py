@@ -41,17 +41,32 @@ def read_any_idx(path: Path, rank: int) -> UInt8Array:
     try:
         with path.open("rb") as file:
             start = file.read(_HEADER_BYTES)
-        if start.startswith(_GZIP_MAGIC):
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return read_idx(path, _announced(start, rank, path.name, str(path)))
+
+
+def decode_any_idx(stored: bytes, rank: int, place: str) -> UInt8Array:
+    """The same for the bytes of a file; `place` names it in errors."""
+    try:
+        return decode_idx(stored, _announced(stored[:_HEADER_BYTES], rank, "", place))
+    except DataError as error:
+        raise DataError(f"{place}: {error}") from error
+
+
+def _announced(start: bytes, rank: int, name: str, place: str) -> KnownFile:
+    """What a file that begins so announces; where that is not what is meant, a file that this one will not match."""
+    if start.startswith(_GZIP_MAGIC):
+        try:
             start = zlib.decompressobj(_GZIP_WINDOW).decompress(start, 4 + 4 * rank)
-    except (OSError, zlib.error) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise DataError(f"{path}: cannot be read ({reason})") from error
+        except zlib.error:
+            start = b""
     is_meant = start[:4] == bytes([0, 0, UNSIGNED_BYTE, rank]) and len(start) >= 4 + 4 * rank
-    shape = struct.unpack(f">{rank}I", start[4 : 4 + 4 * rank]) if is_meant else (0,) * rank  # refused below
-    announced = KnownFile(path.name.removesuffix(".gz"), "", shape, None, "this set")
+    shape = struct.unpack(f">{rank}I", start[4 : 4 + 4 * rank]) if is_meant else (0,) * rank
+    announced = KnownFile(name.removesuffix(".gz"), "", shape, None, "this set")
     if announced.size > DATASET_BYTES:
-        raise DataError(f"{path}: announces {_describe(announced.shape)}; at most {DATASET_BYTES:,} are read")
-    return read_idx(path, announced)
+        raise DataError(f"{place}: announces {_describe(shape)}; at most {DATASET_BYTES:,} are read")
+    return announced
 
 
 def decode_idx(stored: bytes, known: KnownFile) -> UInt8Array:

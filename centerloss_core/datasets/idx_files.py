@@ -6,6 +6,7 @@ They are found by their names: `train…images…idx3…`, `train…labels…idx
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,27 +46,33 @@ def find_four(folder: Path, prefix: str = "") -> list[Path]:
     Raises:
         DataError: there are not four.
     """
-    files: list[Path] = []
     try:
         there = sorted(
             path for place in (folder, folder / "raw") if place.is_dir() for path in place.iterdir()
         )
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror or error})") from error
+    paths = {path.name: path for path in there}
+    return [paths[name] for name in four_of(list(paths), prefix, folder)]
+
+
+def four_of(names: Sequence[str], prefix: str, place: Path) -> list[str]:
+    """Of these names, the four that `find_four` means; DataError, which names the place, if there are not four."""
+    four: list[str] = []
     for split in ("train", "(t10k|test)"):
         for kind, rank in (("images", 3), ("labels", 1)):
             pattern = re.compile(rf"{prefix}(.*\W)?{split}\W{kind}\Widx{rank}(\W.*)?", re.IGNORECASE)
-            # Of a file that is there gzipped too, the first is as good.
-            found = {path.name.removesuffix(".gz"): path for path in there if pattern.fullmatch(path.name)}
-            name = f"{prefix}{split.strip('()').replace('|', ' or ')}-{kind}-idx{rank}-ubyte"
+            # Of a file that is there gzipped too, one is as good as the other.
+            found = {name.removesuffix(".gz"): name for name in names if pattern.fullmatch(name)}
+            meant = f"{prefix}{split.strip('()').replace('|', ' or ')}-{kind}-idx{rank}-ubyte"
             if not found:
-                raise DataError(f"{folder}: lacks {name} (with or without .gz)")
+                raise DataError(f"{place}: lacks {meant} (with or without .gz)")
             if len(found) > 1:
                 raise DataError(
-                    f"{folder}: {own.listed(sorted(found))} are several files for {name}: keep one"
+                    f"{place}: {own.listed(sorted(found))} are several files for {meant}: keep one"
                 )
-            files += found.values()
-    return files
+            four += found.values()
+    return four
 
 
 def read_pair(images: Path, labels: Path) -> own.Part:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from centerloss_core.datasets import (
     array_file,
+    cifar,
     digits8,
+    emnist,
     fashion_mnist,
     idx_files,
     image_folder,
@@ -43,6 +45,9 @@ SOURCES: dict[str, Source] = {
     "digits8": digits8.TABLE,
     "fashion_mnist": fashion_mnist.FASHION_MNIST,
     "kmnist": kmnist.KMNIST,
+    "emnist": emnist,
+    "cifar10": cifar.CIFAR10,
+    "cifar100": cifar.CIFAR100,
     "folder": image_folder,
     "npz": array_file,
     "csv": pixel_table,
