@@ -78,10 +78,10 @@ def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None])
     Raises:
         FeatureFileError: a dump is damaged.
     """
-    runs = {(row, column): cell.run for row, column, cell in grid.places if cell.snapshot}
+    cells = {(row, column): cell for row, column, cell in grid.places if cell.snapshot}
     by_unit = {
-        "epoch": {place: run.epoch_dumps(split) for place, run in runs.items()},
-        "step": {place: run.step_dumps(split) for place, run in runs.items()},
+        "epoch": {place: cell.run.epoch_dumps(split) for place, cell in cells.items()},
+        "step": {place: cell.run.step_dumps(split) for place, cell in cells.items()},
     }
     unit, dumps = max(by_unit.items(), key=lambda found: max(map(len, found[1].values()), default=0))
     if max(map(len, dumps.values()), default=0) < 2:
@@ -98,7 +98,8 @@ def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None])
             # The principal components of the last one serve all: axes that turn would move the points.
             last = read_features(shown[max(shown)])
             moments[place] = [
-                moment_of(read_features(path), time, reference=last) for time, path in sorted(shown.items())
+                moment_of(grid, cells[place], read_features(path), time, reference=last)
+                for time, path in sorted(shown.items())
             ]
         except FeatureFileError as error:
             if len(dumps) == 1:

@@ -10,7 +10,15 @@ from centerloss_core.config.axes import LAMBDA, LOSS, SEED, label, sign, value_o
 from centerloss_core.formatting import finite
 from centerloss_core.plotting.classes import class_names
 from centerloss_core.plotting.logged import evenly
-from centerloss_core.plotting.titles import data_title, epoch_title, join, settings_title, title_keys
+from centerloss_core.plotting.titles import (
+    compared_title,
+    data_title,
+    epoch_title,
+    join,
+    numbers_title,
+    settings_title,
+    title_keys,
+)
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import RunRecord, Snapshot
 
@@ -65,6 +73,14 @@ class Grid:
         titles = {data_title(snapshot.run) for snapshot in self.snapshots}
         data = titles.pop() if len(titles) == 1 else ""  # runs of several data sets say it themselves
         return join(f"{data} {shown.split}".strip(), settings, self.note)
+
+    @property
+    def is_over_losses(self) -> bool:
+        return LOSS in self.own
+
+    def numbers(self, run: RunRecord, dump: FeatureDump) -> str:
+        """Return what a title says of the features of a run: what all losses have, where runs differ in them."""
+        return compared_title(dump, by_angle=run.is_angular) if self.is_over_losses else numbers_title(dump)
 
     def scale_note(self, *, shared: bool) -> str:
         """Return what a title adds on the axes, so that lengths that cannot be compared are not."""

@@ -1,6 +1,6 @@
 """The runs of a sweep side by side, with one legend."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from centerloss_core.config.axes import LOSS
 from centerloss_core.plotting.classes import all_named, legend_handles
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.inset import draw_inset
@@ -20,7 +19,7 @@ from centerloss_core.plotting.scatter import OWN_SHEET, draw_features
 from centerloss_core.plotting.sheet import Sheet, sheet_of
 from centerloss_core.plotting.style import DPI, FAINT
 from centerloss_core.plotting.text_fit import dpi, fit, legend_below, make_room_below, title_height
-from centerloss_core.plotting.titles import compared_title, join, numbers_title
+from centerloss_core.plotting.titles import join
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 # Inches: a cell, what is left of a box and right of it, the ticks below, names of axes, the title, and the legend.
@@ -39,9 +38,15 @@ class Moment:
     numbers: str  # accuracies and separation
 
 
-def moment_of(dump: FeatureDump, time: int | None = None, reference: FeatureDump | None = None) -> Moment:
-    """Put the features in the plane of a reference, or in their own, and measure them."""
-    return Moment(time, project(dump, reference), dump.labels, numbers_title(dump))
+def moment_of(
+    grid: Grid,
+    cell: Cell,
+    dump: FeatureDump,
+    time: int | None = None,
+    reference: FeatureDump | None = None,
+) -> Moment:
+    """Put the features of a cell's run in the plane of a reference, or in their own, and measure them."""
+    return Moment(time, project(dump, reference), dump.labels, grid.numbers(cell.run, dump))
 
 
 def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None) -> Figure:
@@ -49,17 +54,14 @@ def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None
 
     Center loss shrinks the plane, so at one scale most λ are dots; an inset shows such a run closer.
     """
-    moments = {(i, j): moment_of(cell.snapshot.dump) for i, j, cell in grid.places if cell.snapshot}
-    over_losses = LOSS in grid.own
-    if over_losses:
-        for i, j, cell in grid.places:
-            if cell.snapshot:
-                numbers = compared_title(cell.snapshot.dump, by_angle=cell.run.is_angular)
-                moments[i, j] = replace(moments[i, j], numbers=numbers)
+    moments = {
+        (i, j): moment_of(grid, cell, cell.snapshot.dump) for i, j, cell in grid.places if cell.snapshot
+    }
     limits = limits_of([moment.plane for moment in moments.values()]) if shared else None
     rows, columns = grid.shape
+    is_page = grid.is_over_losses and columns > 2
     # Many losses are one picture of a page, with letters that can be read there.
-    sheet = sheet_of(_CELL * columns, width or (_PAGE if over_losses and columns > 2 else None))
+    sheet = sheet_of(_CELL * columns, width or (_PAGE if is_page else None))
     margin, across = sheet.margins, sheet.width / columns
     box = across - (_LEFT + _RIGHT) * margin
     figure = Figure(figsize=(sheet.width, sheet.width), dpi=DPI)
@@ -68,7 +70,7 @@ def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None
         write_title(axes[i, j], grid, cell, moments.get((i, j)), box, _LINE, sheet.letters(9))
         for i, j, cell in grid.places
     ]
-    size = sheet.letters(18 if over_losses and columns > 2 else 13)
+    size = sheet.letters(18 if is_page else 13)
     over = figure.text(0, 0, f"{grid.title()}{grid.scale_note(shared=shared)}", fontsize=size)
     fit(over, sheet.width - 0.2)
     above = title_height(over, 1.2) + 0.05 * margin
