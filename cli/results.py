@@ -145,7 +145,7 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
     grid = setting_columns(settings, ordered_keys(settings), always=(LOSS if over_losses else LAMBDA,))
     if not over_losses:
         grid = {"λ": grid.pop("λ"), "λ_eq": [number(row.get("lambda_eq"), "g") for row in rows], **grid}
-    kinds = {str(row["class_points"]) for row in rows if row.get("class_points")}
+    kinds = {kind for row in rows if (kind := str(row.get("class_points") or "")).isidentifier()}
     separation = with_points(SEPARATION, kinds)
     cells = []
     for row, values in zip(rows, zip(*grid.values(), strict=True), strict=True):

@@ -82,7 +82,7 @@ def compared_title(dump: FeatureDump, *, by_angle: bool) -> str:
     """Return the figures that all losses have, a line each: the nearest mean by the angle, where a loss looks at it."""
     measured = separation(dump)
     nearest = measured.nearest_mean_accuracy_cosine if by_angle else measured.nearest_mean_accuracy
-    shares = {"softmax": measured.accuracy, f"nearest mean{' by angle' * by_angle}": nearest}
+    shares = {"softmax": measured.accuracy, f"nearest mean{', cos' * by_angle}": nearest}
     return "\n".join(f"{name} {percent(share)}" for name, share in shares.items() if share is not None)
 
 
