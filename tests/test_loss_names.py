@@ -108,6 +108,7 @@ def test_seeds_are_drawn_over_the_losses() -> None:
     figure = seeds_figure([*snapshots, *again], (LOSS, SEED))
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     assert labels == [SOFTMAX, RING, ARCFACE]
+    assert figure.axes[1].get_title(loc="left") == "nearest mean, cos if angular"
 
 
 def test_a_single_run_is_called_by_its_loss_where_lambda_does_not_tell_it() -> None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from centerloss_core.config.axes import LAMBDA, SEED, short, sign, varying
+from centerloss_core.config.axes import LAMBDA, LOSS, SEED, short, sign, varying
 from centerloss_core.config.problems import shortened
 from centerloss_core.formatting import finite
 from centerloss_core.metrics.separation import SeparationMetrics, separation
@@ -31,6 +31,7 @@ _WIDTH, _LEFT, _RIGHT, _BOTTOM, _TOP, _BOX, _BESIDE, _GAP_BELOW, _TITLE_LINE = (
 )
 # A colour and a sign per line, so that it shows in grey too; more are told apart by their order from left to right.
 _LOOKS = tuple(zip((CLASS_COLORS[i] for i in (9, 1, 0, 4, 7)), "Ds^vP", strict=True))
+_NEAREST_MEAN = "nearest_mean_accuracy"
 _LEGEND = 0.3  # inches, the height of a legend of one row
 _MOST_NAMES = 12  # of lines in the legend
 _SPREAD = 0.75  # of the distance between two values, for the lines side by side
@@ -40,7 +41,7 @@ _MOST_TICKS = 8
 _TITLE = 0.2  # inches from the upper edge
 _NAME_ROOM = 0.28  # inches for names of values in a figure of the usual height
 _LETTERS, _GAP = 9, 5  # points: names of values, and between two of them
-_LONGEST_VALUE = 24  # characters
+_LONGEST_VALUE = 36  # characters
 _ANGLES = (30, 45, 60)
 # Points: seeds stand on the right of their mean, so that neither hides the other.
 _MEAN, _SEED = 7.0, 4.0
@@ -75,13 +76,20 @@ def seeds_figure(
     across = main_axis(runs, vary)
     others = [key for key in vary if key != across]
     lines = combinations(runs, others)
-    for plot, (key, name) in zip(plots, _figures(snapshots, measured).items(), strict=True):
+    over_losses = across == LOSS
+    for plot, (key, name) in zip(plots, _figures(snapshots, measured, over_losses).items(), strict=True):
+        by_angle = over_losses and key == _NEAREST_MEAN
         points = [
             (label_of(run, across), combination(run, others), value)
             for run, metrics in zip(runs, measured, strict=True)
-            if (value := getattr(metrics, key)) is not None
+            if (value := getattr(metrics, f"{key}_cosine" if by_angle and run.is_angular else key))
+            is not None
         ]
-        _draw(plot, points, values_of(runs, across), lines, sheet, is_share=key != "separation_ratio")
+        is_share = key != "separation_ratio"
+        # Losses have no order that a line could follow.
+        _draw(
+            plot, points, values_of(runs, across), lines, sheet, is_share=is_share, is_joined=not over_losses
+        )
         plot.set_title(name, loc="left", fontsize=sheet.letters(10))
         if plot in plots[-columns:]:
             plot.set_xlabel(_axis_name(runs, across), labelpad=1, fontsize=sheet.letters(10))
@@ -132,8 +140,20 @@ def _place(figure: Figure, sheet: Sheet, rows: int, more: float, lines: int = 0)
     )
 
 
-def _figures(snapshots: Sequence[Snapshot], measured: Sequence[SeparationMetrics]) -> dict[str, str]:
-    """Return what is drawn, and its title; means of classes stand in where a run has no points of its own."""
+def _figures(
+    snapshots: Sequence[Snapshot], measured: Sequence[SeparationMetrics], over_losses: bool
+) -> dict[str, str]:
+    """Return what is drawn, and its title; means of classes stand in where runs have no points of their own.
+
+    Losses have means in common, and points of many kinds or none.
+    """
+    if over_losses:
+        nearest_mean = "nearest mean, cos if angular"
+        return {
+            "accuracy": "softmax accuracy",
+            _NEAREST_MEAN: nearest_mean,
+            "separation_ratio": "inter/intra",
+        }
     kinds = [each.dump.centers_kind for each in snapshots]
     has_points = any(each.nearest_center_accuracy is not None for each in measured)
     key, nearest = ("center", word_of(*filter(None, kinds))) if has_points else ("mean", "mean")
@@ -152,6 +172,7 @@ def _draw(
     sheet: Sheet,
     *,
     is_share: bool,
+    is_joined: bool,
 ) -> None:
     """Draw points, each of a value of the axis across, a line, and what was measured."""
     plot_width = axes.bbox.width / dpi(axes) * 72
@@ -172,7 +193,8 @@ def _draw(
                     [x + beside] * len(found), found, "o", color=color, **_HOLLOW, zorder=4, clip_on=False
                 )
         x_all = np.arange(len(values)) + shift
-        axes.plot(x_all, means, color=color, linewidth=0.8, alpha=0.5, zorder=1)
+        if is_joined:
+            axes.plot(x_all, means, color=color, linewidth=0.8, alpha=0.5, zorder=1)
         axes.plot(x_all, means, mark, color=color, markersize=size, zorder=3, clip_on=False)
     axes.tick_params(labelsize=sheet.letters(_LETTERS), length=0)
     axes.set_xlim(-0.5, len(values) - 0.5)
