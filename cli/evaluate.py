@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, label_all
-from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES, Name
+from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES, Name, with_points
+from centerloss_core.run_directory.class_points import renamed
+from centerloss_core.run_directory.reader import look_at
 
 from .fitting import MARGIN
 from .options import Directories, Quiet
@@ -85,8 +87,8 @@ def _show(report: Report) -> None:
 
 
 def _show_run(run: RunEvaluation, *, classes: bool) -> None:
-    rows = []
-    for name in FIGURES:
+    rows, kinds = [], [look_at(run.path).class_points]
+    for name in with_points(FIGURES, kinds):
         title = f"{name.title} (small is good)" if name.best == "least" else name.title
         measured = [split.figures for split in run.splits.values()]
         rows.append([title, *(name.measured_on(each["images"], each[name.key]) for each in measured)])
@@ -100,10 +102,10 @@ def _show_run(run: RunEvaluation, *, classes: bool) -> None:
             f"{figures['knn_neighbors']} nearest training images vote"
         )
         if classes:
-            _show_classes(split.per_class)
+            _show_classes(split.per_class, with_points(CLASS_FIGURES, kinds))
 
 
-def _show_classes(rows: Sequence[Mapping[str, Any]]) -> None:
+def _show_classes(rows: Sequence[Mapping[str, Any]], names: Sequence[Name]) -> None:
     own = {row["class"]: str(row["name"]) for row in rows}
 
     def cell(row: Mapping[str, Any], name: Name) -> str:
@@ -111,20 +113,21 @@ def _show_classes(rows: Sequence[Mapping[str, Any]]) -> None:
             return own.get(row[name.key], "–")
         return name.measured_on(row["images"], row[name.key])
 
-    cells = [[own[row["class"]], *(cell(row, name) for name in CLASS_FIGURES)] for row in rows]
-    head = ("class", *(name.title for name in CLASS_FIGURES))
+    cells = [[own[row["class"]], *(cell(row, name) for name in names)] for row in rows]
+    head = ("class", *(name.title for name in names))
     print_table(head, cells, spare=(MARGIN, "images", "intra"), names=("class", "nearest class"))
 
 
 def _show_side_by_side(runs: Sequence[RunEvaluation]) -> None:
     rows = [(run, split, measured.figures) for run in runs for split, measured in run.splits.items()]
     settings = [settings_of(run.origin) for run, _, _ in rows]
+    kinds = [look_at(run.path).class_points for run in runs]
     columns = {
         "run": [run.name for run, _, _ in rows],
         "split": [split for _, split, _ in rows],
         **setting_columns(settings, ordered_keys(settings), always=(LAMBDA,)),
         **{
-            _SIDE_BY_SIDE[name.key]: [
+            renamed(_SIDE_BY_SIDE[name.key], kinds): [
                 name.measured_on(figures["images"], figures[name.key]) for _, _, figures in rows
             ]
             for name in FIGURES
