@@ -41,7 +41,7 @@ _MOST_TICKS = 8
 _TITLE = 0.2  # inches from the upper edge
 _NAME_ROOM = 0.28  # inches for names of values in a figure of the usual height
 _LETTERS, _GAP = 9, 5  # points: names of values, and between two of them
-_LONGEST_VALUE = 36  # characters
+_LONGEST_VALUE, _LONGEST_UPRIGHT = 24, 36  # characters
 _ANGLES = (30, 45, 60)
 # Points: seeds stand on the right of their mean, so that neither hides the other.
 _MEAN, _SEED = 7.0, 4.0
@@ -235,6 +235,8 @@ def _name_values(axes: Axes, values: Sequence[Any]) -> None:
         return
     line = max(box.height for box in boxes)
     angle = next((each for each in _ANGLES if room * math.sin(math.radians(each)) > line), 90)
+    if angle == 90 and names is not brief:  # where a long name runs over no edge
+        names = [shortened(short(value), _LONGEST_UPRIGHT) for value in values]
     stride = max(1, math.ceil(line / room))  # of a hundred values not even upright names have room
     axes.set_xticks(
         range(0, len(values), stride),
