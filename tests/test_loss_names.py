@@ -164,8 +164,11 @@ def test_the_table_of_a_sweep_names_losses_and_points(sweep: Path, here: Any) ->
     assert first.startswith("prototypes T 1  ")
     assert not any(word in head for word in ("λ", "α", "variant"))
     assert "nearest class point: accuracy by the nearest prototype or trained center" in shown
-    code, shown, _ = here("compare", sweep / "pro", sweep / "arc")
-    assert "test nearest prototype" in shown or "nearest" not in shown
+    code, shown, _ = here("runs", sweep)
+    assert "nearest class point" in shown.splitlines()[0]
+    code, shown, _ = here("evaluate", sweep / "pro", "--split", "test")
+    assert "nearest prototype" in shown
+    assert "trained center" not in shown
 
 
 def test_a_point_that_is_drawn_alone_has_the_title_that_it_has_in_the_panel(sweep: Path) -> None:

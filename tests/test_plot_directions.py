@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_runs import assert_within, make_dump, make_record, make_run, plotted, words
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
@@ -14,6 +15,7 @@ from centerloss_core.plotting import plot_directory
 from centerloss_core.plotting.angle_histogram import angle_histogram
 from centerloss_core.plotting.directions import directions_figure
 from centerloss_core.plotting.head import Head
+from centerloss_core.plotting.style import UNKNOWN
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
 from centerloss_core.run_directory.reader import Snapshot
 
@@ -120,3 +122,15 @@ def test_they_are_drawn_of_a_loss_that_looks_at_them_or_when_named(tmp_path: Pat
     assert drawn == {"ring": True, "center": False, "one": False}
     named = plot_directory(tmp_path / "center", figures=["directions"])
     assert [path.name for path in named] == ["directions-test.png"]
+
+
+def test_images_of_unknown_classes_are_grey_on_the_circle() -> None:
+    snapshot, head = spread(10)
+    labels = snapshot.dump.labels.copy()
+    labels[:7] = -1
+    figure = directions_figure(replace(snapshot, dump=replace(snapshot.dump, labels=labels)), head)
+    (images,) = figure.axes[0].collections
+    colors = [tuple(color) for color in images.get_facecolors()[:, :3]]  # type: ignore[attr-defined]
+    assert colors.count(to_rgb(UNKNOWN)) == 7
+    assert len(colors) == 200
+    assert "unknown" in words(figure)

@@ -28,6 +28,7 @@ class Angles:
         middles: (k, d), the first of these, or else the mean direction of the images of a class.
         kind: of the middles; "mean direction" where nothing is marked.
         without: how many images of each class have length 0 and no direction, (k,).
+        unknown: the directions of images of unknown classes, (u, d).
     """
 
     units: NDArray[np.float64]
@@ -36,6 +37,7 @@ class Angles:
     middles: NDArray[np.float64]
     kind: str
     without: NDArray[np.intp]
+    unknown: NDArray[np.float64]
 
     def to_middles(self) -> NDArray[np.float64]:
         """The angle of each image to each middle in degrees, (n, k); NaN where that has no direction."""
@@ -53,6 +55,7 @@ class Angles:
 
 def angles_of(dump: FeatureDump, head: Head | None, classes: int) -> Angles:
     """Take the directions of a dump, of its points and of the weights of its head, where these could be read."""
+    unknown, unknown_told = directions(dump.features[dump.labels < 0])
     dump = dump.known()
     units, told = directions(dump.features)
     marks = {} if head is None else {head.kind: directions(head.weights.astype(np.float64))[0]}
@@ -63,7 +66,7 @@ def angles_of(dump: FeatureDump, head: Head | None, classes: int) -> Angles:
         means = mean_directions(dump.features.astype(np.float64), dump.labels, np.arange(classes))
         middles = directions(means)[0]
     without = np.bincount(dump.labels[~told], minlength=classes)
-    return Angles(units[told], dump.labels[told], marks, middles, kind, without)
+    return Angles(units[told], dump.labels[told], marks, middles, kind, without, unknown[unknown_told])
 
 
 def angles_title(dump: FeatureDump, angles: Angles) -> str:

@@ -1,6 +1,7 @@
 """The directions of two features: images on the unit circle, the points of the classes inside, histograms outside."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,6 +28,7 @@ from centerloss_core.plotting.text_fit import (
     title_height,
 )
 from centerloss_core.plotting.titles import join, snapshot_title
+from centerloss_core.run_directory.feature_dumps import UNKNOWN
 from centerloss_core.run_directory.reader import Snapshot
 
 _SIDE, _BOX, _LEGEND, _LINE = 0.2, 6.0, 0.35, 1.5  # inches; of a title, in letters
@@ -63,7 +65,8 @@ def directions_figure(snapshot: Snapshot, head: Head | None, width: float | None
     _draw_images(axes, angles, len(names), sheet)
     named = _draw_classes(axes, angles, names, sheet)
     present = set(np.unique(angles.labels).tolist())
-    handles = legend_handles(names, colors=not present <= named)
+    images = replace(snapshot.dump, centers=None, centers_kind=None)
+    handles = legend_handles(names, images, colors=not present <= named)
     handles += [mark_handle(kind) for kind in angles.marks]
     if not angles.marks:
         handles.append(Line2D([], [], color="none", label="a name: mean direction of a class"))
@@ -144,10 +147,12 @@ def _quietest(shares: dict[int, NDArray[np.float64]]) -> float:
 
 
 def _draw_images(axes: Axes, angles: Angles, classes: int, sheet: Sheet) -> None:
-    order = np.random.default_rng(0).permutation(len(angles.labels))  # no class hides the others
-    x, y = angles.units[order].T
-    colors = colors_of(angles.labels[order], classes)
+    units = np.concatenate([angles.units, angles.unknown])
+    labels = np.concatenate([angles.labels, np.full(len(angles.unknown), UNKNOWN)])
+    order = np.random.default_rng(0).permutation(len(labels))  # no class hides the others
+    x, y = units[order].T
     area = dot_area(len(order)) * sheet.margins**2
+    colors = colors_of(labels[order], classes)
     axes.scatter(x, y, c=colors, s=area, alpha=0.5, linewidths=0, rasterized=True, zorder=3, clip_on=False)
 
 
