@@ -8,6 +8,7 @@ from centerloss_core.isolation import isolate_process
 
 from .compare import compare
 from .configs import configs
+from .data import data
 from .evaluate import evaluate
 from .plot import plot
 from .report import report
@@ -35,6 +36,7 @@ app.command(cls=Command, short_help="Write a run or a sweep as one HTML file to 
 app.command(cls=Command, short_help="Measure the features of a run or a sweep.")(evaluate)
 app.command(cls=Command, short_help="List runs, with their settings and results.")(runs)
 app.command(cls=Command, short_help="Show what differs between runs, and by how much.")(compare)
+app.command(cls=Training, short_help="Show the images that a config would train on.")(data)
 app.command(cls=Command, short_help="List the configs that come with the program, or print one.")(configs)
 
 

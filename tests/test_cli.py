@@ -66,6 +66,7 @@ ANSWERS = [
     (["compare", "nowhere", "nowhere"], 1),
     (["train", "--resume", "nowhere"], 1),
     (["runs"], 0),
+    (["data", "--config", str(QUICKSTART), "--set", "data.name=digits8"], 0),
 ]
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _PAPER = 255
-_DARK = 64  # a grey data set with a median below this has bright ink on a dark background
+DARK = 64  # a grey data set with a median below this has bright ink on a dark background
 
 
 def contact_sheet(
@@ -35,7 +35,7 @@ def contact_sheet(
     needed = -(-count // columns)
     colored = images.ndim == 4 and images.shape[3] == 3
     shape = (columns, height, width, 3) if colored else (columns, height, width)
-    inverted = not colored and np.median(images) < _DARK
+    inverted = not colored and np.median(images) < DARK
     sheet = Image.new(
         "RGB" if colored else "L",
         (columns * tile_width, (needed if rows is None else rows) * tile_height),
