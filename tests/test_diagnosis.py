@@ -85,6 +85,11 @@ def test_features_in_one_place(spread: float) -> None:
     assert "lower λ, or let it grow slowly with loss.ramp" in warning
 
 
+def test_one_image_of_each_class_has_no_spread_and_is_no_fault() -> None:
+    features = np.stack([np.arange(1000.0) % 10] * 2, axis=1)
+    assert list(look_at_test("epoch 1", figures(features), 10, pulls=True)) == []
+
+
 def test_a_head_that_was_left_behind() -> None:
     predictions = np.arange(1000) % 10
     predictions[:100] = (predictions[:100] + 1) % 10

@@ -80,7 +80,8 @@ def look_at_test(when: str, test: Figures, classes: int, *, pulls: bool) -> Iter
             + (", or let λ grow slowly with loss.ramp" if pulls else "")
         )
     ratio = test["separation_ratio"]
-    if ratio is None or ratio < _ONE_POINT:
+    # Without a ratio the classes have no spread: they are all one point, or have one image each.
+    if not test["inter_class_distance"] if ratio is None else ratio < _ONE_POINT:
         words = "0" if ratio is None else f"{ratio:.2g}"
         yield (
             f"{when}: the features of all classes lie in one place (inter/intra is {words}): "
