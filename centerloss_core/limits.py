@@ -44,6 +44,7 @@ CLASS_NAME = 60  # characters of the name of a class
 
 IMAGE_PIXELS = 50_000_000  # of one image before it is resized: no camera's photo has more
 IMAGE_FILE_BYTES = 64 << 20  # of one image
+DECODERS = 8  # images that are decoded together: some hundred megabytes each, if they are that large
 DATASET_BYTES = 4 << 30  # of all images together, as they are held in memory
 DATASET_FILES = 2_000_000  # images: each costs some hundred bytes before it is read
 ZIP_DIRECTORY_BYTES = 256 << 20  # of a zip file of images: a hundred bytes each, ten times as many in memory

@@ -283,6 +283,32 @@ def test_missing_sections_and_keys(write):
     ]
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("{name: folder}", "data.dir: missing; expected the path of a folder or file"),
+        (
+            "{name: emnist}",
+            "data.split: missing; expected one of letters, balanced, digits, mnist, byclass, bymerge",
+        ),
+        (
+            "{name: mnist, size: [28, 28]}",
+            "data.size: unknown key for this name; it belongs to folder, csv. Allowed here: name, dir, validation",
+        ),
+        (
+            "{name: folder, dir: x, size: [28]}",
+            "data.size: expected null or a list of height and width, such as [28, 28]; received a list",
+        ),
+        (
+            "{name: npz, dir: x, test_fraction: 1}",
+            "data.test_fraction: expected null or a number > 0 and < 1; received 1",
+        ),
+    ],
+)
+def test_each_data_set_has_its_own_settings(write, data, message):
+    assert complaint(write(f"data: {data}\ntrain: {{epochs: 1}}\n")) == f"x.yaml:1: {message}"
+
+
 def test_sections_that_are_no_mappings(write):
     path = write("data: [mnist]\ntrain: {epochs: 1}\nloss: 3\noverrides: x\n")
     assert complaints(path) == [

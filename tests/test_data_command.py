@@ -22,7 +22,7 @@ def test_what_a_config_would_train_on(here: Any, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(CONFIG)
     code, said, errors = here("data", "mine.yaml", "data.size=[10,12]")
     assert code == 0, errors
-    assert errors == "warning: 1 files are no images of a class: notes.txt\n"
+    assert errors == "warning: files that are no images of a class: 1 (notes.txt)\n"
     lines = said.splitlines()
     assert lines[0] == f"data:        folder: animals, the folder {tmp_path / 'animals'} (data.dir)"
     assert lines[1].startswith("images:      10×12 pixels, grey; mean ")

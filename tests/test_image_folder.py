@@ -139,8 +139,8 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
         fill(tmp_path, {**SPLIT, "train/cat/notes.txt": b"", "logo.png": grey(1), "train/dog/notes.txt": b""})
     )
     assert data.warnings == (
-        "3 files are no images of a class: logo.png, train/cat/notes.txt, train/dog/notes.txt",
-        "1 folders hold no image: train/dog",
+        "files that are no images of a class: 3 (logo.png, train/cat/notes.txt, train/dog/notes.txt)",
+        "folders without an image: 1 (train/dog)",
     )
 
 
@@ -252,7 +252,7 @@ def test_a_broken_image_is_named_or_counted(tmp_path: Path) -> None:
     assert "data.skip_broken=true" in message
     data = load(folder, test_fraction=0.5, skip_broken=True)
     assert len(data.train) + len(data.test) == 10
-    assert data.warnings == ("2 broken images are left out: cat/0.png, cat/1.png",)
+    assert data.warnings == ("broken images, left out: 2 (cat/0.png, cat/1.png)",)
 
 
 # ---- hostile ones

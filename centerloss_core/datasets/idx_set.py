@@ -93,6 +93,7 @@ class IdxSet:
             )
             if self.variable and directory is None:  # it is not looked at where data.dir is set
                 failure.add_note(f"  - set the environment variable {self.variable} to such a folder")
+            failure.add_note("  - for other images in files of this format set data.name to idx")
             if self.in_place_of_it:
                 failure.add_note(f"  - {self.in_place_of_it}")
             raise failure from error

@@ -20,7 +20,7 @@ from centerloss_core.datasets import own
 from centerloss_core.datasets.arrays import DataError, Loaded, Size, UInt8Array
 from centerloss_core.datasets.image_files import Found, files_below
 from centerloss_core.datasets.images import SUFFIXES, decode
-from centerloss_core.limits import DATASET_BYTES, DATASET_FILES
+from centerloss_core.limits import DATASET_BYTES, DATASET_FILES, DECODERS
 
 if TYPE_CHECKING:
     from centerloss_core.config.data import ImageFolder
@@ -42,7 +42,7 @@ def load(data: ImageFolder) -> Loaded:
         files, notes = _by_split(path, found)
         images, broken = _decoded(path, [each for split in files.values() for each in split], data)
     if broken:
-        notes.append(f"{len(broken):,} broken images are left out: {own.listed(broken)}")
+        notes.append(f"broken images, left out: {len(broken):,} ({own.listed(broken)})")
     _refuse_several_sizes(path, images)
     is_grey = all(image.ndim == 2 for image in images.values())
     parts = {}
@@ -111,13 +111,15 @@ def _by_split(path: Path, found: Iterable[Found]) -> tuple[dict[str, list[Found]
         raise DataError(f"{path}: {_LAYOUT}{_instead(every)}")
     notes = []
     if strangers:
-        notes.append(f"{len(strangers):,} files are no images of a class: {own.listed(sorted(strangers))}")
+        notes.append(
+            f"files that are no images of a class: {len(strangers):,} ({own.listed(sorted(strangers))})"
+        )
     with_images = {each.parts[:-1] for split in splits.values() for each in split}
     depth = down + (2 if has_splits else 1)
     empty = [each.name for each in every if each.read is None and len(each.parts) == depth]
     empty = sorted(name for name in empty if tuple(name.split("/")) not in with_images)
     if empty:
-        notes.append(f"{len(empty):,} folders hold no image: {own.listed(empty)}")
+        notes.append(f"folders without an image: {len(empty):,} ({own.listed(empty)})")
     for images in splits.values():
         images.sort(key=lambda each: (each.parts[-1], each.parts))
     return splits, notes
@@ -143,7 +145,7 @@ def _decoded(
     images: dict[Found, UInt8Array] = {}
     broken: list[str] = []
     held = 0
-    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(DECODERS) as pool:
         warnings.simplefilter("ignore")  # of Pillow: what it warns of is refused here or harmless
         try:
             for file, image in zip(files, pool.map(read, files), strict=True):
