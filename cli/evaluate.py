@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, label_all
-from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES, Name, with_points
+from centerloss_core.metrics.names import (
+    ANGLE,
+    ANGLE_MEANING,
+    FIGURES,
+    Name,
+    class_figures_of,
+    in_order,
+    with_points,
+)
 from centerloss_core.run_directory.class_points import renamed
-from centerloss_core.run_directory.reader import look_at
 
 from .fitting import MARGIN
 from .options import Directories, Quiet
@@ -21,6 +28,7 @@ from .tables import ordered_keys, print_table, setting_columns, settings_of
 
 if TYPE_CHECKING:
     from centerloss_core.metrics.directory import Report, RunEvaluation
+    from centerloss_core.metrics.evaluate import SplitEvaluation
 
 Splits = StrEnum("Splits", ["TEST", "TRAIN", "BOTH"])
 
@@ -37,8 +45,9 @@ _SIDE_BY_SIDE = {
     "cosine_eer": "EER cos",
     "euclidean_eer": "EER Eucl.",
 }
+_EER = ["EER Eucl.", "EER cos"]
 _LESS_TELLING = (
-    *(MARGIN, "EER Eucl.", "EER cos", "DB", "silhouette", "Fisher"),
+    *("DB", "silhouette", "Fisher"),
     *("nearest training mean", "nearest training images", "inter/intra"),
 )
 
@@ -87,8 +96,9 @@ def _show(report: Report) -> None:
 
 
 def _show_run(run: RunEvaluation, *, classes: bool) -> None:
-    rows, kinds = [], [look_at(run.path).class_points]
-    for name in with_points(FIGURES, kinds):
+    kinds = {split.centers_kind for split in run.splits.values() if split.centers_kind}
+    rows = []
+    for name in with_points(in_order(FIGURES, is_angular=run.is_angular), kinds):
         title = f"{name.title} (small is good)" if name.best == "least" else name.title
         measured = [split.figures for split in run.splits.values()]
         rows.append([title, *(name.measured_on(each["images"], each[name.key]) for each in measured)])
@@ -96,42 +106,58 @@ def _show_run(run: RunEvaluation, *, classes: bool) -> None:
     for split_name, split in run.splits.items():
         figures = split.figures
         say(
-            f"\n{split_name}: verification over all pairs of {figures['verification_images']:,} images, "
+            f"\n{split_name}: verification, alignment and uniformity over all pairs of "
+            f"{figures['verification_images']:,} images, "
             f"{figures['verification_same_pairs']:,} of one class and {figures['verification_different_pairs']:,} "
             f"others; silhouette of {figures['silhouette_images']:,} images; "
             f"{figures['knn_neighbors']} nearest training images vote"
         )
+        if figures["zero_length_images"]:
+            say(f"{figures['zero_length_images']:,} features are 0 and have no angle: wrong by the cosine")
         if classes:
-            _show_classes(split.per_class, with_points(CLASS_FIGURES, kinds))
+            _show_classes(split, is_angular=run.is_angular)
 
 
-def _show_classes(rows: Sequence[Mapping[str, Any]], names: Sequence[Name]) -> None:
+def _show_classes(split: SplitEvaluation, *, is_angular: bool) -> None:
+    rows = [{**row, "is_angular": is_angular} for row in split.per_class]
+    names = with_points(class_figures_of(rows), filter(None, [split.centers_kind]))
     own = {row["class"]: str(row["name"]) for row in rows}
 
     def cell(row: Mapping[str, Any], name: Name) -> str:
         if name.key == "nearest_class":
             return own.get(row[name.key], "–")
-        return name.measured_on(row["images"], row[name.key])
+        return name.cell(row, row["images"])
 
     cells = [[own[row["class"]], *(cell(row, name) for name in names)] for row in rows]
     head = ("class", *(name.title for name in names))
-    print_table(head, cells, spare=(MARGIN, "images", "intra"), names=("class", "nearest class"))
+    _explain_angle(
+        print_table(head, cells, spare=(MARGIN, "images", "intra"), names=("class", "nearest class"))
+    )
+
+
+def _explain_angle(table: Sequence[str]) -> None:
+    if any(ANGLE in line for line in table):
+        say(f"{ANGLE}: {ANGLE_MEANING}")
 
 
 def _show_side_by_side(runs: Sequence[RunEvaluation]) -> None:
     rows = [(run, split, measured.figures) for run in runs for split, measured in run.splits.items()]
     settings = [settings_of(run.origin) for run, _, _ in rows]
-    kinds = [look_at(run.path).class_points for run in runs]
+    kinds = {split.centers_kind for run in runs for split in run.splits.values() if split.centers_kind}
     columns = {
         "run": [run.name for run, _, _ in rows],
         "split": [split for _, split, _ in rows],
         **setting_columns(settings, ordered_keys(settings), always=(LAMBDA,)),
         **{
             renamed(_SIDE_BY_SIDE[name.key], kinds): [
-                name.measured_on(figures["images"], figures[name.key]) for _, _, figures in rows
+                name.cell({**figures, "is_angular": run.is_angular}, figures["images"])
+                for run, _, figures in rows
             ]
             for name in FIGURES
             if name.key in _SIDE_BY_SIDE
         },
     }
-    print_table(list(columns), list(zip(*columns.values(), strict=True)), spare=_LESS_TELLING, names=("run",))
+    cells = list(zip(*columns.values(), strict=True))
+    fits_last = _EER if any(run.is_angular for run in runs) else _EER[::-1]
+    spare = (MARGIN, *fits_last, *_LESS_TELLING)
+    _explain_angle(print_table(list(columns), cells, spare=spare, names=("run",)))

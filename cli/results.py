@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, LOSS, SEED, Settings, canonical, value_of
 from centerloss_core.formatting import duration, number, percent
-from centerloss_core.metrics.names import SEPARATION, SPEED, Name, with_points
+from centerloss_core.metrics.names import ANGLE, ANGLE_MEANING, SPEED, Name, separation_of, with_points
 from centerloss_core.metrics.uncertainty import MEANING, mean_and_deviation
 from centerloss_core.run_directory.class_points import renamed, trained
 from centerloss_core.run_directory.loss_names import settings_by_loss
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 _MEANINGS = {
     "λ_eq": "λ_eq: λ for a mean over the batch",
     "intra": "intra, inter: mean distance to the mean of the own class, between the means of two",
+    "nearest mean": "nearest mean: accuracy by the nearest class mean of these images",
     MARGIN: f"{MARGIN}: {MEANING}",
+    ANGLE: f"{ANGLE}: {ANGLE_MEANING}",
 }
 
 
@@ -107,9 +109,14 @@ def show_result(path: Path, metrics: Mapping[str, Any]) -> None:
     """Print what one run reached, where it is, and what to do next."""
     splits = [split for split in ("test", "validation", "train") if split in metrics]
     run = read_run(path)
-    rows = [[split, *_separation_cells(metrics[split], run.images(split))] for split in splits]
+    reached = [{**metrics[split], "is_angular": run.is_angular} for split in splits]
     kinds = {run.class_points} - {None}
-    head = ("split", *(name.title for name in with_points(SEPARATION, kinds)))
+    separation = with_points(separation_of(reached), kinds)
+    rows = [
+        [split, *(name.cell(row, run.images(split)) for name in separation)]
+        for split, row in zip(splits, reached, strict=True)
+    ]
+    head = ("split", *(name.title for name in separation))
     _explain(head, print_table(head, rows, spare=(MARGIN, "intra", "inter")), kinds)
     if best := mapping(run.manifest.get("best")):
         words = [
@@ -146,12 +153,14 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
     if not over_losses:
         grid = {"λ": grid.pop("λ"), "λ_eq": [number(row.get("lambda_eq"), "g") for row in rows], **grid}
     kinds = {kind for row in rows if (kind := str(row.get("class_points") or "")).isidentifier()}
-    separation = with_points(SEPARATION, kinds)
+    completed = [row for row in rows if row.get("status") == "completed"]
+    separation = with_points(separation_of(completed), kinds)
     cells = []
     for row, values in zip(rows, zip(*grid.values(), strict=True), strict=True):
         if row.get("status") == "completed":
             speed = [name.write(row.get(name.key)) for name in SPEED]
-            cells.append([*values, *_separation_cells(row, row.get("test_images")), *speed])
+            reached = [name.cell(row, row.get("test_images")) for name in separation]
+            cells.append([*values, *reached, *speed])
         else:
             cells.append([*values, str(row.get("status")), *[""] * (len(separation) + 1)])
     say("\nOn the test images:")
@@ -169,14 +178,11 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
         say(f"warning: {first.get('directory')}: {first['warnings']}{likewise}")
 
 
-def _separation_cells(row: Mapping[str, Any], images: object) -> list[str]:
-    return [name.measured_on(images, row.get(name.key)) for name in SEPARATION]
-
-
 def _explain(columns: Sequence[str], table: Sequence[str], kinds: Collection[str | None]) -> None:
     """Say below a table what its words mean, of those columns that had room."""
     left_out = " ".join(table).partition("no room for these columns: ")[2].split(", ")
-    names = {*columns, *(MARGIN for line in table if MARGIN in line)} - {*left_out}
+    signs = {sign for sign in (MARGIN, ANGLE) for line in table if sign in line}
+    names = {*columns, *signs} - {*left_out}
     points = " or ".join(sorted(trained(kind) for kind in kinds if kind)) or "trained center"
     nearest = renamed("nearest center", kinds)
     known = {nearest: f"{nearest}: accuracy by the nearest {points}", **_MEANINGS}
@@ -200,17 +206,20 @@ def _show_seeds(
     columns["seeds"] = [str(len(places)) for places in several]
     for name in separation:
         if name.best:
-            values = [[rows[index].get(name.key) for index in places] for places in several]
-            columns[name.title] = [_over_seeds(name, each) for each in values]
+            values = [[name.of(rows[index]) for index in places] for places in several]
+            columns[name.title] = [
+                _over_seeds(name, each, name.sign(rows[places[0]]))
+                for each, places in zip(values, several, strict=True)
+            ]
     say("\nMean ± standard deviation over the seeds:")
     print_table(list(columns), list(zip(*columns.values(), strict=True)), page=PAGE)
 
 
-def _over_seeds(name: Name, values: Sequence[object]) -> str:
+def _over_seeds(name: Name, values: Sequence[object], sign: str) -> str:
     found = mean_and_deviation(values)
     if found is None:
         return "–"
-    return name.over_seeds(*found)
+    return name.over_seeds(*found) + sign
 
 
 def show_figures(written: Sequence[Path]) -> None:

@@ -27,9 +27,14 @@ Status = StrEnum("Status", ["RUNNING", "STOPPED", "COMPLETED", "FAILED", "INTERR
 
 _OWN_COLUMN = (LAMBDA, ALPHA, SEED, "data.name")
 _MARK = "!"  # of a run with warnings
-_SHORT = {"nearest_center_accuracy": "nearest", "separation_ratio": "ratio"}  # heads wider than their figures
+_SHORT = {  # heads wider than their figures
+    "nearest_center_accuracy": "nearest",
+    "nearest_mean_accuracy": "mean",
+    "separation_ratio": "ratio",
+}
 _SORT_BY_HEAD = {"run": "name", "softmax": "accuracy", "time": "duration"}
-_SORT_BY_HEAD |= {"nearest": "nearest-center", "inter/intra": "ratio", "λ": "lambda", "α": "alpha"}
+_SORT_BY_HEAD |= {"nearest": "nearest-center", "nearest mean": "nearest-mean", "mean": "nearest-mean"}
+_SORT_BY_HEAD |= {"inter/intra": "ratio", "λ": "lambda", "α": "alpha"}
 _NARROW = 120  # columns of a terminal
 _WIDEST = 200  # columns of a list in a file
 _MOST_NAMED = 4  # runs in one command: more do not fit side by side
@@ -68,9 +73,9 @@ def runs(
         typer.Option(
             "--sort",
             metavar="KEY",
-            help="name, status, lambda, alpha, seed, accuracy, nearest-center, ratio, steps, age, duration, or the key "
-            "of any setting. Accuracies and ratio: best first, anything else: smallest first; of status: running "
-            "first. Runs without the value come last.",
+            help="name, status, lambda, alpha, seed, accuracy, nearest-center, nearest-mean, ratio, steps, age, "
+            "duration, or the key of any setting. Accuracies and ratio: best first, anything else: smallest first; of "
+            "status: running first. Runs without the value come last.",
         ),
     ] = "name",
     reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
@@ -79,8 +84,9 @@ def runs(
         typer.Option(
             "--json",
             help="Print a list of objects with the keys name, path, status, reason, lambda, lambda_eq, alpha, seed, "
-            "data, accuracy, nearest_center_accuracy, separation_ratio, steps, created, age_seconds, duration_seconds, "
-            "warnings, settings; null is what is not known.",
+            "data, accuracy, nearest_center_accuracy, nearest_center_accuracy_cosine, nearest_mean_accuracy, "
+            "nearest_mean_accuracy_cosine, separation_ratio, steps, created, age_seconds, duration_seconds, warnings, "
+            "settings; null is what is not known.",
         ),
     ] = False,
 ) -> None:
@@ -96,9 +102,8 @@ def runs(
     for key, value in map(_parsed, where or ()):
         settings[key] = [*settings.get(key, []), value]
     _refuse_unknown(found, "--where", settings)
-    sort = _SORT_BY_HEAD.get(
-        "nearest" if sort.startswith("nearest ") else sort, sort
-    )  # whatever the points are
+    # Whatever the class points are called.
+    sort = _SORT_BY_HEAD.get(sort) or ("nearest-center" if sort.startswith("nearest ") else sort)
     if sort not in SORT_KEYS:
         _refuse_unknown(found, "--sort", {sort: [sort]})
     rows = choose_rows(found, statuses=status or (), data=data or (), settings=settings)
@@ -115,14 +120,15 @@ def runs(
 
 def _lines(rows: Sequence[RunRow]) -> list[str]:
     from centerloss_core.formatting import duration
-    from centerloss_core.metrics.names import SEPARATION, with_points
+    from centerloss_core.metrics.names import ANGLE, ANGLE_MEANING, separation_of, with_points
     from centerloss_core.run_directory.manifest import mapping
 
     from .fitting import MARGIN
     from .tables import setting_columns, table_lines, terminal_width
 
     settings = [row.record.settings for row in rows]
-    names = with_points(SEPARATION, {row.record.class_points for row in rows if row.record.manifest})
+    points = {row.record.class_points for row in rows if row.record.manifest}
+    names = with_points(separation_of([row.figures for row in rows]), points)
     shown = [LAMBDA, ALPHA, *_varied(rows), SEED]
     of_settings = setting_columns(settings, shown, always=shown)
     columns = {
@@ -133,7 +139,7 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
         "data": [row.data or "–" for row in rows],
         **of_settings,
         **{
-            name.title: [name.measured_on(row.record.images("test"), row.figure(name.key)) for row in rows]
+            name.title: [name.cell(row.figures, row.record.images("test")) for row in rows]
             for name in names
             if name.best
         },
@@ -159,6 +165,7 @@ def _lines(rows: Sequence[RunRow]) -> list[str]:
         spare = (*constant, "time", MARGIN, "age", *kept, *reversed(of_sweeps))
         lines = table_lines(list(columns), cells, left=3, spare=spare, names=("run",))
         lines += [f"{head}: {name}" for name, head in short.items() if head != name and head in lines[0]]
+    lines += [f"{ANGLE}: {ANGLE_MEANING}"] if any(ANGLE in line for line in lines) else []
     statuses = Counter(sorted(row.record.status for row in rows))
     counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     lines += ["", f"{len(rows)} {'run' if len(rows) == 1 else 'runs'}: {counts}"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from centerloss_core.formatting import duration, number, percent
-from centerloss_core.metrics.uncertainty import half_width
+from centerloss_core.metrics.names import accuracy_of
 from centerloss_core.run_directory.names import MANIFEST
 from centerloss_core.sweeps.estimate import seconds_left
 
@@ -100,9 +100,9 @@ def _in_words(state: PointState, states: Sequence[PointState]) -> str:
     if state.status == "running":
         again = " again, its machine was lost" if state.losses else ""
         return f"running{again}" + ("" if state.place in (None, "here") else f": {state.place}")
-    accuracy, images = (state.summary()[key] for key in ("accuracy", "test_images"))
-    margin = half_width(accuracy, images)
-    reached = state.status if accuracy is None else f"{state.status}: softmax {percent(accuracy, margin)}"
+    row = state.summary()
+    name = accuracy_of(row)
+    reached = state.status + ("" if name is None else f": {name.title} {name.cell(row, row['test_images'])}")
     left = _time_left(states) if _left(states) else None
     return f"{reached}; {left}, {_left(states)} to go" if left else reached
 
@@ -215,5 +215,7 @@ def _figures(state: PointState) -> dict[str, str]:
         speed = number(progress.images_per_second, ".0f")
         return {**figures, "left": duration(progress.seconds_left), "images/s": speed}
     if state.status == "completed":
-        return {**figures, "test": percent(state.summary()["accuracy"])}
+        row = state.summary()
+        name = accuracy_of(row)
+        return {**figures, "test": percent(None if name is None else name.of(row))}
     return figures

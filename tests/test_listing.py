@@ -31,8 +31,9 @@ from cli.options import UsageError
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEYS = [
     *("name", "path", "status", "reason", "lambda", "lambda_eq", "alpha", "seed", "data", "accuracy"),
+    *("nearest_center_accuracy", "nearest_center_accuracy_cosine"),
+    *("nearest_mean_accuracy", "nearest_mean_accuracy_cosine"),
     *(
-        "nearest_center_accuracy",
         "separation_ratio",
         "steps",
         "created",
@@ -115,6 +116,9 @@ def test_a_completed_run_is_a_row(tmp_path: Path) -> None:
         "data": "mnist",
         "accuracy": 0.99,
         "nearest_center_accuracy": 0.98,
+        "nearest_center_accuracy_cosine": None,
+        "nearest_mean_accuracy": None,
+        "nearest_mean_accuracy_cosine": None,
         "separation_ratio": 30.5,
         "steps": None,
         "created": "2026-03-01T10:00:00+00:00",
@@ -146,7 +150,11 @@ def test_the_duration_is_what_is_on_record(
 def test_running_is_who_holds_the_lock(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", load_config(QUICKSTART), {})
     alive = only(run.path)
-    assert (alive.record.status, alive.record.lambda_, alive.figure("accuracy")) == ("running", 0.01, None)
+    assert (alive.record.status, alive.record.lambda_, alive.figures.get("accuracy")) == (
+        "running",
+        0.01,
+        None,
+    )
     run.close()
     gone = only(run.path)
     assert (gone.record.status, gone.duration) == ("stopped", None)

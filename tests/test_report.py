@@ -27,6 +27,7 @@ from centerloss_core.datasets.arrays import thin
 from centerloss_core.errors import ExpectedError
 from centerloss_core.metrics.distances import nearest
 from centerloss_core.metrics.names import CLASS_FIGURES, FIGURES, RECOGNITION, SEPARATION, SPEED, VERIFICATION
+from centerloss_core.metrics.separation import separation
 from centerloss_core.plotting.logged import log_ticks
 from centerloss_core.report import ReportError, frames, making, write_report
 from centerloss_core.report.charts import Charts
@@ -499,7 +500,7 @@ def test_accuracies_that_the_images_do_not_tell_apart_get_no_star(
     images: int | None, marks: list[str]
 ) -> None:
     """976 and 980 of 1,000 are four images apart; of an EER the number of images says nothing."""
-    rows = [{"accuracy": each, "cosine_eer": each, "images": images} for each in (0.976, 0.98, 0.95)]
+    rows = [{"accuracy": each, "euclidean_eer": each, "images": images} for each in (0.976, 0.98, 0.95)]
     cells = figure_cells([RECOGNITION[1], VERIFICATION[1]], rows, ["test"] * 3)
     assert [row[0].mark for row in cells] == marks
     assert [row[1].mark for row in cells] == ["", "", "best"]
@@ -745,6 +746,43 @@ def test_the_best_of_an_evaluation_is_the_least_of_an_error_rate(tmp_path: Path)
     assert sorted(stars) == sorted(2 * ["93.00 ± 0.26 %", "0.200", "3.00 %", *4 * ["5.90 %"]])
     assert "the smallest Davies–Bouldin" in part
     assert "the smallest cosine: EER" in part
+
+
+def test_losses_without_logits_or_centers_have_dashes_and_are_judged_by_means(tmp_path: Path) -> None:
+    """A sweep of a usual run, one that looks at directions, and one of the features alone."""
+    sweep = make_sweep(tmp_path / "sweep", weights=(0.0, 0.1, 1.0))
+    of_angles, bare = (sweep / f"lambda{weight:g}-alpha0.5-seed0" for weight in (0.1, 1.0))
+    dump = make_dump(1.0)
+    whole, alone = (separation(each).as_dict() for each in (dump, FeatureDump(dump.features, dump.labels)))
+    change(of_angles / "run.json", is_angular=True, metrics={"test": whole})
+    change(bare / "run.json", is_angular=True, metrics={"test": alone})
+    write_features(bare / "features" / "test-final.npz", FeatureDump(dump.features, dump.labels))
+    for run, figures in ((of_angles, whole), (bare, alone)):
+        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        steps(run, *rows[:-1], rows[-1] | {"test": figures})
+        change(run / "run.json", evaluation={"test": figures | {"images": 300, "cosine_eer": 0.1}})
+    page = report(sweep)
+    assert [panel["judges"] for panel in page.data["panels"]] == [
+        ["softmax", "nearest_center"],
+        ["softmax", "nearest_center"],
+        ["nearest_mean"],
+    ]
+    assert (
+        unpack(page.data["panels"][2]["frames"][0]["predicted"]["nearest_mean"]).tolist()
+        == dump.labels.tolist()
+    )
+    body = page.source.split('id="results-table"')[1].split("</table>")[0].split("<tr>")
+    texts = [re.sub("<[^>]*>", " ", row) for row in body]
+    assert "nearest mean" in texts[1] or "nearest mean" in texts[0]
+    assert " – " in texts[-1]
+    assert "∠" in texts[-1]
+    assert "by the angle at the origin" in page.text
+    assert "A loss that looks at directions leaves lengths to chance" in page.text
+    plots = plots_of(sweep)
+    assert plots["nearest-center accuracy on the test images"][0].note.startswith("by the angle")
+    words = plots["nearest-mean accuracy on the test images"][0].words
+    assert words == "last values: λ = 0: 0.900; λ = 0.1 (λ_eq = 10): 1.00; λ = 1 (λ_eq = 100): 1.00"
+    assert "–" not in plots["softmax accuracy on the test images"][0].words.split(";")[0]
 
 
 def test_rows_to_compare_stand_together_and_large_figures_are_written_out(tmp_path: Path) -> None:

@@ -66,12 +66,14 @@ class RunEvaluation:
         name: the name of it, with that of its folder where several runs share the name.
         origin: "lambda", "alpha", "seed" and "lambda_eq" as `run.json` has them.
         splits: by name.
+        is_angular: whether the loss looks at directions, so that figures by the angle fit it.
     """
 
     path: Path
     name: str
     origin: dict[str, Any]
     splits: dict[str, SplitEvaluation]
+    is_angular: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _evaluate_run(
         measured = {split: _evaluate_split(record, split, dumps, partial(begin, split)) for split in splits}
         origin = {key: run.manifest.get(key) for key in (*SHORT_KEYS, "lambda_eq")}
         origin |= {key: record.settings.get(key) for key in axes if key not in SHORT_KEYS.values()}
-        evaluation = RunEvaluation(record.path, record.name, origin, measured)
+        evaluation = RunEvaluation(record.path, record.name, origin, measured, record.is_angular)
         content = {**_header(), **{split: each.as_dict() for split, each in measured.items()}}
         run.write_json(EVALUATION, content)
         for name, table in _tables([evaluation]).items():

@@ -16,10 +16,12 @@ from centerloss_core.config.axes import ALPHA, LAMBDA, SEED
 from centerloss_core.formatting import finite, number
 from centerloss_core.isolation import import_matplotlib
 from centerloss_core.limits import CURVE_ROWS, CURVE_ROWS_IN_ALL
+from centerloss_core.metrics.names import ANGLE_MEANING, CENTER, MEAN, SOFTMAX
 from centerloss_core.plotting.logged import TITLES, column, evaluated, evenly, log_ticks, titles_of
 from centerloss_core.report.empty import empty_figure
 from centerloss_core.report.reading import Record
 from centerloss_core.run_directory.class_points import renamed
+from centerloss_core.run_directory.history import Row
 
 _Values = NDArray[np.float64]
 _MARGIN = 0.06  # of an axis, beyond the lines
@@ -33,8 +35,9 @@ _LIGHTEST = 0.62
 _LINE_WIDTH = 2.2
 _MOST_NAMED = 4  # runs without a line
 _ACCURACIES = {
-    "accuracy": "softmax accuracy on the test images",
-    "nearest_center_accuracy": "nearest-center accuracy on the test images",
+    SOFTMAX: "softmax accuracy on the test images",
+    CENTER: "nearest-center accuracy on the test images",
+    MEAN: "nearest-mean accuracy on the test images",
 }
 
 
@@ -100,22 +103,33 @@ def curve_plots(records: Sequence[Record], looks: Sequence[Look]) -> list[tuple[
     logged = titles_of(row for rows in steps for row in rows)
     drawn = sorted(logged, key=lambda key: key not in TITLES)[:_MOST_CURVES]
     plots: list[tuple[Curve, figure]] = []
-    for key, rows in (*((key, steps) for key in drawn), *((key, tests) for key in _ACCURACIES)):
-        lines = [
-            _Line(record, look, column(each, "epoch"), column(each, key))
-            for record, look, each in zip(records, looks, rows, strict=True)
-            if each
-        ]
-        if not any(np.isfinite(line.y).any() for line in lines):
-            continue
-        if rows is tests:
-            kinds = [record.run.class_points for record in records]
-            title, note, plot = renamed(_ACCURACIES[key], kinds), "", _accuracy(lines)
-        else:
+    for key in drawn:
+        if lines := _lines(records, looks, steps, [key] * len(records)):
             title = logged[key] if key in TITLES else f"{logged[key]}, training batches"
             note, plot = _course(lines)
-        plots.append((Curve(f"curve-{len(plots)}", title, _ends(lines), note), plot))
+            plots.append((Curve(f"curve-{len(plots)}", title, _ends(lines), note), plot))
+    fits = [{"is_angular": record.run.is_angular} for record in records]
+    needs_mean = any(not np.isfinite(column(rows, CENTER.key)).any() for rows in tests if rows)
+    for name, title in _ACCURACIES.items():
+        if name is MEAN and not needs_mean:
+            continue
+        if lines := _lines(records, looks, tests, [name.key_of(fit) for fit in fits]):
+            note = ANGLE_MEANING if any(map(name.sign, fits)) else ""
+            words = renamed(title, (record.run.class_points for record in records))
+            plots.append((Curve(f"curve-{len(plots)}", words, _ends(lines), note), _accuracy(lines)))
     return plots
+
+
+def _lines(
+    records: Sequence[Record], looks: Sequence[Look], rows: Sequence[Sequence[Row]], keys: Sequence[str]
+) -> list[_Line]:
+    """The line of each run that has rows; none where no run has a number under its key."""
+    lines = [
+        _Line(record, look, column(each, "epoch"), column(each, key))
+        for record, look, each, key in zip(records, looks, rows, keys, strict=True)
+        if each
+    ]
+    return lines if any(np.isfinite(line.y).any() for line in lines) else []
 
 
 def _course(lines: Sequence[_Line]) -> tuple[str, figure]:

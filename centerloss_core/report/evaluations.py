@@ -1,16 +1,17 @@
 """What `cl evaluate` has measured: rows per run and split, and a row per class of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from centerloss_core.formatting import exact
 from centerloss_core.limits import CLASS_ROWS
 from centerloss_core.metrics.names import (
-    CLASS_FIGURES,
     CLUSTERS,
     RECOGNITION,
     VERIFICATION,
     Name,
+    class_figures_of,
+    in_order,
     with_points,
 )
 from centerloss_core.report.reading import Contents, Record
@@ -38,6 +39,7 @@ _COSINE = (
     "loss makes clusters anywhere, and two of them may lie one behind the other, so cosine figures can fall while the "
     "clusters get tighter. Judge center loss by the Euclidean figures."
 )
+_OF_DIRECTIONS = "A loss that looks at directions leaves lengths to chance: judge it by the cosine figures."
 _Measured = Sequence[tuple[Record, str, dict[str, Any]]]
 
 
@@ -50,15 +52,13 @@ def evaluation_tables(contents: Contents) -> list[Table]:
         if (figures := record.evaluation(split))
     ]
     starred = not has_seeds(contents)
+    is_angular = any(record.run.is_angular for record, _, _ in found)
+    kinds = [(title, with_points(names, contents.kinds)) for title, names in _KINDS]
     tables = [
-        _figures(f"evaluation-{place}", title, with_points(names, contents.kinds), found, starred=starred)
-        for place, (title, names) in enumerate(_KINDS)
+        _figures(f"evaluation-{place}", title, in_order(names, is_angular=is_angular), found, starred=starred)
+        for place, (title, names) in enumerate(kinds)
     ]
-    return [
-        table
-        for table in (*tables, _classes(found, with_points(CLASS_FIGURES, contents.kinds)))
-        if table.rows
-    ]
+    return [table for table in (*tables, _classes(found, contents.kinds)) if table.rows]
 
 
 def _figures(id_: str, caption: str, names: Sequence[Name], found: _Measured, *, starred: bool) -> Table:
@@ -77,21 +77,28 @@ def _figures(id_: str, caption: str, names: Sequence[Name], found: _Measured, *,
         if own
     ]
     head = ["run", "split", *(name.title for name in names)]
-    note = _COSINE if any(name.key.startswith("cosine") for name in names) else ""
+    kinds = {record.run.is_angular for record, _, _ in found}
+    notes = [text for kind, text in ((False, _COSINE), (True, _OF_DIRECTIONS)) if kind in kinds]
+    note = " ".join(notes) if any(name.key.startswith("cosine") for name in names) else ""
     return Table(caption, head, body, id_, "together many-rows", explained(names, cells), note)
 
 
-def _classes(found: _Measured, names: Sequence[Name]) -> Table:
+def _classes(found: _Measured, kinds: Iterable[str | None]) -> Table:
     """As many rows as a reader can use, those of the test images first."""
+    measured_rows = [
+        (record, split, mapping(row) | {"is_angular": record.run.is_angular})
+        for record, split, figures in found
+        for row in items(figures.get("per_class"))
+    ]
+    names = with_points(class_figures_of([row for _, _, row in measured_rows]), kinds)
     rows = []
-    for record, split, figures in found:
-        for row in map(mapping, items(figures.get("per_class"))):
-            cells = [
-                _class_cell(record, row.get(name.key)) if name.key == "nearest_class" else measured(name, row)
-                for name in names
-            ]
-            own = _class_cell(record, row.get("class"))
-            rows.append(Row([words(record.label), words(split, "name"), own, *cells]))
+    for record, split, row in measured_rows:
+        cells = [
+            _class_cell(record, row.get(name.key)) if name.key == "nearest_class" else measured(name, row)
+            for name in names
+        ]
+        own = _class_cell(record, row.get("class"))
+        rows.append(Row([words(record.label), words(split, "name"), own, *cells]))
     caption = "Class by class"
     if len(rows) > CLASS_ROWS:
         caption += f"; the first {CLASS_ROWS} of {len(rows)} rows"

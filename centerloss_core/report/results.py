@@ -1,10 +1,11 @@
 """What the runs reached, as tables."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from centerloss_core.config.axes import LAMBDA
 from centerloss_core.formatting import number
-from centerloss_core.metrics.names import SEPARATION, SPEED, with_points
+from centerloss_core.metrics.names import SPEED, separation_of, with_points
 from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.seeds import has_seeds
 from centerloss_core.report.tables import (
@@ -35,10 +36,9 @@ def results_table(contents: Contents) -> Table:
     """A row per run, also of those that are missing or have failed; a column per setting that varies."""
     records = contents.records
     rows = [
-        mapping(record.run.manifest.get("metrics")) | record.final() | {"images": record.run.images("test")}
-        for record in records
+        mapping(record.run.manifest.get("metrics")) | record.final() | _of_run(record) for record in records
     ]
-    names = known_columns((*with_points(SEPARATION, contents.kinds), *SPEED), rows)
+    names = known_columns((*with_points(separation_of(rows), contents.kinds), *SPEED), rows)
     # Among seeds, the best single run is the luckiest: `seeds_table` has the means.
     starred = not has_seeds(contents)
     cells = figure_cells(names, rows, ["" if starred and each.is_completed else None for each in records])
@@ -69,8 +69,8 @@ def epoch_tables(records: Sequence[Record]) -> list[Table]:
     tables = []
     for record in records:
         epochs = record.history.epochs
-        tests = [mapping(row.get("test")) | {"images": record.run.images("test")} for row in epochs]
-        names = known_columns(with_points(SEPARATION, [record.run.class_points]), tests)
+        tests = [mapping(row.get("test")) | _of_run(record) for row in epochs]
+        names = known_columns(with_points(separation_of(tests), [record.run.class_points]), tests)
         rows = [
             plain_row(number(row.get("epoch"), "g"), [measured(name, test).text for name in names])
             for row, test in zip(epochs, tests, strict=True)
@@ -79,6 +79,11 @@ def epoch_tables(records: Sequence[Record]) -> list[Table]:
             head = ["epoch", *(name.title for name in names)]
             tables.append(Table(f"{record.label}, epoch by epoch", head, rows))
     return tables
+
+
+def _of_run(record: Record) -> dict[str, Any]:
+    """What a row of figures does not say of itself: of how many images it is, and which figures fit."""
+    return {"images": record.run.images("test"), "is_angular": record.run.is_angular}
 
 
 def _status(record: Record) -> str:

@@ -1,18 +1,18 @@
 """Which setting to take, once there are seeds: means over the seeds of each setting, and how far the seeds scatter."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from centerloss_core.config.axes import LAMBDA, SEED, label_all
 from centerloss_core.formatting import exact, finite, percent
-from centerloss_core.metrics.names import SEPARATION, Name, with_points
+from centerloss_core.metrics.names import CENTER, MEAN, RATIO, SOFTMAX, Name, with_points
 from centerloss_core.metrics.uncertainty import mean_and_deviation
 from centerloss_core.report.reading import Contents, Record, written
 from centerloss_core.report.tables import Cell, Mark, Row, Table, figure, setting_cells, setting_titles
 
-_SOFTMAX, _CENTER, _, _, _RATIO = SEPARATION
-_EER = Name("euclidean_eer", "Euclidean EER", percent, "least")
+_EER = Name("euclidean_eer", "Euclidean EER", percent, "least", by_angle="cosine_eer")
+_FIGURES = (SOFTMAX, CENTER, MEAN, RATIO, _EER)
 _FEW = 5
 
 
@@ -52,13 +52,12 @@ def seeds_table(contents: Contents) -> tuple[str, Table, str] | None:
         return None
     keys = _keys(contents)
     settings = [_Setting(runs, _spreads(runs)) for runs in _by_setting(contents)]
-    names = [
-        name
-        for name in with_points((_SOFTMAX, _CENTER, _RATIO), contents.kinds)
-        if any(name.key in each.spreads for each in settings)
-    ]
+    needs_mean = any(CENTER.key not in each.spreads for each in settings)
+    shown = with_points((SOFTMAX, CENTER, *([MEAN] if needs_mean else []), RATIO), contents.kinds)
+    names = [name for name in shown if any(name.key in each.spreads for each in settings)]
     if all(_EER.key in each.spreads for each in settings):
-        names.append(_EER)
+        is_angular = any(record.run.is_angular for record in contents.records)
+        names.append(replace(_EER, title="EER") if is_angular else _EER)
     if not names:
         return None
     best = {name.key: spread for name in names if (spread := _best(settings, name))}
@@ -94,13 +93,17 @@ def _by_setting(contents: Contents) -> list[list[Record]]:
 
 def _spreads(runs: Sequence[Record]) -> dict[str, _Spread]:
     spreads = {}
-    for name in (_SOFTMAX, _CENTER, _RATIO, _EER):
-        figures = [finite((run.evaluation("test") | run.final()).get(name.key)) for run in runs]
+    for name in _FIGURES:
+        figures = [finite(name.of(run.evaluation("test") | run.final() | _fit(run))) for run in runs]
         values = [value for value in figures if value is not None]
         if len(values) == len(runs):  # a mean of some seeds would not be of this setting
             mean, deviation = mean_and_deviation(values) or (*values, 0.0)
             spreads[name.key] = _Spread(mean, deviation, min(values), max(values))
     return spreads
+
+
+def _fit(run: Record) -> dict[str, bool]:
+    return {"is_angular": run.run.is_angular}
 
 
 def _best(settings: Sequence[_Setting], name: Name) -> _Spread | None:
@@ -120,7 +123,8 @@ def _cell(setting: _Setting, name: Name, best: _Spread | None) -> Cell:
         alike = name.write(spread.mean) == name.write(best.mean)
         mark = "best" if alike else "tied" if spread.overlaps(best) else ""
     ends = f" ({name.write(spread.low)} – {name.write(spread.high)})"
-    return Cell(name.over_seeds(spread.mean, spread.deviation), spread.mean, mark, ends)
+    sign = name.sign(_fit(setting.runs[0]))
+    return Cell(name.over_seeds(spread.mean, spread.deviation) + sign, spread.mean, mark, ends)
 
 
 def _favoured(
@@ -131,12 +135,9 @@ def _favoured(
         return ""
     what, plural = ("λ", "λ") if keys == [LAMBDA] else ("setting", "settings")
     competing = [setting for setting in settings if setting.competes]
-    accuracies = {
-        name.key: f"{name.title.replace(' ', '-')} accuracy"
-        for name in names
-        if name.key in (_SOFTMAX.key, _CENTER.key)
-    }
-    if not accuracies or any(key not in best for key in (*accuracies, _RATIO.key)):
+    heads = [name for name in names if name.key in (SOFTMAX.key, CENTER.key)] or [MEAN]
+    accuracies = {name.key: f"{name.title.replace(' ', '-')} accuracy" for name in heads}
+    if any(key not in best for key in (*accuracies, RATIO.key)):
         return f"Not enough was measured with several seeds to favour a {what}."
 
     def as_good(those: Sequence[_Setting], key: str, top: _Spread) -> list[_Setting]:
@@ -148,13 +149,13 @@ def _favoured(
 
     tops = {key: as_good(competing, key, best[key]) for key in accuracies}
     accurate = [each for each in competing if all(each in those for those in tops.values())]
-    ratios = [each.spreads[_RATIO.key] for each in accurate if _RATIO.key in each.spreads]
+    ratios = [each.spreads[RATIO.key] for each in accurate if RATIO.key in each.spreads]
     few = min(len(setting.runs) for setting in competing)
     caution = f" {few} seeds are few: more may change this." if few < _FEW else ""
     if not ratios:
         found = "; ".join(f"{accuracies[key]} for {named(those)}" for key, those in tops.items())
         return f"The figures favour no {what}. Best, within the range of the seeds, is {found}.{caution}"
-    compact = as_good(accurate, _RATIO.key, max(ratios, key=lambda spread: spread.mean))
+    compact = as_good(accurate, RATIO.key, max(ratios, key=lambda spread: spread.mean))
     if len(compact) == len(competing):
         return f"The seeds scatter more than the {plural} differ: these figures favour none.{caution}"
     accuracy = "both accuracies are" if len(accuracies) > 1 else "the accuracy is"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from centerloss_core.config.axes import LAMBDA, sign
 from centerloss_core.formatting import finite, number
-from centerloss_core.metrics.names import Name
+from centerloss_core.metrics.names import ANGLE, ANGLE_MEANING, Name
 from centerloss_core.metrics.uncertainty import MEANING, SIGN, half_width
 from centerloss_core.report.reading import Record, written
 
@@ -55,8 +55,8 @@ def figure(value: object, write: Callable[[object], str]) -> Cell:
 
 
 def measured(name: Name, row: Mapping[str, Any]) -> Cell:
-    """A cell of a figure of a row; a share of its `images` with its uncertainty."""
-    return figure(row.get(name.key), partial(name.measured_on, row.get("images")))
+    """A cell of a figure that fits the loss of a row; a share of its `images` with its uncertainty."""
+    return Cell(name.cell(row, row.get("images")), finite(name.of(row)))
 
 
 def plain_row(name: str, texts: Sequence[str]) -> Row:
@@ -66,12 +66,13 @@ def plain_row(name: str, texts: Sequence[str]) -> Row:
 
 def known_columns(names: Sequence[Name], rows: Sequence[Mapping[str, Any]]) -> list[Name]:
     """The figures that at least one row has."""
-    return [name for name in names if any(finite(row.get(name.key)) is not None for row in rows)]
+    return [name for name in names if any(finite(name.of(row)) is not None for row in rows)]
 
 
 def explained(names: Sequence[Name], rows: Sequence[Sequence[Cell]]) -> list[tuple[str, str]]:
-    """The columns and what they are, and what the sign ± means where a row has it."""
-    signs = [(SIGN, MEANING)] if any(SIGN in cell.text for row in rows for cell in row) else []
+    """The columns and what they are, and what the signs ± and ∠ mean where a row has them."""
+    meanings = ((SIGN, MEANING), (ANGLE, ANGLE_MEANING))
+    signs = [each for each in meanings if any(each[0] in cell.text for row in rows for cell in row)]
     return [*((name.title, name.about) for name in names if name.about), *signs]
 
 
@@ -91,13 +92,13 @@ def figure_cells(
     for column, name in enumerate(names):
         for group in set(groups) - {None}:
             own = [row for row, its_group in enumerate(groups) if its_group == group]
-            known = [value for row in own if (value := finite(rows[row].get(name.key))) is not None]
+            known = [value for row in own if (value := finite(name.of(rows[row]))) is not None]
             if name.best is None or len(known) < 2:
                 continue
             best = max(known) if name.best == "most" else min(known)
-            top = next(row for row in own if rows[row].get(name.key) == best)
+            top = next(row for row in own if name.of(rows[row]) == best)
             near = [row for row in own if _is_near(name, rows[row], rows[top])]
-            alike = [row for row in own if name.write(rows[row].get(name.key)) == name.write(best)]
+            alike = [row for row in own if name.write(name.of(rows[row])) == name.write(best)]
             mark: Mark = "tied" if len(near) > 1 else "best"
             for row in near if mark == "tied" else alike:
                 cells[row][column] = replace(cells[row][column], mark=mark)
@@ -106,8 +107,8 @@ def figure_cells(
 
 def _is_near(name: Name, row: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
     """Whether the uncertainties of two accuracies meet."""
-    value, top = finite(row.get(name.key)), finite(best.get(name.key))
-    margins = [half_width(each.get(name.key), each.get("images")) for each in (row, best)]
+    value, top = finite(name.of(row)), finite(name.of(best))
+    margins = [half_width(name.of(each), each.get("images")) for each in (row, best)]
     if not name.of_images or value is None or top is None or None in margins:
         return False
     return abs(top - value) <= sum(margin for margin in margins if margin is not None)

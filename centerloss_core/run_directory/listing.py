@@ -50,9 +50,10 @@ class RunRow:
         name = self.record.data.get("name")
         return name if isinstance(name, str) else None
 
-    def figure(self, key: str) -> float | None:
-        """A figure on the test images, of a completed run."""
-        return finite(mapping(self.record.metrics.get("test")).get(key))
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The figures on the test images, of a completed run, and `is_angular`, which says what fits."""
+        return {**mapping(self.record.metrics.get("test")), "is_angular": self.record.is_angular}
 
     @property
     def created(self) -> datetime | None:
@@ -88,7 +89,7 @@ class RunRow:
             "alpha": record.alpha,
             "seed": record.seed,
             "data": self.data,
-            **{key: self.figure(key) for key in _FIGURES.values()},
+            **{key: finite(self.figures.get(key)) for keys in _FIGURES.values() for key in keys},
             "steps": record.steps,
             "created": None if self.created is None else self.created.isoformat(timespec="seconds"),
             "age_seconds": self.age,
@@ -200,8 +201,8 @@ def sort_rows(rows: Iterable[RunRow], by: str, *, reverse: bool = False) -> list
 
     Args:
         rows: to sort. Statuses are in the order of `Status`: running first, damaged after the rest.
-        by: "name", "status", "accuracy", "nearest-center", "ratio", "steps", "age", "duration", or the key of
-            a setting: "train.batch_size", and "lambda", "alpha" and "seed" for short.
+        by: "name", "status", "accuracy", "nearest-center", "nearest-mean", "ratio", "steps", "age", "duration", or
+            the key of a setting: "train.batch_size", and "lambda", "alpha" and "seed" for short.
         reverse: the other way round.
     """
     by_name = sorted(rows, key=lambda row: (_text_key(row.name), row.name))
@@ -214,17 +215,19 @@ def sort_rows(rows: Iterable[RunRow], by: str, *, reverse: bool = False) -> list
     return [*known, *(row for row in by_name if _sort_value(row, by) is None)]
 
 
+# By the distance, and by the angle, which fits a loss that looks at directions.
 _FIGURES = {
-    "accuracy": "accuracy",
-    "nearest-center": "nearest_center_accuracy",
-    "ratio": "separation_ratio",
+    "accuracy": ("accuracy",),
+    "nearest-center": ("nearest_center_accuracy", "nearest_center_accuracy_cosine"),
+    "nearest-mean": ("nearest_mean_accuracy", "nearest_mean_accuracy_cosine"),
+    "ratio": ("separation_ratio",),
 }
 SORT_KEYS = ("name", "status", "lambda", "alpha", "seed", *_FIGURES, "steps", "age", "duration")
 
 
 def _sort_value(row: RunRow, by: str) -> Any:
     if by in _FIGURES:
-        return row.figure(_FIGURES[by])
+        return finite(row.figures.get(_FIGURES[by][-1 if row.record.is_angular else 0]))
     if by == "status":
         return get_args(Status).index(row.record.status)
     if by == "steps":
