@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from centerloss_core.config.problems import printable
 from centerloss_core.formatting import duration, number, percent, plain_setting
-from centerloss_core.metrics.names import FIGURES, SEPARATION, SPEED, Name, with_points
+from centerloss_core.metrics.names import FIGURES, SPEED, Name, in_order, with_points
 from centerloss_core.metrics.uncertainty import MEANING
 
 from .fitting import MARGIN, middle_left_out, without_margin
@@ -26,7 +26,7 @@ _MOST_WARNINGS = 10  # of a run
 _SHORTEST = 12  # columns of a run's name
 _LONGEST = 40  # of a setting, in a file
 _GAP = 2  # between the columns of a table that is as wide as the terminal
-_NAMES = {name.key: name for name in (*FIGURES, *SEPARATION, *SPEED)}
+_NAMES = {name.key: name for name in (*SPEED, *FIGURES)}
 _NAMES["training_seconds"] = Name("training_seconds", "training time", duration)
 
 
@@ -72,7 +72,7 @@ def _lines(comparison: Comparison) -> list[str]:
         "Results": [
             ["status", *(run.status for run in runs)],
             ["warnings", *(str(len(run.warnings)) for run in runs)],
-            *(_result_cells(comparison, key, values) for key, values in comparison.results.items()),
+            *(_result_cells(comparison, key, comparison.results[key]) for key in _noted(comparison)),
         ],
         "Evaluation": [
             _result_cells(comparison, key, comparison.evaluation[key]) for key in _evaluated(comparison)
@@ -165,9 +165,28 @@ def _sentence(names: Sequence[str], twins: Twins) -> str:
 
 
 def _evaluated(comparison: Comparison) -> list[str]:
-    """The figures of `cl evaluate` in its order, without those that the runs have noted themselves."""
-    keys = [f"{split}.{name.key}" for split in ("test", "train") for name in FIGURES if name.key != "images"]
+    """The figures of `cl evaluate`, those that fit first, without those that the runs have noted themselves."""
+    keys = [
+        f"{split}.{key}" for split in ("test", "train") for key in _fitting(comparison) if key != "images"
+    ]
     return [key for key in keys if key in comparison.evaluation and key not in comparison.results]
+
+
+def _noted(comparison: Comparison) -> list[str]:
+    """The figures that the runs have noted, those of each split in the same order, and others behind them."""
+    places = {key: place for place, key in enumerate(_fitting(comparison))}
+    splits = list(dict.fromkeys(key.rpartition(".")[0] for key in comparison.results))
+
+    def place(key: str) -> tuple[int, int]:
+        split, _, figure = key.rpartition(".")
+        return splits.index(split), places.get(figure, len(places))
+
+    return sorted(comparison.results, key=place)
+
+
+def _fitting(comparison: Comparison) -> list[str]:
+    is_angular = any(run.is_angular for run in comparison.runs)
+    return [name.key for name in in_order(FIGURES, is_angular=is_angular)]
 
 
 def _title(comparison: Comparison, key: str) -> str:

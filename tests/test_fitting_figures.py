@@ -193,6 +193,13 @@ def test_an_evaluation_of_an_older_version_is_read_and_made_anew(tmp_path: Path)
     lines = cl("compare", old, new)
     for title in ("alignment", "uniformity", "nearest mean of training images, cosine", "cosine: EER"):
         assert any(line.startswith(f"test {title} – ") for line in lines), title
+    for is_angular, first in ((False, "Euclidean: EER"), (True, "cosine: EER")):
+        (new / "run.json").write_text(json.dumps(read_json(new / "run.json") | {"is_angular": is_angular}))
+        shown = [
+            line for line in cl("compare", old, new) if "EER" in line or "nearest trained center" in line
+        ]
+        assert next(line for line in shown if "EER" in line).startswith(f"test {first}")
+        assert shown[0].startswith("test nearest trained center, cosine –") == is_angular
     cl("evaluate", old)
     assert read_json(old / "evaluation.json") == read_json(new / "evaluation.json")
 
