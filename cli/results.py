@@ -166,7 +166,7 @@ def show_sweep_table(rows: Sequence[Mapping[str, Any]]) -> None:
     say("\nOn the test images:")
     head = (*grid, *(name.title for name in separation), *(name.title for name in SPEED))
     spare = ("images/s", "time", "intra", "inter", MARGIN, "λ_eq")
-    _explain(head, print_table(head, cells, spare=spare, page=PAGE), kinds)
+    _explain(head, print_table(head, cells, spare=spare, names=("loss",), page=PAGE), kinds)
     _show_seeds(rows, settings, separation)
     # Warnings that differ in their numbers alone are one.
     alike: dict[str, list[Mapping[str, Any]]] = {}
