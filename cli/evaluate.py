@@ -28,7 +28,6 @@ from .tables import ordered_keys, print_table, setting_columns, settings_of
 
 if TYPE_CHECKING:
     from centerloss_core.metrics.directory import Report, RunEvaluation
-    from centerloss_core.metrics.evaluate import SplitEvaluation
 
 Splits = StrEnum("Splits", ["TEST", "TRAIN", "BOTH"])
 
@@ -96,9 +95,8 @@ def _show(report: Report) -> None:
 
 
 def _show_run(run: RunEvaluation, *, classes: bool) -> None:
-    kinds = {split.centers_kind for split in run.splits.values() if split.centers_kind}
     rows = []
-    for name in with_points(in_order(FIGURES, is_angular=run.is_angular), kinds):
+    for name in with_points(in_order(FIGURES, is_angular=run.is_angular), [run.class_points]):
         title = f"{name.title} (small is good)" if name.best == "least" else name.title
         measured = [split.figures for split in run.splits.values()]
         rows.append([title, *(name.measured_on(each["images"], each[name.key]) for each in measured)])
@@ -115,12 +113,12 @@ def _show_run(run: RunEvaluation, *, classes: bool) -> None:
         if figures["zero_length_images"]:
             say(f"{figures['zero_length_images']:,} features are 0 and have no angle: wrong by the cosine")
         if classes:
-            _show_classes(split, is_angular=run.is_angular)
+            _show_classes(split.per_class, run)
 
 
-def _show_classes(split: SplitEvaluation, *, is_angular: bool) -> None:
-    rows = [{**row, "is_angular": is_angular} for row in split.per_class]
-    names = with_points(class_figures_of(rows), filter(None, [split.centers_kind]))
+def _show_classes(classes: Sequence[Mapping[str, Any]], run: RunEvaluation) -> None:
+    rows = [{**row, "is_angular": run.is_angular} for row in classes]
+    names = with_points(class_figures_of(rows), [run.class_points])
     own = {row["class"]: str(row["name"]) for row in rows}
 
     def cell(row: Mapping[str, Any], name: Name) -> str:
@@ -143,7 +141,7 @@ def _explain_angle(table: Sequence[str]) -> None:
 def _show_side_by_side(runs: Sequence[RunEvaluation]) -> None:
     rows = [(run, split, measured.figures) for run in runs for split, measured in run.splits.items()]
     settings = [settings_of(run.origin) for run, _, _ in rows]
-    kinds = {split.centers_kind for run in runs for split in run.splits.values() if split.centers_kind}
+    kinds = [run.class_points for run in runs]
     columns = {
         "run": [run.name for run, _, _ in rows],
         "split": [split for _, split, _ in rows],

@@ -155,7 +155,9 @@ def test_evaluate_names_the_points_of_the_classes_and_counts_features_without_a_
     dump = make_dump(n=60)
     dump.features[:2] = 0
     kept = FeatureDump(dump.features, dump.labels, dump.predictions, dump.centers, "prototype")
-    lines = cl("evaluate", run_of(tmp_path / "run", kept), "--split", "test")
+    run = run_of(tmp_path / "run", kept, class_points="prototype")
+    lines = cl("evaluate", run, "--split", "test")
+    assert read_json(run / "evaluation.json")["test"]["centers_kind"] == "prototype"
     assert any(line.startswith("nearest prototype, cosine ") for line in lines)
     assert "2 features are 0 and have no angle: wrong by the cosine" in lines
 

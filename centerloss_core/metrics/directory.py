@@ -67,6 +67,7 @@ class RunEvaluation:
         origin: "lambda", "alpha", "seed" and "lambda_eq" as `run.json` has them.
         splits: by name.
         is_angular: whether the loss looks at directions, so that figures by the angle fit it.
+        class_points: what the points of its classes are, None where it has none.
     """
 
     path: Path
@@ -74,6 +75,7 @@ class RunEvaluation:
     origin: dict[str, Any]
     splits: dict[str, SplitEvaluation]
     is_angular: bool = False
+    class_points: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,8 @@ def _evaluate_run(
         measured = {split: _evaluate_split(record, split, dumps, partial(begin, split)) for split in splits}
         origin = {key: run.manifest.get(key) for key in (*SHORT_KEYS, "lambda_eq")}
         origin |= {key: record.settings.get(key) for key in axes if key not in SHORT_KEYS.values()}
-        evaluation = RunEvaluation(record.path, record.name, origin, measured, record.is_angular)
+        fits = record.is_angular, record.class_points
+        evaluation = RunEvaluation(record.path, record.name, origin, measured, *fits)
         content = {**_header(), **{split: each.as_dict() for split, each in measured.items()}}
         run.write_json(EVALUATION, content)
         for name, table in _tables([evaluation]).items():
