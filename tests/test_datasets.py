@@ -16,6 +16,7 @@ import pytest
 
 from centerloss_core.datasets import BatchStream, DataError, Split, load_dataset, locate
 from centerloss_core.datasets.arrays import fingerprint_of
+from centerloss_core.datasets.batches import _order
 from centerloss_core.datasets.holdout import hold_out
 from centerloss_core.datasets.idx_set import IdxSet
 from centerloss_core.datasets.known_files import KnownFile
@@ -560,6 +561,13 @@ def test_the_order_is_the_same_with_every_numpy() -> None:
         *(6, 3, 8, 1, 4, 5, 9, 2, 7, 0),
         *(1, 3),
     ]
+
+
+@pytest.mark.parametrize("others", [7, 500])
+def test_equal_keys_keep_their_order(others: int) -> None:
+    """Whatever sort NumPy takes: keys of 64 bits are next to never equal, those here often."""
+    keys = np.random.default_rng(0).integers(0, others, 1000).astype(np.uint64)
+    np.testing.assert_array_equal(_order(keys), sorted(range(1000), key=keys.tolist().__getitem__))
 
 
 def test_every_position_sees_every_image() -> None:

@@ -71,7 +71,15 @@ class BatchStream:
 def permutation(size: int, seed: int, *key: int) -> npt.NDArray[np.int32]:
     """The numbers below `size` in an order that follows from the seed and the key alone."""
     # NumPy promises that raw bits stay the same in every release, but not that Generator.permutation
-    # does: a run can be resumed or repeated after an upgrade. The stable sort settles the rare tie.
+    # does: a run can be resumed or repeated after an upgrade.
     bits = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key))
-    keys = np.asarray(bits.random_raw(size))
-    return np.argsort(keys, kind="stable").astype(np.int32)
+    return _order(np.asarray(bits.random_raw(size))).astype(np.int32)
+
+
+def _order(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """That of a stable sort, ten times as fast where no two keys are equal: a GPU waits for it once an epoch."""
+    order = np.argsort(keys)
+    in_order = keys[order]
+    if (in_order[1:] == in_order[:-1]).any():
+        return np.argsort(keys, kind="stable")
+    return order
