@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
 
 _EMPTY = os.devnull
 _FOR_THIS_PROGRAM = {
@@ -19,6 +21,8 @@ _FOR_THIS_PROGRAM = {
 }
 # Keras imports these for wrappers and displays that nothing here uses. They take longer to import than Keras.
 _IDLE = ("matplotlib", "pandas", "sklearn")
+# Keras on JAX imports these for attention on TPUs and for sparse solvers: a third of its time. It must find something.
+_STOOD_IN_FOR = ("jax.experimental.pallas.ops.tpu.splash_attention", "jax.experimental.sparse.linalg")
 
 
 def isolate_process() -> None:
@@ -32,13 +36,22 @@ def importing_keras() -> Iterator[None]:
     is_isolated = _FOR_THIS_PROGRAM.items() <= os.environ.items()
     if not is_isolated:
         import_matplotlib()  # else Keras does
-    hidden = [name for name in _IDLE if is_isolated and name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # to import one raises ImportError
+    modules: dict[str, Any] = dict.fromkeys(_IDLE)  # to import one raises ImportError
+    modules |= {name: _Empty(name) for name in _STOOD_IN_FOR}
+    hidden = {name: each for name, each in modules.items() if is_isolated and name not in sys.modules}
+    sys.modules.update(hidden)
     try:
         yield
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+class _Empty(ModuleType):
+    """A module that has every name."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
 
 
 def import_matplotlib() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,21 @@ _NVIDIA = Path("/proc/driver/nvidia")
 _DETERMINISTIC = "--xla_gpu_exclude_nondeterministic_ops"
 
 
+def look_ahead(train: Train) -> None:
+    """Begin to look for GPUs, which takes one to two seconds, to find them when Keras is imported."""
+    _say_to_xla(train)
+    if train.device == "cpu":
+        return
+    try:
+        import jax  # noqa: F401
+    except ImportError:  # which is told where Keras imports it
+        return
+    threading.Thread(target=_gpus, daemon=True).start()
+
+
 def find(train: Train) -> Device:
     """See `centerloss_core.devices.find_device`."""
-    # JAX reads these when it first looks for devices, which is below.
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # GPU memory grows on demand
-    flags = os.environ.get("XLA_FLAGS", "")
-    # Not on a processor, which needs it not: a flag that XLA does not know ends the process without a word.
-    if train.deterministic and train.device != "cpu" and _NVIDIA.exists() and _DETERMINISTIC not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC}=true".strip()
+    _say_to_xla(train)
     import jax
 
     if train.device == "cpu":
@@ -51,6 +59,15 @@ def prepare(device: Device, train: Train) -> None:
     # float32 means float32: TF32 would round the products of the center update to ten bits. Products of bfloat16
     # are not affected: they stay on the tensor cores.
     jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def _say_to_xla(train: Train) -> None:
+    """Set what is read when JAX first looks for devices."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # GPU memory grows on demand
+    flags = os.environ.get("XLA_FLAGS", "")
+    # Not on a processor, which needs it not: a flag that XLA does not know ends the process without a word.
+    if train.deterministic and train.device != "cpu" and _NVIDIA.exists() and _DETERMINISTIC not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC}=true".strip()
 
 
 def _keep_compiled_programs(config: Any) -> None:

@@ -30,6 +30,8 @@ def find_device(train: Train) -> Device:
             cannot train here, or that is not installed.
     """
     backend = backend_name()
+    if backend == "jax" and "keras" not in sys.modules:
+        on_jax.look_ahead(train)
     _import_keras(backend)
     device: Device = _BACKENDS[backend].find(train)
     return device

@@ -8,7 +8,10 @@ from typing import Any, ClassVar, NamedTuple
 import keras
 from keras import ops
 
-CENTERS_START = {"zeros": "zeros", "xavier": "glorot_uniform"}  # of `loss.centers_start`, in Keras' words
+from centerloss_core.networks.initializers import Constant
+
+# Of `loss.centers_start`, as Keras takes it.
+CENTERS_START = {"zeros": Constant(0.0), "xavier": "glorot_uniform"}
 
 
 class ClassPoints(NamedTuple):

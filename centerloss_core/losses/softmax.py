@@ -9,6 +9,7 @@ from keras import ops
 
 from centerloss_core.config import Config
 from centerloss_core.losses.base import Head
+from centerloss_core.networks.initializers import Constant
 
 
 @keras.saving.register_keras_serializable(package="centerloss")
@@ -34,7 +35,7 @@ class SoftmaxHead(Head):
         self.num_classes = num_classes
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.Zeros()
+        self.bias_initializer = Constant(0.0)
 
     def build(self, features_shape: tuple[int | None, ...], labels_shape: Any = None) -> None:
         """Create kernel and bias."""

@@ -16,6 +16,19 @@ from centerloss_core.config import Model
 _DEVIATION_CUT_AT_2 = 0.87962566103423978  # of a normal distribution without what lies beyond two deviations
 
 
+_ON_JAX = keras.backend.backend() == "jax"
+
+
+def tensor(values: Any, dtype: Any = None) -> Any:
+    """A tensor of NumPy's values. JAX would compile a program for each shape, here and in Keras' own initializers."""
+    dtype = keras.backend.standardize_dtype(dtype)
+    if not _ON_JAX:
+        return keras.ops.convert_to_tensor(values, dtype)
+    import jax
+
+    return jax.device_put(np.asarray(values, dtype))
+
+
 def kernel_initializer(model: Model) -> keras.initializers.Initializer:
     """A new one for each layer, with a seed of its own."""
     return Random(model.initializer)
@@ -51,11 +64,27 @@ class Random(keras.initializers.Initializer):
                 0.1 if self.rule == "truncated_normal" else math.sqrt(2 / fan_in) / _DEVIATION_CUT_AT_2
             )
             values = ndtri(ndtr(-2) + uniform * (ndtr(2) - ndtr(-2))) * deviation
-        return keras.ops.convert_to_tensor(values.reshape(shape).astype(np.float32), dtype)
+        return tensor(values.reshape(shape).astype(np.float32), dtype)
 
     def get_config(self) -> dict[str, Any]:
         """For Keras' own saving; a clone of one without a seed draws its own."""
         return {"rule": self.rule, "seed": self._asked}
+
+
+@keras.saving.register_keras_serializable(package="centerloss")
+class Constant(keras.initializers.Initializer):
+    """The same number everywhere, as Keras' initializer of that name, by NumPy."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        """Return the tensor."""
+        return tensor(np.full(shape, self.value, np.float32), dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """For Keras' own saving."""
+        return {"value": self.value}
 
 
 @keras.saving.register_keras_serializable(package="centerloss")
@@ -75,7 +104,7 @@ class Circle(keras.initializers.Initializer):
         angles[self.class_order] = (
             2 * np.pi * (np.arange(len(self.class_order)) + 0.5) / len(self.class_order)
         )
-        return keras.ops.convert_to_tensor(np.stack([np.cos(angles), np.sin(angles)]), dtype)
+        return tensor(np.stack([np.cos(angles), np.sin(angles)]), dtype)
 
     def get_config(self) -> dict[str, Any]:
         """For Keras' own saving."""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import keras
 
+from centerloss_core.optimizers.slots import SlotsByNumPy
+
 if keras.backend.backend() == "tensorflow":
     from centerloss_core.networks.kernels import OnePassAdam as Adam
 else:
-    from keras.optimizers import Adam  # type: ignore[no-redef]
+
+    class Adam(SlotsByNumPy, keras.optimizers.Adam):  # type: ignore[no-redef]
+        """Keras' own."""
+
 
 __all__ = ["Adam"]

@@ -7,8 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from centerloss_core.networks.initializers import Constant
+from centerloss_core.optimizers.slots import SlotsByNumPy
 
-class SGD(keras.optimizers.SGD):
+
+class SGD(SlotsByNumPy, keras.optimizers.SGD):
     """Keras' SGD with μ in a variable, `momentum_now`: a Python number would be a constant of the compiled step."""
 
     def __init__(self, learning_rate: float, momentum: float, name: str) -> None:
@@ -18,7 +21,7 @@ class SGD(keras.optimizers.SGD):
     def build(self, variables: list[keras.Variable]) -> None:
         """Create the velocities V and μ."""
         super().build(variables)
-        self.momentum_now = self.add_variable((), keras.initializers.Constant(self._start), name="momentum")
+        self.momentum_now = self.add_variable((), Constant(self._start), name="momentum")
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """One update of one variable; called by Keras."""
