@@ -45,7 +45,8 @@ from cli.app import main
 try:
     main()
 finally:
-    print("LOADED", *sorted({"jax", "keras", "tensorflow", "torch"} & sys.modules.keys()))
+    slow = {"jax.experimental.pallas", "scipy.sparse"}  # half of what Keras imports, for attention and sparse solvers
+    print("LOADED", *sorted({"jax", "keras", "tensorflow", "torch", *slow} & sys.modules.keys()))
 """
 
 
@@ -163,6 +164,86 @@ def test_a_step_is_that_of_tensorflow(tmp_path: Path) -> None:
         rate = 1e-3 * (20 if group == "head" else 1)
         change = -rate * np.sqrt(1 - 0.999) / (1 - 0.9) * momentum / (np.sqrt(velocity) + 1e-8)
         np.testing.assert_allclose(found[name] - start[name], change, rtol=1e-3, atol=1e-7, err_msg=name)
+
+
+_CENTERS = """
+import jax, keras, numpy as np
+from centerloss_core.losses import center_loss
+
+random = np.random.default_rng(0)
+features, labels = random.normal(size=(60, 3)).astype("float32"), random.integers(0, 7, 60).astype("int32")
+
+def moved(few, rule):
+    center_loss._FEW_CLASSES = few
+    layer = center_loss.CenterLoss(8, alpha=0.3, center_update=rule)  # the last class is absent
+    layer.build((None, 3))
+    start = jax.numpy.asarray(np.random.default_rng(1).normal(size=(8, 3)), "float32")
+
+    def step(centers):
+        with keras.StatelessScope([(layer.centers, centers)]) as scope:
+            loss, figures = layer.measure(features, labels, {"alpha": np.float32(0.3)})
+        return scope.get_current_value(layer.centers), loss, figures["center_shift"]
+
+    return [np.asarray(each) for each in jax.jit(step)(start)], str(jax.make_jaxpr(step)(start))
+
+for rule in ("eq4", "gradient", "ema"):
+    (found, program), (expected, other) = moved(8, rule), moved(7, rule)
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, err_msg=rule)
+    np.testing.assert_array_equal(found[0][7], expected[0][7])
+    assert "scatter" in other and "scatter" not in program, rule
+"""
+
+
+def test_the_centers_of_few_classes_move_as_those_of_many(tmp_path: Path) -> None:
+    """By each rule, and without adding up where labels point, for which XLA sorts on a GPU."""
+    done = on_jax("-c", _CENTERS, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+_DIRECTIONS = """
+import numpy as np
+from centerloss_core.optimizers.muon import orthonormal_columns
+from test_optimizers import directions_of_the_iteration, steep_matrices
+
+matrices = steep_matrices()
+found = orthonormal_columns([np.float32(matrix) for matrix in matrices])
+for columns, expected in zip(found, directions_of_the_iteration(matrices), strict=True):
+    assert np.linalg.norm(columns - expected) < 1e-3 * np.linalg.norm(expected)
+"""
+
+
+def test_muon_takes_the_directions_of_its_iteration(tmp_path: Path) -> None:
+    """All kernels in one stack; see the test of the same for TensorFlow."""
+    done = on_jax("-c", _DIRECTIONS, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+_BUILDING = """
+import jax
+from jax._src import compiler
+from comparing import config
+from centerloss_core import devices
+from centerloss_core.datasets import load_dataset
+
+found, compile = [], compiler.compile_or_get_cached
+compiler.compile_or_get_cached = lambda backend, program, *rest, **more: (
+    found.append(program.operation.attributes["sym_name"]) or compile(backend, program, *rest, **more)
+)
+run = config("train.optimizer=muon", "model.batch_norm=true")
+devices.prepare(devices.find_device(run.train), run.train)
+from centerloss_core.training.build import build
+
+build(run, load_dataset(run.data.name))
+print(len(found), *found)
+"""
+
+
+def test_no_program_is_compiled_for_each_shape_of_a_weight(tmp_path: Path) -> None:
+    """But one for a count of steps, which Keras makes."""
+    done = on_jax("-c", _BUILDING, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[0]) <= 2, done.stdout
 
 
 _CUTS = """

@@ -143,6 +143,25 @@ def test_max_pooling_on_jax_is_that_of_tensorflow(dtype: str) -> None:
     assert np.isnan(max_pool(values)[0, 0, 0, 0])
 
 
+@pytest.mark.parametrize("columns", [3, 5])
+def test_a_convolution_of_one_channel_on_jax(columns: int) -> None:
+    """Against TensorFlow's, and its gradients."""
+    jax = pytest.importorskip("jax")
+    from centerloss_core.networks.kernels_on_jax import convolve_one_channel
+
+    random = np.random.default_rng(0)
+    images = random.normal(size=(3, 9, 7, 1)).astype("float32")
+    kernel = random.normal(size=(5, columns, 1, 4)).astype("float32")
+    upstream = random.normal(size=(3, 9, 7, 4)).astype("float32")
+    with tf.GradientTape() as tape:
+        variables = [tf.Variable(images), tf.Variable(kernel)]
+        expected = tf.nn.conv2d(*variables, 1, "SAME")
+    expected_gradients = tape.gradient(expected, variables, tf.constant(upstream))
+    found, backward = jax.vjp(convolve_one_channel, images, kernel)
+    for one, other in zip((found, *backward(upstream)), (expected, *expected_gradients), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
 @dtypes
 def test_batch_norm_on_jax(dtype: str) -> None:
     """Against Keras' formula, differentiated by JAX in float32, for means that are large against the deviations."""

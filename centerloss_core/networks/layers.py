@@ -1,4 +1,4 @@
-"""Keras' batch norm, PReLU and max pooling, computed by our `kernels` where there are some for the backend.
+"""Keras' convolution, batch norm, PReLU and max pooling, by our `kernels` where there are some for the backend.
 
 Weights, names, settings and results (to rounding) are those of the Keras layers.
 """
@@ -9,8 +9,26 @@ from typing import Any
 
 import keras
 
+from centerloss_core.networks.initializers import Constant
+
 _HAS_KERNELS = keras.backend.backend() == "tensorflow"
 _ON_JAX = keras.backend.backend() == "jax"
+
+
+@keras.saving.register_keras_serializable(package="centerloss")
+class Convolution(keras.layers.Conv2D):
+    """A convolution with kernels of odd size, in steps of 1, padded to the size of the images (m, h, w, c)."""
+
+    def __init__(self, filters: int, kernel_size: Any, **kwargs: Any) -> None:
+        super().__init__(filters, kernel_size, **{"padding": "same", **kwargs})
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Called by Keras."""
+        if not _ON_JAX or inputs.shape[-1] != 1:
+            return super().convolution_op(inputs, kernel)
+        from centerloss_core.networks.kernels_on_jax import convolve_one_channel
+
+        return convolve_one_channel(inputs, keras.ops.convert_to_tensor(kernel))
 
 
 @keras.saving.register_keras_serializable(package="centerloss")
@@ -18,7 +36,10 @@ class BatchNorm(keras.layers.BatchNormalization):
     """Batch norm with scale and offset over the last axis of images (m, h, w, c), statistics in float32."""
 
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs: Any) -> None:
-        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        zeros, ones = Constant(0.0), Constant(1.0)
+        starts = {"gamma": ones, "beta": zeros, "moving_mean": zeros, "moving_variance": ones}
+        starts_by_name = {f"{name}_initializer": start for name, start in starts.items()}
+        super().__init__(momentum=momentum, epsilon=epsilon, **{**starts_by_name, **kwargs})
         if not (self.scale and self.center and self.axis == -1):
             raise ValueError(
                 "BatchNorm always has scale and center, over the last axis: take Keras' layer instead."

@@ -8,8 +8,8 @@ import keras
 from keras import layers
 
 from centerloss_core.config import Model
-from centerloss_core.networks.initializers import kernel_initializer
-from centerloss_core.networks.layers import BatchNorm, MaxPool, PReLU
+from centerloss_core.networks.initializers import Constant, kernel_initializer
+from centerloss_core.networks.layers import BatchNorm, Convolution, MaxPool, PReLU
 
 # A run of one or two epochs has a few hundred steps: Keras' default of 0.99 would still remember the start.
 _BATCH_NORM_MOMENTUM = 0.9
@@ -37,7 +37,11 @@ def lenets_plus_plus(model: Model, image_shape: tuple[int, int, int] = (28, 28, 
         x = MaxPool(2, name=f"pool{block}")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(
-        model.feature_dim, kernel_initializer=kernel_initializer(model), dtype="float32", name="feature_layer"
+        model.feature_dim,
+        kernel_initializer=kernel_initializer(model),
+        bias_initializer=Constant(0.0),
+        dtype="float32",
+        name="feature_layer",
     )(x)
     features = layers.PReLU(alpha_initializer=_slopes(model), name="features", dtype="float32")(x)
     return keras.Model(images, features, name="lenets_plus_plus")
@@ -51,12 +55,12 @@ def _input_scaling(model: Model) -> keras.layers.Layer:
 
 
 def _convolution(x: Any, channels: int, model: Model, *, name: str) -> Any:
-    x = layers.Conv2D(
+    x = Convolution(
         channels,
         5,
-        padding="same",
         use_bias=not model.batch_norm,  # batch norm subtracts the mean, and with it any bias
         kernel_initializer=kernel_initializer(model),
+        bias_initializer=Constant(0.0),
         name=name,
     )(x)
     if model.batch_norm:
@@ -65,4 +69,4 @@ def _convolution(x: Any, channels: int, model: Model, *, name: str) -> Any:
 
 
 def _slopes(model: Model) -> keras.initializers.Initializer:
-    return keras.initializers.Constant(model.prelu_start)
+    return Constant(model.prelu_start)

@@ -19,6 +19,8 @@ _ITERATIONS = 5
 # Root mean square of a weight's step, in learning rates. Adam's steps have about 0.2 to 0.4.
 _STEP = 0.4
 
+_ON_JAX = keras.backend.backend() == "jax"
+
 
 class Muon(Adam):
     """Muon (Jordan et al., 2024) for kernels of convolutions, Adam for every other weight.
@@ -72,40 +74,57 @@ def orthonormal_columns(matrices: Sequence[Any]) -> list[Any]:
     Returns:
         (n, c) float32 each.
     """
+    if _ON_JAX:
+        return _in_one_stack(matrices) if matrices else []
     grams = [ops.matmul(ops.transpose(matrix), matrix) for matrix in matrices]
+    sizes = [gram.shape[0] for gram in grams]
     factors: dict[int, Any] = {}
-    for numbers in _batches([gram.shape[0] for gram in grams]):
-        for number, factor in zip(numbers, _factors([grams[each] for each in numbers]), strict=True):
-            factors[number] = factor
+    for size in sorted(set(sizes)):
+        numbers = [number for number, each in enumerate(sizes) if each == size]
+        found = ops.unstack(_factors(ops.stack([grams[number] for number in numbers])), len(numbers))
+        factors.update(zip(numbers, found, strict=True))
     return [ops.matmul(matrix, factors[number]) for number, matrix in enumerate(matrices)]
 
 
-def _batches(sizes: Sequence[int]) -> list[list[int]]:
-    """Which matrices go through the iteration together.
+def _in_one_stack(matrices: Sequence[Any]) -> list[Any]:
+    """All of them filled up with zeros to one size: on a GPU a product so small takes as long as it takes to start it.
 
-    On a GPU all of them, filled up with zeros: products so small take as long as it takes to start them.
+    Filters lie as rows, as XLA's convolutions have them, so that nothing is copied.
     """
-    if keras.backend.backend() == "jax":
-        return [list(range(len(sizes)))] if sizes else []
-    return [[number for number, each in enumerate(sizes) if each == size] for size in sorted(set(sizes))]
+    length, width = (max(matrix.shape[axis] for matrix in matrices) for axis in (0, 1))
+    rows = ops.stack(
+        [
+            ops.pad(ops.transpose(matrix), [[0, width - matrix.shape[1]], [0, length - matrix.shape[0]]])
+            for matrix in matrices
+        ]
+    )
+    directions = ops.matmul(_factors(ops.matmul(rows, ops.swapaxes(rows, 1, 2))), rows)
+    return [
+        ops.transpose(directions[number, : matrix.shape[1], : matrix.shape[0]])
+        for number, matrix in enumerate(matrices)
+    ]
 
 
-def _factors(grams: Sequence[Any]) -> list[Any]:
-    """What each X is to be multiplied by from the right, from its G = XᵀX, (c, c)."""
+def _factors(g: Any) -> Any:
+    """What each X is to be multiplied by, (k, c, c), from their G = XᵀX, (k, c, c)."""
     a, b, c = _QUINTIC
-    sizes = [gram.shape[0] for gram in grams]
-    widest = max(sizes)
-    g = ops.stack([ops.pad(gram, [[0, widest - size]] * 2) for gram, size in zip(grams, sizes, strict=True)])
     squares = ops.trace(g, axis1=1, axis2=2)[:, None, None] + 1e-30  # of ‖X‖
     g = g / squares
     for number in range(_ITERATIONS):
-        p = a * ops.eye(widest) + b * g + c * ops.matmul(g, g)
+        p = a * ops.eye(g.shape[1]) + b * g + c * ops.matmul(g, g)
         if number == 0:
             product, g = p, ops.matmul(ops.matmul(g, p), p)
         elif number < _ITERATIONS - 1:
-            both = ops.matmul(ops.concatenate([product, g], axis=1), p)  # in one call
-            product, g = both[:, :widest], ops.matmul(both[:, widest:], p)
+            product, g = _times(product, g, p)
         else:
             product = ops.matmul(product, p)
-    factors = ops.unstack(product * ops.rsqrt(squares), len(sizes))
-    return [factor[:size, :size] for factor, size in zip(factors, sizes, strict=True)]
+    return product * ops.rsqrt(squares)
+
+
+def _times(product: Any, g: Any, p: Any) -> tuple[Any, Any]:
+    """The product times p, and G p². All of them commute."""
+    if _ON_JAX:  # p on either side, else XLA copies matrices to have two products in one call
+        return ops.matmul(product, p), ops.matmul(p, ops.matmul(p, g))
+    size = g.shape[1]
+    both = ops.matmul(ops.concatenate([product, g], axis=1), p)  # in one call
+    return both[:, :size], ops.matmul(both[:, size:], p)

@@ -34,7 +34,7 @@ class JaxEngine:
         self.fingerprint: str | None = None
         self._program = program
         # Arguments of the loop: what a jitted function closes over would be compiled into it as a constant.
-        self._data = None if program.data is None else tuple(map(jnp.asarray, program.data))
+        self._data = None if program.data is None else tuple(map(jax.device_put, program.data))
         self._state: State | None = None
         self._names: tuple[str, ...] = ()  # of the figures, in their order; known once a step was traced
         self._step = jax.jit(self._one_step, static_argnums=3)
@@ -93,7 +93,9 @@ class JaxEngine:
     def _one_step(
         self, state: State, data: Any, batch: Any, names: tuple[str, ...], values: Any
     ) -> tuple[State, Any]:
-        images, labels = batch if data is None else (jnp.take(each, batch, axis=0) for each in data)
+        images, labels = (
+            batch if data is None else (jnp.take(each, batch, axis=0, mode="clip") for each in data)
+        )
         scalars = dict(zip(names, values, strict=True))
 
         def forward(trainable: list[Any], others: list[Any]) -> tuple[Any, Any]:
