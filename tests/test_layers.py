@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from centerloss_core.networks.layers import BatchNorm, PReLU
+from centerloss_core.networks.layers import BatchNorm, NormPReLU, PReLU
 
 tf = pytest.importorskip("tensorflow")
 
@@ -105,6 +105,41 @@ def test_prelu_with_slopes_of_either_sign_and_above_one(dtype: str, lowest: floa
     close(y, np.where(x64 > 0, x64, slope * x64), dtype)
     close(dx, np.where(x64 > 0, dy64, slope * dy64), dtype)
     close(dslope, (np.minimum(x64, 0) * dy64).sum((0, 1, 2)).reshape(1, 1, 12), dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("width", [1, 3, 14])
+def test_batch_norm_and_prelu_as_one(dtype: str, width: int) -> None:
+    """Means are large against the deviations, and the running ones are near them."""
+    values, upstream = np.random.default_rng(0).normal(size=(2, 20, 7, width, 12))
+    x, dy = (tf.cast(tf.cast(each, "bfloat16"), dtype) for each in (2 * values + 50, upstream))
+    x64, dy64 = (tf.cast(each, "float64").numpy() for each in (x, dy))
+    layer = NormPReLU(momentum=0.9, epsilon=1e-3, dtype=policy(dtype))
+    layer.build(x.shape)
+    gamma, beta, slope = np.linspace(0.5, 2, 12), np.linspace(-1, 1, 12), np.linspace(-0.5, 1.5, 12)
+    slope = tf.cast(tf.cast(slope, "bfloat16"), "float64").numpy()
+    layer.set_weights([gamma, beta, slope.reshape(1, 1, 12), np.full(12, 49.0), np.full(12, 5.0)])
+    y, dx, dgamma, dbeta, dslope = gradients(layer, x, dy, training=True)
+
+    axes = (0, 1, 2)
+    mean, variance = x64.mean(axes), x64.var(axes)
+    root = np.sqrt(variance + 1e-3)
+    normal = (x64 - mean) / root
+    z = gamma * normal + beta
+    dz = np.where(z > 0, dy64, slope * dy64)
+    close(y, np.where(z > 0, z, slope * z), dtype)
+    close(dslope, (np.minimum(z, 0) * dy64).sum(axes).reshape(1, 1, 12), dtype)
+    close(dbeta, dz.sum(axes), dtype)
+    close(dgamma, (dz * normal).sum(axes), dtype)
+    expected = gamma / root * (dz - dz.mean(axes) - normal * (dz * normal).mean(axes))
+    near_zero = np.abs(z) < 0.05  # rounding decides there which slope counts
+    close(np.where(near_zero, expected, tf.cast(dx, "float64")), expected, dtype)
+    close(layer.moving_mean.value, 0.9 * 49.0 + 0.1 * mean, "float32")
+    close(layer.moving_variance.value, 0.9 * 5.0 + 0.1 * variance, "float32")
+    twin = NormPReLU.from_config(layer.get_config())
+    twin.build(x.shape)
+    twin.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(twin(x, training=False), layer(x, training=False))
 
 
 @pytest.mark.parametrize("ours", [BatchNorm, PReLU])

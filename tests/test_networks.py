@@ -84,9 +84,9 @@ def test_input_scaling(scaling: str, expected: list[float]) -> None:
 @pytest.mark.parametrize("start", [0.0, 0.25])
 def test_prelu_starts_where_it_is_told_everywhere(start: float) -> None:
     slopes = [
-        layer.get_weights()[0]
-        for layer in build(prelu_start=start).layers
-        if isinstance(layer, keras.layers.PReLU)
+        np.asarray(weight.value)
+        for weight in build(prelu_start=start).trainable_variables
+        if weight.name == "alpha"
     ]
     assert len(slopes) == 7
     assert all((slope == np.float32(start)).all() for slope in slopes)

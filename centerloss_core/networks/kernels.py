@@ -14,7 +14,7 @@ import tensorflow as tf
 
 # XLA turns an element-wise formula into one loop on all cores. TensorFlow for Windows comes without it, and on a Mac's
 # GPU it does not work; there the same formulas run operation by operation.
-_XLA = sys.platform == "linux"
+HAS_XLA = sys.platform == "linux"
 
 
 def batch_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
@@ -61,13 +61,13 @@ def prelu(x: Any, slope: Any) -> tuple[Any, Any]:
     return _prelu_forward(x, slope), gradient
 
 
-@tf.function(jit_compile=_XLA, autograph=False)  # type: ignore[untyped-decorator]
+@tf.function(jit_compile=HAS_XLA, autograph=False)  # type: ignore[untyped-decorator]
 def _prelu_forward(x: Any, slope: Any) -> Any:
     wide = tf.cast(x, slope.dtype)
     return tf.cast(tf.where(wide > 0, wide, slope * wide), x.dtype)
 
 
-@tf.function(jit_compile=_XLA, autograph=False)  # type: ignore[untyped-decorator]
+@tf.function(jit_compile=HAS_XLA, autograph=False)  # type: ignore[untyped-decorator]
 def _prelu_backward(x: Any, slope: Any, upstream: Any) -> tuple[Any, Any]:
     """The gradient in x, and what adds up to the gradient in the slopes, in one pass."""
     wide, dy = tf.cast(x, slope.dtype), tf.cast(upstream, slope.dtype)

@@ -62,11 +62,12 @@ class BatchNorm(keras.layers.BatchNormalization):
             if not uses_batch:
                 return kernels.batch_norm_inference(inputs, gamma, beta, *running, self.epsilon)
             batch = kernels.batch_norm(inputs, gamma, beta, self.epsilon)
-        outputs, *statistics = batch
-        for variable, earlier, now in zip(
-            (self.moving_mean, self.moving_variance), running, statistics, strict=True
-        ):
-            variable.assign(earlier * self.momentum + now * (1 - self.momentum))
+        return self._move(*batch)
+
+    def _move(self, outputs: Any, mean: Any, variance: Any) -> Any:
+        """Move the running statistics towards those of a batch."""
+        for variable, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            variable.assign(variable.value * self.momentum + now * (1 - self.momentum))
         return outputs
 
 
@@ -88,6 +89,40 @@ class PReLU(keras.layers.PReLU):
         from centerloss_core.networks import kernels
 
         return kernels.prelu(inputs, keras.ops.reshape(self.alpha.value, (-1,)))
+
+
+@keras.saving.register_keras_serializable(package="centerloss")
+class NormPReLU(BatchNorm):
+    """`BatchNorm` and then `PReLU`, whose slope per channel is the weight `alpha`; in training in fewer passes."""
+
+    def __init__(self, alpha_initializer: Any = "zeros", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha_initializer = keras.initializers.get(alpha_initializer)
+
+    def build(self, input_shape: Any) -> None:
+        """Create the weights."""
+        super().build(input_shape)
+        self.alpha = self.add_weight(
+            shape=(1, 1, input_shape[-1]), name="alpha", initializer=self.alpha_initializer
+        )
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalise as `BatchNorm` does; then as it is where positive, slope · it elsewhere."""
+        if not _HAS_KERNELS:
+            normal = super().call(inputs, training=training, mask=mask)
+            return keras.ops.relu(normal) + -self.alpha * keras.ops.relu(-normal)
+        from centerloss_core.networks import kernels, norm_prelu
+
+        slope = keras.ops.reshape(self.alpha.value, (-1,))
+        if not (training and self.trainable and norm_prelu.is_faster(inputs)):
+            return kernels.prelu(super().call(inputs, training=training), slope)
+        gamma, beta, near = self.gamma.value, self.beta.value, self.moving_mean.value
+        return self._move(*norm_prelu.batch_norm_prelu(inputs, gamma, beta, near, slope, self.epsilon))
+
+    def get_config(self) -> dict[str, Any]:
+        """For Keras' own saving."""
+        initializer = keras.initializers.serialize(self.alpha_initializer)
+        return {**super().get_config(), "alpha_initializer": initializer}
 
 
 @keras.saving.register_keras_serializable(package="centerloss")

@@ -9,7 +9,7 @@ from keras import layers
 
 from centerloss_core.config import Model
 from centerloss_core.networks.initializers import Constant, kernel_initializer
-from centerloss_core.networks.layers import BatchNorm, Convolution, MaxPool, PReLU
+from centerloss_core.networks.layers import Convolution, MaxPool, NormPReLU, PReLU
 
 # A run of one or two epochs has a few hundred steps: Keras' default of 0.99 would still remember the start.
 _BATCH_NORM_MOMENTUM = 0.9
@@ -64,7 +64,8 @@ def _convolution(x: Any, channels: int, model: Model, *, name: str) -> Any:
         name=name,
     )(x)
     if model.batch_norm:
-        x = BatchNorm(momentum=_BATCH_NORM_MOMENTUM, name=f"{name}_norm")(x)
+        slopes = _slopes(model)
+        return NormPReLU(alpha_initializer=slopes, momentum=_BATCH_NORM_MOMENTUM, name=f"{name}_norm")(x)
     return PReLU(alpha_initializer=_slopes(model), name=f"{name}_prelu")(x)
 
 
