@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sections import Outcome, Row
-from centerloss_core.devices import THREAD_VARIABLES, processor_has_bfloat16, processor_model, usable_cores
+from centerloss_core.devices import (
+    THREAD_VARIABLES,
+    processor_has_fast_bfloat16,
+    processor_model,
+    usable_cores,
+)
 from centerloss_core.run_directory.provenance import git_revision
 
 _PACKAGES = ("centerloss", "tensorflow", "keras", "numpy", "matplotlib", "torch", "jax")
@@ -20,7 +25,7 @@ def machine() -> dict[str, Any]:
     """What the figures depend on: processor, threads, memory, load, versions, revision."""
     return {
         "processor": processor_model(),
-        "bfloat16_in_hardware": processor_has_bfloat16(),
+        "fast_bfloat16": processor_has_fast_bfloat16(),
         "threads": usable_cores(),
         "thread_limits": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         "memory_gib": _memory_gib(),
@@ -34,7 +39,7 @@ def machine() -> dict[str, Any]:
 
 def header(found: dict[str, Any]) -> str:
     """Return the machine in three lines."""
-    bfloat16 = "with" if found["bfloat16_in_hardware"] else "without"
+    bfloat16 = "with" if found["fast_bfloat16"] else "without"
     load = found["load_average"]
     return "\n".join(
         [

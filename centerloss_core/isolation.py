@@ -36,7 +36,8 @@ def importing_keras() -> Iterator[None]:
     is_isolated = _FOR_THIS_PROGRAM.items() <= os.environ.items()
     if not is_isolated:
         import_matplotlib()  # else Keras does
-    modules: dict[str, Any] = dict.fromkeys(_IDLE)  # to import one raises ImportError
+    jax = () if os.environ.get("KERAS_BACKEND") == "jax" else ("jax",)  # TensorFlow Lite imports it
+    modules: dict[str, Any] = dict.fromkeys((*_IDLE, *jax))  # to import one raises ImportError
     modules |= {name: _Empty(name) for name in _STOOD_IN_FOR}
     hidden = {name: each for name, each in modules.items() if is_isolated and name not in sys.modules}
     sys.modules.update(hidden)

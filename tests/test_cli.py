@@ -297,7 +297,7 @@ def test_float32_for_want_of_bfloat16_is_said_once(
 ) -> None:
     (tmp_path / "cpuinfo").write_text("flags : avx2\n")
     monkeypatch.setattr("centerloss_core.devices.processor._CPUINFO", tmp_path / "cpuinfo")
-    reason = "convolutions in float32, because the processor has no bfloat16"
+    reason = "convolutions in float32, because the processor has no fast bfloat16"
     command = ["train", "--config", QUICKSTART, *TINY, "--name", "slow"]
     _, said, _ = here(*command, "--dry-run")
     assert reason in said
@@ -306,7 +306,7 @@ def test_float32_for_want_of_bfloat16_is_said_once(
     manifest = json.loads((tmp_path / "runs" / "slow" / "run.json").read_text())
     assert (manifest["precision"], manifest["precision_reason"]) == (
         "float32",
-        "the processor has no bfloat16",
+        "the processor has no fast bfloat16",
     )
 
 

@@ -643,7 +643,9 @@ def test_why_points_compute_in_float32_is_said_once(tmp_path: Path, capsys: Any)
             state.status, state.starts = "running", 1
             show(states)  # it has no directory yet
             assert ("bfloat16" in capsys.readouterr().out) is (index == 1)
-            Run.create(state.path, state.point.config, {"precision_reason": "the processor has no bfloat16"})
+            Run.create(
+                state.path, state.point.config, {"precision_reason": "the processor has no fast bfloat16"}
+            )
     with sweep_progress(tmp_path / "sweep") as show:
         Run.create(tmp_path / "fast", states[0].point.config, {"precision_reason": None})
         states[0].path = tmp_path / "fast"

@@ -45,18 +45,31 @@ def test_auto_takes_what_is_there_and_bfloat16_where_it_pays(
 
 
 @pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
-@pytest.mark.parametrize("flags", ["avx2", "avx2 avx512_bf16"])
+@pytest.mark.parametrize(
+    ("cpu", "has_it"),
+    [
+        ("vendor_id : AuthenticAMD\nflags : fpu avx2", False),
+        ("vendor_id : AuthenticAMD\nflags : fpu avx2 avx512_bf16", True),
+        ("vendor_id : GenuineIntel\nflags : fpu avx2 avx512_bf16", False),  # slower than float32
+        ("vendor_id : GenuineIntel\nflags : fpu avx2 avx512_bf16 amx_bf16", True),
+    ],
+)
 @pytest.mark.parametrize("uses_bfloat16", [True, False])
 def test_a_processor_without_bfloat16_is_the_reason_only_where_it_decides(
-    precision: str, flags: str, uses_bfloat16: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    precision: str,
+    cpu: str,
+    has_it: bool,
+    uses_bfloat16: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "cpuinfo").write_text(f"model name : Some CPU\nflags : fpu {flags}\n")
+    (tmp_path / "cpuinfo").write_text(f"model name : Some CPU\n{cpu}\n")
     monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "cpuinfo")
     device = choose(train(precision=precision), BACKEND._replace(cpu_bfloat16=uses_bfloat16), [])
-    best = "bfloat16" if uses_bfloat16 and "bf16" in flags else "float32"
+    best = "bfloat16" if uses_bfloat16 and has_it else "float32"
     assert device.precision == (best if precision == "auto" else precision)
-    missed = precision == "auto" and uses_bfloat16 and "bf16" not in flags
-    assert device.precision_reason == ("the processor has no bfloat16" if missed else None)
+    missed = precision == "auto" and uses_bfloat16 and not has_it
+    assert device.precision_reason == ("the processor has no fast bfloat16" if missed else None)
 
 
 @pytest.mark.parametrize(("told", "precision"), [("AVX2", "float32"), ("AVX512_CORE_AMX", "bfloat16")])

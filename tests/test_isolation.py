@@ -107,14 +107,14 @@ def test_matplotlib_is_imported_whatever_mplbackend_says(tmp_path: Path) -> None
 
 
 def test_keras_is_imported_without_what_it_imports_for_others(tmp_path: Path) -> None:
-    """pandas, scikit-learn and matplotlib take longer to import than Keras; what needs them later still has them."""
+    """pandas, scikit-learn, matplotlib and JAX take longer to import than Keras; what needs them later has them."""
     program = (
         "import sys\n"
         "from centerloss_core.isolation import importing_keras, isolate_process\n"
         "isolate_process()\n"
         "with importing_keras():\n"
         "    import keras\n"
-        "assert not {'pandas', 'sklearn', 'matplotlib'} & sys.modules.keys()\n"
+        "assert not {'pandas', 'sklearn', 'matplotlib', 'jax'} & sys.modules.keys()\n"
         "import matplotlib.pyplot, sklearn.metrics\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment(), check=True)

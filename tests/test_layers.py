@@ -109,8 +109,9 @@ def test_prelu_with_slopes_of_either_sign_and_above_one(dtype: str, lowest: floa
 
 @dtypes
 @pytest.mark.parametrize("width", [1, 3, 14])
-def test_batch_norm_and_prelu_as_one(dtype: str, width: int) -> None:
+def test_batch_norm_and_prelu_as_one(dtype: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Means are large against the deviations, and the running ones are near them."""
+    monkeypatch.setattr("centerloss_core.networks.norm_prelu._VALUES_OF_AN_IMAGE", 1)
     values, upstream = np.random.default_rng(0).normal(size=(2, 20, 7, width, 12))
     x, dy = (tf.cast(tf.cast(each, "bfloat16"), dtype) for each in (2 * values + 50, upstream))
     x64, dy64 = (tf.cast(each, "float64").numpy() for each in (x, dy))

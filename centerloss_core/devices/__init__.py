@@ -4,7 +4,7 @@ from centerloss_core.devices.chatter import chatter_to
 from centerloss_core.devices.choice import Device, DeviceError
 from centerloss_core.devices.processor import (
     THREAD_VARIABLES,
-    processor_has_bfloat16,
+    processor_has_fast_bfloat16,
     processor_model,
     thread_limits,
     threads_of_this_process,
@@ -28,7 +28,7 @@ __all__ = [
     "keras_settings_kept",
     "onednn_is_on",
     "prepare",
-    "processor_has_bfloat16",
+    "processor_has_fast_bfloat16",
     "processor_model",
     "thread_limits",
     "threads_of_this_process",

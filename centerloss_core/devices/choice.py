@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from centerloss_core.config import Train
-from centerloss_core.devices.processor import processor_has_bfloat16, processor_model, usable_cores
+from centerloss_core.devices.processor import processor_has_fast_bfloat16, processor_model, usable_cores
 from centerloss_core.errors import ExpectedError
 
 
@@ -55,10 +55,10 @@ class Backend(NamedTuple):
 def choose(train: Train, backend: Backend, gpus: Sequence[Gpu]) -> Device:
     """Decide device and precision by a config; DeviceError if it asks for a GPU that is not among `gpus`."""
     if train.device == "cpu" or (train.device == "auto" and not gpus):
-        has_bfloat16 = processor_has_bfloat16()
+        has_bfloat16 = processor_has_fast_bfloat16()
         precision = _precision(train, has_bfloat16=backend.cpu_bfloat16 and has_bfloat16)
         is_forced = train.precision == "auto" and backend.cpu_bfloat16 and not has_bfloat16
-        reason = "the processor has no bfloat16" if is_forced else None
+        reason = "the processor has no fast bfloat16" if is_forced else None
         label = f"CPU ({processor_model()}, {usable_cores()} cores)"
         return Device(backend.name, "cpu", label, precision, reason)
     index = int(train.device.partition(":")[2] or 0)
