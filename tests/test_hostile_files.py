@@ -631,6 +631,21 @@ def test_archives_of_mnist(fake: FakeMnist, tmp_path: Path) -> None:
             assert f"  - {path}: " in fake.refusal(tmp_path), name
 
 
+def test_archives_of_ones_own_images(fake: FakeMnist, tmp_path: Path) -> None:
+    """Refused by name, or else arrays of numbers like any other: nothing but what they announce is ever read."""
+    path = tmp_path / "mine.npz"
+    accepted = set()
+    for name in CRAFTED:
+        for victim in ("x_train", "y_train"):
+            crafted(name, fake.arrays, victim, path)
+            try:
+                load_dataset("npz", dir=path)
+                accepted.add(name)
+            except DataError as error:
+                assert str(path) in str(error), name
+    assert accepted == {"two entries of one name", "a packed size of 2^63", "the other byte order"}
+
+
 # Bytes have no order.
 MNIST_IN_ANOTHER_WRAPPING = (
     *("two entries of one name", "the other byte order", "a packed size of 2^63", "a size of 2^64 - 1"),
