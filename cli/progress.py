@@ -37,14 +37,16 @@ def training_progress(start: Start) -> Iterator[Display]:
     """Show one run: its settings as soon as nothing refuses it any more, then where it stands."""
     config, loss = start.config, start.config.loss
     weight = f"λ = {exact(loss.lambda_)} ({loss.reduction_in_force}; λ_eq = {number(config.lambda_eq, 'g')})"
+    parts: list[str] = []
+    if loss.term.module is None or loss.head.name not in ("softmax", "none"):
+        parts.append(loss.head.name)
     if loss.term.name == "center":
-        what = f"{weight}, α = {exact(loss.alpha)}"
+        parts.append(f"{weight}, α = {exact(loss.alpha)}")
     elif loss.term.module is not None:
-        what = f"{loss.term.name}, {weight}"
-    else:
-        what = loss.head.name
+        parts.append(f"{loss.term.name}, {weight}")
+    what = " + ".join(parts)
     resumed = "" if start.resumed_after is None else f", resumed after step {start.resumed_after}"
-    head = f"{what}, seed {config.train.seed} → {start.path}{resumed}"
+    head = "\n".join([f"{what}, seed {config.train.seed} → {start.path}{resumed}", *config.allows()])
     if not sys.stdout.isatty():
         yield Display(_with_beginning(start, _plain_lines()), lambda stage: _announce(head, stage))
         return

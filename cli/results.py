@@ -27,6 +27,7 @@ from .tables import PAGE, ordered_keys, print_table, setting_columns, settings_o
 if TYPE_CHECKING:
     from centerloss_core.config import Config
 
+_MOST_LINES = 20  # of what the settings of a sweep allow
 _MEANINGS = {
     "λ_eq": "λ_eq: λ for a mean over the batch",
     "intra": "intra, inter: mean distance to the mean of the own class, between the means of two",
@@ -89,6 +90,11 @@ def show_plan(
     print_table(list(columns), rows, spare=("length", "λ_eq"), names=("run",))
     reason = f", because {device.precision_reason}" if device.precision_reason else ""
     say(f"\nlength: {in_images(sum(steps), sum(images))}{f' of {len(runs)} runs' * (len(runs) > 1)}")
+    lines = list(dict.fromkeys(line for _, each in runs for line in each.allows()))
+    for line in lines[:_MOST_LINES]:
+        say(f"allows: {line}")
+    if len(lines) > _MOST_LINES:
+        say(f"allows: … and {len(lines) - _MOST_LINES} more")
     say(f"device: {device.label}, convolutions in {device.precision}{reason}")
     for place in places:
         say(f"data:   {place}")

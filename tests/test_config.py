@@ -26,7 +26,9 @@ from centerloss_core.datasets.load import SOURCES
 
 DATA_SETS = ", ".join(SOURCES)
 TERMS = "center, contrastive, contrastive_center, git, island, ring, supcon, triplet, none"
-HEADS = "softmax, normface, cosface, arcface, sphereface, l_softmax, prototypes, gaussian_mixture, anchors"
+HEADS = (
+    "softmax, normface, cosface, arcface, sphereface, l_softmax, prototypes, gaussian_mixture, anchors, none"
+)
 MINIMAL = "data: {name: mnist}\ntrain: {epochs: 2}\n"
 
 THE_POST = """\

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from test_cli import QUICKSTART, cl
 
-from centerloss_core.config import load_config
+from centerloss_core.config import Config, load_config
 from centerloss_core.metrics.separation import separation
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.training import build as building
 from centerloss_core.training.diagnosis import (
+    Course,
     Diagnosis,
     look_at_config,
     look_at_end,
@@ -22,6 +23,7 @@ from centerloss_core.training.diagnosis import (
 from centerloss_core.training.run import train
 
 CONFIG = load_config(QUICKSTART, {"loss.lambda": 0.1})
+NO_PULL = load_config(QUICKSTART, {"loss.lambda": 0.0})
 SMALL = ("data.name=digits8", "model.channels=[4, 8, 8]")
 
 
@@ -43,9 +45,28 @@ def clusters(spread: float = 0.1) -> np.ndarray:
     return 10 * np.stack([np.cos(angles), np.sin(angles)], axis=1) + noise
 
 
+def course(config: Config, *losses: float, every: int = 50) -> Course:
+    """The course of a run that logged these losses, every so many steps."""
+    name = Course(config, 10).name
+    return Course(
+        config, 10, [{"step": every * (place + 1), name: loss} for place, loss in enumerate(losses)]
+    )
+
+
+def told(
+    test: dict[str, float | None], config: Config, *losses: float, every: int = 50, short: float = 0.0
+) -> list[str]:
+    return list(look_at_test("epoch 1", test, config, 10, course(config, *losses, every=every), short))
+
+
+def alone(*settings: str) -> Config:
+    own = ["loss.head=none", "loss.ramp=null", "train.batch_size=60", *settings]
+    return load_config(QUICKSTART, settings=own)
+
+
 def test_a_healthy_run_gives_none() -> None:
     healthy = figures(clusters())
-    assert list(look_at_test("epoch 1", healthy, 10, pulls=True)) == []
+    assert told(healthy, CONFIG, 0.1, 0.1) == []
     assert list(look_at_end(CONFIG, healthy)) == []
     assert list(look_at_end(CONFIG, {**healthy, "accuracy": None, "nearest_center_accuracy": None})) == []
     assert list(look_at_interval(0.5, {"step": 50, "accuracy": 0.0})) == []  # of a loss without centers
@@ -66,28 +87,117 @@ def test_a_circle_that_is_none() -> None:
 
 def test_softmax_that_is_stuck() -> None:
     stuck = figures(clusters(), np.zeros(1000))
-    (warning,) = look_at_test("epoch 2", stuck, 10, pulls=True)
-    assert warning.startswith(
-        "epoch 2: softmax accuracy is 10.0%, hardly better than guessing: lower train.learning_rate"
+    (warning,) = told(stuck, CONFIG, 2.6, 2.6)
+    assert warning == (
+        "epoch 1: softmax accuracy is 10.0%, hardly better than guessing: lower train.learning_rate, "
+        "or let λ grow slowly with loss.ramp"
     )
-    assert "let λ grow slowly" in warning
-    (warning,) = look_at_test("epoch 2", stuck, 10, pulls=False)
+    (warning,) = told(stuck, NO_PULL, 2.8, 2.6, 2.303, 2.303)
+    assert "guessing (softmax loss 2.3: that of features which are all in one point): lower" in warning
     assert warning.endswith(": lower train.learning_rate")
+
+
+def test_a_run_whose_loss_still_falls_or_that_has_hardly_begun_is_not_stuck() -> None:
+    """As after the first epoch of a small one."""
+    stuck = figures(clusters(), np.zeros(1000))
+    assert told(stuck, CONFIG, 2.5, 2.4, 2.2, 2.0) == []
+    assert told(stuck, CONFIG, 2.4, 2.4, every=5) == []
+    assert told(stuck, CONFIG, 2.4) == []
+    in_one_place = figures(np.random.default_rng(0).normal(size=(1000, 2)))
+    assert told(in_one_place, alone("loss.term=triplet"), 0.19, 0.17) == []
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0])
 def test_features_in_one_place(spread: float) -> None:
     noise = np.random.default_rng(0).normal(0, spread, (1000, 2))
-    (warning,) = look_at_test("epoch 1", figures(3 + noise), 10, pulls=False)
+    (warning,) = told(figures(3 + noise), NO_PULL, 1.0, 1.0)
     assert warning.endswith(": lower train.learning_rate")
-    (warning,) = look_at_test("epoch 1", figures(3 + noise), 10, pulls=True)
+    (warning,) = told(figures(3 + noise), CONFIG, 1.0, 1.0)
     assert "the features of all classes lie in one place (inter/intra is 0" in warning
     assert "lower λ, or let it grow slowly with loss.ramp" in warning
 
 
 def test_one_image_of_each_class_has_no_spread_and_is_no_fault() -> None:
     features = np.stack([np.arange(1000.0) % 10] * 2, axis=1)
-    assert list(look_at_test("epoch 1", figures(features), 10, pulls=True)) == []
+    assert told(figures(features), CONFIG, 1.0, 1.0) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "loss", "words", "remedy"),
+    [
+        (("loss.term=triplet",), 0.2, "(triplet loss 0.2: that of", "or take loss.term.mining: all"),
+        (
+            ("loss.term={name: triplet, mining: batch_hard, normalised: false, margin: softplus}",),
+            0.6931,
+            "(triplet loss 0.693: that of",
+            "or take loss.term.mining: all",
+        ),
+        (("loss.term={name: triplet, mining: all, margin: 0.3}",), 0.3, "(triplet loss 0.3", "(--init)"),
+        (("loss.term=supcon",), 4.0775, "(supcon loss 4.08: that of", "(--init)"),  # log 59
+        (
+            ("loss.term={name: contrastive, margin: 2}", "train.sampler={classes: 6, images: 10}"),
+            2 * (1 - 9 / 59),
+            "(contrastive loss 1.69: that of",
+            "(--init)",
+        ),
+    ],
+)
+def test_a_term_that_stands_where_all_features_are_in_one_point(
+    settings: tuple[str, ...], loss: float, words: str, remedy: str
+) -> None:
+    config = alone(*settings)
+    test = figures(np.random.default_rng(0).normal(size=(1000, 2)))
+    test["accuracy"] = None
+    (warning,) = told(test, config, 2 * loss, 1.5 * loss, loss, loss)
+    assert warning.startswith(f"epoch 1: the loss stands still {words}")
+    assert ": lower train.learning_rate, or begin with the weights of a softmax run (--init)" in warning
+    assert warning.endswith(remedy)
+    assert told(figures(clusters()), config, loss / 3, loss / 3) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("triplet", {}),
+        ("triplet", {"mining": "all"}),
+        ("triplet", {"mining": "batch_hard", "normalised": False, "margin": "softplus"}),
+        ("supcon", {}),
+        ("contrastive", {"margin": 2.0}),
+    ],
+)
+def test_the_value_in_one_point_is_that_of_the_layer(name: str, settings: dict[str, Any]) -> None:
+    from centerloss_core.losses import build_term
+    from centerloss_core.training.schedules import scalars_of_step
+
+    config = alone(
+        f"loss.term={json.dumps({'name': name, **settings})}", "train.sampler={classes: 6, images: 10}"
+    )
+    term = build_term(config, 10)
+    assert term is not None
+    labels = np.repeat(np.arange(6, dtype=np.int32), 10)
+    for point in ([0.0, 0.0], [3.0, 4.0]):
+        features = np.tile(np.float32(point), (60, 1))
+        loss = term.measure(features, labels, scalars_of_step(config, 0, 1))[0]
+        assert float(loss) == pytest.approx(config.in_one_point(10), rel=1e-5)
+
+
+def test_features_without_length() -> None:
+    (warning,) = told(figures(np.zeros((1000, 2))), NO_PULL, 2.0, 1.0, short=1.0)
+    assert warning.startswith("epoch 1: 100% of the features have length 0, so that they have no direction: ")
+
+
+@pytest.mark.parametrize(
+    ("head", "remedy"),
+    [
+        ("arcface", "or let the margin grow with loss.head.margin_ramp"),
+        ("sphereface", "or let the margin come in later or less (loss.head.annealing: over, end)"),
+        ("normface", "lower train.learning_rate"),
+    ],
+)
+def test_the_remedy_is_that_of_the_head(head: str, remedy: str) -> None:
+    config = load_config(QUICKSTART, settings=[f"loss.head={head}", "loss.term=none"])
+    (warning,) = told(figures(clusters(), np.zeros(1000)), config, 9.0, 9.0)
+    assert warning.endswith(remedy)
 
 
 def test_a_head_that_was_left_behind() -> None:
@@ -98,7 +208,7 @@ def test_a_head_that_was_left_behind() -> None:
     assert "features shrink as λ grows" in warning
     assert warning.endswith("begin λ lower (loss.ramp) or raise train.head_rate")
     # Without center loss nothing shrinks, and there is no λ to lower.
-    (warning,) = look_at_end(load_config(QUICKSTART, {"loss.lambda": 0.0}), figures(clusters(), predictions))
+    (warning,) = look_at_end(NO_PULL, figures(clusters(), predictions))
     assert warning.endswith("nearest center 100.0%): raise train.head_rate, or train longer")
 
 
@@ -109,9 +219,12 @@ def test_two_classes_in_one_cluster() -> None:
     merged = figures(features)
     (warning,) = [each for each in look_at_end(CONFIG, merged) if "cluster" in each]
     assert "two classes share one cluster (their means are 0 apart" in warning
+    assert warning.endswith(": lower λ, or let it grow slowly with loss.ramp")
+    (warning,) = look_at_end(alone("loss.term=triplet"), {**merged, "accuracy": None})
+    assert warning.endswith(", or raise model.feature_dim")
     # Rays touch without center loss.
     for other in (
-        load_config(QUICKSTART, {"loss.lambda": 0.0}),
+        NO_PULL,
         load_config(QUICKSTART, settings=["loss.term=none"]),
     ):
         assert not any("cluster" in each for each in look_at_end(other, merged))
@@ -181,9 +294,9 @@ def test_a_softmax_that_is_stuck_is_told_of_everywhere(tmp_path: Path) -> None:
     """In the terminal, in `run.json`, in the table of a sweep: at such a rate nothing is ever learned."""
     settings = [
         *SMALL,
-        "data.validation=1237",  # an epoch of ten steps
+        "data.validation=1237",  # an epoch of ten steps, six of them: the last two are judged
         "train.batch_size=20",
-        "train.epochs=1",
+        "train.epochs=6",
         "loss.ramp=null",
         "train.learning_rate=1e-9",
         "train.log_every=5",
@@ -200,4 +313,4 @@ def test_a_softmax_that_is_stuck_is_told_of_everywhere(tmp_path: Path) -> None:
     assert f"warning: {row['directory']}: {row['warnings']}" in done.stdout
     assert "hardly better than guessing" in (tmp_path / "sweep" / "summary.csv").read_text()
     run = cl("train", "--config", QUICKSTART, "--lambda", "10000", *flags, "--run-dir", "run", cwd=tmp_path)
-    assert any(line.startswith("warning: epoch 1: softmax accuracy is") for line in run.stderr.splitlines())
+    assert any(line.startswith("warning: epoch 6: softmax accuracy is") for line in run.stderr.splitlines())

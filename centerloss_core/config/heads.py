@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from centerloss_core.config.base import OR_ITS_NAME, Fraction, NotNegative, Positive, Section
-from centerloss_core.config.bounds import widest_angle
+from centerloss_core.config.bounds import Room, apart, cross_entropy_of, other_cosines, widest_angle
 from centerloss_core.config.part import Part
 
 if TYPE_CHECKING:
@@ -34,30 +34,45 @@ class Softmax(HeadPart):
     name: Literal["softmax"] = "softmax"
 
 
-class NormFace(HeadPart):
+class Cosines(HeadPart):
     """Softmax on cosines times a scale."""
 
     module = "margins"
     angular = True
     rule = "cosine"
-    title = "NormFace"
     signs: ClassVar = {"scale": "s"}
-    name: Literal["normface"] = "normface"
     scale: Positive = 16.0  # s: logits are s times cosines
 
     def scalars(self, loss: Loss) -> dict[str, float]:
         return {"scale": self.scale}
 
+    def allows(self, room: Room) -> str | None:
+        reach = _out_of_reach(self._best(room, 1.0), self._best(room, 1.0))
+        return f"{self.in_words} {room.in_words}: {apart(room)}; {reach}"
 
-class Margin(HeadPart):
+    def _best(self, room: Room, own: float) -> float:
+        """The loss of features on weights as far apart as can be, where the own class has this in place of cosine 1.
+
+        No other has a lower mean over classes of one size, with a margin that can be kept. In between the plane and
+        k − 1 dimensions there is no room for it, and it is a bound.
+        """
+        cosines = other_cosines(room.dimensions, room.classes)
+        return cross_entropy_of([self.scale * (each - own) for each in cosines])
+
+
+class NormFace(Cosines):
+    """Softmax on cosines times a scale."""
+
+    title = "NormFace"
+    name: Literal["normface"] = "normface"
+
+
+class Margin(Cosines):
     """NormFace with a margin on the angle of an image's own class."""
 
     bound_in_words: ClassVar[str]  # of the margin, of the angle θ between neighbouring classes
-    module = "margins"
-    angular = True
-    rule = "cosine"
     signs: ClassVar = {"scale": "s", "margin": "m"}
-    scale: Positive = 16.0  # s: logits are s times cosines
+    unit: ClassVar[str] = ""
     margin: float
     margin_ramp: Fraction = 0.0  # fraction of the run over which the margin grows from 0, linearly
     beyond_bound: bool = False  # train with a margin that no features can satisfy
@@ -68,6 +83,24 @@ class Margin(HeadPart):
     @abstractmethod
     def bound_at(self, angle: float) -> float:
         """What the margin must stay below, where neighbouring classes are so many radians apart."""
+
+    @abstractmethod
+    def own(self) -> float:
+        """What a feature on its weights has in place of its cosine 1."""
+
+    @property
+    def remedy(self) -> str:
+        return f"{super().remedy}, or let the margin grow with loss.head.margin_ramp"
+
+    def allows(self, room: Room) -> str | None:
+        angle, is_exact = widest_angle(room.dimensions, room.classes)
+        bound = self.bound_at(angle)
+        limit = f"(margin < {bound:.3g}{'' if is_exact else ' at most'})"
+        best = self._best(room, self.own())
+        reach = _out_of_reach(best, self._best(room, 1.0))
+        if self.margin >= bound:
+            reach = f"features on their weights do not win, and have a loss of {best:.2g}"
+        return f"{self.in_words}{self.unit} {room.in_words}: {apart(room)} {limit}; {reach}"
 
     def impossible(self, dimensions: int, classes: int) -> str | None:
         # No feature would win, though it lay on the weights of its class.
@@ -93,18 +126,25 @@ class CosFace(Margin):
     def bound_at(self, angle: float) -> float:
         return 1 - math.cos(angle)
 
+    def own(self) -> float:
+        return 1 - self.margin
+
 
 class ArcFace(Margin):
     """Logit s·cos(θ + m) of an image's own class."""
 
     bound_in_words = "the widest angle between neighbouring classes"
     title = "ArcFace"
+    unit = " rad"
     name: Literal["arcface"] = "arcface"
     margin: Annotated[float, Field(ge=0, le=3.14)] = 0.3  # m: what is added to the angle, in radians
     easy_margin: bool = False  # no margin for images more than a right angle away from their class
 
     def bound_at(self, angle: float) -> float:
         return angle
+
+    def own(self) -> float:
+        return math.cos(self.margin)
 
 
 class Annealing(Section):
@@ -130,6 +170,10 @@ class MultiplicativeMargin(HeadPart):
     margin: Annotated[int, Field(ge=1, le=4)] = 4  # m: times the angle; 1 is none
     annealing: Annealing
 
+    @property
+    def remedy(self) -> str:
+        return f"{super().remedy}, or let the margin come in later or less (loss.head.annealing: over, end)"
+
     def scalars(self, loss: Loss) -> dict[str, float]:
         return {"margin": float(self.margin), "annealing": self.annealing.end}
 
@@ -149,6 +193,12 @@ class LSoftmax(MultiplicativeMargin):
     title = "L-Softmax"
     name: Literal["l_softmax"] = "l_softmax"
     annealing: ToNothing = ToNothing()  # how the margin comes in
+
+
+def _out_of_reach(loss: float, plain: float) -> str:
+    """In words, the lowest loss, and what follows for probabilities from that without a margin."""
+    largest = math.exp(-plain)
+    return f"the loss cannot fall below {loss:.2g}, nor the probabilities of all classes exceed {largest:.3g}"
 
 
 class Distances(HeadPart):
@@ -208,9 +258,33 @@ class Anchors(Distances):
             f"it is {dimensions}"
         )
 
+    def allows(self, room: Room) -> str | None:
+        # By the triangle inequality no feature does better than one on its anchor.
+        cosines = [0.0] * (room.classes - 1)
+        if room.dimensions != room.classes:
+            cosines = other_cosines(2, room.classes)
+        loss = cross_entropy_of([-self.radius * math.sqrt(2 - 2 * each) for each in cosines])
+        return f"{self.in_words}: {_out_of_reach(loss, loss)}"
+
+
+class NoHead(HeadPart):
+    """No logits: the loss is λ times the term, which must tell classes apart by itself."""
+
+    module = None
+    name: Literal["none"] = "none"
+
 
 Head = Annotated[
-    Softmax | NormFace | CosFace | ArcFace | SphereFace | LSoftmax | Prototypes | GaussianMixture | Anchors,
+    Softmax
+    | NormFace
+    | CosFace
+    | ArcFace
+    | SphereFace
+    | LSoftmax
+    | Prototypes
+    | GaussianMixture
+    | Anchors
+    | NoHead,
     Field(discriminator="name"),
     OR_ITS_NAME,
 ]

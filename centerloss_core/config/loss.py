@@ -34,7 +34,7 @@ class Ramp(Section):
 class Loss(Section):
     """The loss of the head, plus λ times a term of the features."""
 
-    head: Head = Softmax()  # from features to logits, and the loss of these
+    head: Head = Softmax()  # from features to logits, and the loss of these; none: the term is the whole loss
     term: Term = Center()  # what is added, λ times; none: nothing
     lambda_: NotNegative = Field(default=0.01, alias="lambda")  # weight λ of the term
     alpha: Fraction = 0.5  # rate α at which centers follow the features
@@ -44,6 +44,26 @@ class Loss(Section):
     reduction: Literal["sum", "mean"] = "sum"
     centers_start: Literal["zeros", "xavier"] = "zeros"  # centers before the first step
     ramp: Ramp | None = None  # how λ rises through the run; null: whole from the first step
+
+    @model_validator(mode="after")
+    def _has_something_to_learn_from(self) -> Self:
+        if self.head.module is not None:
+            return self
+        if why := self.term.needs_a_head:
+            raise rule(f"term {self.term.name} cannot go with head none: {why}", "term", "head")
+        if self.lambda_ == 0:
+            raise rule(
+                "with head none, λ = 0 leaves nothing to learn from (a sweep tries 0 too, unless it says which λ)",
+                "lambda",
+                "head",
+            )
+        if self.ramp is not None:
+            raise rule(
+                "with head none there is nothing to learn from before λ rises: set loss.ramp to null",
+                "ramp",
+                "head",
+            )
+        return self
 
     @property
     def reduction_in_force(self) -> Literal["sum", "mean"]:
@@ -59,7 +79,9 @@ class Loss(Section):
 
     @property
     def title(self) -> str:
-        """Head, term and λ in a few words: `ArcFace s 16, m 0.3`, `softmax + ring λ 0.01`."""
+        """Head, term and λ in a few words: `ArcFace s 16, m 0.3`, `softmax + ring λ 0.01`, `triplet`."""
+        if self.head.module is None:
+            return self.term.in_words
         head = self.head.in_words
         return f"{head} + {self.term.in_words} λ {self.lambda_:g}" if self.term.module else head
 

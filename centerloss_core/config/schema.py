@@ -12,10 +12,12 @@ from pydantic import Field, model_validator
 
 from centerloss_core.config.axes import flatten
 from centerloss_core.config.base import Fraction, Says, Section, rule
+from centerloss_core.config.bounds import Room
 from centerloss_core.config.data import AnyData
 from centerloss_core.config.heads import Margin, MultiplicativeMargin
 from centerloss_core.config.loss import Loss
 from centerloss_core.config.sweep import Override, Sweep, Sweeps
+from centerloss_core.config.terms import Pairs
 from centerloss_core.config.train import Train
 
 Width = Annotated[int, Field(ge=1, le=4096)]
@@ -78,6 +80,19 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _has_the_figure_to_choose_by(self) -> Self:
+        head, term = self.loss.head, self.loss.term
+        why = {
+            "accuracy": None if head.module else "with loss.head: none there are no logits",
+            "nearest_center": None if head.points or term.points else "this loss has no centers",
+        }.get(self.train.keep_best or "")
+        if why:
+            raise rule(
+                f"{why}; nearest_mean, by the means of the classes, always exists", "train.keep_best", "loss"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _head_has_room(self) -> Self:
         if self.data.num_classes is None:  # only the images tell
             return self
@@ -85,6 +100,31 @@ class Config(Section):
         if message:
             raise rule(message, "loss.head.margin", "model.feature_dim")
         return self
+
+    def allows(self) -> list[str]:
+        """What head and term can reach with these settings in so many dimensions, a line for each that has a bound.
+
+        Empty where only the images tell how many classes there are.
+        """
+        sampler, classes = self.train.sampler, self.data.num_classes
+        if classes is None:
+            return []
+        images = sampler.images if sampler is not None and sampler.classes == classes else None
+        room = Room(self.model.feature_dim, classes, images)
+        term = self.loss.term if self.loss.lambda_ else None
+        found = [part.allows(room) for part in (self.loss.head, term) if part is not None]
+        return [line for line in found if line]
+
+    def in_one_point(self, classes: int) -> float | None:
+        """The value of the term where all features are in one point; None where it has no such."""
+        train, term = self.train, self.loss.term
+        if not isinstance(term, Pairs):
+            return None
+        if train.sampler is not None:
+            share = 1 - (train.sampler.images - 1) / max(1, train.batch_size - 1)
+        else:
+            share = 1 - 1 / classes
+        return term.in_one_point(train.batch_size, share)
 
     def settings(self) -> dict[str, Any]:
         """All settings by dotted key, as in YAML."""

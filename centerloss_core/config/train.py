@@ -92,7 +92,7 @@ class Train(Section):
     checkpoint_every: Count | None = None  # steps; null: at the end of every epoch
     checkpoint_seconds: Positive | None = 10.0  # and after this time; null: never for that reason
     # Keep the checkpoint of the epoch with the best figure on the validation images, beside the last ones.
-    keep_best: Literal["accuracy", "nearest_center"] | None = None
+    keep_best: Literal["accuracy", "nearest_center", "nearest_mean"] | None = None
     early_stop: EarlyStop | None = (
         None  # end before `epochs` when `keep_best` finds no better one; null: never
     )
@@ -138,7 +138,11 @@ class Train(Section):
     @model_validator(mode="after")
     def _stops_by_a_figure(self) -> Self:
         if self.early_stop is not None and self.keep_best is None:
-            raise rule("early_stop needs keep_best: accuracy or nearest_center", "early_stop", "keep_best")
+            raise rule(
+                "early_stop needs keep_best: accuracy, nearest_center or nearest_mean",
+                "early_stop",
+                "keep_best",
+            )
         return self
 
     def total_steps(self, train_size: int) -> int:

@@ -72,14 +72,18 @@ __all__ = [
 ]
 
 
-def build_head(config: Config, num_classes: int, kernel_initializer: Any) -> Head:
+def build_head(config: Config, num_classes: int, kernel_initializer: Any) -> Head | None:
     """A new head, whose logits outside a training step are by the numbers of the run, such as its scale.
+
+    None where the loss is that of the term alone.
 
     Args:
         config: of the run.
         num_classes: number of classes k.
         kernel_initializer: a Keras initializer for weights (d, k).
     """
+    if config.loss.head.module is None:
+        return None
     head: Head = _module(config.loss.head.module).build(config, num_classes, kernel_initializer)
     head.keep(config.loss.head.scalars(config.loss))
     return head

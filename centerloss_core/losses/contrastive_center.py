@@ -33,7 +33,8 @@ class ContrastiveCenterLoss(Term):
         num_classes: number of classes k; labels are integers in [0, k).
         delta: δ > 0.
         reduction: "sum" over the batch, as in the paper, or "mean".
-        centers_initializer: where the centers start; a Keras initializer or its name. The paper does not say.
+        centers_initializer: where the centers start; a Keras initializer or its name. Ports, and as reported
+            the paper too, draw them at random.
         **kwargs: passed to `keras.layers.Layer`. `dtype` is "float32" unless given.
 
     Call arguments:

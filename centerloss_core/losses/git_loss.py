@@ -27,9 +27,11 @@ class GitLoss(RepellingCenterLoss):
     α = 0.5 unless told otherwise; no gradient flows into them. λ is the paper's λ_C, and λ·g its λ_G: g = 1 as in the
     authors' code, where both are 1. A batch of one class has no second part.
 
-    The authors' code takes the second part coordinate by coordinate, pushes images from the center of their own class
-    too where another image of the class is in the batch, and adds a constant for i = l. The paper's sums over the
-    batch are means here, so that g does not depend on the size of the batch.
+    The authors' code (gitloss.py of kjanjua26/Git-Loss-For-Deep-Face-Recognition) has as its first part the mean over
+    batch and dimensions of (x − c)², which in the plane is the one above. It takes the second part coordinate by
+    coordinate, pushes images from the center of their own class too where another image of the class is in the batch,
+    and adds a constant for i = l. The paper has sums over the batch, as reported; here they are means, so that g does
+    not depend on the size of the batch.
 
     Args:
         num_classes: number of classes k; labels are integers in [0, k).

@@ -27,8 +27,9 @@ class IslandLoss(RepellingCenterLoss):
 
         c_j ← c_j − α (Δc_j + λ₁/(k−1) Σ_{l ≠ j} ∂cos(c_j, c_l)/∂c_j)
 
-    with Δc_j of Eq. 4, or that of another `center_update`. No gradient flows into them. The paper has λ₁ = 10 beside
-    λ = 0.01. A center at 0 has no direction: its cosines are 0, and it is not turned.
+    with Δc_j of Eq. 4, or that of another `center_update`. No gradient flows into them. The step, and λ₁ = 10
+    beside λ = 0.01, are the paper's as reported. A center at 0 has no direction: its cosines are 0, and it is not
+    turned.
 
     The slope of a cosine grows without bound near 0. So the second part of a step is never longer than the center
     itself; the paper has no such bound, and it changes nothing where ‖c_j‖² ≥ α·λ₁. Ports give λ₁ other values, because

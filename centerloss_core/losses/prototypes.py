@@ -18,8 +18,9 @@ from centerloss_core.networks.initializers import OfPoints
 class PrototypeHead(Head):
     """logits = −‖x − c_j‖²/T, so that the nearest prototype decides (Yang et al., CVPR 2018: GCPL, its DCE loss).
 
-    The loss of a run is their cross-entropy plus `pull` times the prototype loss, ½‖x − c_y‖², a mean over the batch.
-    In a model of your own add `pull * head.prototype_loss(features, labels)`. The prototypes learn by gradient.
+    The loss of a run is their cross-entropy plus `pull` times the prototype loss, ½‖x − c_y‖², a mean over the batch as
+    in the authors' code (`pl_loss` in functions.py of YangHM/Convolutional-Prototype-Learning). In a model of your own
+    add `pull * head.prototype_loss(features, labels)`. The prototypes learn by gradient.
 
     `head(features)` gives logits (m, k) float32 of features (m, d); labels and `training` change nothing.
 

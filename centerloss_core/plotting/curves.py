@@ -87,18 +87,21 @@ def _tells(rows: Sequence[Row], key: str) -> bool:
 
 
 def _draw_accuracy(axes: Axes, run: RunRecord, history: History, letters: Callable[[float], float]) -> None:
-    if history.steps:
+    rows = [*history.steps, *evaluated(history.epochs, "test")]
+    has_logits = not np.isnan(column(rows, "accuracy")).all()
+    if has_logits and history.steps:
         _draw_line(axes, history.steps, "accuracy", color=_TRAIN, label="training batches")
-    # Signs of their own, for those who see no colours.
-    for split, key, name, look, color in (
-        ("validation", "accuracy", "validation", "^:", _VALIDATION),
-        ("test", "accuracy", "test", "o-", _TEST),
+    # Signs of their own, for those who see no colours. Without logits the nearest class mean has to say it.
+    key, name = ("accuracy", "") if has_logits else ("nearest_mean_accuracy", ", nearest mean")
+    for split, figure, title, look, color in (
+        ("validation", key, f"validation{name}", "^:", _VALIDATION),
+        ("test", key, f"test{name}", "o-", _TEST),
         ("test", "nearest_center_accuracy", f"test, nearest {word_of(run.class_points)}", "s--", _CENTER),
     ):
         rows = evaluated(history.epochs, split)
-        epochs, values = column(rows, "epoch"), column(rows, key)
+        epochs, values = column(rows, "epoch"), column(rows, figure)
         if not np.isnan(values).all():
-            label = f"{name} ({percent(values[-1])})"
+            label = f"{title} ({percent(values[-1])})"
             axes.plot(epochs, values, look, color=color, markersize=4, linewidth=1.2, label=label)
     axes.set_title("accuracy", loc="left", fontsize=letters(10))
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))

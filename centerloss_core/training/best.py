@@ -11,7 +11,11 @@ from centerloss_core.run_directory.manifest import mapping
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.observers import Observer, Row
 
-_FIGURES = {"accuracy": "accuracy", "nearest_center": "nearest_center_accuracy"}
+_FIGURES = {
+    "accuracy": "accuracy",
+    "nearest_center": "nearest_center_accuracy",
+    "nearest_mean": "nearest_mean_accuracy",
+}
 
 
 class Best(Observer):

@@ -16,7 +16,7 @@ def extract(network: keras.Model, points: ClassPoints | None, split: Split, step
     """Run the network over a whole split, also when the batch size does not divide it.
 
     Args:
-        network: from uint8 images to (features, logits).
+        network: from uint8 images to (features, logits), or to features alone, which predict nothing.
         points: those that the loss holds for the classes, if it holds any.
         split: the images and labels.
         step: steps taken, for the error.
@@ -32,15 +32,16 @@ def extract(network: keras.Model, points: ClassPoints | None, split: Split, step
         images = split.images[start : start + size]
         padding = np.zeros((size - len(images), *images.shape[1:]), images.dtype)
         batch = network.predict_on_batch(np.concatenate([images, padding]) if len(padding) else images)
-        features.append(np.asarray(batch[0], dtype=np.float32)[: len(images)])
-        predictions.append(np.argmax(batch[1], axis=1)[: len(images)])
+        own, *logits = batch if len(network.outputs) > 1 else [batch]
+        features.append(np.asarray(own, dtype=np.float32)[: len(images)])
+        predictions += [np.argmax(each, axis=1)[: len(images)] for each in logits]
     found = np.concatenate(features)
     if not np.isfinite(found).all():
         raise DivergedError(f"after step {step} the features")
     return FeatureDump(
         features=found,
         labels=split.labels,
-        predictions=np.concatenate(predictions),
+        predictions=np.concatenate(predictions) if predictions else None,
         centers=None if points is None else np.array(keras.ops.convert_to_numpy(points.values), np.float32),
         centers_kind=None if points is None else points.kind,
     )

@@ -8,6 +8,7 @@ from centerloss_core.config import Config
 from centerloss_core.datasets import Dataset, sampler_of
 from centerloss_core.errors import Warn
 from centerloss_core.interrupts import StopRequest
+from centerloss_core.run_directory.history import has_rows, read_history
 from centerloss_core.run_directory.progress import Progress
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.best import Best
@@ -49,7 +50,13 @@ def fit(
     log = IntervalLog(config.train, train_size, total_steps, clock)
     begin = restore(saved, run, train_step, log, clock, total_steps, warn)
     best = Best(run, config.train)
-    diagnosis = Diagnosis(config, dataset.num_classes, warn, is_new=not begin)
+    diagnosis = Diagnosis(
+        config,
+        dataset.num_classes,
+        warn,
+        is_new=not begin,
+        earlier=read_history(run.path, {}).steps if has_rows(run.path) else (),
+    )
     observer = Observers()
 
     def tell(progress: Progress) -> None:

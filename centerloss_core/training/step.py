@@ -43,24 +43,24 @@ class TrainStep:
 
     Args:
         body: from uint8 images (m, h, w, c) to features (m, d).
-        head: from features to logits.
-        term: added to the loss with weight λ; None for the head's loss alone.
+        head: from features to logits; None for the term alone, which then is the whole loss, λ times.
+        term: added to the loss with weight λ; None for the head's loss alone. One of both there must be.
         train: the `train` section of a config.
         split: the training images, which steps then take by their indices; None: every batch brings its own.
     """
 
     def __init__(
-        self, body: keras.Model, head: Head, term: Term | None, train: Train, split: Split | None
+        self, body: keras.Model, head: Head | None, term: Term | None, train: Train, split: Split | None
     ) -> None:
         features = body.outputs[0]
-        self._network = keras.Model(body.inputs[0], (features, head(features)), name=body.name)
+        outputs = features if head is None else (features, head(features))
+        self._network = keras.Model(body.inputs[0], outputs, name=body.name)
         self._body, self._head, self._term = body, head, term
         if term is not None and not term.built:
             term.build(features.shape)
-        self._groups = [
-            _group(body.trainable_variables, train, "body_optimizer"),
-            _group(head.trainable_variables, train, "head_optimizer", "head_rate"),
-        ]
+        self._groups = [_group(body.trainable_variables, train, "body_optimizer")]
+        if head is not None:
+            self._groups.append(_group(head.trainable_variables, train, "head_optimizer", "head_rate"))
         moved = self._network.non_trainable_variables
         if term is not None:
             moved = [*moved, *term.non_trainable_variables]
@@ -106,17 +106,17 @@ class TrainStep:
 
     def keep_numbers(self, numbers: Mapping[str, float]) -> None:
         """Make numbers of a run, such as its scale, those of the logits of `network`; steps bring their own."""
-        if self._head.keep(numbers):
+        if self._head is not None and self._head.keep(numbers):
             self._network.predict_function = None  # it was compiled with the former ones
 
     @property
     def network(self) -> keras.Model:
-        """From images to (features, logits), its variables as the last step left them."""
+        """From images to (features, logits), or without a head to features, as the last step left it."""
         self._engine.settle()
         return self._network
 
     @property
-    def head(self) -> Head:
+    def head(self) -> Head | None:
         """The head, as the last step left it."""
         self._engine.settle()
         return self._head
@@ -132,20 +132,25 @@ class TrainStep:
         """The points of the classes, as the last step left them: those of the term, or else of the head."""
         self._engine.settle()
         own = None if self._term is None else self._term.points()
-        return own or self._head.points()
+        return own if own or self._head is None else self._head.points()
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
-        """The optimizers of body, head and, where it has trainable variables, term, as the last step left them."""
+        """Those of body, head and a term with trainable variables, as far as there are such, as of the last step."""
         self._engine.settle()
         return [group.optimizer for group in self._groups]
 
     def _forward(self, images: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         features = self._body(images, training=True)
-        loss, figures = self._head.measure(features, labels, scalars)
+        parts = []
+        if self._head is not None:
+            parts.append(self._head.measure(features, labels, scalars))
         if self._term is not None:
             term, more = self._term.measure(features, labels, scalars)
-            loss, figures = loss + scalars["lambda"] * term, figures | more
+            parts.append((scalars["lambda"] * term, more))
+        (loss, figures), *others = parts
+        for added, more in others:
+            loss, figures = loss + added, figures | more
         return loss, figures
 
     def _update(self, gradients: Sequence[Any], scalars: Mapping[str, Any]) -> None:
