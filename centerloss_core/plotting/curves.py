@@ -105,7 +105,8 @@ def _draw_accuracy(axes: Axes, run: RunRecord, history: History, letters: Callab
             axes.plot(epochs, values, look, color=color, markersize=4, linewidth=1.2, label=label)
     axes.set_title("accuracy", loc="left", fontsize=letters(10))
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.legend(loc="best", fontsize=letters(8.5), frameon=False)
+    if axes.lines:
+        axes.legend(loc="best", fontsize=letters(8.5), frameon=False)
 
 
 def _draw_line(axes: Axes, rows: Sequence[Row], key: str, color: str, label: str = "") -> NDArray[np.float64]:
