@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 from test_cli import ROOT, cl
 
+from centerloss_core.config import load_config
+
 pytestmark = pytest.mark.slow
+needs_mnist = pytest.mark.skipif(
+    "CENTERLOSS_DATA_DIR" not in os.environ, reason="needs full MNIST: set CENTERLOSS_DATA_DIR"
+)
 
 
 def sweep(config: str, home: Path) -> dict[float, dict[str, float]]:
@@ -26,9 +31,7 @@ def test_the_quickstart_reaches_its_claim(tmp_path: Path) -> None:
         assert lambda_ == 0 or row["nearest_center_accuracy"] >= 0.945, row
 
 
-@pytest.mark.skipif(
-    "CENTERLOSS_DATA_DIR" not in os.environ, reason="needs full MNIST: set CENTERLOSS_DATA_DIR"
-)
+@needs_mnist
 def test_the_mnist_recipe_reaches_its_claim(tmp_path: Path) -> None:
     rows = sweep("mnist.yaml", tmp_path)
     assert set(rows) == {0.0, 0.01, 0.1, 1.0}
@@ -39,6 +42,25 @@ def test_the_mnist_recipe_reaches_its_claim(tmp_path: Path) -> None:
         if lambda_ > 0:
             assert row["nearest_center_accuracy"] >= nearest_center[lambda_], row
             assert row["separation_ratio"] >= 2.2 * rows[0.0]["separation_ratio"], row
+
+
+@needs_mnist
+def test_every_loss_reaches_its_claim(tmp_path: Path) -> None:
+    config = ROOT / "configs" / "losses" / "all.yaml"
+    done = cl("sweep", "--config", config, "--run-dir", "sweep", cwd=tmp_path, timeout=4 * 3600)
+    assert done.returncode == 0, done.stderr
+    assert cl("evaluate", "sweep", cwd=tmp_path, timeout=3600).returncode == 0
+    rows = json.loads((tmp_path / "sweep" / "evaluation.json").read_text())["runs"]
+    assert len(rows) == 17
+    for row in rows:
+        test, loss = row["test"], load_config(f"losses/{row['variant']}").loss
+        by_angle = "_cosine" if loss.is_angular else ""
+        nearest = test[f"nearest_train_mean_accuracy{by_angle}"]
+        if loss.head.name == "none":
+            assert nearest >= 0.98, row
+        else:
+            assert test["accuracy"] >= 0.985, row
+            assert row["variant"] == "softmax" or nearest >= 0.983, row
 
 
 @pytest.mark.parametrize("batch_size", [100, 1000])

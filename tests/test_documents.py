@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+OF_LOSSES = sorted((ROOT / "configs" / "losses").glob("*.yaml"))
 
 
 def commands(text: str) -> list[list[str]]:
@@ -24,7 +25,7 @@ def commands(text: str) -> list[list[str]]:
 
 
 EVERY_COMMAND = commands(
-    "\n".join([README, TUTORIAL, *(path.read_text(encoding="utf-8") for path in CONFIGS)])
+    "\n".join([README, TUTORIAL, *(path.read_text(encoding="utf-8") for path in [*CONFIGS, *OF_LOSSES])])
 )
 
 
