@@ -40,11 +40,11 @@ def build(
     devices.prepare(devices.find_device(asked.train), asked.train)
 
     from centerloss_core.losses import build_head, build_term
+    from centerloss_core.networks import build_body
     from centerloss_core.networks.initializers import kernel_initializer
-    from centerloss_core.networks.lenets_plus_plus import lenets_plus_plus
     from centerloss_core.training.step import TrainStep
 
-    network = lenets_plus_plus(asked.model)
+    network = build_body(asked.model, (28, 28, 1))
     head = build_head(asked, 10, kernel_initializer(asked.model))
     train_step = TrainStep(network, head, build_term(asked, 10), asked.train, digits(images))
     stream = BatchStream(images, asked.train.batch_size, asked.train.seed)

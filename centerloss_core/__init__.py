@@ -1,9 +1,9 @@
 """Softmax plus center loss on a small feature layer: the parts behind the `cl` command.
 
-    from centerloss_core import CenterLoss, load_config, read_run, train
+    from centerloss_core import CenterLoss, load_config, read_run, resume, train
 
 docs/api.md shows how to use them. Importing this package loads nothing: each name is imported when it is first used,
-and only `CenterLoss` and `train` load Keras.
+and only `CenterLoss`, `resume` and `train` load Keras.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from centerloss_core.config import load_config
     from centerloss_core.losses.center_loss import CenterLoss
     from centerloss_core.run_directory.reader import read_run
-    from centerloss_core.training.run import train
+    from centerloss_core.training.run import resume, train
 
-__all__ = ["CenterLoss", "load_config", "read_run", "train"]
+__all__ = ["CenterLoss", "load_config", "read_run", "resume", "train"]
 
 _HOMES = {
     "CenterLoss": "losses.center_loss",
     "load_config": "config",
     "read_run": "run_directory.reader",
+    "resume": "training.run",
     "train": "training.run",
 }
 

@@ -207,7 +207,7 @@ def test_all_problems_at_once_from_top_to_bottom(write):
         """
     )
     keys_of_train = (
-        "epochs, iterations, batch_size, sampler, optimizer, learning_rate, schedule, momentum, weight_decay, "
+        "epochs, iterations, batch_size, sampler, augment, optimizer, learning_rate, schedule, momentum, weight_decay, "
         "head_rate, precision, deterministic, seed, device, log_every, checkpoint_every, checkpoint_seconds, "
         "keep_best, early_stop, dump_every_epoch, dump_every, dump_train, tensorboard"
     )
@@ -793,8 +793,10 @@ def test_the_text_of_a_dumped_config(write):
           dir: null
           validation: 0
         model:
+          name: lenets_plus_plus
           channels: [32, 64, 128]
           feature_dim: 2
+          feature_activation: prelu
           batch_norm: true
           prelu_start: 0.25
           initializer: he_normal
@@ -815,6 +817,7 @@ def test_the_text_of_a_dumped_config(write):
           iterations: 25000
           batch_size: 100
           sampler: null
+          augment: null
           optimizer: adam
           learning_rate: 0.001
           schedule: constant
@@ -855,3 +858,40 @@ def test_reading_a_config_needs_no_framework():
     program = f"import sys, centerloss_core.config; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("given", "channels", "batch_norm"),
+    [
+        ("{}", (32, 64, 128), True),
+        ("{name: resnet18}", (64, 128, 256, 512), True),
+        ("{name: face_resnet}", (32, 64, 128, 256, 512), False),
+        ("{name: face_resnet, batch_norm: true, channels: [1, 2, 3, 4, 5]}", (1, 2, 3, 4, 5), True),
+    ],
+)
+def test_a_network_brings_its_own_defaults(write, given, channels, batch_norm):
+    model = load_config(write(MINIMAL + f"model: {given}\n")).model
+    assert (model.channels, model.batch_norm) == (channels, batch_norm)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            "{name: resnet}",
+            "model.name: expected one of lenets_plus_plus, resnet18, face_resnet; received 'resnet'; "
+            "did you mean 'resnet18'?",
+        ),
+        (
+            "{name: resnet18, channels: [32, 64, 128]}",
+            "model.channels: resnet18 has 4 stages, so channels is a list of 4 integers, such as "
+            "[64, 128, 256, 512]; received 3",
+        ),
+        (
+            "{channels: [32, 64, 0]}",
+            "model.channels[2]: expected an integer from 1 to 4096; received 0",
+        ),
+    ],
+)
+def test_what_no_network_has_is_refused(write, given, message):
+    assert complaint(write(MINIMAL + f"model: {given}\n")) == f"x.yaml:3: {message}"

@@ -267,7 +267,7 @@ def test_a_collapse_is_told_of_also_where_no_epoch_ends(tmp_path: Path) -> None:
 
 def test_centers_that_stand_still_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A network whose features are 0 from the start, where the centers are too."""
-    build = building.lenets_plus_plus
+    build = building.build_body
 
     def dead(*arguments: Any, **options: Any) -> Any:
         network = build(*arguments, **options)
@@ -277,7 +277,7 @@ def test_centers_that_stand_still_are_told_of(tmp_path: Path, monkeypatch: pytes
             variable.assign(variable * 0)
         return network
 
-    monkeypatch.setattr(building, "lenets_plus_plus", dead)
+    monkeypatch.setattr(building, "build_body", dead)
     warnings: list[str] = []
     settings = [*SMALL, "train.iterations=4", "train.log_every=2", "train.batch_size=20"]
     train(

@@ -18,8 +18,8 @@ from centerloss_core.files.arrays import write_arrays
 from centerloss_core.losses import build_head, build_term
 from centerloss_core.losses.base import Term
 from centerloss_core.losses.center_loss import CenterLoss
+from centerloss_core.networks import build_body
 from centerloss_core.networks.initializers import kernel_initializer
-from centerloss_core.networks.lenets_plus_plus import lenets_plus_plus
 from centerloss_core.run_directory.checkpoints import CheckpointError
 from centerloss_core.training.evaluation import extract
 from centerloss_core.training.schedules import scalars_of_step
@@ -63,7 +63,7 @@ def make_step(
 ) -> TrainStep:
     keras.utils.set_random_seed(3)
     config = a_config(model, loss, **train)
-    network = lenets_plus_plus(config.model, (9, 8, 1))
+    network = build_body(config.model, (9, 8, 1))
     head = build_head(config, 10, kernel_initializer(config.model))
     return TrainStep(network, head, term or build_term(config, 10), config.train, split)
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from centerloss_core.config.documents import Document, dump_yaml, load_document
     from centerloss_core.config.flags import Flags, parse_flags, parse_list
     from centerloss_core.config.loss import Loss, Ramp
+    from centerloss_core.config.model import Model
     from centerloss_core.config.problems import ConfigError, Problem
     from centerloss_core.config.resolving import Grid, Point, load_config, resolve, resolve_sweep
-    from centerloss_core.config.schema import Config, ConfigFile, Model
+    from centerloss_core.config.schema import Config, ConfigFile
     from centerloss_core.config.sweep import Override, Resources, Slurm, Sweep
     from centerloss_core.config.train import Milestones, Train
 

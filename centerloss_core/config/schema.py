@@ -1,49 +1,25 @@
 """What a config may say: every section, each with its keys, their types, ranges, defaults and meanings.
 
-The longer sections have a file each: `data`, `loss`, `train`, and `sweep` for `sweep` and `overrides`.
+The longer sections have a file each: `data`, `loss`, `model`, `train`, and `sweep` for `sweep` and `overrides`.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from centerloss_core.config.axes import flatten
-from centerloss_core.config.base import Fraction, Says, Section, rule
+from centerloss_core.config.base import Section, rule
 from centerloss_core.config.bounds import Room
 from centerloss_core.config.data import AnyData
 from centerloss_core.config.heads import Margin, MultiplicativeMargin
 from centerloss_core.config.loss import Loss
+from centerloss_core.config.model import Model
 from centerloss_core.config.sweep import Override, Sweep, Sweeps
 from centerloss_core.config.terms import Pairs
 from centerloss_core.config.train import Train
-
-Width = Annotated[int, Field(ge=1, le=4096)]
-
-
-class Model(Section):
-    """LeNets++ and what is left open in it."""
-
-    # Filters of the convolutions before each of the three poolings.
-    channels: Annotated[
-        tuple[Width, ...],
-        Field(min_length=3, max_length=3, strict=False),
-        Says("a list of three integers from 1 to 4096, such as [32, 64, 128]"),
-    ] = (32, 64, 128)
-    feature_dim: Width = 2  # units of the feature layer; 2 can be plotted as it is
-    batch_norm: bool = True  # batch normalisation after every convolution
-    prelu_start: Fraction = 0.25  # slope of PReLU at the start, one per channel
-    # Weights at the start; truncated_normal has std 0.1.
-    initializer: Literal["he_normal", "xavier", "truncated_normal"] = "he_normal"
-    head_bias: bool = True  # bias in the softmax head; without it the classes lie in a circle
-    # Weights of the softmax head; circle: classes at equal angles, those that look alike side by side
-    # (in the plane; with another feature_dim it is the same as random); hundreds of classes by their labels.
-    head_start: Literal["random", "circle"] = "random"
-    # Unit: pixel / 255; symmetric: (pixel - 127.5) / 128.
-    input_scaling: Literal["unit", "symmetric"] = "unit"
-
 
 # Settings that decide numbers which a step is given, or how long a run is, and nothing that is compiled or drawn from.
 # One that is missing here costs a sweep over it a fresh program for each value, never a wrong result.

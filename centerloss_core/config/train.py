@@ -68,6 +68,30 @@ class ClassSampler(Section):
     images: Annotated[int, Field(ge=2)]  # images of each class in a batch
 
 
+class Augment(Section):
+    """Random changes of the training images, anew in each step; what comes from outside of an image is 0."""
+
+    shift: Annotated[int, Field(ge=0)] = 0  # pixels at most, up or down and to either side
+    mirror: bool = False  # left and right, of one image in two
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0  # degrees at most, either way about the middle
+    cutout: Annotated[int, Field(ge=0)] = 0  # side of a square, in pixels, that is 0 anywhere in the image
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is changed."""
+        return self != Augment()
+
+    def impossible(self, height: int, width: int) -> str | None:
+        """Why images of so many pixels cannot be changed like this; None where they can."""
+        for key in ("shift", "cutout"):
+            if getattr(self, key) >= min(height, width):
+                return (
+                    f"train.augment.{key} is {getattr(self, key)} pixels, and may leave nothing of images of "
+                    f"{height}×{width}: it must be less than {min(height, width)}"
+                )
+        return None
+
+
 class Train(Section):
     """How long, how fast, on what, and what is written on the way."""
 
@@ -77,6 +101,7 @@ class Train(Section):
     batch_size: Annotated[int, Field(ge=1), at_most(LARGEST_COUNT, "no data set has so many images")] = 100
     # Batches of `classes` classes with `images` images of each; null: every image once an epoch, in any order.
     sampler: ClassSampler | None = None
+    augment: Augment | None = None  # random changes of the training images; null: none
     # Of the network; centers have their own rule. muon: for convolutions, Adam for the rest.
     optimizer: Literal["adam", "sgd", "muon"] = "adam"
     learning_rate: Positive = 1e-3  # the rate at the start, or the peak of one_cycle

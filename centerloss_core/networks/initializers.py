@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from scipy.special import ndtr, ndtri
 from centerloss_core.config import Model
 
 _DEVIATION_CUT_AT_2 = 0.87962566103423978  # of a normal distribution without what lies beyond two deviations
+_numbers = itertools.count()
 
 
 _ON_JAX = keras.backend.backend() == "jax"
@@ -36,19 +38,24 @@ def kernel_initializer(model: Model) -> keras.initializers.Initializer:
 
 @keras.saving.register_keras_serializable(package="centerloss")
 class Random(keras.initializers.Initializer):
-    """Random weights by the rules that the config knows, drawn by NumPy.
+    """Random weights by the rules that the config knows, and one more, drawn by NumPy.
 
     They are the same on every backend, and no program is compiled for each shape, which takes JAX ten seconds. The
-    distributions are those of Keras' initializers: HeNormal, GlorotUniform ("xavier") and TruncatedNormal of 0.1.
+    distributions are those of Keras' initializers: HeNormal, GlorotUniform ("xavier"), TruncatedNormal of 0.1, and
+    RandomNormal of 0.01 ("near_zero").
 
     Args:
-        rule: "he_normal", "xavier" or "truncated_normal".
+        rule: "he_normal", "xavier", "truncated_normal" or "near_zero".
         seed: None: drawn from Python's generator when the initializer is made, as Keras does.
+
+    Attributes:
+        number: counts the initializers, so that their seeds can be drawn again in the same order.
     """
 
     def __init__(self, rule: str, seed: int | None = None) -> None:
         self.rule = rule
         self._asked = seed
+        self.number = next(_numbers)
         self._seed = random.randint(1, 10**9) if seed is None else seed
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
@@ -59,6 +66,8 @@ class Random(keras.initializers.Initializer):
         uniform = ((np.asarray(bits, np.uint64) >> np.uint64(11)) + 0.5) * 2.0**-53
         if self.rule == "xavier":
             values = (2 * uniform - 1) * math.sqrt(6 / (fan_in + fan_out))
+        elif self.rule == "near_zero":
+            values = ndtri(uniform) * 0.01
         else:
             deviation = (
                 0.1 if self.rule == "truncated_normal" else math.sqrt(2 / fan_in) / _DEVIATION_CUT_AT_2
@@ -117,6 +126,7 @@ class OfPoints(keras.initializers.Initializer):
 
     def __init__(self, kernel_initializer: Any) -> None:
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.number = getattr(self.kernel_initializer, "number", math.inf)
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
         """Return the points; `shape` is (k, d)."""

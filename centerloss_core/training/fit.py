@@ -8,6 +8,7 @@ from centerloss_core.config import Config
 from centerloss_core.datasets import Dataset, sampler_of
 from centerloss_core.errors import Warn
 from centerloss_core.interrupts import StopRequest
+from centerloss_core.networks import BuildNetwork
 from centerloss_core.run_directory.history import has_rows, read_history
 from centerloss_core.run_directory.progress import Progress
 from centerloss_core.run_directory.writer import Run
@@ -32,16 +33,18 @@ def fit(
     show: ShowProgress | None,
     warn: Warn,
     stop: StopRequest,
+    network: BuildNetwork | None = None,
 ) -> dict[str, Any]:
     """Build, train from the start or from `saved`, evaluate; return the `metrics` of `run.json`.
 
     Raises:
         CheckpointError: `saved` is of another network.
+        NetworkError: `network`, which takes the place of the config's, makes none that can be trained.
         DivergedError: the loss, the weights or the features became NaN or infinite.
         InterruptedRunError: `stop` was set; the state after the step that was under way is saved.
     """
     # ---- Build ----------------------------------------------------------------------------------------------
-    train_step = train_step_for(config, dataset)
+    train_step = train_step_for(config, dataset, network)
     train_size = len(dataset.train.labels)
     total_steps = config.train.total_steps(train_size)
     sampler = sampler_of(config.train, dataset)

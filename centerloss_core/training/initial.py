@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from centerloss_core.config import Config
+from centerloss_core.config import Config, Model
 from centerloss_core.config.axes import flatten
 from centerloss_core.datasets import Dataset, known_size
 from centerloss_core.files.paths import from_the_root
@@ -22,9 +22,13 @@ from centerloss_core.run_directory.checkpoints import (
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.manifest import mapping, read_manifest
 from centerloss_core.run_directory.names import checkpoints, is_sweep
+from centerloss_core.training.own_network import OwnNetwork, named
 
 # What the shapes of the network follow from, beside the images and the number of classes.
-_OF_SHAPES = ("model.channels", "model.feature_dim", "model.batch_norm", "model.head_bias")
+_OF_SHAPES = tuple(
+    f"model.{key}"
+    for key in ("name", "channels", "feature_dim", "feature_activation", "batch_norm", "head_bias")
+)
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,21 @@ class Initial:
             "sha256": _sum_of(self.checkpoint),
         }
 
-    def refuse_another_network(self, config: Config, dataset: Dataset | None = None) -> None:
+    def refuse_another_network(
+        self, config: Config, dataset: Dataset | None = None, own: OwnNetwork | None = None
+    ) -> None:
         """Raise CheckpointError, naming both, if the network of a config has other shapes than that of the run.
 
-        Before the data set is loaded, what is known of it without reading it is compared.
+        Before the data set is loaded, what is known of it without reading it is compared. `own` is a network that takes
+        the place of the config's.
         """
-        theirs = flatten(mapping(self.manifest.get("config")))
+        theirs = flatten(
+            {"model": Model().model_dump(mode="json")}
+        )  # for a run older than one of the settings
+        theirs |= flatten(mapping(self.manifest.get("config")))
         ours = config.settings()
         pairs = {key: (theirs.get(key), ours[key]) for key in _OF_SHAPES}
+        pairs["network"] = (named(mapping(self.manifest.get("network"))), named(own))
         data = mapping(self.manifest.get("data"))
         known = known_size(config.data) if dataset is None else dataset
         if known is not None:

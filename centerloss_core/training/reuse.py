@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from centerloss_core.networks import BuildNetwork
     from centerloss_core.training.step import TrainStep
 
 
@@ -96,12 +97,18 @@ def dataset_for(config: Config) -> Dataset:
     return dataset
 
 
-def train_step_for(config: Config, dataset: Dataset) -> TrainStep:
-    """The training step of a run before its first step: a new one, or that of the run before with new values."""
+def train_step_for(config: Config, dataset: Dataset, network: BuildNetwork | None = None) -> TrainStep:
+    """The training step of a run before its first step: a new one, or that of the run before with new values.
+
+    One with a network of its own is neither kept nor taken over: what it follows from is not all in the config.
+    """
     from keras import ops
 
     from centerloss_core.training.build import build
 
+    if network is not None:
+        _kept.forget_program()
+        return build(config, dataset, network)
     if _kept.compiled is not None and _kept.program == config.program:
         train_step = _kept.compiled.train_step
         _kept.compiled.begin_anew()

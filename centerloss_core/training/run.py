@@ -20,6 +20,7 @@ from centerloss_core.errors import DivergedError, OutOfMemoryError, Warn, is_out
 from centerloss_core.files.atomic import errors_name
 from centerloss_core.files.paths import from_the_root
 from centerloss_core.interrupts import InterruptedRunError, StopRequest
+from centerloss_core.networks import BuildNetwork, NetworkError
 from centerloss_core.run_directory.checkpoints import CheckpointError
 from centerloss_core.run_directory.directories import refuse_existing
 from centerloss_core.run_directory.lock import ReplacedError
@@ -41,6 +42,7 @@ from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.diagnosis import warnings_of_the_end
 from centerloss_core.training.initial import find_initial
 from centerloss_core.training.observers import ShowProgress, ShowStage
+from centerloss_core.training.own_network import OwnNetwork, record_of, refuse_another_network, resume_call
 from centerloss_core.training.reuse import dataset_for
 from centerloss_core.training.suited import refuse_unsuited, unexpected
 from centerloss_core.training.tensorboard import require_tensorboard
@@ -64,6 +66,7 @@ def train(
     path: Path | str,
     *,
     init: Path | str | None = None,
+    network: BuildNetwork | None = None,
     show: ShowProgress | None = None,
     stage: ShowStage = lambda _: None,
     warn: Warn | None = None,
@@ -74,13 +77,16 @@ def train(
         config: resolved; see `centerloss_core.config`.
         path: the run directory, which must not exist yet.
         init: the directory of another run, with whose weights and centers this one begins.
+        network: a function that builds the network in place of `model.name`, see `centerloss_core.networks`;
+            `run.json` keeps its name and a hash of its source.
         show: called with a `Progress` once per logging interval, and once before where the first interval takes long.
         stage: called with what is done before the first step: "loading the data", "importing the framework", ….
         warn: called with each warning; `run.json` keeps them too.
 
     Raises:
         DataError: the data cannot be had, or is not what it should be.
-        ImageShapeError: its images are too small for the network.
+        ImageShapeError: its images are too small for the network or for what changes them at random.
+        NetworkError: `network` makes none that can be trained.
         DeviceError: the device asked for is not there.
         RunError: the run directory exists or cannot be made, or `init` is no run.
         CheckpointError: `init` has no whole checkpoint, or its network has other shapes.
@@ -97,35 +103,38 @@ def train(
     devices.backend_name()  # likewise
     if config.train.tensorboard:
         require_tensorboard()
+    own = record_of(network)
     initial = None if init is None else find_initial(Path(init))
     stage("loading the data")
-    dataset = _load(config)
+    dataset = _load(config, own)
     if initial is not None:
-        initial.refuse_another_network(config, dataset)
+        initial.refuse_another_network(config, dataset, own)
     with StopRequest() as stop, tempfile.TemporaryFile() as chatter:
         device = _find_device(config, chatter, stage)
         stop.obey("stopped before the run began")
-        repeat = f"cl train --config {shlex.quote(str(from_the_root(path) / CONFIG))}"
-        origin = {**_origin(device), "repeat": repeat, "data": _describe(dataset)}
-        if initial is not None:
-            origin |= {
-                "repeat": f"{repeat} --init {shlex.quote(str(from_the_root(initial.run)))}",
-                "init": initial.record(),
-            }
-        with Run.create(path, config, origin) as run, _advice(path):
+        begins_with = None if initial is None else from_the_root(initial.run)
+        origin = {
+            **_origin(device),
+            "repeat": _repeat(from_the_root(path) / CONFIG, begins_with, own),
+            "data": _describe(dataset),
+            **({} if initial is None else {"init": initial.record()}),
+            **({} if own is None else {"network": own}),
+        }
+        with Run.create(path, config, origin) as run, _advice(_way_to_resume(path, own)):
             with errors_name(path / LOG), run.open_log() as log:
                 chatter.seek(0)
                 shutil.copyfileobj(chatter, log)
             tell = _telling(run, warn)
             for message in unexpected(config, dataset):
                 tell(message)
-            return _finish(run, config, dataset, device, None, began, show, stage, tell, stop)
+            return _finish(run, config, dataset, device, None, began, show, stage, tell, stop, network)
 
 
 def resume(
-    path: Path,
+    path: Path | str,
     config: Config | None = None,
     *,
+    network: BuildNetwork | None = None,
     show: ShowProgress | None = None,
     stage: ShowStage = lambda _: None,
     warn: Warn | None = None,
@@ -139,26 +148,29 @@ def resume(
         path: the run directory.
         config: what it is expected to be; it may have another `data.dir`, and another length where the learning rate
             is constant and λ too. Default: its own.
+        network: the function that the run was begun with, if it was begun with one.
         show, stage, warn: as for `train`.
 
     Raises:
         RunError: it is not a run directory, or cannot be written.
         InUseError: its process has not ended.
-        ConfigError, ChangedError: its `config.yaml` or the data is not what the run was begun with.
+        ConfigError, ChangedError: its `config.yaml`, the data or `network` is not what the run was begun with.
         CheckpointError: its newest checkpoint is not one of this program.
         Exception: whatever `train` raises.
     """
     began = time.perf_counter()
-    with Run.open(path) as run, _advice(path):
+    path, own = Path(path), record_of(network)
+    with Run.open(path) as run, _advice(_way_to_resume(path, own)):
         begun = begun_config(path)
         refuse_changed_config(path, run.manifest, begun)
         config = begun if config is None else config_to_resume(path, begun, config)
         is_completed = run.manifest.get("status") == "completed"
         if is_completed and with_length_of(config, begun) == config:
             return Result(path, mapping(run.manifest.get("metrics")))
+        refuse_another_network(path, run.manifest, network)
         stage("loading the data")
         with naming_the_way_to_moved_data(config.data, _resume_command(path)):
-            dataset = _load(config)
+            dataset = _load(config, own)
         refuse_other_data(path, mapping(run.manifest.get("data")).get("fingerprint"), dataset.fingerprint)
         total_steps = config.train.total_steps(len(dataset.train.labels))
         refuse_fewer_steps(path, last_saved_step(path), total_steps)
@@ -181,7 +193,7 @@ def resume(
             if is_completed:
                 run.forget_the_end(warnings_of_the_end(begun, run.manifest))
             run.resume(step, origin)
-            return _finish(run, config, dataset, device, saved, began, show, stage, tell, stop)
+            return _finish(run, config, dataset, device, saved, began, show, stage, tell, stop, network)
 
 
 @dataclass(frozen=True)
@@ -229,15 +241,18 @@ def prepare_resume(
         RunError: it is not a run directory.
         ConfigError: a config is wrong.
         ChangedError: the run was begun with another config; the place of the data may differ, and the length where
-            no step depends on it.
+            no step depends on it. Or its network is a function, which no command line knows.
     """
     config = asked = begun_config(path)
+    manifest = read_manifest(path)
     if config_file is not None or values or settings:
         asked = load_config(
             config_file or path / CONFIG, values, settings=settings, may_be_a_pipe=config_file is not None
         )
         asked = config_to_resume(path, config, asked)
-    is_completed = read_manifest(path).get("status") == "completed" and with_length_of(asked, config) == asked
+    is_completed = manifest.get("status") == "completed" and with_length_of(asked, config) == asked
+    if not is_completed:
+        refuse_another_network(path, manifest, None)
     return Start(path, asked, last_saved_step(path), is_completed)
 
 
@@ -252,6 +267,7 @@ def _finish(
     stage: ShowStage,
     warn: Warn,
     stop: StopRequest,
+    network: BuildNetwork | None,
 ) -> Result:
     """Train to the end and write how it ended."""
     from centerloss_core.training.fit import fit
@@ -260,7 +276,7 @@ def _finish(
     try:
         with run.open_log() as log, devices.chatter_to(log), devices.keras_settings_kept():
             devices.prepare(device, config.train)
-            metrics = fit(config, dataset, run, saved, show, warn, stop)
+            metrics = fit(config, dataset, run, saved, show, warn, stop, network)
         metrics["seconds"] = time.perf_counter() - began
         run.finish("completed", metrics=metrics)
     except ReplacedError:  # there is nothing left to mark
@@ -285,15 +301,18 @@ def _give_up(run: Run, status: Any, reason: str) -> None:
 
 
 @contextlib.contextmanager
-def _advice(path: Path) -> Iterator[None]:
-    """Add the command that resumes the run to an error, where that helps."""
+def _advice(way: str) -> Iterator[None]:
+    """Add the way to resume the run to an error, where that helps."""
     try:
         yield
-    # The first five would come again; what has the name of a run that was replaced is another run.
-    except (DivergedError, ConfigError, ChangedError, CheckpointError, DataError, ReplacedError):
+    # The first six would come again; what has the name of a run that was replaced is another run.
+    except (
+        *(DivergedError, ConfigError, ChangedError, CheckpointError, DataError),
+        *(NetworkError, ReplacedError),
+    ):
         raise
     except BaseException as error:
-        error.add_note(f"resume it: {_resume_command(path)}")
+        error.add_note(f"resume it: {way}")
         raise
 
 
@@ -301,9 +320,22 @@ def _resume_command(path: Path) -> str:
     return f"cl train --resume {shlex.quote(str(path))}"
 
 
-def _load(config: Config) -> Dataset:
+def _way_to_resume(path: Path, own: OwnNetwork | None) -> str:
+    return _resume_command(path) if own is None else resume_call(path, own)
+
+
+def _repeat(config: Path, init: Path | None, own: OwnNetwork | None) -> str:
+    """What makes the same run again."""
+    if own is not None:
+        begins_with = "" if init is None else f", init={str(init)!r}"
+        return f"train(load_config({str(config)!r}), DIRECTORY{begins_with}, network={own['name']})"
+    begins_with = "" if init is None else f" --init {shlex.quote(str(init))}"
+    return f"cl train --config {shlex.quote(str(config))}{begins_with}"
+
+
+def _load(config: Config, own: OwnNetwork | None) -> Dataset:
     dataset = dataset_for(config)
-    refuse_unsuited(config, dataset)  # before a directory is made
+    refuse_unsuited(config, dataset, has_own_network=own is not None)  # before a directory is made
     return dataset
 
 

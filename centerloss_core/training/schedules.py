@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from centerloss_core.config import Config, Loss, Milestones, Train
 from centerloss_core.config.heads import Annealing, Margin, MultiplicativeMargin
 
@@ -25,6 +27,8 @@ def scalars_of_step(config: Config, step: int, total_steps: int) -> dict[str, fl
         "momentum": train.momentum,
         **{f"head_{name}": value for name, value in loss.head.scalars(loss).items()},
     }
+    if train.augment is not None and train.augment.changes:
+        scalars |= augment_words(train.seed, step)
     if isinstance(loss.head, Margin):
         scalars["head_margin"] = margin_in_force(loss.head, step, total_steps)
     if isinstance(loss.head, MultiplicativeMargin):
@@ -32,6 +36,12 @@ def scalars_of_step(config: Config, step: int, total_steps: int) -> dict[str, fl
     if loss.term.module is None:
         return scalars
     return scalars | {"lambda": lambda_in_force(loss, step, total_steps), **loss.term.scalars(loss)}
+
+
+def augment_words(seed: int, step: int) -> dict[str, float]:
+    """Two whole numbers below 2²⁴, which float32 holds exactly, that the changes of a step's images follow from."""
+    high, low = np.random.SeedSequence((seed, step)).generate_state(2)
+    return {"augment_high": float(high >> 8), "augment_low": float(low >> 8)}
 
 
 def learning_rate(train: Train, step: int, total_steps: int) -> float:

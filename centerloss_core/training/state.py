@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from centerloss_core.errors import DivergedError
 from centerloss_core.files.arrays import Header
+from centerloss_core.networks import OWN_NETWORK
 from centerloss_core.run_directory.checkpoints import read_state
 from centerloss_core.training.step import TrainStep
 
@@ -83,12 +84,30 @@ def _variables(train_step: TrainStep, part: str | None = None) -> dict[str, kera
         groups[""] = train_step.term.variables  # as "center_loss/centers"
     for optimizer in train_step.optimizers if part is None else ():
         groups[f"{optimizer.name}/"] = optimizer.variables
+    own = _numbered(train_step) if train_step.network.name == OWN_NETWORK else {}
     found = {
-        f"{group}{variable.path}": variable for group, variables in groups.items() for variable in variables
+        f"{group}{own.get(id(variable), variable.path)}": variable
+        for group, variables in groups.items()
+        for variable in variables
     }
     if len(found) != sum(map(len, groups.values())):
         raise AssertionError("two variables share a path, and one of them would be lost")
     return found
+
+
+def _numbered(train_step: TrainStep) -> dict[int, str]:
+    """Names for what belongs to a network that was given as a function, by the `id` of each variable.
+
+    Its layers may have no names, and those that Keras gives count on through the life of a process.
+    """
+    head = train_step.head
+    of_head = set() if head is None else {id(each) for each in head.variables}
+    body = [each for each in train_step.network.variables if id(each) not in of_head]
+    return {
+        id(each): f"own/{number:04d}"
+        for variables in (body, train_step.optimizers[0].variables)
+        for number, each in enumerate(variables)
+    }
 
 
 def _compare(headers: Mapping[str, Header], variables: Mapping[str, keras.Variable]) -> None:

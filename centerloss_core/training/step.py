@@ -12,6 +12,7 @@ from centerloss_core.config import Train
 from centerloss_core.datasets import Split
 from centerloss_core.losses.base import ClassPoints, Head, Term
 from centerloss_core.optimizers.build import build_optimizer
+from centerloss_core.training.augmentation import augmented
 from centerloss_core.training.engines import Batch, Program, Scalars, compile_program
 
 _MOST_STEPS, _MOST_IMAGES = 256, 100_000  # in a call: a second on a slow GPU
@@ -34,9 +35,9 @@ class TrainStep:
 
     Numbers reach the compiled step as scalars: "learning_rate", "weight_decay" (L2 on kernels), "momentum" (of SGD),
     "head_rate" and, for a term with trainable variables, "term_rate" (relative to the learning rate), "lambda" where
-    there is a term, and those that head and term ask for. Names that the step has no use for are ignored. What remains
-    fixed when it is compiled: the shapes, the network and its options, head and term, `loss.reduction`, the kind of
-    optimizer, and the precision.
+    there is a term, the two words that changes of the images follow from, and those that head and term ask for. Names
+    that the step has no use for are ignored. What remains fixed when it is compiled: the shapes, the network and its
+    options, head and term, `loss.reduction`, how images are changed, the kind of optimizer, and the precision.
 
     Between two steps the backend may hold the state outside the Keras variables. Reading `network`, `head`, `term`,
     `points` or `optimizers` brings their variables up to date: ask for them anew after a step rather than keep them.
@@ -56,6 +57,7 @@ class TrainStep:
         outputs = features if head is None else (features, head(features))
         self._network = keras.Model(body.inputs[0], outputs, name=body.name)
         self._body, self._head, self._term = body, head, term
+        self._augment = train.augment
         if term is not None and not term.built:
             term.build(features.shape)
         self._groups = [_group(body.trainable_variables, train, "body_optimizer")]
@@ -141,6 +143,9 @@ class TrainStep:
         return [group.optimizer for group in self._groups]
 
     def _forward(self, images: Any, labels: Any, scalars: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        if self._augment is not None and self._augment.changes:
+            words = scalars["augment_high"], scalars["augment_low"]
+            images = augmented(images, self._augment, words)
         features = self._body(images, training=True)
         parts = []
         if self._head is not None:

@@ -8,17 +8,22 @@ from centerloss_core.config import Config
 from centerloss_core.datasets import DataError, Dataset, sampler_of
 from centerloss_core.limits import BATCH_SIZE
 from centerloss_core.networks.class_order import has_likeness
-from centerloss_core.networks.image_shape import refuse_too_small
+from centerloss_core.networks.image_shape import refuse_unfit_images
 
 
-def refuse_unsuited(config: Config, dataset: Dataset) -> None:
+def refuse_unsuited(config: Config, dataset: Dataset, *, has_own_network: bool = False) -> None:
     """Raise an error that names the setting, unless a run with this config can be trained on these images.
 
+    Args:
+        config: of the run.
+        dataset: the images.
+        has_own_network: whether a network that is not the config's takes the images.
+
     Raises:
-        ImageShapeError: the images are too small for the network.
+        ImageShapeError: the images are too small for the network or for `train.augment`.
         DataError: there are too few images, or the head has no room for so many classes.
     """
-    refuse_too_small(dataset.image_shape, dataset.title)
+    refuse_unfit_images(config, dataset.image_shape, dataset.title, has_own_network=has_own_network)
     sampler_of(config.train, dataset)
     message = config.loss.head.impossible(config.model.feature_dim, dataset.num_classes)
     if message:
