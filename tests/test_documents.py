@@ -58,6 +58,15 @@ def test_every_command_is_understood(
         assert "Nothing was started." in result.output
 
 
+def test_every_command_of_the_page_on_data_has_settings_that_go_together() -> None:
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    found = [*commands(page), *map(shlex.split, re.findall(r"`cl ((?:train|sweep|data) [^`]*)`", page))]
+    meant = [(config, words) for _, config, *words in found if config != "CONFIG"]
+    for config, words in meant:
+        load_config(Path(config), settings=[word for word in words if "=" in word])
+    assert len(meant) >= 12
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_loads_and_opens_with_its_command_and_claim(path: Path) -> None:
     load_config(path)

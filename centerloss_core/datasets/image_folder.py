@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _TRAIN, _TEST, _VALIDATION = "train", "test", "val"
 _SPLITS = (_TRAIN, _TEST, _VALIDATION)
 _LAYOUT = "expected train/CLASS/ and test/CLASS/ with images, or CLASS/ with images and data.test_fraction"
-_BELOW_ITS_SPLIT = 3  # parts of the place of an image: its split, its class and its name
 
 
 def load(data: ImageFolder) -> Loaded:
@@ -86,48 +85,39 @@ def _by_split(path: Path, found: Iterable[Found]) -> tuple[dict[str, list[Found]
     files = [each for each in every if each.read is not None]
     tops = {each.parts[0] for each in every}
     # A zip file often has one folder, with all in it.
-    down = (
-        1 if len(tops) == 1 and tops.isdisjoint(_SPLITS) and all(len(each.parts) > 2 for each in files) else 0
-    )
-    has_splits = any(
-        each.parts[down : down + 1] == (_TRAIN,) and len(each.parts) == down + 3 for each in files
-    )
+    is_wrapped = len(tops) == 1 and tops.isdisjoint(_SPLITS) and all(len(each.parts) > 2 for each in files)
+    top = 1 if is_wrapped else 0
+    has_splits = any(each.parts[top] == _TRAIN and len(each.parts) == top + 3 for each in files)
+    depth = top + (
+        3 if has_splits else 2
+    )  # parts of the place of an image: its split, its class and its name
     splits: dict[str, list[Found]] = {}
     strangers: list[str] = []
     for each in files:
-        parts = each.parts[down:]
-        split = parts[0] if has_splits else _TRAIN
-        in_place = split in _SPLITS and len(parts) == (
-            _BELOW_ITS_SPLIT if has_splits else _BELOW_ITS_SPLIT - 1
-        )
-        if in_place and each.name.lower().endswith(SUFFIXES):
+        split = each.parts[top] if has_splits else _TRAIN
+        if len(each.parts) == depth and split in _SPLITS and each.name.lower().endswith(SUFFIXES):
             splits.setdefault(split, []).append(each)
         else:
             strangers.append(each.name)
-    without_class = {each.parts[down] for each in splits.get(_TRAIN, ())} & {_TRAIN, _TEST}
-    if without_class and not has_splits:
-        raise DataError(f"{path}: {_LAYOUT}; found images in {max(without_class)}/")
-    if not splits:
-        raise DataError(f"{path}: {_LAYOUT}{_instead(every)}")
+    images = [each for found_files in splits.values() for each in found_files]
+    no_classes = set() if has_splits else {each.parts[top] for each in images} & {_TRAIN, _TEST}
+    if no_classes:
+        raise DataError(f"{path}: {_LAYOUT}; found images in {max(no_classes)}/")
+    if not images:
+        there = own.listed(sorted(tops)) if tops else "nothing"
+        raise DataError(f"{path}: {_LAYOUT}; found {there}")
     notes = []
     if strangers:
+        names = own.listed(sorted(strangers))
+        notes.append(f"files that are no images of a class: {len(strangers):,} ({names})")
+    folders = {each.parts for each in every if each.read is None and len(each.parts) == depth - 1}
+    if empty := sorted(folders - {each.parts[:-1] for each in images}):
         notes.append(
-            f"files that are no images of a class: {len(strangers):,} ({own.listed(sorted(strangers))})"
+            f"folders without an image: {len(empty):,} ({own.listed(['/'.join(each) for each in empty])})"
         )
-    with_images = {each.parts[:-1] for split in splits.values() for each in split}
-    depth = down + (2 if has_splits else 1)
-    empty = [each.name for each in every if each.read is None and len(each.parts) == depth]
-    empty = sorted(name for name in empty if tuple(name.split("/")) not in with_images)
-    if empty:
-        notes.append(f"folders without an image: {len(empty):,} ({own.listed(empty)})")
-    for images in splits.values():
-        images.sort(key=lambda each: (each.parts[-1], each.parts))
+    for found_files in splits.values():
+        found_files.sort(key=lambda each: (each.parts[-1], each.parts))
     return splits, notes
-
-
-def _instead(found: Sequence[Found]) -> str:
-    """What is there, for an error."""
-    return f"; found {own.listed(sorted({each.parts[0] for each in found}))}" if found else "; found nothing"
 
 
 def _decoded(

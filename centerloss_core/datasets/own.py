@@ -69,12 +69,15 @@ def divide(
     for part in parts:
         if not len(part.labels):
             raise DataError(f"{part.place}: holds no images")
-        if part.images.shape[1:] != train.images.shape[1:]:
-            sides = ("×".join(map(str, each.images.shape[1:])) for each in (part, train))
-            raise DataError(f"{part.place}: its images are {' and those of '.join(sides)} in {train.place}")
     names, labels = _classes(parts)
     splits = [Split(part.images, each, part.names) for part, each in zip(parts, labels, strict=True)]
     whole, *others = splits
+    for part, split in zip(parts, splits, strict=True):
+        if split.images.shape[1:] != whole.images.shape[1:]:
+            theirs, ours = ("×".join(map(str, each.images.shape[1:])) for each in (split, whole))
+            raise DataError(
+                f"{part.place}: its images are {theirs}, and those to train on {ours}: give all one shape"
+            )
     if test is None and test_fraction is None:
         raise DataError(
             f"{train.place}: has no images to test on: set data.test_fraction, such as 0.2, to take them from these"
