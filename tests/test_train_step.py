@@ -367,7 +367,7 @@ def test_the_step_is_compiled_once_whatever_numbers_it_is_given(
     restore_state(tmp_path / "two", step)
     step(batch(3), scalars(1e-2, 1.0, step=7.0))
     compiled = step._engine._compiled
-    count = compiled._cache_size() if ON_JAX else compiled.experimental_get_tracing_count()
+    count = len(compiled) if ON_JAX else compiled.experimental_get_tracing_count()
     assert count == 1
 
 
