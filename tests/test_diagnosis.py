@@ -107,6 +107,19 @@ def test_a_run_whose_loss_still_falls_or_that_has_hardly_begun_is_not_stuck() ->
     assert told(in_one_place, alone("loss.term=triplet"), 0.19, 0.17) == []
 
 
+def test_few_classes_are_guessed_more_often() -> None:
+    """Twice the share of one of two classes is all images."""
+    healthy = figures(clusters())
+
+    def is_stuck(accuracy: float, classes: int) -> bool:
+        stands = course(CONFIG, 0.7, 0.7)
+        return bool(list(look_at_test("epoch 1", {**healthy, "accuracy": accuracy}, CONFIG, classes, stands)))
+
+    assert [is_stuck(accuracy, 2) for accuracy in (0.5, 0.55, 0.6, 0.9)] == [True, True, False, False]
+    assert [is_stuck(accuracy, 3) for accuracy in (0.34, 0.5)] == [True, False]
+    assert [is_stuck(accuracy, 100) for accuracy in (0.015, 0.03)] == [True, False]
+
+
 @pytest.mark.parametrize("spread", [0.0, 1.0])
 def test_features_in_one_place(spread: float) -> None:
     noise = np.random.default_rng(0).normal(0, spread, (1000, 2))

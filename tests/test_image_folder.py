@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
         ),
         ({"1.png": grey(1)}, "data.test_fraction; found 1.png"),
         ({"train/1.png": grey(1), "test/2.png": grey(1)}, "found images in train/"),
-        ({**SPLIT, "test/dog/1.png": grey(1)}, "has no image to train on of class dog"),
+        ({**SPLIT, "test/dog/1.png": grey(1)}, "class dog: add some, or take the class out of "),
         (
             {f"cat/{number}.png": grey(number) for number in range(9)},
             "has one class, cat; to learn what tells classes",
@@ -175,6 +176,11 @@ def test_places_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"no archive")
     assert "not a folder or a readable zip file of images" in refusal(tmp_path / "a.zip")
     assert "No such file or directory" in refusal(tmp_path / "nowhere")
+    for end, meant in (("npz", "npz"), ("csv", "csv")):
+        (tmp_path / f"a.{end}").write_bytes(b"")
+        assert f"is a .{end} file, and data.name is folder: set data.name={meant}" in refusal(
+            tmp_path / f"a.{end}"
+        )
     assert "which cannot be used" in locate("folder", dir=tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"data\.dir: Field required"):
         load_dataset("folder")
@@ -265,6 +271,11 @@ def test_a_bomb_of_pixels_is_refused_by_its_header(tmp_path: Path) -> None:
     assert "cat/0.png: has 10,000 × 10,000 pixels; at most 50,000,000 are read" in refusal(
         folder, test_fraction=0.5
     )
+    # More than Pillow itself would read: that is no reason to call it no image.
+    head = b"IHDR" + (30_000).to_bytes(4) * 2 + file.getvalue()[24:29]
+    larger = file.getvalue()[:12] + head + zlib.crc32(head).to_bytes(4) + file.getvalue()[33:]
+    fill(folder, {"cat/0.png": larger})
+    assert "has more pixels than the 50,000,000 that are read" in refusal(folder, test_fraction=0.5)
     lying = file.getvalue()[:16] + (2**31 - 1).to_bytes(4) * 2 + file.getvalue()[24:]
     fill(folder, {"cat/0.png": lying})
     assert "cat/0.png: " in refusal(folder, test_fraction=0.5)

@@ -139,7 +139,10 @@ def test_arrays_with_a_fraction_colour_and_validation(tmp_path: Path) -> None:
             {"x_train": None},
             "expected x_train, y_train, x_test and y_test, or images and labels; found x_test, ",
         ),
-        ({"y_test": None}, "not a readable .npz file"),
+        (
+            {"y_test": None},
+            "expected x_train, y_train, x_test and y_test, or images and labels; lacks y_test",
+        ),
         ({"x_test": None, "y_test": None}, "has no images to test on: set data.test_fraction"),
         ({"y_train": LABELS[:7]}, "8 images in x_train, and 7 labels in y_train"),
         ({"x_train": PIXELS[:8].reshape(8, 64)}, "x_train has shape (8, 64); expected (n, height, width)"),
@@ -151,7 +154,10 @@ def test_arrays_with_a_fraction_colour_and_validation(tmp_path: Path) -> None:
         ({"y_train": np.array([{}] * 8)}, "y_train holds Python objects, which are never loaded"),
         ({"y_train": LABELS[:8] / 2}, "y_train is float64 of shape (8,); expected a whole number or text"),
         ({"x_test": PIXELS[8:, :7]}, "its images are 7×8×1, and those to train on 8×8×1: give all one shape"),
-        ({"y_test": np.array([3, 7, 9, 9])}, "has no image to train on of class 9"),
+        (
+            {"y_test": np.array([3, 7, 9, 9])},
+            "x_train: has no image to train on of class 9: add some, or take",
+        ),
         ({"x_train": PIXELS[:0], "y_train": LABELS[:0]}, "holds no images"),
     ],
 )
@@ -223,16 +229,29 @@ def test_tables_as_they_are_found(tmp_path: Path) -> None:
     [
         ("", {}, "holds no images"),
         ("<html>", {}, "line 1 is not a label and pixels, with commas between"),
-        ("a,1,2,3\nb,1,2\n", {}, "line 2 is not a label and 3 numbers, as line 1 has them"),
-        ("a,1,2,x\nb,1,2,3\nc,1,,3\n", {}, "line 3 is not a label and 3 numbers"),
-        ("a,1,2,3,4\nb,1,2,3,4 5\n", {}, "line 2 is not a label and 4 numbers"),
+        (
+            "a,1,2,3\nb,1,2\n",
+            {},
+            "line 2 is not a label and 3 numbers, as line 1 has them, with commas between: it has 3 columns, not 4",
+        ),
+        ("a,1,2,x\nb,1,2,3\nc,1,,3\n", {}, "between: column 3 is ''; all but the label are pixels"),
+        ("id,label,p\nx7,cat,1\n", {}, "between: column 1 is 'x7'; all but the label are pixels"),
+        ("a,1,2,3,4\nb,1,2,3,4 5\n", {}, "between: column 5 is '4 5'"),
+        ("label,p\na,1\n,2\n", {}, "line 3 has no label in column 1: add it, or remove the line"),
+        (
+            "pixel0,pixel1\n1,2\n",
+            {},
+            "line 1 names no column of labels, and its first column, pixel0, is a pixel",
+        ),
+        ("1x1,1x2,y\n1,2,3\n", {}, "name the column of labels `label`"),
         ("a,1,2,3,4\nb,1,2,3,256\n", {}, "line 2 has a pixel outside 0 … 255"),
         ("a,1,2,3,4\nb,1,2,3,nan\n", {}, "line 2 has a pixel outside 0 … 255"),
         ("a,1,2,3,4\nb,0,0,0,0.5\n", {}, "numbers outside 0 … 1"),
         ("a,1,2,3\nb,1,2,3\n", {}, "has 3 pixels a row, which is no square: set data.size"),
         ("a,1,2,3\nb,1,2,3\n", {"size": [2, 2]}, "has 3 pixels a row, and data.size is 2×2"),
         ("a,1\n" + "b" * (5 << 20), {}, "has a line of more than 4 MiB"),
-        ("a,1\n\udcff,2\n", {}, "cannot be read"),
+        ("a,1\n\udcff,2\n", {}, "line 2 has a label that is not UTF-8: save the file as UTF-8"),
+        ("\udcff\udcfea\0,\0", {}, "is text in UTF-16: save it as UTF-8"),
     ],
 )
 def test_tables_that_are_no_data_set(
@@ -247,7 +266,7 @@ def test_the_test_csv_of_kaggle_has_no_labels(tmp_path: Path) -> None:
     unlabelled = [line.partition(",")[2] for line in (tmp_path / "train.csv").read_text().splitlines()]
     (tmp_path / "test.csv").write_text("\n".join(unlabelled))
     message = refusal("csv", tmp_path)
-    assert "test.csv: has 63 pixels a row, which is no square" in message
+    assert "test.csv: line 1 names no column of labels, and its first column, pixel0, is a pixel" in message
     (tmp_path / "train.csv").unlink()
     assert "has no train.csv: set data.dir to the file, and data.test_fraction" in refusal("csv", tmp_path)
 

@@ -278,7 +278,10 @@ def _hint(allowed: Allowed, value: object) -> str:
         return "; it must be finite"
     if isinstance(value, float) and "integer" in types and value.is_integer():
         return f"; write {int(value)}"
-    return f"; write [{shown(value)}]" if isinstance(value, int | float) and "array" in types else ""
+    if isinstance(value, int | float) and "array" in types:
+        fewest = max(int(kind.get("minItems", 1)) for kind in _branches(allowed))
+        return f"; write [{', '.join([shown(value)] * fewest)}]"
+    return ""
 
 
 def _hint_for_text(allowed: Allowed, types: set[str | None], value: str) -> str:

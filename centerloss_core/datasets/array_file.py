@@ -34,7 +34,7 @@ def load(data: Npz) -> Loaded:
     Raises:
         DataError: with the array, what is wrong, and the mend.
     """
-    path, source, title = own.found_at(data.dir)
+    path, source, title = own.found_at(data.dir, data.name)
     try:
         with open_archive(path) as archive:
             there = {name.removesuffix(".npy") for name in archive.namelist()}
@@ -42,10 +42,12 @@ def load(data: Npz) -> Loaded:
             if train is None:
                 raise DataError(f"{path}: {_LAYOUT}; found {own.listed(sorted(there)) or 'nothing'}")
             pairs = [train, *(names for names in (_TEST, _VALIDATION) if there.intersection(names))]
+            if lacking := [name for names in pairs for name in names if name not in there]:
+                raise DataError(f"{path}: {_LAYOUT}; lacks {', '.join(lacking)}")
             parts = {names: _part(path, archive, *names) for names in pairs}
     # RuntimeError: a member that is encrypted, or of a kind that zipfile does not read; KeyError: that is not there.
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: not a readable .npz file ({error})") from error
+        raise DataError(f"{path}: not a readable .npz file ({own.reason_of(error)})") from error
     return own.divide(
         parts[train],
         parts.get(_TEST),
@@ -58,7 +60,7 @@ def load(data: Npz) -> Loaded:
 
 def locate(data: Npz) -> str:
     """Say where the images are looked for."""
-    return own.place_of(data.dir)
+    return own.place_of(data.dir, data.name)
 
 
 def size(data: Npz) -> Size | None:

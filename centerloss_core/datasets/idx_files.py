@@ -24,7 +24,7 @@ def load(data: Idx) -> Loaded:
     Raises:
         DataError: with the file, what is wrong, and the mend.
     """
-    path, source, title = own.found_at(data.dir)
+    path, source, title = own.found_at(data.dir, data.name)
     files = find_four(path)
     train, test = (read_pair(*files[place : place + 2]) for place in (0, 2))
     return own.divide(train, test, test_fraction=None, source=source, title=title, keeps_order=True)
@@ -32,7 +32,7 @@ def load(data: Idx) -> Loaded:
 
 def locate(data: Idx) -> str:
     """Say where the images are looked for."""
-    return own.place_of(data.dir)
+    return own.place_of(data.dir, data.name)
 
 
 def size(data: Idx) -> Size | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from centerloss_core.datasets import own
 from centerloss_core.datasets.arrays import DataError
 from centerloss_core.files.untrusted import open_to_read
 from centerloss_core.limits import IMAGE_FILE_BYTES, ZIP_DIRECTORY_BYTES
@@ -58,8 +59,9 @@ def files_below(path: Path) -> Iterator[Iterator[Found]]:
                 yield _in_zip(archive)
     # RuntimeError: an encrypted archive; ValueError: offsets that no file can have.
     except (OSError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise DataError(f"{path}: not a folder or a readable zip file of images ({reason})") from error
+        raise DataError(
+            f"{path}: not a folder or a readable zip file of images ({own.reason_of(error)})"
+        ) from error
 
 
 def _in_folder(folder: Path, top: str, parts: tuple[str, ...]) -> Iterator[Found]:
@@ -86,8 +88,7 @@ def _content(path: Path) -> bytes:
         with open_to_read(path) as file:
             return _limited(file.read(IMAGE_FILE_BYTES + 1))
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise DataError(f"cannot be read ({reason})") from error
+        raise DataError(f"cannot be read ({own.reason_of(error)})") from error
 
 
 def _in_zip(archive: zipfile.ZipFile) -> Iterator[Found]:

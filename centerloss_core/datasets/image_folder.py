@@ -36,7 +36,7 @@ def load(data: ImageFolder) -> Loaded:
     Raises:
         DataError: with the file, what is wrong, and the mend.
     """
-    path, source, title = own.found_at(data.dir)
+    path, source, title = own.found_at(data.dir, data.name)
     with files_below(path) as found:
         files, notes = _by_split(path, found)
         images, broken = _decoded(path, [each for split in files.values() for each in split], data)
@@ -66,7 +66,7 @@ def load(data: ImageFolder) -> Loaded:
 
 def locate(data: ImageFolder) -> str:
     """Say where the images are looked for."""
-    return own.place_of(data.dir)
+    return own.place_of(data.dir, data.name)
 
 
 def size(data: ImageFolder) -> Size | None:

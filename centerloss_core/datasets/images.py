@@ -42,6 +42,10 @@ def decode(content: bytes, color: Color, size: tuple[int, ...] | None) -> UInt8A
 
     try:
         image: Image.Image = Image.open(io.BytesIO(content), formats=_FORMATS)
+    except Image.DecompressionBombError as error:  # of Pillow's own limit, which is the higher one
+        raise DataError(
+            f"has more pixels than the {IMAGE_PIXELS:,} that are read: make it smaller"
+        ) from error
     except Exception as error:
         raise DataError("is no image that Pillow can read") from error
     if image.width * image.height > IMAGE_PIXELS:

@@ -17,6 +17,7 @@ from centerloss_core.files.paths import from_the_root
 from centerloss_core.limits import CLASS_NAME, CLASSES
 
 _NUMBER = re.compile("0|[1-9][0-9]{0,8}")
+_MEANT = {".npz": "npz", ".csv": "csv", ".zip": "folder"}  # data.name by the end of a file's name
 _FEW = 5  # names that an error lists
 
 
@@ -99,7 +100,12 @@ def divide(
     counts, tests = (np.bincount(each.labels, minlength=len(names)) for each in (whole, tested))
     if not counts.all():
         lacking = listed([name for name, count in zip(names, counts, strict=True) if not count])
-        raise DataError(f"{train.place}: has no image to train on of class {lacking}")
+        # Of a class that is in `train` at all, `test_fraction` took the images.
+        elsewhere = " and ".join(part.place for part in parts[1:]) or "those to test on"
+        raise DataError(
+            f"{train.place}: has no image to train on of class {lacking}: add some, or take the class out of "
+            f"{elsewhere}"
+        )
     notes = list(warnings)
     if not tests.all():
         lacking = listed([name for name, count in zip(names, tests, strict=True) if not count])
@@ -113,11 +119,16 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_FEW]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def found_at(directory: str) -> tuple[Path, str, str]:
-    """`data.dir` as a path, in words, and as the title of the data set.
+def reason_of(error: Exception) -> str:
+    """What is wrong, without the number and the path that an operating system puts beside it."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def found_at(directory: str, name: str | None = None) -> tuple[Path, str, str]:
+    """`data.dir` as a path, in words, and as the title of the data set; `name`: `data.name` of one's own images.
 
     Raises:
-        DataError: there is nothing.
+        DataError: there is nothing, or by its name it is meant for another `data.name`.
     """
     path = from_the_root(directory)
     try:
@@ -125,14 +136,17 @@ def found_at(directory: str) -> tuple[Path, str, str]:
         if kind == "file":
             path.stat()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}): set data.dir") from error
+        raise DataError(f"{path}: cannot be read ({reason_of(error)}): set data.dir") from error
+    meant = _MEANT.get(path.suffix.lower()) if kind == "file" else None
+    if name is not None and meant not in (None, name):
+        raise DataError(f"{path}: is a {path.suffix} file, and data.name is {name}: set data.name={meant}")
     return path, f"the {kind} {path} (data.dir)", path.name.partition(".")[0] or path.name
 
 
-def place_of(directory: str) -> str:
+def place_of(directory: str, name: str | None = None) -> str:
     """`data.dir` in words, with what is wrong with it."""
     try:
-        return found_at(directory)[1]
+        return found_at(directory, name)[1]
     except DataError as error:
         return f"{directory} (data.dir), which cannot be used: {error}"
 

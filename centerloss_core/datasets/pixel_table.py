@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _LABEL = re.compile(rb"label|class|target", re.IGNORECASE)  # of the header
 _NUMBER = re.compile(rb"[-+.0-9eE]+")
+_COUNTED = 9  # columns
+_SHOWN = 30  # characters of a field, in an error
 _ROWS = 1000  # that are looked at together
 
 
@@ -37,7 +39,7 @@ def load(data: Csv) -> Loaded:
     Raises:
         DataError: with the file, the line, what is wrong, and the mend.
     """
-    path, source, title = own.found_at(data.dir)
+    path, source, title = own.found_at(data.dir, data.name)
     files = _files(path)
     parts = {split: _part(file, data.size) for split, file in files.items()}
     return own.divide(
@@ -52,7 +54,7 @@ def load(data: Csv) -> Loaded:
 
 def locate(data: Csv) -> str:
     """Say where the images are looked for."""
-    return own.place_of(data.dir)
+    return own.place_of(data.dir, data.name)
 
 
 def size(data: Csv) -> Size | None:
@@ -81,8 +83,7 @@ def _part(path: Path, side: tuple[int, ...] | None) -> own.Part:
         labels, pixels = _read(path)
         return own.Part(str(path), pixels.reshape(len(pixels), *_shape(pixels.shape[1], side)), labels)
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise DataError(f"{path}: cannot be read ({reason})") from error
+        raise DataError(f"{path}: cannot be read ({own.reason_of(error)})") from error
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
@@ -101,17 +102,7 @@ def _read(path: Path) -> tuple[npt.NDArray[np.str_], UInt8Array]:
                 width = line.count(b",")
                 if has_names:
                     continue
-            label, pixels = _divided(line, column)
-            try:
-                row = np.fromstring(pixels, np.float32, sep=",")
-            except (DeprecationWarning, ValueError):  # of NumPy before and since 2.3
-                row = np.empty(0, np.float32)
-            if len(row) != width:
-                raise DataError(
-                    f"line {number} is not a label and {width:,} numbers, as line 1 has them, with commas between"
-                )
-            if not (row.min() >= 0 and row.max() <= 255):
-                raise DataError(f"line {number} has a pixel outside 0 … 255")
+            label, row = _parsed(line, column, width, number)
             if len(labels) * width > DATASET_BYTES:
                 raise DataError(f"its images take more than {DATASET_BYTES >> 30} GiB")
             labels.append(label)
@@ -132,6 +123,25 @@ def _read(path: Path) -> tuple[npt.NDArray[np.str_], UInt8Array]:
     return np.array(labels), np.concatenate(blocks)
 
 
+def _parsed(line: bytes, column: int, width: int, number: int) -> tuple[str, npt.NDArray[np.float32]]:
+    """The label and the pixels of a row; DataError that names the line."""
+    label, pixels = _divided(line, column, number)
+    try:
+        row = np.fromstring(pixels, np.float32, sep=",")
+    except (DeprecationWarning, ValueError):  # of NumPy before and since 2.3
+        row = np.empty(0, np.float32)
+    if len(row) != width:
+        raise DataError(
+            f"line {number} is not a label and {width:,} numbers, as line 1 has them, with commas between: "
+            + _wrong_in(line, column, width)
+        )
+    if not label:
+        raise DataError(f"line {number} has no label in column {column + 1}: add it, or remove the line")
+    if not (row.min() >= 0 and row.max() <= 255):
+        raise DataError(f"line {number} has a pixel outside 0 … 255")
+    return label, row
+
+
 def _pack(rows: list[npt.NDArray[np.float32]], blocks: list[UInt8Array], fractions: list[bool]) -> None:
     """Move rows into a block of bytes, and note whether they were numbers from 0 to 1."""
     if not rows:
@@ -144,7 +154,10 @@ def _pack(rows: list[npt.NDArray[np.float32]], blocks: list[UInt8Array], fractio
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
     """Lines that are not empty, each without its end, and without the mark that some programs begin a file with."""
-    file.seek(3 if file.read(3) == codecs.BOM_UTF8 else 0)
+    start = file.read(3)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError("is text in UTF-16: save it as UTF-8")
+    file.seek(3 if start == codecs.BOM_UTF8 else 0)
     while line := file.readline(ROW_OF_PIXELS_BYTES):
         if len(line) == ROW_OF_PIXELS_BYTES:
             raise DataError(f"has a line of more than {ROW_OF_PIXELS_BYTES >> 20} MiB")
@@ -158,17 +171,47 @@ def _head(line: bytes) -> tuple[int, bool]:
     if len(fields) < 2:
         raise DataError("line 1 is not a label and pixels, with commas between")
     names = [index for index, field in enumerate(fields) if _LABEL.fullmatch(field)]
-    return next(iter(names), 0), not all(map(_NUMBER.fullmatch, fields[1:]))
+    # As pandas names columns that have no names: such pixels are no image.
+    is_counted = len(fields) > _COUNTED and fields[1:] == [b"%d" % each for each in range(1, len(fields))]
+    has_names = is_counted or not all(map(_NUMBER.fullmatch, fields[1:]))
+    if has_names and not names and not is_counted and _stem(fields[0]) == _stem(fields[1]):
+        raise DataError(
+            f"line 1 names no column of labels, and its first column, {fields[0].decode(errors='replace')[:_SHOWN]}, "
+            "is a pixel as the next: name the column of labels `label`; images without labels cannot be used"
+        )
+    return next(iter(names), 0), has_names
 
 
-def _divided(line: bytes, column: int) -> tuple[str, bytes]:
+def _stem(name: bytes) -> bytes:
+    """What the names of all pixels have in common: pixel1 and pixel2, 1x1 and 1x2."""
+    return re.sub(rb"\d+", b"0", name)
+
+
+def _wrong_in(line: bytes, column: int, width: int) -> str:
+    """The first thing that makes a row another one than expected."""
+    fields = line.split(b",")
+    if len(fields) != width + 1:
+        return f"it has {len(fields):,} columns, not {width + 1:,}"
+    for number, field in enumerate(fields, start=1):
+        try:
+            float(field if number != column + 1 else b"0")
+        except ValueError:
+            return f"column {number:,} is {field.decode(errors='replace')[:_SHOWN]!r}; all but the label are pixels"
+    return "its numbers cannot be read"
+
+
+def _divided(line: bytes, column: int, number: int) -> tuple[str, bytes]:
     """The label of a row, and its other columns."""
     if column:
         fields = line.split(b",")
         label, pixels = fields.pop(column) if column < len(fields) else b"", b",".join(fields)
     else:
         label, _, pixels = line.partition(b",")
-    return label.strip(b' "').decode(), pixels
+    try:
+        name = label.strip(b' "').decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"line {number} has a label that is not UTF-8: save the file as UTF-8") from error
+    return name, pixels
 
 
 def _shape(pixels: int, side: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -178,7 +221,8 @@ def _shape(pixels: int, side: tuple[int, ...] | None) -> tuple[int, ...]:
         if edge * edge == pixels:
             return edge, edge
         raise DataError(
-            f"has {pixels:,} pixels a row, which is no square: set data.size, such as data.size=[28,28]"
+            f"has {pixels:,} pixels a row, which is no square: set data.size, such as data.size=[28,28], or leave out "
+            "all columns but the label and the pixels"
         )
     for shape in (tuple(side), (*side, 3)):
         if math.prod(shape) == pixels:

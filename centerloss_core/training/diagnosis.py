@@ -20,7 +20,8 @@ Figures = Mapping[str, float | None]  # of a split, as in a row of an epoch
 _FEWEST_STEPS = 50  # before that a healthy run may be guessing too
 
 # Shares of images, in figures of 1,000 and more: none of these is reached by chance.
-_GUESSING = 2.0  # times the share of a class
+_GUESSING = 2.0  # times the share of a class …
+_LEARNT = 1 / 9  # … or this part of the way from there to 100 %: less than the double where classes are few
 _HEAD_BEHIND = 0.02
 _ONE_POINT = 0.5  # inter/intra of points that know nothing of their class is below 0.1
 _MERGED = 0.5  # times the mean distance of a class to its center
@@ -154,7 +155,9 @@ def look_at_test(
     """Warnings about the test figures at the end of an epoch or of the run, of which `short` features have length 0."""
     loss = config.loss
     accuracy = test.get("accuracy")
-    if course.stands and accuracy is not None and accuracy * classes < _GUESSING:
+    guessed = 1 / classes
+    guesses = accuracy is not None and accuracy < min(_GUESSING * guessed, guessed + _LEARNT * (1 - guessed))
+    if course.stands and guesses:
         yield (
             f"{when}: softmax accuracy is {accuracy:.1%}, hardly better than guessing{_as_of_one_point(course)}: "
             f"{loss.head.remedy}{', or let λ grow slowly with loss.ramp' if _pulls(config) else ''}"
