@@ -36,6 +36,7 @@ def data(
     from centerloss_core.datasets.overview import brightness, counts, sheet
     from centerloss_core.files.atomic import atomic_write
     from centerloss_core.limits import SHEET_CLASSES
+    from centerloss_core.training.suited import refuse_unsuited, unexpected
 
     from . import places
     from .browser import open_in_browser
@@ -45,7 +46,8 @@ def data(
     if out is not None and out.suffix.lower() != ".png":
         raise UsageError(f"--out {out}: the name must end in .png")
     config, settings = places.asked(words, config, settings)
-    section = load_config(places.required(config), settings=settings, may_be_a_pipe=True).data
+    resolved = load_config(places.required(config), settings=settings, may_be_a_pipe=True)
+    section = resolved.data
     dataset = load_dataset(section)
     height, width, channels = dataset.image_shape
     kind = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
@@ -65,13 +67,14 @@ def data(
     print_table(["class", *table], rows, names=("class",))
     say("")
     _say_twins(dataset)
-    for warning in dataset.warnings:
+    for warning in unexpected(resolved, dataset):
         warn(warning)
     path = out or Path(f"data-{section.name}.png")
     with atomic_write(path) as file:
         sheet(dataset.train, dataset.num_classes).save(file, format="PNG")
     shown = f", of the first {SHEET_CLASSES} classes" if dataset.num_classes > SHEET_CLASSES else ""
     say(f"picture:     {path}{shown}")
+    refuse_unsuited(resolved, dataset)  # after all that shows why
     if open_:
         open_in_browser(path)
 

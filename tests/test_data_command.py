@@ -34,7 +34,10 @@ def test_what_a_config_would_train_on(here: Any, tmp_path: Path) -> None:
     assert "train/zebra/4.png = test/cat/other.png" in found
     assert lines[-1] == "picture:     data-folder.png"
     with Image.open(tmp_path / "data-folder.png") as picture:
-        assert (picture.mode, picture.size) == ("L", (13 * 12, 3 * 10))
+        assert (picture.mode, picture.size) == ("L", (5 * 13 * 12, 5 * 3 * 10))
+    code, said, errors = here("data", "mine.yaml", "data.size=[7,7]")
+    assert (code, said.splitlines()[-1]) == (1, "picture:     data-folder.png")
+    assert "the images of animals are 7×7 pixels" in errors
     assert here("data", "mine.yaml", "--out", "x.jpg")[0] == 2
     assert here("data", "mine.yaml", "data.dir=nowhere")[0] == 1
 
@@ -43,7 +46,7 @@ def test_the_picture_has_means_and_examples(tmp_path: Path) -> None:
     dataset = load_dataset("folder", dir=fill(tmp_path, FLAT), test_fraction=0.5)
     split = dataset.train
     pixels = np.asarray(sheet(split, 2))
-    shown = pixels[::8, ::8].astype(int)
+    shown = pixels[::64, ::64].astype(int)
     if pixels[-1, -1] == 255 and np.median(split.images) < 64:  # ink on paper
         shown = 255 - shown
     values = split.images[:, 0, 0, 0].astype(int)

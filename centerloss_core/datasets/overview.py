@@ -80,7 +80,7 @@ def brightness(split: Split) -> tuple[float, float]:
 def sheet(split: Split, classes: int) -> Image:
     """A picture: the mean of all images, then a row for each class: its mean, then some of its images.
 
-    Only the first `SHEET_CLASSES` classes are shown.
+    Only the first `SHEET_CLASSES` classes are shown. Small images are enlarged by a whole number.
     """
     images = split.images
     blank = np.full(images.shape[1:], 0 if np.median(images[:1000]) < DARK else 255, np.uint8)
@@ -89,4 +89,6 @@ def sheet(split: Split, classes: int) -> Image:
         members = np.flatnonzero(split.labels == label)
         shown = [mean_image(images[members]), *images[members[: SHEET_COLUMNS - 1]]]
         tiles += [*shown, *[blank] * (SHEET_COLUMNS - len(shown))]
-    return contact_sheet(np.stack(tiles), SHEET_COLUMNS, longest_side=SHEET_TILE)
+    picture = contact_sheet(np.stack(tiles), SHEET_COLUMNS, longest_side=SHEET_TILE)
+    times = max(1, SHEET_TILE // max(images.shape[1:3]))
+    return picture.resize((times * picture.width, times * picture.height), resample=0)  # each pixel a square

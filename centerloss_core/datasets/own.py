@@ -100,11 +100,10 @@ def divide(
     counts, tests = (np.bincount(each.labels, minlength=len(names)) for each in (whole, tested))
     if not counts.all():
         lacking = listed([name for name, count in zip(names, counts, strict=True) if not count])
-        # Of a class that is in `train` at all, `test_fraction` took the images.
-        elsewhere = " and ".join(part.place for part in parts[1:]) or "those to test on"
+        others_have_it = f"take the class out of {' and '.join(part.place for part in parts[1:])}"
         raise DataError(
-            f"{train.place}: has no image to train on of class {lacking}: add some, or take the class out of "
-            f"{elsewhere}"
+            f"{train.place}: has no image to train on of class {lacking}: add some, or "
+            + (others_have_it if parts[1:] else "lower data.test_fraction")
         )
     notes = list(warnings)
     if not tests.all():
