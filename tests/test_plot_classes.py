@@ -1,5 +1,6 @@
 """Figures of 2, 10 and 100 classes in 1, 2, 3 and 64 dimensions, with and without centers; any axes; any loss."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ from centerloss_core.plotting.curves import curves_figure
 from centerloss_core.plotting.grid import Cell, Grid, arrange
 from centerloss_core.plotting.head import Head
 from centerloss_core.plotting.histogram import distances_figure
+from centerloss_core.plotting.letters import lacking_letters_told
 from centerloss_core.plotting.panel import Moment, panel_figure
 from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.post import post_figure
 from centerloss_core.plotting.regions import regions_figure
 from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.seeds import seeds_figure
-from centerloss_core.plotting.style import UNKNOWN
+from centerloss_core.plotting.style import UNKNOWN, house_style
 from centerloss_core.plotting.titles import run_title, snapshot_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.history import History
@@ -98,6 +100,19 @@ def test_long_class_names_neither_overlap_nor_leave_the_frame() -> None:
                 assert frame.x0 <= box.x0
                 assert box.x1 <= frame.x1
                 assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+
+
+def test_letters_that_no_font_has_are_told_in_one_sentence() -> None:
+    snapshot = snapshot_of(2, 2, names=("\U00013000", "\U00013001"))  # hieroglyphs
+    said: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with house_style(), lacking_letters_told(said.append):
+            scatter_figure(snapshot).canvas.draw()
+    (sentence,) = said
+    assert "\U00013000" in sentence
+    assert "\U00013001" in sentence
+    assert "boxes are in their place; install one" in sentence
 
 
 def test_images_of_unknown_classes_are_grey() -> None:

@@ -143,12 +143,16 @@ def plot_directory(
     chosen = _choose_figures(figures, sweep=isinstance(record, SweepRecord), out=out, animate=animate)
     import_matplotlib()
     from centerloss_core.plotting.drawing import draw_run, draw_sweep
+    from centerloss_core.plotting.letters import lacking_letters_told
 
     tell = cache(note or (lambda message: None))  # each message once
     request = Request(
         split, style, fmt, out, chosen, tuple(figures or ()), axes, animate, layout, dpi, width, tell
     )
-    written = draw_sweep(record, request) if isinstance(record, SweepRecord) else draw_run(record, request)
+    with lacking_letters_told(tell):
+        written = (
+            draw_sweep(record, request) if isinstance(record, SweepRecord) else draw_run(record, request)
+        )
     if not written:
         raise PlotError(f"{record.path}: nothing of what was asked for can be drawn")
     return written

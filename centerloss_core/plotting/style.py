@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
+from centerloss_core.plotting.letters import fonts
+
 # Searched for the largest of the smallest CIEDE2000 difference between any two of them, over normal, protan, deutan and
 # tritan vision (Machado et al. 2009, severity 1), with a lightness of 25 to 76 in steps of at least 4, so that grey
 # tells them apart and none fades into white: 16.3. Of published sets of ten, petroff10 has 11.9 and tab10 1.3. In
@@ -47,7 +49,7 @@ def house_style() -> Iterator[None]:
     """Draw with matplotlib's defaults and these settings, whatever the user's matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
+        matplotlib.rcParams.update({**_SETTINGS, "font.family": fonts()})
         yield
 
 

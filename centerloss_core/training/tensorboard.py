@@ -95,11 +95,12 @@ class Board(Observer):
         """Add the scatter plot of the test features."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
+        from centerloss_core.plotting.letters import lacking_letters_told
         from centerloss_core.plotting.scatter import scatter_figure
         from centerloss_core.plotting.style import house_style
         from centerloss_core.run_directory.reader import Snapshot, look_at
 
-        with house_style():
+        with house_style(), lacking_letters_told(lambda message: None):
             image = _png(scatter_figure(Snapshot(look_at(self._run.path), "test", test, epoch)))
         self._append(
             step=step,
