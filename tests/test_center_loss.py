@@ -1,13 +1,7 @@
 """The loss and the center update, against the dumbest independent references that can be written."""
 
-import importlib.util
-import json
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -385,71 +379,6 @@ def test_a_stateless_call_returns_the_centers_and_leaves_the_layers_own_alone() 
     assert float(loss) == float(twin(features, labels, training=True))
     assert np.array_equal(moved, twin.centers.numpy())
     assert np.array_equal(layer.centers.numpy(), centers)
-
-
-IN_JAX = """
-import json, math, sys
-import jax, keras, numpy as np
-from centerloss_core.losses.center_loss import CenterLoss
-
-def step(centers, features, labels):
-    def loss(x):
-        value, (moved,) = layer.stateless_call([], [centers], x, labels, training=True)
-        return value, moved
-    (value, moved), gradient = jax.value_and_grad(loss, has_aux=True)(features)
-    return value, gradient, moved
-
-def sizes(jaxpr):
-    for equation in jaxpr.eqns:
-        yield from (math.prod(out.aval.shape) for out in equation.outvars)
-        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns")):
-            inner = getattr(inner, "jaxpr", inner)
-            if hasattr(inner, "eqns"):
-                yield from sizes(inner)
-
-given = np.load(sys.argv[1])
-arguments = [given[name] for name in ("centers", "features", "labels")]
-layer = CenterLoss(len(given["centers"]))
-layer.build((None, given["centers"].shape[1]))
-compiled = jax.jit(step)
-value, gradient, moved = compiled(*arguments)
-again = compiled(*arguments)[2]
-
-any_size = jax.export.symbolic_shape("m")[0]
-spec = jax.ShapeDtypeStruct
-jax.export.export(compiled)(
-    spec(given["centers"].shape, "float32"),
-    spec((any_size, given["features"].shape[1]), "float32"),
-    spec((any_size,), "int32"),
-)
-np.savez(sys.argv[2], gradient=gradient, moved=moved)
-print(json.dumps({
-    "backend": keras.backend.backend(),
-    "loss": float(value),
-    "repeats": moved.tobytes() == again.tobytes(),
-    "largest": max(sizes(jax.make_jaxpr(step)(*arguments).jaxpr)),
-}))
-"""
-
-
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
-def test_with_many_classes_jax_needs_no_array_larger_than_the_centers(tmp_path: Path) -> None:
-    features, labels, centers = many_classes()
-    np.savez(tmp_path / "in.npz", features=features, labels=labels, centers=centers)
-    ended = subprocess.run(  # Keras fixes its backend when it is imported
-        [sys.executable, "-c", IN_JAX, str(tmp_path / "in.npz"), str(tmp_path / "out.npz")],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        cwd=Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    report, out = json.loads(ended.stdout), np.load(tmp_path / "out.npz")
-    assert report["loss"] == pytest.approx(loss_by_gather(features, labels, centers), rel=1e-5)
-    assert (report["backend"], report["repeats"], report["largest"]) == ("jax", True, MANY * WIDE)
-    np.testing.assert_allclose(out["gradient"], features - centers[labels], rtol=1e-5)
-    check_many_classes(out["moved"])
 
 
 # ---- As a Keras layer ---------------------------------------------------------------------------------------

@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from formulas import make_batch, value_and_gradients
+from test_center_loss import MANY, WIDE, check_many_classes, loss_by_gather, many_classes
 from test_cli import QUICKSTART, ROOT, TINY, cl, environment
 from test_tensorboard import expected_scalars, read, rows_of, scalars_of
+from test_terms import TERMS, term_of
 from test_train_step import batch, centers_of, make_step, random_split, save_arrays, scalars
 
 from centerloss_core.training.schedules import augment_words
@@ -39,29 +43,61 @@ def on_jax(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str
     )
 
 
+class UnderJax:
+    """What `under_jax.py` found in a process of its own, in `home`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.step = make_step(random_split(), augment=AUGMENT)
+        centers_of(self.step).assign(np.random.default_rng(1).normal(size=(10, 2)))
+        save_arrays(home / "start", self.step)
+        self.terms = self._terms()
+        features, labels, centers = many_classes()
+        np.savez(home / "many-start.npz", features=features, labels=labels, centers=centers)
+        arguments = ["train", "--config", QUICKSTART, *TINY, "--run-dir", "run", "--lambda", "0.1"]
+        arguments += ["--set", "train.tensorboard=true"] if find_spec("tensorboard") else []
+        self._done = on_jax(TESTS / "under_jax.py", *arguments, cwd=home)
+
+    def printed(self, part: str) -> tuple[str, str]:
+        """What a part printed to either stream; if it failed, so does the test."""
+        assert (self.home / f"{part}.out").is_file(), self._done
+        out, errors = ((self.home / f"{part}.{each}").read_text() for each in ("out", "err"))
+        failed = self.home / f"{part}.failed"
+        assert not failed.exists(), out + errors + failed.read_text()
+        return out, errors
+
+    def _terms(self) -> dict[str, np.ndarray]:
+        """Of each term, what TensorFlow makes of a batch; what it starts from is kept for JAX."""
+        features, labels = make_batch()
+        start, expected = {}, {}
+        for name in TERMS:
+            term = term_of(name)
+            term.build(features.shape)
+            for number, variable in enumerate(term.variables):
+                start[f"{name}/start{number}"] = np.array(variable)
+            loss, gradients = value_and_gradients(term, features, labels)
+            moved = [np.array(variable) for variable in term.non_trainable_variables]
+            for number, each in enumerate([loss, *gradients, *moved]):
+                expected[f"{name}/{number}"] = each
+        np.savez(self.home / "terms-start.npz", **start)
+        return expected
+
+
+@pytest.fixture(scope="module")
+def under_jax(tmp_path_factory: pytest.TempPathFactory) -> UnderJax:
+    return UnderJax(tmp_path_factory.mktemp("under_jax"))
+
+
 # ---- The command line ---------------------------------------------------------------------------------------
 
-_CL_AND_WHAT_IT_LOADED = """
-import sys
-from cli.app import main
-try:
-    main()
-finally:
-    slow = {"jax.experimental.pallas", "scipy.sparse"}  # half of what Keras imports, for attention and sparse solvers
-    print("LOADED", *sorted({"jax", "keras", "tensorflow", "torch", *slow} & sys.modules.keys()))
-"""
 
-
-def test_a_run_is_an_ordinary_run_and_knows_no_tensorflow(tmp_path: Path) -> None:
+def test_a_run_is_an_ordinary_run_and_knows_no_tensorflow(under_jax: UnderJax) -> None:
     """Nor has its TensorBoard need of it."""
     pytest.importorskip("tensorboard")
-    arguments = ["train", "--config", QUICKSTART, *TINY, "--run-dir", "run", "--lambda", "0.1"]
-    arguments += ["--set", "train.tensorboard=true"]
-    done = on_jax("-c", _CL_AND_WHAT_IT_LOADED, *arguments, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert done.stdout.splitlines()[-1] == "LOADED jax keras"
-    run = tmp_path / "run"
+    printed, errors = under_jax.printed("run")
+    assert errors == ""
+    assert printed.splitlines()[-1] == "LOADED jax keras"
+    run = under_jax.home / "run"
     assert scalars_of(read(run)) == expected_scalars(rows_of(run))
     assert {
         str(path.relative_to(run))
@@ -86,18 +122,13 @@ def test_a_run_is_an_ordinary_run_and_knows_no_tensorflow(tmp_path: Path) -> Non
         assert np.abs(dump["centers"]).sum() > 0
 
 
-def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    done = cl(
-        *("train", "--config", QUICKSTART, "--device", "gpu:7"),
-        cwd=tmp_path,
-        KERAS_BACKEND="jax",
-        JAX_PLATFORMS="cpu",
-    )
-    assert done.returncode == 1
-    assert "device 'gpu:7' was asked for, but JAX sees no GPU" in done.stderr
-    assert "centerloss[jax-cuda]" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
+def test_a_gpu_that_is_not_there_is_an_error(under_jax: UnderJax) -> None:
+    printed, errors = under_jax.printed("missing_gpu")
+    assert printed == "1\n"
+    assert "device 'gpu:7' was asked for, but JAX sees no GPU" in errors
+    assert "centerloss[jax-cuda]" in errors
+    assert len(errors.splitlines()) == 1
+    assert list((under_jax.home / "empty").iterdir()) == []
 
 
 _THE_SAME_RUN_ALONE_AND_AFTER_ANOTHER = """
@@ -125,33 +156,18 @@ def test_a_run_that_takes_over_the_program_of_another_ends_as_alone(tmp_path: Pa
 AUGMENT = {"shift": 2, "mirror": True, "cutout": 3}
 GIVEN = {"weight_decay": 0.1, "head_rate": 20.0, **augment_words(0, 5)}
 
-_ONE_STEP = """
-from pathlib import Path
-from centerloss_core.training.state import restore_state
-from test_jax_backend import AUGMENT, GIVEN
-from test_train_step import batch, make_step, random_split, save_arrays, scalars
 
-step = make_step(random_split(), augment=AUGMENT)
-restore_state(Path("start"), step)
-print(*(float(figure) for figure in step(batch(0), scalars(1e-3, 0.1, **GIVEN)).values()))
-save_arrays(Path("jax"), step)
-"""
-
-
-def test_a_step_is_that_of_tensorflow(tmp_path: Path) -> None:
+def test_a_step_is_that_of_tensorflow(under_jax: UnderJax) -> None:
     """From one checkpoint, of images changed at random: figures, weights, running means, centers, Adam's moments."""
-    step = make_step(random_split(), augment=AUGMENT)
-    centers_of(step).assign(np.random.default_rng(1).normal(size=(10, 2)))
-    save_arrays(tmp_path / "start", step)
-    done = on_jax("-c", _ONE_STEP, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    step, home = under_jax.step, under_jax.home
     figures = list(map(float, step(batch(0), scalars(1e-3, 0.1, **GIVEN)).values()))
-    assert [float(word) for word in done.stdout.split()] == pytest.approx(figures, rel=1e-4)
-    save_arrays(tmp_path / "tensorflow", step)
+    printed, _ = under_jax.printed("step")
+    assert [float(word) for word in printed.split()] == pytest.approx(figures, rel=1e-4)
+    save_arrays(home / "tensorflow", step)
 
     states = []
     for name in ("start", "tensorflow", "jax"):
-        with np.load(tmp_path / name / "state.npz", allow_pickle=False) as archive:
+        with np.load(home / name / "state.npz", allow_pickle=False) as archive:
             states.append({key: archive[key] for key in archive.files})
     start, expected, found = states
     assert found.keys() == expected.keys()
@@ -173,112 +189,25 @@ def test_a_step_is_that_of_tensorflow(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[name] - start[name], change, rtol=1e-3, atol=1e-7, err_msg=name)
 
 
-_CENTERS = """
-import jax, keras, numpy as np
-from centerloss_core.losses import center_loss
-
-random = np.random.default_rng(0)
-features, labels = random.normal(size=(60, 3)).astype("float32"), random.integers(0, 7, 60).astype("int32")
-
-def moved(few, rule):
-    center_loss._FEW_CLASSES = few
-    layer = center_loss.CenterLoss(8, alpha=0.3, center_update=rule)  # the last class is absent
-    layer.build((None, 3))
-    start = jax.numpy.asarray(np.random.default_rng(1).normal(size=(8, 3)), "float32")
-
-    def step(centers):
-        with keras.StatelessScope([(layer.centers, centers)]) as scope:
-            loss, figures = layer.measure(features, labels, {"alpha": np.float32(0.3)})
-        return scope.get_current_value(layer.centers), loss, figures["center_shift"]
-
-    return [np.asarray(each) for each in jax.jit(step)(start)], str(jax.make_jaxpr(step)(start))
-
-for rule in ("eq4", "gradient", "ema"):
-    (found, program), (expected, other) = moved(8, rule), moved(7, rule)
-    for one, two in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-5, err_msg=rule)
-    np.testing.assert_array_equal(found[0][7], expected[0][7])
-    assert "scatter" in other and "scatter" not in program, rule
-"""
-
-
-def test_the_centers_of_few_classes_move_as_those_of_many(tmp_path: Path) -> None:
+def test_the_centers_of_few_classes_move_as_those_of_many(under_jax: UnderJax) -> None:
     """By each rule, and without adding up where labels point, for which XLA sorts on a GPU."""
-    done = on_jax("-c", _CENTERS, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    under_jax.printed("centers")
 
 
-_DIRECTIONS = """
-import numpy as np
-from centerloss_core.optimizers.muon import orthonormal_columns
-from test_optimizers import directions_of_the_iteration, steep_matrices
-
-matrices = steep_matrices()
-found = orthonormal_columns([np.float32(matrix) for matrix in matrices])
-for columns, expected in zip(found, directions_of_the_iteration(matrices), strict=True):
-    assert np.linalg.norm(columns - expected) < 1e-3 * np.linalg.norm(expected)
-"""
-
-
-def test_muon_takes_the_directions_of_its_iteration(tmp_path: Path) -> None:
+def test_muon_takes_the_directions_of_its_iteration(under_jax: UnderJax) -> None:
     """All kernels in one stack; see the test of the same for TensorFlow."""
-    done = on_jax("-c", _DIRECTIONS, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    under_jax.printed("directions")
 
 
-_BUILDING = """
-import jax
-from jax._src import compiler
-from comparing import config
-from centerloss_core import devices
-from centerloss_core.datasets import load_dataset
-
-found, compile = [], compiler.compile_or_get_cached
-compiler.compile_or_get_cached = lambda backend, program, *rest, **more: (
-    found.append(program.operation.attributes["sym_name"]) or compile(backend, program, *rest, **more)
-)
-run = config("train.optimizer=muon", "model.batch_norm=true")
-devices.prepare(devices.find_device(run.train), run.train)
-from centerloss_core.training.build import build
-
-build(run, load_dataset(run.data.name))
-print(len(found), *found)
-"""
-
-
-def test_no_program_is_compiled_for_each_shape_of_a_weight(tmp_path: Path) -> None:
+def test_no_program_is_compiled_for_each_shape_of_a_weight(under_jax: UnderJax) -> None:
     """But one for a count of steps, which Keras makes."""
-    done = on_jax("-c", _BUILDING, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[0]) <= 2, done.stdout
+    printed, _ = under_jax.printed("building")
+    assert int(printed.split()[0]) <= 2, printed
 
 
-_CUTS = """
-import numpy as np
-from centerloss_core.training.schedules import augment_words
-from test_train_step import batch, make_step, random_split, scalars, state_of
-
-def after(cuts):
-    augment = {"shift": 2, "mirror": True, "rotate": 20, "cutout": 3}
-    step, taken, rows = make_step(random_split(), optimizer="muon", augment=augment), 0, []
-    step._engine.most = 8  # as on a GPU
-    for count in cuts:
-        numbers = range(taken, taken + count)
-        given = [scalars(1e-3 * (1 + number), **augment_words(0, number)) for number in numbers]
-        figures = step.take([batch(number) for number in numbers], given)
-        rows.append(np.stack(list(figures.values()), 1))
-        taken = numbers.stop
-    assert len(step._engine._compiled) == 1
-    return np.concatenate(rows).tobytes(), state_of(step), step.fingerprint
-
-assert after([6]) == after([1, 2, 3]) == after([1] * 6)
-"""
-
-
-def test_where_calls_are_cut_changes_no_bit(tmp_path: Path) -> None:
+def test_where_calls_are_cut_changes_no_bit(under_jax: UnderJax) -> None:
     """Figures and state after six steps, in one call and in several; one program is compiled for all lengths."""
-    done = on_jax("-c", _CUTS, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    under_jax.printed("cuts")
 
 
 @pytest.mark.slow
@@ -290,6 +219,34 @@ def _test_train_step(home: Path, selected: str) -> None:
     program = ("-m", "pytest", "-q", "-p", "no:cacheprovider", TESTS / "test_train_step.py", "-k", selected)
     done = on_jax(*program, cwd=home)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# ---- Losses -------------------------------------------------------------------------------------------------
+
+
+def test_the_formulas_of_heads_hold(under_jax: UnderJax) -> None:
+    under_jax.printed("heads")
+
+
+def test_values_gradients_and_moved_variables_of_terms_are_those_of_tensorflow(under_jax: UnderJax) -> None:
+    under_jax.printed("terms")
+    with np.load(under_jax.home / "terms.npz") as found:
+        assert set(found.files) == under_jax.terms.keys()
+        for key, value in under_jax.terms.items():
+            np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=1e-5, err_msg=key)
+
+
+def test_with_many_classes_no_array_is_larger_than_the_centers(under_jax: UnderJax) -> None:
+    report = json.loads(under_jax.printed("many_classes")[0])
+    features, labels, centers = many_classes()
+    assert report["loss"] == pytest.approx(loss_by_gather(features, labels, centers), rel=1e-5)
+    assert (report["backend"], report["repeats"], report["largest"]) == ("jax", True, MANY * WIDE)
+    with np.load(under_jax.home / "many.npz") as out:
+        np.testing.assert_allclose(out["gradient"], features - centers[labels], rtol=1e-5)
+        check_many_classes(out["moved"])
+
+
+# ---- A whole sweep ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow

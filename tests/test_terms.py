@@ -8,7 +8,7 @@ from typing import Any, get_args
 import keras
 import numpy as np
 import pytest
-from formulas import make_batch, value_and_gradients
+from formulas import make_batch
 from test_train_step import a_config, batch, make_step, random_split, save_arrays, state_of
 
 from centerloss_core.config import Loss, load_config
@@ -113,7 +113,15 @@ def test_its_variables_stand_still_in_evaluation(name: str) -> None:
         term(features, labels, training=True)
 
 
-@each_term
+@pytest.mark.parametrize(  # the slow ones differ from another in what a step does, which other tests look at
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow)
+        if name in ("center by gradient", "center by ema", "triplet batch-hard")
+        else name
+        for name in TERMS
+    ],
+)
 def test_a_run_with_it(name: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(
@@ -155,57 +163,3 @@ def test_head_and_term_ask_for_scalars_of_different_names() -> None:
         for union in (Head, Term)
     )
     assert heads.isdisjoint(terms)
-
-
-# ---- Under JAX ----------------------------------------------------------------------------------------------
-
-_UNDER_JAX = """
-import sys
-import jax, numpy as np
-from formulas import make_batch
-from test_terms import TERMS, term_of
-
-found = {}
-features, labels = make_batch()
-for name in TERMS:
-    term = term_of(name)
-    term.build(features.shape)
-    with np.load(sys.argv[1]) as start:
-        for number, variable in enumerate(term.variables):
-            variable.assign(start[f"{name}/start{number}"])
-    moving = [each.value for each in term.non_trainable_variables]
-
-    def loss(trainable, x):
-        return term.stateless_call(trainable, moving, x, labels, training=True)
-
-    learnt = [each.value for each in term.trainable_variables]
-    step = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))
-    (value, moved), (by_variables, by_features) = step(learnt, features)
-    for number, each in enumerate([value, by_features, *by_variables, *moved]):
-        found[f"{name}/{number}"] = np.asarray(each)
-np.savez(sys.argv[2], **found)
-"""
-
-
-def test_values_gradients_and_moved_variables_are_the_same_under_jax(tmp_path: Path) -> None:
-    pytest.importorskip("jax", reason="needs the extra `jax`")
-    from test_jax_backend import on_jax
-
-    features, labels = make_batch()
-    start, expected = {}, {}
-    for name in TERMS:
-        term = term_of(name)
-        term.build(features.shape)
-        for number, variable in enumerate(term.variables):
-            start[f"{name}/start{number}"] = np.array(variable)
-        loss, gradients = value_and_gradients(term, features, labels)
-        moved = [np.array(variable) for variable in term.non_trainable_variables]
-        for number, each in enumerate([loss, *gradients, *moved]):
-            expected[f"{name}/{number}"] = each
-    np.savez(tmp_path / "start.npz", **start)
-    done = on_jax("-c", _UNDER_JAX, tmp_path / "start.npz", tmp_path / "found.npz", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    with np.load(tmp_path / "found.npz") as found:
-        assert set(found.files) == expected.keys()
-        for key, value in expected.items():
-            np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=1e-5, err_msg=key)
