@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ _LONGEST = (
     "resume",
     "ray_launcher",
     "sweep_resume",
+    "jax_backend",
     "kills",
     "slurm_jobs",
     "tensorboard",
@@ -62,6 +63,15 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("stopped") / "run"
     stopped_run(path, 13)
     return path
+
+
+@pytest.fixture(scope="module")
+def kept_programs() -> Iterator[None]:
+    """Let runs of one file share a compiled step where it would be the same: compiling takes longest in a small run."""
+    from centerloss_core.training import reuse
+
+    with reuse.programs_are_kept():
+        yield
 
 
 @pytest.fixture

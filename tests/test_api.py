@@ -1,6 +1,7 @@
 """The Python API, and every example of docs/api.md."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -12,18 +13,19 @@ import centerloss_core
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 
 
-def test_the_examples_of_the_page_run_in_their_order(tmp_path: Path) -> None:
-    """In a process of their own, because training fixes its devices."""
+@pytest.mark.usefixtures("kept_programs")
+def test_the_examples_of_the_page_run_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
     (tmp_path / "examples.py").write_text("\n".join(blocks))
-    done = subprocess.run(
-        [sys.executable, "examples.py"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "completed" in done.stdout.splitlines()
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("examples.py", run_name="__main__")
+    printed = capsys.readouterr().out.splitlines()
+    assert "completed" in printed
     assert (tmp_path / "runs" / "small" / "plots" / "scatter-test.png").is_file()
     for model in ("second output", "subclassed", "adds its loss"):
-        assert f"{model} (32, 2) (32, 10)" in done.stdout.splitlines()  # features and logits without labels
+        assert f"{model} (32, 2) (32, 10)" in printed  # features and logits without labels
 
 
 def test_importing_the_package_loads_no_framework() -> None:

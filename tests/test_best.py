@@ -13,6 +13,7 @@ from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.best import Best
 from centerloss_core.training.run import resume, train
 
+pytestmark = pytest.mark.usefixtures("kept_programs")
 # Nothing is learnt: no epoch is better than the first.
 STILL = (
     *(

@@ -39,6 +39,7 @@ from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.run import resume, train
 from centerloss_core.training.step import TrainStep
 
+pytestmark = pytest.mark.usefixtures("kept_programs")
 CALLS = ("open", "mkdir", "fsync", "replace", "rename", "unlink", "rmdir")
 
 

@@ -14,6 +14,7 @@ from centerloss_core.run_directory.checkpoints import CheckpointError
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.training.run import resume, train
 
+pytestmark = pytest.mark.usefixtures("kept_programs")
 STILL = ("train.iterations=1", "train.learning_rate=1e-12", "loss.alpha=0", "model.batch_norm=true")
 
 

@@ -30,6 +30,7 @@ from centerloss_core.training import saving
 from centerloss_core.training.run import resume, train
 from centerloss_core.training.step import TrainStep
 
+pytestmark = pytest.mark.usefixtures("kept_programs")
 WITHIN_EPOCHS = random.Random(0).sample(sorted(set(range(1, LAST_STEP)) - {STEPS_PER_EPOCH}), 2)
 
 

@@ -16,6 +16,7 @@ from centerloss_core.datasets.digits8 import TABLE
 from centerloss_core.datasets.load import SOURCES
 from centerloss_core.training.run import train
 
+pytestmark = pytest.mark.usefixtures("kept_programs")
 PLAIN = ("train.schedule=constant", "loss.ramp=null", "train.log_every=7")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import QUICKSTART, TINY, cl, environment
+from test_cli import QUICKSTART, TINY, environment
 
 from centerloss_core.config import Config, load_config
 from centerloss_core.datasets import Dataset, Split
@@ -24,6 +24,7 @@ from centerloss_core.training.observers import Observers, Recorder
 from centerloss_core.training.run import train
 from centerloss_core.training.tensorboard import Board, TensorBoardError
 
+pytestmark = pytest.mark.usefixtures("kept_programs")
 ASKED = ("train.tensorboard=true",)
 
 
@@ -279,11 +280,12 @@ def assert_sprite_shows(path: Path, images: np.ndarray, size: list[int]) -> None
 
 
 @installed
-def test_a_run_from_the_command_line(tmp_path: Path) -> None:
-    tiny = [each.replace("iterations=3", "iterations=200").replace("every=1", "every=50") for each in TINY]
-    settings = [*tiny, "--set", ASKED[0]]
-    done = cl("train", "--config", QUICKSTART, *settings, "--run-dir", "run", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_a_run_from_the_command_line(here: Any, tmp_path: Path) -> None:
+    """Of two epochs and a bit."""
+    longer = {"train.iterations=3": "train.iterations=33", "train.batch_size=20": "train.batch_size=100"}
+    settings = [*(longer.get(each, each) for each in TINY), "--set", ASKED[0]]
+    code, _, errors = here("train", "--config", QUICKSTART, *settings, "--run-dir", "run")
+    assert code == 0, errors
     assert_is_shown_whole(tmp_path / "run")
 
 

@@ -22,6 +22,7 @@ from centerloss_core.run_directory.progress import Progress
 from centerloss_core.run_directory.reader import read_run
 from centerloss_core.training import Result, reuse, train
 
+pytestmark = pytest.mark.usefixtures("kept_programs")
 CHECKPOINT = ("SHA256SUMS", "config.yaml", "position.json", "state.npz")
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 SMALL = ("data.name=digits8", "model.channels=[8, 16, 32]")
@@ -333,7 +334,7 @@ def test_images_that_are_too_small_are_refused_before_a_run_is_made(
 
     monkeypatch.setattr(reuse, "load_dataset", load_small)
     with pytest.raises(ImageShapeError, match="images of Tiny images are 7×9 pixels"):
-        train(tiny(), tmp_path / "run")
+        train(tiny("data.validation=1"), tmp_path / "run")  # whose data no run before has loaded
     assert not (tmp_path / "run").exists()
 
 
