@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import QUICKSTART, cl
+from test_cli import QUICKSTART
 from typer.testing import CliRunner, Result
 
 from centerloss_core.config import ConfigError, load_config
@@ -262,10 +262,10 @@ def test_json_has_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert found["same_config"] == [{"runs": ["a", "b"], "final_dumps_equal": False}]
 
 
-def test_wrong_calls_end_in_a_message(tmp_path: Path) -> None:
+def test_wrong_calls_end_in_a_message(here: Any, tmp_path: Path) -> None:
     make(tmp_path / "a")
     for arguments, code in ((["a"], 2), ([], 2), (["a", "nowhere"], 1)):
-        done = cl("compare", *arguments, cwd=tmp_path)
-        assert (done.returncode, done.stdout) == (code, "")
-        assert done.stderr
-        assert "Traceback" not in done.stderr
+        ended, said, errors = here("compare", *arguments)
+        assert (ended, said) == (code, "")
+        assert errors
+        assert "Traceback" not in errors

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import pytest
 from comparing import config, outcome
-from test_cli import QUICKSTART, TINY, cl, environment
+from test_cli import QUICKSTART, TINY, environment
 
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.training import run as training
@@ -81,7 +81,7 @@ def test_a_second_signal_while_keras_traces_is_no_failure(
     ("name", "code"), [("SIGINT", 130), pytest.param("SIGTERM", 143, marks=pytest.mark.slow)]
 )
 def test_a_signal_from_outside_has_the_command_save_and_name_the_command_that_resumes(
-    name: str, code: int, tmp_path: Path
+    name: str, code: int, here: Any, tmp_path: Path
 ) -> None:
     arguments = [
         "train",
@@ -104,6 +104,4 @@ def test_a_signal_from_outside_has_the_command_save_and_name_the_command_that_re
     assert error == f"error: stopped after step {step} of 100000"
     assert advice == "resume it: cl train --resume run"
     assert (tmp_path / "run" / "checkpoints" / f"step-{int(step):08d}").is_dir()
-    assert (
-        cl("train", "--resume", "run", "--lambda", "0.5", cwd=tmp_path).returncode == 2
-    )  # it is to be had again
+    assert here("train", "--resume", "run", "--lambda", "0.5")[0] == 2  # it is to be had again

@@ -320,15 +320,15 @@ def runs(*arguments: str) -> Result:
 # ---- The command --------------------------------------------------------------------------------------------
 
 
-def test_an_empty_place_says_how_to_begin(tmp_path: Path) -> None:
+def test_an_empty_place_says_how_to_begin(here: Any) -> None:
     for arguments in (["runs"], ["runs", "."]):
-        done = cl(*arguments, cwd=tmp_path)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "yet; begin with: cl train quickstart" in done.stdout
-    assert json.loads(cl("runs", "--json", cwd=tmp_path).stdout) == []
-    done = cl("runs", "nowhere", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "nowhere: no such directory" in done.stderr
+        code, said, errors = here(*arguments)
+        assert (code, errors) == (0, "")
+        assert "yet; begin with: cl train quickstart" in said
+    assert json.loads(here("runs", "--json")[1]) == []
+    code, said, errors = here("runs", "nowhere")
+    assert (code, said) == (1, "")
+    assert "nowhere: no such directory" in errors
 
 
 def test_the_table_and_its_advice(tmp_path: Path) -> None:
@@ -422,7 +422,7 @@ def test_runs_with_warnings_are_marked(tmp_path: Path, monkeypatch: pytest.Monke
     assert "warnings:" not in runs("--seed", "99").stdout
 
 
-def test_filters_order_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filters_order_and_json(here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for index, lambda_ in enumerate((0.1, 1, 0.1)):
         put(tmp_path / f"r{index}", **{"lambda": lambda_}, metrics={"test": {"accuracy": 0.9 + index / 100}})
@@ -438,7 +438,7 @@ def test_filters_order_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "none of the 4 runs in . matches" in none.stdout
     assert json.loads(runs(".", "--status", "failed", "--json").stdout)[0]["name"] == "r3"
     assert isinstance(runs(".", "--status", "finished").exception, UsageError)
-    assert cl("runs", ".", "--sort", "size", cwd=tmp_path).returncode == 2
+    assert here("runs", ".", "--sort", "size")[0] == 2
 
 
 def test_runs_of_a_grid_by_alpha_seed_and_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,39 +114,40 @@ def test_the_terminal_names_the_failed_points_and_where_the_rest_is(sweep: Path)
     assert "Traceback" not in stderr
 
 
-def test_plot_draws_the_panel_and_every_completed_point(sweep: Path) -> None:
-    home = sweep.parent.parent
-    done = cl("plot", "runs/tiny-sweep", cwd=home)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "figure: runs/tiny-sweep/plots/panel-test.png"
-    assert "failed" in done.stdout  # in the table
+def test_plot_draws_the_panel_and_every_completed_point(sweep: Path, here: Any, tmp_path: Path) -> None:
+    copy = shutil.copytree(sweep, tmp_path / "runs" / "tiny-sweep")
+    code, said, errors = here("plot", "runs/tiny-sweep")
+    assert code == 0, errors
+    assert said.splitlines()[-1] == "figure: runs/tiny-sweep/plots/panel-test.png"
+    assert "failed" in said  # in the table
     for name in POINTS[:2]:
-        assert (sweep / name / "plots" / "scatter-test.png").is_file()
-        assert (sweep / name / "plots" / "curves.png").is_file()
+        assert (copy / name / "plots" / "scatter-test.png").is_file()
+        assert (copy / name / "plots" / "curves.png").is_file()
 
 
-def test_plot_says_of_a_sweep_that_was_killed_that_it_can_go_on(sweep: Path, tmp_path: Path) -> None:
+def test_plot_says_of_a_sweep_that_was_killed_that_it_can_go_on(
+    sweep: Path, here: Any, tmp_path: Path
+) -> None:
     copy = shutil.copytree(sweep, tmp_path / "killed")
     summary = json.loads((copy / "summary.json").read_text())
     summary["runs"][1]["status"], summary["runs"][2]["status"] = "running", "waiting"
     (copy / "summary.json").write_text(json.dumps(summary))
-    done = cl("plot", "killed", "--figures", "panel", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "running" not in done.stdout
-    assert [word for word in done.stdout.split() if word in ("stopped", "waiting")] == ["stopped", "waiting"]
-    assert "note: the sweep was killed; resume it: cl sweep --resume killed" in done.stdout.splitlines()
+    code, said, errors = here("plot", "killed", "--figures", "panel")
+    assert (code, errors) == (0, "")
+    assert "running" not in said
+    assert [word for word in said.split() if word in ("stopped", "waiting")] == ["stopped", "waiting"]
+    assert "note: the sweep was killed; resume it: cl sweep --resume killed" in said.splitlines()
 
 
-def test_a_sweep_overwrites_nothing(sweep: Path) -> None:
-    home = sweep.parent.parent
-    done = cl("sweep", "--config", "tiny.yaml", "--run-dir", "runs/tiny-sweep", cwd=home)
-    assert done.returncode == 1
-    assert (
-        "exists already and nothing is overwritten: continue it with --resume runs/tiny-sweep, "
-        in done.stderr
-    )
-    dry = cl("sweep", "--config", "tiny.yaml", "--run-dir", "runs/tiny-sweep", "--dry-run", cwd=home)
-    assert (dry.returncode, dry.stderr) == (1, done.stderr)
+def test_a_sweep_overwrites_nothing(sweep: Path, here: Any, tmp_path: Path) -> None:
+    shutil.copytree(sweep, tmp_path / "runs" / "tiny-sweep")
+    (tmp_path / "tiny.yaml").write_text(SWEEP)
+    command = ("sweep", "--config", "tiny.yaml", "--run-dir", "runs/tiny-sweep")
+    code, _, errors = here(*command)
+    assert code == 1
+    assert "exists already and nothing is overwritten: continue it with --resume runs/tiny-sweep, " in errors
+    code, _, same = here(*command, "--dry-run")
+    assert (code, same) == (1, errors)
 
 
 def test_ctrl_c_stops_the_points_and_says_so(tmp_path: Path) -> None:
