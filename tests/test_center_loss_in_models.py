@@ -225,6 +225,8 @@ def test_it_serves_a_model_of_ones_own_through_fit() -> None:
 # ---- On several replicas -------------------------------------------------------------------------------------
 
 ON_TWO_REPLICAS = """
+import sys
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -234,6 +236,7 @@ from centerloss_core import CenterLoss
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+SIZES, WAYS = (3, [False, True]) if "all" in sys.argv else (2, [True])
 random = np.random.default_rng(0)
 
 
@@ -262,7 +265,7 @@ for rule in ("gradient", "ema", "eq4"):
         layer.build((None, 2))
     step = lambda x, y: layer(x, y, training=True)
     run = tf.function(lambda x, y: strategy.run(step, args=(x, y)))
-    for size, at in [(7, 5), (1, 0), (64, 32)]:
+    for size, at in [(7, 5), (1, 0), (64, 32)][:SIZES]:
         x, y = random.normal(size=(size, 2)).astype("float32"), random.integers(0, 3, size).astype("int32")
         expected = alone(x[:at], y[:at]), alone(x[at:], y[at:])
         values = strategy.experimental_local_results(run(split(x, at), split(y, at)))
@@ -323,7 +326,7 @@ def fit(model, size, second_output):
 
 
 images, labels = random.normal(size=(24, 3)).astype("float32"), random.integers(0, 3, 24).astype("int32")
-for second_output in (False, True):
+for second_output in WAYS:
     alone, one = make(second_output)
     with strategy.scope():
         model, layer = make(second_output)
@@ -345,9 +348,14 @@ assert np.array_equal(loaded.get_layer("center_loss").centers.numpy(), copies(la
 """
 
 
-def test_two_replicas_move_the_centers_as_one_device_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("much", ["most", pytest.param("all", marks=pytest.mark.slow)])
+def test_two_replicas_move_the_centers_as_one_device_does(much: str, tmp_path: Path) -> None:
     """In a process of its own, because TensorFlow divides the CPU before it first computes."""
     done = subprocess.run(
-        [sys.executable, "-c", ON_TWO_REPLICAS], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", ON_TWO_REPLICAS, much],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

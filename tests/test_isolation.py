@@ -39,13 +39,26 @@ def theirs(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_no_command_heeds_them(theirs: dict[str, str], straight: dict[str, Any], tmp_path: Path) -> None:
+# A sweep trains in a process of its own.
+TRAIN = ["train", "--config", "config.yaml", "--run-dir", "runs/lambda0.1"]
+SWEEP = ["sweep", "--config", "config.yaml", "--lambda", "0.1", "--run-dir", "runs"]
+
+
+@pytest.mark.parametrize(
+    "begin", [TRAIN, pytest.param(SWEEP, marks=pytest.mark.slow)], ids=["train", "sweep"]
+)
+def test_no_command_heeds_them(
+    begin: list[str], theirs: dict[str, str], straight: dict[str, Any], tmp_path: Path
+) -> None:
+    """Keras is imported without pandas, scikit-learn, matplotlib and JAX; what needs them later has them."""
     (tmp_path / "config.yaml").write_text(dump_yaml(config()))
+    where = begin[-1]
+    figure = "panel" if begin is SWEEP else "scatter"
     commands = [
         ["train", "--config", "config.yaml", "--dry-run"],
-        ["sweep", "--config", "config.yaml", "--lambda", "0.1", "--run-dir", "sweep"],
-        ["plot", "sweep", "--figures", "panel"],
-        ["report", "sweep"],
+        begin,
+        ["plot", where, "--figures", figure],
+        ["report", where],
     ]
     program = (
         "import sys\n"
@@ -54,13 +67,17 @@ def test_no_command_heeds_them(theirs: dict[str, str], straight: dict[str, Any],
         "    sys.argv = ['cl', *arguments]\n"
         "    try:\n        main()\n"
         "    except SystemExit as stop:\n        assert not stop.code, arguments\n"
+        "    if '--dry-run' in arguments:\n"
+        "        assert 'keras' in sys.modules\n"
+        "        assert not {'pandas', 'sklearn', 'matplotlib', 'jax'} & sys.modules.keys()\n"
+        "import sklearn.metrics\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=theirs, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
-    assert (tmp_path / "sweep" / "plots" / "panel-test.png").is_file()
-    (run,) = tmp_path.glob("sweep/lambda*")
+    assert (tmp_path / where / "plots" / f"{figure}-test.png").is_file()
+    (run,) = tmp_path.glob("runs/lambda*")
     assert outcome(run) == straight
     assert json.loads((run / "run.json").read_text())["onednn"] is True
 
@@ -104,20 +121,6 @@ def test_matplotlib_is_imported_whatever_mplbackend_says(tmp_path: Path) -> None
     variables = {**environment(), "MPLBACKEND": INLINE}
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=variables, check=True)
     assert (tmp_path / "figure.png").is_file()
-
-
-def test_keras_is_imported_without_what_it_imports_for_others(tmp_path: Path) -> None:
-    """pandas, scikit-learn, matplotlib and JAX take longer to import than Keras; what needs them later has them."""
-    program = (
-        "import sys\n"
-        "from centerloss_core.isolation import importing_keras, isolate_process\n"
-        "isolate_process()\n"
-        "with importing_keras():\n"
-        "    import keras\n"
-        "assert not {'pandas', 'sklearn', 'matplotlib', 'jax'} & sys.modules.keys()\n"
-        "import matplotlib.pyplot, sklearn.metrics\n"
-    )
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment(), check=True)
 
 
 # ---- The backend ------------------------------------------------------------------------------------------------
