@@ -16,6 +16,7 @@ from test_tensorboard import expected_scalars, read, rows_of, scalars_of
 from test_terms import TERMS, term_of
 from test_train_step import batch, centers_of, make_step, random_split, save_arrays, scalars
 
+from centerloss_core.run_directory.reader import read_run
 from centerloss_core.training.schedules import augment_words
 
 pytest.importorskip("jax", reason="needs the extra `jax`")
@@ -120,6 +121,13 @@ def test_a_run_is_an_ordinary_run_and_knows_no_tensorflow(under_jax: UnderJax) -
     with np.load(run / "features" / "test-final.npz", allow_pickle=False) as dump:
         assert (dump["features"].shape, dump["centers"].shape) == ((360, 2), (10, 2))
         assert np.abs(dump["centers"]).sum() > 0
+
+
+def test_a_run_without_a_head(under_jax: UnderJax) -> None:
+    under_jax.printed("run_without_a_head")
+    metrics = read_run(under_jax.home / "no-head").manifest["metrics"]["test"]
+    assert metrics["accuracy"] is None
+    assert metrics["nearest_center_accuracy"] > 0
 
 
 def test_a_gpu_that_is_not_there_is_an_error(under_jax: UnderJax) -> None:

@@ -10,7 +10,6 @@ import pytest
 from comparing import config
 from made_runs import make_dump, make_record
 from pydantic import ValidationError
-from test_jax_backend import on_jax
 
 from centerloss_core.config import Config, ConfigError, Loss, load_config
 from centerloss_core.config.heads import Head
@@ -140,21 +139,3 @@ def test_parts_say_whether_they_have_points_for_the_classes() -> None:
                 part.build((None, 2))
             points = None if part is None else part.points()
             assert (points and points.kind) == kind.points, kind
-
-
-_UNDER_JAX = """
-import sys
-from comparing import config
-from test_no_head import ALONE
-from centerloss_core.training import train
-train(config(*ALONE, "loss.term=git", "loss.reduction=mean", "train.iterations=3"), sys.argv[1])
-"""
-
-
-def test_a_run_under_jax(tmp_path: Path) -> None:
-    pytest.importorskip("jax", reason="needs the extra `jax`")
-    done = on_jax("-c", _UNDER_JAX, tmp_path / "run", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    metrics = read_run(tmp_path / "run").manifest["metrics"]["test"]
-    assert metrics["accuracy"] is None
-    assert metrics["nearest_center_accuracy"] > 0

@@ -43,6 +43,15 @@ def missing_gpu() -> None:
         os.chdir("..")
 
 
+def run_without_a_head() -> None:
+    from comparing import config
+
+    from centerloss_core.training import train
+
+    alone = ("loss.head=none", "loss.ramp=null", "loss.term=git", "loss.reduction=mean")
+    train(config(*alone, "train.iterations=3"), Path("no-head"))
+
+
 def step() -> None:
     from test_jax_backend import AUGMENT, GIVEN
     from test_train_step import batch, make_step, random_split, save_arrays, scalars
@@ -242,7 +251,19 @@ def heads() -> None:
     assert pytest.main(["-q", "-p", "no:cacheprovider", "-k", "absent or origin", *files]) == 0
 
 
-PARTS = (run, missing_gpu, step, centers, directions, building, cuts, terms, many_classes, heads)
+PARTS = (
+    run,
+    missing_gpu,
+    run_without_a_head,
+    step,
+    centers,
+    directions,
+    building,
+    cuts,
+    terms,
+    many_classes,
+    heads,
+)
 
 
 def apart(part: Callable[[], None]) -> None:
