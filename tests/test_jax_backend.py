@@ -15,6 +15,7 @@ from test_cli import QUICKSTART, ROOT, TINY, cl, environment
 from test_tensorboard import expected_scalars, read, rows_of, scalars_of
 from test_terms import TERMS, term_of
 from test_train_step import batch, centers_of, make_step, random_split, save_arrays, scalars
+from under_jax import HEADS
 
 from centerloss_core.run_directory.reader import read_run
 from centerloss_core.training.schedules import augment_words
@@ -234,6 +235,12 @@ def _test_train_step(home: Path, selected: str) -> None:
 
 def test_the_formulas_of_heads_hold(under_jax: UnderJax) -> None:
     under_jax.printed("heads")
+
+
+@pytest.mark.slow
+def test_the_formulas_of_heads_hold_in_64_dimensions(tmp_path: Path) -> None:
+    done = on_jax("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "absent and 64", *HEADS, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_values_gradients_and_moved_variables_of_terms_are_those_of_tensorflow(under_jax: UnderJax) -> None:
