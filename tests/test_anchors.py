@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 from loss_checks import agrees, loss_and_gradients, make_batch, weights_of
@@ -71,3 +72,10 @@ def test_a_config_with_other_dimensions_is_refused() -> None:
     )
     with pytest.raises(ConfigError, match=r"feature_dim must be 10 or 2; it is 16"):
         load_config("mnist", settings=["loss.head=anchors", "model.feature_dim=16"])
+
+
+def test_a_model_that_is_built_while_it_is_traced_has_its_anchors() -> None:
+    """As in a subclass of `keras.Model` under `fit`: no tensor has a value there."""
+    head = AnchorHead(4, radius=3)
+    keras.layers.Lambda(lambda features: head(features))(keras.Input((2,)))
+    np.testing.assert_allclose(np.linalg.norm(np.asarray(head.points().values), axis=1), 3, rtol=1e-6)

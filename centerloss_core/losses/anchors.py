@@ -120,7 +120,7 @@ class Anchors(keras.initializers.Initializer):
         if dimensions == classes:
             points: Any = np.eye(classes)
         elif dimensions == 2:
-            points = np.transpose(ops.convert_to_numpy(Circle(self.class_order)((2, classes), "float32")))
+            points = Circle(self.class_order).values().astype("float32").T
         else:
             raise ValueError(f"anchors need features of {classes} dimensions or 2, received {dimensions}.")
         return ops.convert_to_tensor((self.radius * points).astype("float32"), dtype)

@@ -109,11 +109,15 @@ class Circle(keras.initializers.Initializer):
             raise ValueError(
                 f"A circle of {len(self.class_order)} classes lies in the plane, received shape {shape}."
             )
+        return tensor(self.values(), dtype)
+
+    def values(self) -> np.ndarray:
+        """The kernel in NumPy, which has values also while Keras traces a model."""
         angles = np.empty(len(self.class_order))
         angles[self.class_order] = (
             2 * np.pi * (np.arange(len(self.class_order)) + 0.5) / len(self.class_order)
         )
-        return tensor(np.stack([np.cos(angles), np.sin(angles)]), dtype)
+        return np.stack([np.cos(angles), np.sin(angles)])
 
     def get_config(self) -> dict[str, Any]:
         """For Keras' own saving."""
