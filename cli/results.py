@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from centerloss_core.config.axes import ALPHA, LAMBDA, LOSS, SEED, Settings, canonical, value_of
+from centerloss_core.config.axes import ALPHA, LAMBDA, LOSS, SEED, SHORT_NAMES, Settings, canonical, value_of
 from centerloss_core.formatting import duration, number, percent
 from centerloss_core.metrics.names import ANGLE, ANGLE_MEANING, SPEED, Name, separation_of, with_points
 from centerloss_core.metrics.uncertainty import MEANING, mean_and_deviation
@@ -72,7 +72,7 @@ def show_plan(
     if len(runs) > 1:
         say("# … with these values:\n")
     settings = [
-        {LAMBDA: each.loss.lambda_, ALPHA: each.loss.alpha, SEED: each.train.seed, **own}
+        {**own, **{key: each.in_short()[SHORT_NAMES[key]] for key in (LAMBDA, ALPHA, SEED)}}
         for (_, each), own in zip(runs, axes or [{}] * len(runs), strict=True)
     ]
     columns = setting_columns(settings, ordered_keys(settings), always=(LAMBDA, ALPHA, SEED))

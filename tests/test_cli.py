@@ -285,6 +285,14 @@ def test_dry_run_promises_and_starts_nothing(command: str, points: int, here: An
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_has_a_dash_for_what_the_loss_does_not_have(here: Any) -> None:
+    """As `cl runs` does: λ without a term, α without centers that follow by it."""
+    for config, weight, alpha in (("arcface", "–", "–"), ("ring", "0.01", "–"), ("git", "0.1", "0.5")):
+        _, said, _ = here("train", f"losses/{config}", "--dry-run", "data.name=digits8")
+        (row,) = [line.split() for line in said.splitlines() if line.startswith("runs/")]
+        assert (row[1], row[3]) == (weight, alpha)
+
+
 def test_lengths_are_written_as_a_person_does(here: Any) -> None:
     _, said, _ = here("train", "--config", QUICKSTART, "--dry-run", "--set", "train.epochs=1")
     assert re.search(r"\b1 epoch\b", said)
