@@ -21,10 +21,9 @@ class ExpectedError(Exception):
 class DivergedError(ExpectedError):
     """Training has left the finite numbers; the message names the step and a remedy."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            f"{what} became NaN or infinite: lower train.learning_rate, or let λ grow slowly with loss.ramp"
-        )
+    def __init__(self, what: str, remedy: str = "lower train.learning_rate") -> None:
+        super().__init__(f"{what} became NaN or infinite: {remedy}")
+        self.what = what
 
 
 class OutOfMemoryError(ExpectedError):

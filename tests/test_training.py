@@ -272,6 +272,7 @@ def test_the_pace_of_the_first_steps_is_kept_until_the_run_ends(
     ("settings", "words"),
     [
         ([], r"at step \d the loss became NaN or infinite: lower train.learning_rate"),
+        (["loss.term=none"], "NaN or infinite: lower train.learning_rate$"),  # there is no λ to grow
         (
             ["train.log_every=1000", "train.batch_size=500"],
             r"at step \d the loss became NaN",

@@ -160,7 +160,7 @@ def look_at_test(
     if course.stands and guesses:
         yield (
             f"{when}: softmax accuracy is {accuracy:.1%}, hardly better than guessing{_as_of_one_point(course)}: "
-            f"{loss.head.remedy}{', or let λ grow slowly with loss.ramp' if _pulls(config) else ''}"
+            f"{slower(config)}"
         )
     remedy = _remedy(config)
     ratio = test["separation_ratio"]
@@ -206,6 +206,12 @@ def look_at_end(config: Config, test: Figures) -> Iterator[str]:
 def _pulls(config: Config) -> bool:
     """Whether there is a loss of the features, by whose strength they may collapse."""
     return config.loss.term.module is not None and config.loss.lambda_ > 0
+
+
+def slower(config: Config) -> str:
+    """What to do where the steps are too large for this loss. Only λ beside a head may grow."""
+    grows = _pulls(config) and config.loss.head.module is not None
+    return f"{config.loss.head.remedy}{', or let λ grow slowly with loss.ramp' if grows else ''}"
 
 
 def _remedy(config: Config) -> str:

@@ -39,7 +39,7 @@ from centerloss_core.run_directory.resume_check import (
     with_length_of,
 )
 from centerloss_core.run_directory.writer import Run
-from centerloss_core.training.diagnosis import warnings_of_the_end
+from centerloss_core.training.diagnosis import slower, warnings_of_the_end
 from centerloss_core.training.initial import find_initial
 from centerloss_core.training.observers import ShowProgress, ShowStage
 from centerloss_core.training.own_network import OwnNetwork, record_of, refuse_another_network, resume_call
@@ -285,7 +285,11 @@ def _finish(
         _give_up(run, "interrupted", str(error) or "Ctrl-C")
         raise
     except BaseException as error:
-        cause = OutOfMemoryError(config.train.batch_size) if is_out_of_memory(error) else error
+        cause = error
+        if is_out_of_memory(error):
+            cause = OutOfMemoryError(config.train.batch_size)
+        elif isinstance(error, DivergedError):
+            cause = DivergedError(error.what, slower(config))
         _give_up(run, "failed", f"{type(cause).__name__}: {cause}")
         if cause is not error:
             raise cause from error
