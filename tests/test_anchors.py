@@ -77,5 +77,5 @@ def test_a_config_with_other_dimensions_is_refused() -> None:
 def test_a_model_that_is_built_while_it_is_traced_has_its_anchors() -> None:
     """As in a subclass of `keras.Model` under `fit`: no tensor has a value there."""
     head = AnchorHead(4, radius=3)
-    keras.layers.Lambda(lambda features: head(features))(keras.Input((2,)))
+    keras.layers.Lambda(head)(keras.Input((2,)))
     np.testing.assert_allclose(np.linalg.norm(np.asarray(head.points().values), axis=1), 3, rtol=1e-6)
