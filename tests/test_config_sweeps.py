@@ -294,7 +294,11 @@ def test_flags_that_are_wrong(swept: Swept, flags: dict[str, object], message: s
 
 def test_a_weight_of_nothing_is_not_swept(swept: Swept) -> None:
     with pytest.raises(ConfigError, match="sweep: no run has a loss term, so λ changes nothing: give one λ"):
-        swept("", settings=["loss.term=none"])
+        swept("sweep: {lambda: [0, 1]}", settings=["loss.term=none"])
+    seeds = {"train.seed": "0,1"}
+    assert len(swept("", lists=seeds, settings=["loss.term=none"]).points) == 2
+    alone = ["loss.term=triplet", "loss.head=none", "loss.lambda=1"]
+    assert [point.config.loss.lambda_ for point in swept("", lists=seeds, settings=alone).points] == [1, 1]
     assert len(swept("sweep: {lambda: [0], seed: [0, 1]}", settings=["loss.term=none"]).points) == 2
     assert len(swept("sweep: {grid: {loss.term: [center, none]}, lambda: [0, 1]}").points) == 4
 

@@ -76,10 +76,13 @@ def read_blocks(tree: Tree) -> tuple[list[Block], Sweep, list[Problem]]:
         return [], Sweep(), problems
     sections = [file.sweep] if isinstance(file.sweep, Sweep) else list(file.sweep)
     names_none = not any(each.lambda_ or each.grid or each.variants for each in sections)
+    # Without a term λ changes nothing, and without a head the run needs the λ it has.
+    of_loss = [tree.get(("loss", part)) for part in ("head", "term")]
+    varies_lambda = names_none and not any(part in ("none", {"name": "none"}) for part in of_loss)
     blocks: list[Block] = []
     for place, section in zip(_blocks(tree), sections, strict=True):
         if place in _places_of_runs(tree):
-            block, found = _read_block(tree, place, section, DEFAULT_LAMBDAS if names_none else ())
+            block, found = _read_block(tree, place, section, DEFAULT_LAMBDAS if varies_lambda else ())
             blocks.append(block)
             problems += found
     for key in LAUNCH_KEYS:

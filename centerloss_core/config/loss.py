@@ -53,7 +53,7 @@ class Loss(Section):
             raise rule(f"term {self.term.name} cannot go with head none: {why}", "term", "head")
         if self.lambda_ == 0:
             raise rule(
-                "with head none, λ = 0 leaves nothing to learn from (a sweep tries 0 too, unless it says which λ)",
+                "with head none, λ = 0 leaves nothing to learn from: set loss.lambda above 0, such as 1",
                 "lambda",
                 "head",
             )

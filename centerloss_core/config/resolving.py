@@ -164,8 +164,8 @@ class _Given:
         self.settings = [edit for edit in settings if edit.path[0] != "sweep"]
         of_sweep = [edit for edit in settings if edit.path[0] == "sweep"]
         tree, refused = as_asked(document.tree.edited(self.values), flags.axes, of_sweep)
-        self.blocks, self.launch, of_blocks = read_blocks(tree)
         tree = tree.edited(self.settings)
+        self.blocks, self.launch, of_blocks = read_blocks(tree)
         self.sweep = tree.origin(("sweep",))
         axes = {edits[0].path for block in self.blocks for edits in block.axes.values()}
         variants = [name for block in self.blocks for name in block.variants]

@@ -83,7 +83,8 @@ Values = Annotated[tuple[_Value, ...], Field(min_length=1, strict=False), AfterV
 class Sweep(Section):
     """The runs of `cl sweep`: every combination of the values of its axes.
 
-    Without any of `lambda`, `grid` and `variants`, λ takes the values of `DEFAULT_LAMBDAS`.
+    Without any of `lambda`, `grid` and `variants`, λ takes the values of `DEFAULT_LAMBDAS`, where the
+    loss has a head and a term.
     """
 
     lambda_: Values[NotNegative] | None = Field(default=None, alias="lambda")  # values of loss.lambda
