@@ -279,8 +279,8 @@ def _hint(allowed: Allowed, value: object) -> str:
     if isinstance(value, float) and "integer" in types and value.is_integer():
         return f"; write {int(value)}"
     if isinstance(value, int | float) and "array" in types:
-        fewest = max(int(kind.get("minItems", 1)) for kind in _branches(allowed))
-        return f"; write [{', '.join([shown(value)] * fewest)}]"
+        fewest = max(int(kind.get("minItems", 0)) for kind in _branches(allowed))
+        return f"; write [{', '.join([shown(value)] * fewest)}]" if fewest else ""
     return ""
 
 

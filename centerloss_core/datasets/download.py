@@ -87,9 +87,9 @@ def _fetch_and_check(known: KnownFile, mirror: str) -> tuple[bytes, UInt8Array]:
         raise _MirrorError(f"{url}: {error}") from error
 
 
-def _fetch(url: str, limit: int, seconds: float = DOWNLOAD_SECONDS) -> bytes:
+def _fetch(url: str, limit: int) -> bytes:
     content = bytearray()
-    for chunk in _chunks(url, limit, seconds):
+    for chunk in _chunks(url, limit, DOWNLOAD_SECONDS):
         content += chunk
     return bytes(content)
 
