@@ -16,6 +16,12 @@ Size = Annotated[
 ]
 
 
+Memory = Annotated[
+    Annotated[float, Field(gt=0, le=1e6)] | Literal["auto"],
+    Says("auto, or a number of GiB above 0, such as 8"),
+]
+
+
 class Data(Section):
     """Which images are learnt from.
 
@@ -32,6 +38,8 @@ class Data(Section):
     name: str
     dir: Folder | None = None  # the folder with its files
     validation: Annotated[int, Field(ge=0)] = 0  # images held out of the training set
+    # GiB of images that are held in memory; more are streamed. auto: what the machine and its GPU have room for.
+    memory: Memory = "auto"
 
     @property
     def num_classes(self) -> int | None:

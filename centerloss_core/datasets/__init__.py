@@ -4,6 +4,7 @@ from centerloss_core.datasets.arrays import DataError, Dataset, Split
 from centerloss_core.datasets.batches import BatchStream, Sampler
 from centerloss_core.datasets.cache import FROM_MIRRORS
 from centerloss_core.datasets.class_batches import ClassBatches, sampler_of
+from centerloss_core.datasets.image_cache import Tell
 from centerloss_core.datasets.load import known_size, load_dataset, locate, train_size, verify
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Dataset",
     "Sampler",
     "Split",
+    "Tell",
     "known_size",
     "load_dataset",
     "locate",

@@ -1,5 +1,7 @@
 """What a data set is once it is loaded: arrays, and a fingerprint to tell whether two are the same."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -7,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from centerloss_core.datasets.stored import Images, StoredImages, blocks_of, images_at
 from centerloss_core.errors import ExpectedError
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -22,19 +25,22 @@ class Split:
     """Images and their labels, in the same order. Both arrays are read-only.
 
     Attributes:
-        images: uint8 (n, h, w, c), C-contiguous; an array (n, h, w) is given one channel.
+        images: uint8 (n, h, w, c), C-contiguous; an array (n, h, w) is given one channel. Images that memory does not
+            hold are `StoredImages`, of which a part at a time is read.
         labels: int64 (n,), the class 0 … k−1; −1 is reserved for images of unknown classes.
         names: of the images' files, (n,), text; None where they have none.
     """
 
-    images: UInt8Array
+    images: Images
     labels: Int64Array
     names: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        images = self.images[..., np.newaxis] if self.images.ndim == 3 else self.images
+        fields: dict[str, npt.NDArray[Any]] = {"labels": self.labels.astype(np.int64, copy=False)}
+        if not isinstance(self.images, StoredImages):
+            fields["images"] = self.images[..., np.newaxis] if self.images.ndim == 3 else self.images
         # The fingerprint is taken once, at loading: a later change of the arrays would make it wrong.
-        for field, array in (("images", images), ("labels", self.labels.astype(np.int64, copy=False))):
+        for field, array in fields.items():
             locked = np.ascontiguousarray(array).view()
             locked.flags.writeable = False
             object.__setattr__(self, field, locked)
@@ -42,15 +48,23 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: npt.NDArray[np.intp]) -> "Split":
+    def take(self, indices: npt.NDArray[np.intp]) -> Split:
         """Return the images and labels at `indices`, in that order."""
         return Split(
-            self.images[indices], self.labels[indices], None if self.names is None else self.names[indices]
+            images_at(self.images, indices),
+            self.labels[indices],
+            None if self.names is None else self.names[indices],
         )
 
-    def thinned(self, size: int | None) -> "Split":
+    def thinned(self, size: int | None) -> Split:
         """Return `size` of the images, in their order; all of them for None or if there are fewer; see `thin`."""
         return self if size is None or size >= len(self) else self.take(thin(self.labels, size))
+
+
+def shape_of(split: Split) -> tuple[int, int, int]:
+    """Height, width and channels of its images."""
+    height, width, channels = split.images.shape[1:]
+    return height, width, channels
 
 
 def thin(labels: npt.NDArray[np.integer[Any]], size: int) -> npt.NDArray[np.intp]:
@@ -122,8 +136,7 @@ class Dataset:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of every image."""
-        height, width, channels = self.train.images.shape[1:]
-        return height, width, channels
+        return shape_of(self.train)
 
 
 def fingerprint_of(train: Split, validation: Split | None, test: Split) -> str:
@@ -137,10 +150,12 @@ def fingerprint_of(train: Split, validation: Split | None, test: Split) -> str:
         if split is None:
             digest.update(f"{part}: none\n".encode())
             continue
-        images = split.images[..., 0] if split.images.shape[-1] == 1 else split.images
+        shape = split.images.shape
         fits = split.labels.size == 0 or (split.labels.min() >= 0 and split.labels.max() <= 255)
         labels = split.labels.astype(np.uint8) if fits else split.labels
-        for field, array in (("images", images), ("labels", labels)):
-            digest.update(f"{part}.{field}: {array.dtype.name} {array.shape}\n".encode())
-            digest.update(array.data)
+        digest.update(f"{part}.images: uint8 {shape[:-1] if shape[-1] == 1 else shape}\n".encode())
+        for block in blocks_of(split.images):
+            digest.update(block.data)
+        digest.update(f"{part}.labels: {labels.dtype.name} {labels.shape}\n".encode())
+        digest.update(labels.data)
     return digest.hexdigest()

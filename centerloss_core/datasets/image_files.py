@@ -31,10 +31,12 @@ class Found:
     Attributes:
         parts: the folders and the name.
         read: returns the content, or raises DataError with what is wrong; None for a folder.
+        change: what tells that the content is another than before, without reading it.
     """
 
     parts: tuple[str, ...]
     read: Callable[[], bytes] | None
+    change: Callable[[], object] = lambda: None
 
     @property
     def name(self) -> str:
@@ -77,7 +79,8 @@ def _in_folder(folder: Path, top: str, parts: tuple[str, ...]) -> Iterator[Found
                 )
             inside = (*parts, entry.name)
             if not entry.is_dir():
-                yield Found(inside, lambda path=path: _content(path))  # type: ignore[misc]
+                read = lambda path=path: _content(path)  # noqa: E731
+                yield Found(inside, read, lambda path=path: _change(path))  # type: ignore[misc]
             elif len(inside) < _DEEPEST:
                 yield Found(inside, None)
                 yield from _in_folder(path, top, inside)
@@ -91,6 +94,14 @@ def _content(path: Path) -> bytes:
         raise DataError(f"cannot be read ({own.reason_of(error)})") from error
 
 
+def _change(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:  # reading it will say so
+        return ()
+    return found.st_size, found.st_mtime_ns
+
+
 def _in_zip(archive: zipfile.ZipFile) -> Iterator[Found]:
     for entry in archive.infolist():
         parts = tuple(entry.filename.rstrip("/").split("/"))
@@ -98,7 +109,8 @@ def _in_zip(archive: zipfile.ZipFile) -> Iterator[Found]:
             raise DataError(f"{archive.filename}: the name {entry.filename!r} in it leads out of it")
         if all(map(_is_meant, parts)):
             read = lambda entry=entry: _unpacked(archive, entry)  # noqa: E731
-            yield Found(parts, None if entry.is_dir() else read)
+            change = lambda entry=entry: (entry.file_size, entry.CRC)  # noqa: E731
+            yield Found(parts, None if entry.is_dir() else read, change)
 
 
 def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:

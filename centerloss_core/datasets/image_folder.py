@@ -6,21 +6,24 @@ CLASS/*.png, of which `data.test_fraction` is tested on
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from centerloss_core.datasets import own
 from centerloss_core.datasets.arrays import DataError, Loaded, Size, UInt8Array
+from centerloss_core.datasets.decoding import decode_all
+from centerloss_core.datasets.image_cache import ImageCache
 from centerloss_core.datasets.image_files import Found, files_below
-from centerloss_core.datasets.images import SUFFIXES, decode
-from centerloss_core.limits import DATASET_BYTES, DATASET_FILES, DECODERS
+from centerloss_core.datasets.images import SUFFIXES
+from centerloss_core.datasets.memory import room_for_images
+from centerloss_core.datasets.stored import Images, images_at
+from centerloss_core.limits import DATASET_FILES
 
 if TYPE_CHECKING:
     from centerloss_core.config.data import ImageFolder
@@ -39,20 +42,22 @@ def load(data: ImageFolder) -> Loaded:
     path, source, title = own.found_at(data.dir, data.name)
     with files_below(path) as found:
         files, notes = _by_split(path, found)
-        images, broken = _decoded(path, [each for split in files.values() for each in split], data)
+        every = [each for split in files.values() for each in split]
+        images, kept = _decoded(path, every, data)
+    broken = [each.name for each, is_kept in zip(every, kept, strict=True) if not is_kept]
     if broken:
         notes.append(f"broken images, left out: {len(broken):,} ({own.listed(broken)})")
-    _refuse_several_sizes(path, images)
-    is_grey = all(image.ndim == 2 for image in images.values())
     parts = {}
-    for split, every in files.items():
-        kept = [each for each in every if each in images]
+    first = image = 0  # of a split, among all files and among those that were read
+    for split, its_files in files.items():
+        read = [each for each, is_kept in zip(its_files, kept[first:], strict=False) if is_kept]
         parts[split] = own.Part(
             f"{path}/{split}" if len(files) > 1 else str(path),
-            _stacked([images.pop(each) for each in kept], is_grey=is_grey),
-            np.array([each.parts[-2] for each in kept]),
-            np.array([each.name for each in kept]),
+            images_at(images, slice(image, image + len(read))),
+            np.array([each.parts[-2] for each in read]),
+            np.array([each.name for each in read]),
         )
+        first, image = first + len(its_files), image + len(read)
     return own.divide(
         parts[_TRAIN],
         parts.get(_TEST),
@@ -120,65 +125,74 @@ def _by_split(path: Path, found: Iterable[Found]) -> tuple[dict[str, list[Found]
     return splits, notes
 
 
-def _decoded(
-    path: Path, files: Sequence[Found], data: ImageFolder
-) -> tuple[dict[Found, UInt8Array], list[str]]:
-    """The images that can be read, and the names of the others, if those may be skipped."""
-
-    def read(file: Found) -> UInt8Array | DataError:
-        assert file.read is not None
-        try:
-            return decode(file.read(), data.color, data.size)
-        except DataError as error:
-            return error
-
-    images: dict[Found, UInt8Array] = {}
-    broken: list[str] = []
-    held = 0
-    with warnings.catch_warnings(), ThreadPoolExecutor(DECODERS) as pool:
-        warnings.simplefilter("ignore")  # of Pillow: what it warns of is refused here or harmless
-        try:
-            for file, image in zip(files, pool.map(read, files), strict=True):
-                if not isinstance(image, DataError):
-                    images[file] = image
-                    held += image.nbytes
-                elif data.skip_broken:
-                    broken.append(file.name)
-                else:
-                    raise DataError(
-                        f"{path / file.name}: {image}; mend or remove it, or leave out such images with "
-                        "data.skip_broken=true"
-                    ) from image
-                if held > DATASET_BYTES:
-                    raise DataError(
-                        f"{path}: its images take more than {DATASET_BYTES >> 30} GiB: make them smaller with data.size"
-                    )
-        finally:
-            pool.shutdown(cancel_futures=True)
-    if not images:
-        raise DataError(f"{path}: none of its {len(files):,} images can be read")
-    return images, broken
+def _decoded(path: Path, files: Sequence[Found], data: ImageFolder) -> tuple[Images, npt.NDArray[np.bool_]]:
+    """All images that can be read, in memory or in the cache; and which those are."""
+    room = room_for_images(data.memory)
+    sizes = _Sizes(path)
+    held: list[UInt8Array | None] = []
+    for file, image in zip(files, decode_all(path, files, data), strict=True):
+        held.append(image)
+        if image is None:
+            continue
+        sizes.add(image, file)
+        if image.nbytes * len(files) > room:
+            sizes.refuse_several()
+            return _cached(path, files, data, image)
+    sizes.refuse_several()
+    kept = np.array([image is not None for image in held])
+    return _stacked([image for image in held if image is not None]), kept
 
 
-def _refuse_several_sizes(path: Path, images: dict[Found, UInt8Array]) -> None:
-    sizes = Counter(image.shape[:2] for image in images.values())
-    if len(sizes) == 1:
-        return
-    examples = {image.shape[:2]: file.name for file, image in reversed(images.items())}
-    first, second = ("{}×{} pixels ({})".format(*each, examples[each]) for each, _ in sizes.most_common(2))
-    height, width = sizes.most_common(1)[0][0]
-    raise DataError(
-        f"{path}: its images have {len(sizes):,} sizes, such as {first} and {second}: "
-        f"set data.size, such as data.size=[{height},{width}], to stretch all to one"
-    )
+def _cached(
+    path: Path, files: Sequence[Found], data: ImageFolder, like: UInt8Array
+) -> tuple[Images, npt.NDArray[np.bool_]]:
+    """The same from the cache. What was decoded until it was clear that memory does not hold them is decoded again."""
+
+    def checked() -> Iterator[UInt8Array | None]:
+        sizes = _Sizes(path)
+        for file, image in zip(files, decode_all(path, files, data), strict=True):
+            if image is not None:
+                sizes.add(image, file)
+                sizes.refuse_several()
+            yield image
+
+    asked = f"color={data.color} size={data.size} skip_broken={data.skip_broken}"
+    stamps = (f"{file.name} {file.change()}" for file in files)
+    return ImageCache(path, asked, stamps).get(checked(), like)
 
 
-def _stacked(images: list[UInt8Array], *, is_grey: bool) -> UInt8Array:
+class _Sizes:
+    """The sizes of images, and the first image of each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._counts: Counter[tuple[int, ...]] = Counter()
+        self._examples: dict[tuple[int, ...], str] = {}
+
+    def add(self, image: UInt8Array, file: Found) -> None:
+        self._counts[image.shape[:2]] += 1
+        self._examples.setdefault(image.shape[:2], file.name)
+
+    def refuse_several(self) -> None:
+        """Raise DataError unless all images have one size."""
+        if len(self._counts) == 1:
+            return
+        common = self._counts.most_common(2)
+        first, second = ("{}×{} pixels ({})".format(*each, self._examples[each]) for each, _ in common)
+        height, width = common[0][0]
+        raise DataError(
+            f"{self._path}: its images have {len(self._counts):,} sizes, such as {first} and {second}: "
+            f"set data.size, such as data.size=[{height},{width}], to stretch all to one"
+        )
+
+
+def _stacked(images: list[UInt8Array]) -> UInt8Array:
     """(n, h, w) where all images of all splits are grey, else (n, h, w, 3)."""
-    if not images:
-        return np.empty((0, 1, 1), np.uint8)
+    is_grey = all(image.ndim == 2 for image in images)
     shape = images[0].shape[:2] if is_grey else (*images[0].shape[:2], 3)
     stacked = np.empty((len(images), *shape), np.uint8)
-    for place, image in zip(stacked, images, strict=True):
+    images.reverse()
+    for place in stacked:
+        image = images.pop()  # what is copied is freed
         place[...] = image if is_grey or image.ndim == 3 else image[..., np.newaxis]
     return stacked

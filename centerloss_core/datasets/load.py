@@ -18,9 +18,10 @@ from centerloss_core.datasets import (
     mnist5k,
     pixel_table,
 )
-from centerloss_core.datasets.arrays import DataError, Dataset, Loaded, Size, fingerprint_of
+from centerloss_core.datasets.arrays import DataError, Dataset, Loaded, Size, fingerprint_of, shape_of
 from centerloss_core.datasets.cache import FROM_CACHE, FROM_MIRRORS
 from centerloss_core.datasets.holdout import hold_out, remaining
+from centerloss_core.datasets.image_cache import Tell, telling
 
 if TYPE_CHECKING:
     from centerloss_core.config import Data
@@ -57,11 +58,12 @@ SOURCES: dict[str, Source] = {
 _sizes: dict[Data, Size] = {}  # of what was loaded by this process
 
 
-def load_dataset(data: str | Data, **settings: Any) -> Dataset:
+def load_dataset(data: str | Data, *, tell: Tell | None = None, **settings: Any) -> Dataset:
     """Load a data set, checked against the known content where it is known.
 
     Args:
         data: the section `data` of a config, or the name in it.
+        tell: called with one line before images are decoded into the cache; None: it goes to standard error.
         settings: the others of that section, beside a name: `dir`, `validation` (images held out of the training set,
             the same ones whatever the seed of the run), and those of the name.
 
@@ -69,7 +71,8 @@ def load_dataset(data: str | Data, **settings: Any) -> Dataset:
         DataError: the data cannot be had; another data set is never put in its place.
     """
     section = _section(data, settings)
-    found = SOURCES[section.name].load(section)
+    with telling(tell):
+        found = SOURCES[section.name].load(section)
     if found.validation is not None and section.validation:
         raise DataError(
             f"data.validation holds {section.validation} training images out, and {found.source} has validation "
@@ -78,7 +81,7 @@ def load_dataset(data: str | Data, **settings: Any) -> Dataset:
     train, held_out = hold_out(found.train, section.validation)
     held_out = held_out or found.validation
     fingerprint = fingerprint_of(train, held_out, found.test)
-    _sizes[section] = Size(len(found.train), found.train.images.shape[1:])
+    _sizes[section] = Size(len(found.train), shape_of(found.train))
     return Dataset(
         section.name,
         found.title,

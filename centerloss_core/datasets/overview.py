@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from centerloss_core.datasets.arrays import Dataset, Split, UInt8Array
 from centerloss_core.datasets.contact_sheet import DARK, contact_sheet
+from centerloss_core.datasets.stored import Images, images_at
 from centerloss_core.limits import SHEET_CLASSES, SHEET_COLUMNS, SHEET_TILE
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def twins(first: Split, other: Split | None = None) -> Twins:
     return Twins(pairs, sum(int(labels[0][here] != labels[1][there]) for here, there in pairs))
 
 
-def mean_image(images: UInt8Array) -> UInt8Array:
+def mean_image(images: Images) -> UInt8Array:
     """The mean of images (n, h, w, c), rounded: (h, w, c)."""
     total = np.zeros(images.shape[1:], np.float64)
     for start in range(0, len(images), 1000):  # a part at a time: float64 takes eight times as much
@@ -87,7 +88,7 @@ def sheet(split: Split, classes: int) -> Image:
     tiles = [mean_image(images), *[blank] * (SHEET_COLUMNS - 1)]
     for label in range(min(classes, SHEET_CLASSES)):
         members = np.flatnonzero(split.labels == label)
-        shown = [mean_image(images[members]), *images[members[: SHEET_COLUMNS - 1]]]
+        shown = [mean_image(images_at(images, members)), *images[members[: SHEET_COLUMNS - 1]]]
         tiles += [*shown, *[blank] * (SHEET_COLUMNS - len(shown))]
     picture = contact_sheet(np.stack(tiles), SHEET_COLUMNS, longest_side=SHEET_TILE)
     times = max(1, SHEET_TILE // max(images.shape[1:3]))

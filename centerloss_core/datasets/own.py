@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from centerloss_core.datasets.arrays import DataError, Loaded, Split, UInt8Array
+from centerloss_core.datasets.arrays import DataError, Loaded, Split
 from centerloss_core.datasets.holdout import balanced_order
+from centerloss_core.datasets.stored import Images
 from centerloss_core.files.paths import from_the_root
 from centerloss_core.limits import CLASS_NAME, CLASSES
 
@@ -33,7 +34,7 @@ class Part:
     """
 
     place: str
-    images: UInt8Array
+    images: Images
     labels: npt.NDArray[Any]
     names: npt.NDArray[np.str_] | None = None
 

@@ -10,6 +10,7 @@ from centerloss_core.devices.processor import (
     threads_of_this_process,
     usable_cores,
 )
+from centerloss_core.devices.room import room_on_the_device
 from centerloss_core.devices.selection import (
     backend_name,
     find_device,
@@ -30,6 +31,7 @@ __all__ = [
     "prepare",
     "processor_has_fast_bfloat16",
     "processor_model",
+    "room_on_the_device",
     "thread_limits",
     "threads_of_this_process",
     "usable_cores",

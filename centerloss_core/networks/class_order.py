@@ -7,12 +7,13 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from centerloss_core.datasets.stored import Images, blocks_of, images_at
 from centerloss_core.limits import EXACTLY_ORDERED_CLASSES, LIKENESS_WORK
 
 _ROUNDING = 1e-9  # a gain below this share of the longest edge is none, so that the search ends
 
 
-def order_by_likeness(images: NDArray[np.uint8], labels: NDArray[np.integer], num_classes: int) -> list[int]:
+def order_by_likeness(images: Images, labels: NDArray[np.integer], num_classes: int) -> list[int]:
     """Arrange the classes in a circle so that neighbours look as alike as possible.
 
     Of all circles this is the one along which the mean images of the classes change least in total. MNIST: 0, 2, 6,
@@ -32,7 +33,11 @@ def order_by_likeness(images: NDArray[np.uint8], labels: NDArray[np.integer], nu
         return list(range(num_classes))
     means = np.zeros((num_classes, images[0].size))
     for label in np.unique(labels):
-        means[label] = images[labels == label].mean(axis=0).ravel()
+        members = images_at(images, labels == label)
+        total = sum(
+            block.sum(axis=0, dtype=np.float64) for block in blocks_of(members)
+        )  # whole numbers: exact
+        means[label] = (total / len(members)).ravel()
     distances = np.stack([np.linalg.norm(means - mean, axis=-1) for mean in means])
     return _shortest_circle(distances) if num_classes <= EXACTLY_ORDERED_CLASSES else _short_circle(distances)
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from centerloss_core.datasets import FROM_MIRRORS, DataError, load_dataset, locate
 from centerloss_core.datasets.contact_sheet import contact_sheet, tile_size
+from centerloss_core.datasets.stored import Images
 from centerloss_core.limits import THUMBNAIL_BYTES
 from centerloss_core.report.reading import Record
 
@@ -66,14 +67,14 @@ def find_thumbnails(
     return None, "the features are not those of the test images found here."
 
 
-def make_thumbnails(images: NDArray[np.uint8], group: int) -> Thumbnails:
+def make_thumbnails(images: Images, group: int) -> Thumbnails:
     """Lay (n, h, w, c) images out in a picture of at most `THUMBNAIL_BYTES`, as far as smaller thumbnails allow."""
     for side in _SIDES:
         picture, kind = _encoded(contact_sheet(images, COLUMNS, longest_side=side))
         if len(picture) <= THUMBNAIL_BYTES:
             break
     url = f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
-    return Thumbnails(url, len(images), group, *tile_size(images.shape[1:3], side))
+    return Thumbnails(url, len(images), group, *tile_size((images.shape[1], images.shape[2]), side))
 
 
 def _encoded(sheet: Image.Image) -> tuple[bytes, str]:

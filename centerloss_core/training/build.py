@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from centerloss_core.config import Config
-from centerloss_core.datasets import Dataset
+from centerloss_core.datasets import Dataset, Split
+from centerloss_core.datasets.memory import Memory
+from centerloss_core.datasets.stored import StoredImages, bytes_of
+from centerloss_core.devices import room_on_the_device
 from centerloss_core.losses import build_head, build_term
 from centerloss_core.networks import BuildNetwork, build_body
 from centerloss_core.networks.class_order import order_by_likeness
@@ -29,7 +32,16 @@ def build(config: Config, dataset: Dataset, network: BuildNetwork | None = None)
         initializer = Circle(order_by_likeness(images, labels, dataset.num_classes))
     head = build_head(config, dataset.num_classes, initializer)
     term = build_term(config, dataset.num_classes)
-    return TrainStep(body, head, term, config.train, dataset.train)
+    streams = is_streamed(dataset.train, config.data.memory)
+    return TrainStep(body, head, term, config.train, None if streams else dataset.train)
+
+
+def is_streamed(train: Split, memory: Memory) -> bool:
+    """Whether every batch brings its images along, because memory, or the device, does not hold all."""
+    if isinstance(train.images, StoredImages):
+        return True
+    room = room_on_the_device() if memory == "auto" else memory * (1 << 30)
+    return bytes_of(train.images) > room
 
 
 def draw_anew(train_step: TrainStep) -> None:

@@ -16,6 +16,7 @@ from centerloss_core.training.best import Best
 from centerloss_core.training.clock import Stopwatch
 from centerloss_core.training.diagnosis import Diagnosis
 from centerloss_core.training.evaluator import Evaluator, figures_of
+from centerloss_core.training.feed import Feed
 from centerloss_core.training.interval_log import IntervalLog
 from centerloss_core.training.observers import Observers, ProgressReport, Recorder, ShowProgress, StepRecorder
 from centerloss_core.training.pace import Pace
@@ -62,12 +63,6 @@ def fit(
     )
     observer = Observers()
 
-    def tell(progress: Progress) -> None:
-        if not progress.figures:  # there is no row yet, and a sweep waits for one
-            run.note_pace(progress)
-        if show is not None:
-            show(progress)
-
     evaluator = Evaluator(config, dataset, train_step, sampler, total_steps, log, clock, observer)
     pace = Pace(
         train_step.most,
@@ -87,7 +82,7 @@ def fit(
         best,
         diagnosis,
         *([Board(run, config, dataset, begin)] if config.train.tensorboard else []),
-        ProgressReport(tell, config.train, train_size, clock),
+        ProgressReport(_telling(run, show), config.train, train_size, clock),
     ]
 
     # ---- Train ----------------------------------------------------------------------------------------------
@@ -96,29 +91,31 @@ def fit(
     step = begin
     if evaluator.is_due(step):
         dumps = evaluator.evaluate(step)
-    while step < total_steps and not best.is_over:
-        numbers = range(step, step + pace.steps_after(step))
-        with clock:
-            scalars = [scalars_of_step(config, number, total_steps) for number in numbers]
-            figures = train_step.take([sampler.batch(number) for number in numbers], scalars)
-            step = numbers.stop
-            row = log.after_steps(step, len(numbers), figures, scalars[-1])
-        pace.note(len(numbers), clock.last_seconds)
-        if step == begin + 1:
-            _note_program(run, train_step.fingerprint, warn)
-        if row is not None:
-            observer.on_row(row)
-        observer.on_step(step)
-        stopping = stop.signal_number is not None
-        if (
-            schedule.is_due(step, epoch_ends=evaluator.epoch_ends(step), run_ends=step == total_steps)
-            or stopping
-        ):
-            save(run, train_step, step, dataset.fingerprint, log, clock)
-        if stopping:  # a signal that came later is obeyed after a step that is saved
-            stop.obey(f"stopped after step {step} of {total_steps}")
-        if evaluator.is_due(step):
-            dumps = evaluator.evaluate(step)
+    streamed = dataset.train if train_step.is_streamed else None  # else the step has them
+    with Feed(sampler, streamed, range(step, total_steps), train_step.most) as feed:
+        while step < total_steps and not best.is_over:
+            numbers = range(step, step + pace.steps_after(step))
+            with clock:
+                scalars = [scalars_of_step(config, number, total_steps) for number in numbers]
+                figures = train_step.take(feed.take(numbers), scalars)
+                step = numbers.stop
+                row = log.after_steps(step, len(numbers), figures, scalars[-1])
+            pace.note(len(numbers), clock.last_seconds)
+            if step == begin + 1:
+                _note_program(run, train_step.fingerprint, warn)
+            if row is not None:
+                observer.on_row(row)
+            observer.on_step(step)
+            stopping = stop.signal_number is not None
+            if (
+                schedule.is_due(step, epoch_ends=evaluator.epoch_ends(step), run_ends=step == total_steps)
+                or stopping
+            ):
+                save(run, train_step, step, dataset.fingerprint, log, clock)
+            if stopping:  # a signal that came later is obeyed after a step that is saved
+                stop.obey(f"stopped after step {step} of {total_steps}")
+            if evaluator.is_due(step):
+                dumps = evaluator.evaluate(step)
     stop.obey(f"stopped after step {step}, the last, and before the final evaluation")
 
     # ---- Sum up ---------------------------------------------------------------------------------------------
@@ -151,3 +148,13 @@ def _note_program(run: Run, fingerprint: str | None, warn: Warn) -> None:
             "the last bits of the result may differ for that"
         )
     run.update(program=fingerprint)
+
+
+def _telling(run: Run, show: ShowProgress | None) -> ShowProgress:
+    def tell(progress: Progress) -> None:
+        if not progress.figures:  # there is no row yet, and a sweep waits for one
+            run.note_pace(progress)
+        if show is not None:
+            show(progress)
+
+    return tell

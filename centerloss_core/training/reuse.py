@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from centerloss_core.config import Config, Data
-from centerloss_core.datasets import Dataset, load_dataset
+from centerloss_core.datasets import Dataset, Tell, load_dataset
 
 if TYPE_CHECKING:
     import keras
@@ -80,8 +80,12 @@ def programs_are_kept() -> Iterator[None]:
         _kept.forget()
 
 
-def dataset_for(config: Config) -> Dataset:
+def dataset_for(config: Config, tell: Tell | None = None) -> Dataset:
     """Load the data set of a run, or take the one that was loaded for the run before.
+
+    Args:
+        config: of the run.
+        tell: see `load_dataset`.
 
     Raises:
         DataError: it cannot be had.
@@ -91,7 +95,7 @@ def dataset_for(config: Config) -> Dataset:
         return _kept.dataset
     if _kept.is_on:  # first, so that two are not in memory together
         _kept.forget()
-    dataset = load_dataset(data)
+    dataset = load_dataset(data, tell=tell)
     if _kept.is_on:
         _kept.data, _kept.dataset = data, dataset
     return dataset

@@ -106,7 +106,7 @@ def train(
     own = record_of(network)
     initial = None if init is None else find_initial(Path(init))
     stage("loading the data")
-    dataset = _load(config, own)
+    dataset = _load(config, own, stage)
     if initial is not None:
         initial.refuse_another_network(config, dataset, own)
     with StopRequest() as stop, tempfile.TemporaryFile() as chatter:
@@ -170,7 +170,7 @@ def resume(
         refuse_another_network(path, run.manifest, network)
         stage("loading the data")
         with naming_the_way_to_moved_data(config.data, _resume_command(path)):
-            dataset = _load(config, own)
+            dataset = _load(config, own, stage)
         refuse_other_data(path, mapping(run.manifest.get("data")).get("fingerprint"), dataset.fingerprint)
         total_steps = config.train.total_steps(len(dataset.train.labels))
         refuse_fewer_steps(path, last_saved_step(path), total_steps)
@@ -337,8 +337,8 @@ def _repeat(config: Path, init: Path | None, own: OwnNetwork | None) -> str:
     return f"cl train --config {shlex.quote(str(config))}{begins_with}"
 
 
-def _load(config: Config, own: OwnNetwork | None) -> Dataset:
-    dataset = dataset_for(config)
+def _load(config: Config, own: OwnNetwork | None, stage: ShowStage) -> Dataset:
+    dataset = dataset_for(config, stage)
     refuse_unsuited(config, dataset, has_own_network=own is not None)  # before a directory is made
     return dataset
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from centerloss_core.training.augmentation import augmented
 from centerloss_core.training.engines import Batch, Program, Scalars, compile_program
 
 _MOST_STEPS, _MOST_IMAGES = 256, 100_000  # in a call: a second on a slow GPU
+# Of the images that the batches of a call bring along. Those of two more calls may be waiting.
+_MOST_BYTES = 64 << 20
 
 
 class _Group(NamedTuple):
@@ -30,8 +33,8 @@ class TrainStep:
     """L = L_head + λ·L_term on one batch: gradients into network, head and term; and whatever the term moves itself.
 
     The images stay on the device as uint8 and a step gathers its batch inside the compiled call, so that nothing but
-    a few hundred indices crosses from Python per step. Head and term have optimizers of their own, because their
-    learning rates may differ from the network's.
+    a few hundred indices crosses from Python per step. Where they do not fit, batches bring their own. Head and term
+    have optimizers of their own, because their learning rates may differ from the network's.
 
     Numbers reach the compiled step as scalars: "learning_rate", "weight_decay" (L2 on kernels), "momentum" (of SGD),
     "head_rate" and, for a term with trainable variables, "term_rate" (relative to the learning rate), "lambda" where
@@ -41,6 +44,9 @@ class TrainStep:
 
     Between two steps the backend may hold the state outside the Keras variables. Reading `network`, `head`, `term`,
     `points` or `optimizers` brings their variables up to date: ask for them anew after a step rather than keep them.
+
+    Attributes:
+        is_streamed: whether every batch must bring its own images.
 
     Args:
         body: from uint8 images (m, h, w, c) to features (m, d).
@@ -58,6 +64,10 @@ class TrainStep:
         self._network = keras.Model(body.inputs[0], outputs, name=body.name)
         self._body, self._head, self._term = body, head, term
         self._augment = train.augment
+        self.is_streamed = split is None
+        most = min(_MOST_STEPS, _MOST_IMAGES // train.batch_size)
+        if split is None:
+            most = min(most, _MOST_BYTES // (train.batch_size * math.prod(body.inputs[0].shape[1:])))
         if term is not None and not term.built:
             term.build(features.shape)
         self._groups = [_group(body.trainable_variables, train, "body_optimizer")]
@@ -74,8 +84,8 @@ class TrainStep:
                 update=self._update,
                 trainable=[each for group in self._groups for each in group.variables],
                 others=[*moved, *(each for group in self._groups for each in group.optimizer.variables)],
-                most=max(1, min(_MOST_STEPS, _MOST_IMAGES // train.batch_size)),
-                data=None if split is None else (split.images, split.labels.astype(np.int32)),
+                most=max(1, most),
+                data=None if split is None else (split.images[:], split.labels.astype(np.int32)),
             )
         )
 

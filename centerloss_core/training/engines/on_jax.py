@@ -30,7 +30,7 @@ class JaxEngine:
 
     def __init__(self, program: Program) -> None:
         # On a processor nothing is gained by more, and Ctrl-C would have to wait.
-        self.most = 1 if program.data is None or jax.default_backend() == "cpu" else program.most
+        self.most = 1 if jax.default_backend() == "cpu" else program.most
         self.fingerprint: str | None = None
         self._program = program
         # Arguments of the loop: what a jitted function closes over would be compiled into it as a constant.

@@ -1,0 +1,55 @@
+"""Image files, decoded by several threads, some at a time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from centerloss_core.datasets.arrays import DataError, UInt8Array
+from centerloss_core.datasets.image_files import Found
+from centerloss_core.datasets.images import decode
+from centerloss_core.limits import DECODED, DECODED_BYTES, DECODERS
+
+if TYPE_CHECKING:
+    from centerloss_core.config.data import ImageFolder
+
+
+def decode_all(path: Path, files: Sequence[Found], data: ImageFolder) -> Iterator[UInt8Array | None]:
+    """The image of each file, in order, (h, w) or (h, w, 3); None for one that is broken, if such may be skipped.
+
+    Raises:
+        DataError: an image is broken, all are, or together they are too large.
+    """
+
+    def read(file: Found) -> UInt8Array | DataError:
+        assert file.read is not None
+        try:
+            return decode(file.read(), data.color, data.size)
+        except DataError as error:
+            return error
+
+    size = 0
+    with warnings.catch_warnings(), ThreadPoolExecutor(DECODERS) as pool:
+        warnings.simplefilter("ignore")  # of Pillow: what it warns of is refused here or harmless
+        for start in range(0, len(files), DECODED):
+            part = files[start : start + DECODED]
+            for file, image in zip(part, list(pool.map(read, part)), strict=True):
+                if not isinstance(image, DataError):
+                    size += image.nbytes
+                    yield image
+                elif data.skip_broken:
+                    yield None
+                else:
+                    raise DataError(
+                        f"{path / file.name}: {image}; mend or remove it, or leave out such images with "
+                        "data.skip_broken=true"
+                    ) from image
+                if size > DECODED_BYTES:
+                    raise DataError(
+                        f"{path}: its images take more than {DECODED_BYTES >> 30} GiB: make them smaller with data.size"
+                    )
+    if not size:
+        raise DataError(f"{path}: none of its {len(files):,} images can be read")
