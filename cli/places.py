@@ -15,7 +15,7 @@ from centerloss_core.run_directory.names import MANIFEST, free_path
 from .options import UsageError
 
 _RUNS = Path("runs")
-_PLACES = ("data.dir", "train.device")  # they say where, and not what the run is
+_PLACES = ("data.dir", "data.memory", "train.device")  # they say where, and not what the run is
 _MOST_CHANGES = 4  # that a name can tell
 
 

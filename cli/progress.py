@@ -60,10 +60,13 @@ def training_progress(start: Start) -> Iterator[Display]:
 
 
 def _announce(head: str, stage: str) -> None:
+    from centerloss_core.datasets import DECODING
     from centerloss_core.training.run import BUILDING
 
     if stage == BUILDING:
         say(head)
+    elif stage.startswith(DECODING):  # it takes long, and room on the disk
+        say(stage)
 
 
 class PrecisionNote:

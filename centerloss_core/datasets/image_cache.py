@@ -23,6 +23,8 @@ from centerloss_core.files.atomic import atomic_directory, clear_temporaries, ne
 
 Tell = Callable[[str], None]
 
+DECODING = "decoding"  # how what is told begins
+
 # Who is told of it: of all sources only this one has something to say before it is done.
 _tell: ContextVar[Tell | None] = ContextVar("tell", default=None)
 
@@ -127,7 +129,7 @@ class ImageCache:
                 f"{self.folder}: the decoded images take {_in_gib(size)}, and {_in_gib(free)} are free: {_MEND}"
             )
         tell = _tell.get() or (lambda message: print(message, file=sys.stderr))
-        tell(f"decoding {self._files:,} images, once, into {self.folder} ({_in_gib(size)})")
+        tell(f"{DECODING} {self._files:,} images, once, into {self.folder} ({_in_gib(size)})")
         with atomic_directory(self.folder) as folder:
             kept = _write(folder, decoded)
             with new_file(folder / _KEPT) as file:

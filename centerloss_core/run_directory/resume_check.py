@@ -18,7 +18,7 @@ from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.manifest import read_manifest
 from centerloss_core.run_directory.names import CONFIG, MANIFEST, checkpoints, is_sweep, sweep_of
 
-PLACES = ("data.dir",)  # what they name is compared by its content, wherever that lies
+PLACES = ("data.dir", "data.memory")  # the images are compared by their content, wherever they are held
 
 
 class ChangedError(ExpectedError):
@@ -111,8 +111,7 @@ def config_to_resume(path: Path, begun: Config, asked: Config) -> Config:
     Raises:
         ChangedError: anything else differs, or the length does, and its steps depend on it.
     """
-    if "dir" not in asked.data.model_fields_set:
-        asked = with_place_of(asked, begun)
+    asked = with_place_of(asked, begun)
     complaint = f"{path} was begun with another config, and a run is resumed as it was begun"
     refuse_another_config(begun, with_length_of(asked, begun), complaint)
     if with_length_of(asked, begun) != asked:
@@ -127,8 +126,9 @@ def with_length_of(config: Config, other: Config) -> Config:
 
 
 def with_place_of(config: Config, other: Config) -> Config:
-    """A config with the `data.dir` of another."""
-    return _with_place(config, other.data.dir)
+    """A config with what another says of the place of its data, where it does not say that itself."""
+    unsaid = {"dir", "memory"} - config.data.model_fields_set
+    return _with_places(config, {key: getattr(other.data, key) for key in unsaid})
 
 
 def changed_settings(begun: Config, now: Config) -> dict[str, Any]:
@@ -141,12 +141,12 @@ def changed_settings(begun: Config, now: Config) -> dict[str, Any]:
     }
 
 
-def _with_place(config: Config, place: str | None) -> Config:
-    return config.model_copy(update={"data": config.data.model_copy(update={"dir": place})})
+def _with_places(config: Config, places: dict[str, Any]) -> Config:
+    return config.model_copy(update={"data": config.data.model_copy(update=places)})
 
 
 def _without_places(config: Config) -> Config:
-    return _with_place(config, None)
+    return _with_places(config, {"dir": None, "memory": "auto"})
 
 
 def _refuse_another_length(path: Path, begun: Config) -> None:

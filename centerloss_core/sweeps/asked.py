@@ -184,8 +184,7 @@ def compare(
         twin = own.get(_identity(point, names))
         config = point.config
         if twin is not None:
-            if "dir" not in config.data.model_fields_set:
-                config = with_place_of(config, twin.config)
+            config = with_place_of(config, twin.config)
             differences |= dict.fromkeys(found := _differences(twin.config, config, PLACES))
             is_confirmed |= not found
             if config != twin.config:

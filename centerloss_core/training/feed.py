@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from centerloss_core.datasets import Sampler, Split
-from centerloss_core.training.engines import Batch
+
+if TYPE_CHECKING:
+    from centerloss_core.training.engines import Batch
 
 
 class Feed(AbstractContextManager["Feed"]):
