@@ -28,10 +28,11 @@ SECTIONS = {
     "launchers": "a thousand points that do nothing, by each launcher (15 minutes)",
     "cpu": "the float32 step beside PyTorch in both layouts and the matrix peak (10 minutes; only by name)",
     "gpu": "the step under JAX, one setting varied at a time; a run; 20 points (5 minutes; only by name)",
+    "streaming": "images that memory is not to hold: images/s, and memory (20 minutes for 4 GiB; only by name)",
     "figure": "from Enter to the figure on disk, beside the public recipe (minutes a seed; not in --quick)",
 }
 _NOT_QUICK = ("figure",)  # unless --only names it
-_ONLY_BY_NAME = ("cpu", "gpu")
+_ONLY_BY_NAME = ("cpu", "gpu", "streaming")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = asked.only or [
         name for name in SECTIONS if name not in _ONLY_BY_NAME and not (asked.quick and name in _NOT_QUICK)
     ]
-    options = Options(quick=asked.quick, device=asked.device, seeds=tuple(asked.seeds))
+    options = Options(quick=asked.quick, device=asked.device, seeds=tuple(asked.seeds), gib=asked.gib)
     now = datetime.now(UTC)
     out = asked.out or Path("runs") / "benchmarks" / f"{now:%Y%m%dT%H%M%SZ}.json"
     found = machine()
@@ -106,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="FILE", help="the JSON file (default: runs/benchmarks/<UTC time>.json)"
     )
     parser.add_argument("--seeds", type=_seeds, default=[0], metavar="0[,1,…]", help="the runs of `figure`")
+    parser.add_argument(
+        "--gib", type=float, default=4.0, metavar="N", help="size of the images of `streaming`"
+    )
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where to train")
     return parser
 

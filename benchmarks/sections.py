@@ -25,11 +25,13 @@ class Options:
         quick: few rounds of little work, to see that everything runs; the figures mean little.
         device: "cpu" or "gpu", for the sections that train.
         seeds: of the runs in `figure`.
+        gib: the size of the images in `streaming`, decoded.
     """
 
     quick: bool = False
     device: str = "cpu"
     seeds: tuple[int, ...] = (0,)
+    gib: float = 4.0
 
 
 @dataclass(frozen=True)

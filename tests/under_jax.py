@@ -153,20 +153,29 @@ def cuts() -> None:
 
     augment = {"shift": 2, "mirror": True, "rotate": 20, "cutout": 3}
 
-    def after(cuts: list[int]) -> tuple[bytes, list[bytes], Any]:
-        step: Any = make_step(random_split(), optimizer="muon", augment=augment)
+    split = random_split()
+
+    def after(cuts: list[int], *, is_streamed: bool = False) -> tuple[bytes, list[bytes], Any]:
+        step: Any = make_step(None if is_streamed else split, optimizer="muon", augment=augment)
         step._engine.most = 8  # as on a GPU
         taken, rows = 0, []
         for count in cuts:
             numbers = range(taken, taken + count)
             given = [scalars(1e-3 * (1 + number), **augment_words(0, number)) for number in numbers]
-            figures = step.take([batch(number) for number in numbers], given)
+            batches: Any = [batch(number) for number in numbers]
+            if is_streamed:
+                batches = [(split.images[each], split.labels[each].astype(np.int32)) for each in batches]
+            figures = step.take(batches, given)
             rows.append(np.stack(list(figures.values()), 1))
             taken = numbers.stop
         assert len(step._engine._compiled) == 1
         return np.concatenate(rows).tobytes(), state_of(step), step.fingerprint
 
-    assert after([6]) == after([1, 2, 3]) == after([1] * 6)
+    straight = after([6])
+    assert straight == after([1, 2, 3]) == after([1] * 6)
+    # Batches that bring their images make another program, of which each kernel does the same.
+    for cut in ([6], [1, 2, 3]):
+        assert after(cut, is_streamed=True)[:2] == straight[:2]
 
 
 def terms() -> None:
