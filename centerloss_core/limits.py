@@ -45,7 +45,6 @@ CLASS_NAME = 60  # characters of the name of a class
 IMAGE_PIXELS = 50_000_000  # of one image before it is resized: no camera's photo has more
 IMAGE_FILE_BYTES = 64 << 20  # of one image
 DECODERS = 8  # images that are decoded together: some hundred megabytes each, if they are that large
-DECODED = 64  # images that are decoded before the first of them is used
 DECODED_BYTES = 1 << 40  # of all images of a folder together, most of them in the cache on disk
 DATASET_BYTES = 4 << 30  # of all images of an archive of arrays or a table, which are held in memory
 DATASET_FILES = 2_000_000  # images: each costs some hundred bytes before it is read

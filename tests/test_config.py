@@ -295,11 +295,16 @@ def test_missing_sections_and_keys(write):
         ),
         (
             "{name: mnist, size: [28, 28]}",
-            "data.size: unknown key for this name; it belongs to folder, csv. Allowed here: name, dir, validation",
+            "data.size: unknown key for this name; it belongs to folder, csv. "
+            "Allowed here: name, dir, validation, memory",
         ),
         (
             "{name: folder, dir: x, size: [28]}",
             "data.size: expected null or a list of height and width, such as [28, 28]; received a list",
+        ),
+        (
+            "{name: mnist, memory: 0}",
+            "data.memory: expected a number of GiB, such as 0.5 or 8, or auto; received 0",
         ),
         (
             "{name: npz, dir: x, test_fraction: 1}",
@@ -793,6 +798,7 @@ def test_the_text_of_a_dumped_config(write):
           name: mnist
           dir: null
           validation: 0
+          memory: auto
         model:
           name: lenets_plus_plus
           channels: [32, 64, 128]

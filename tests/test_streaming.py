@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_image_folder import FLAT, SPLIT, fill, grey, load, png, refusal, zipped
 
-from centerloss_core.datasets import Dataset, Split, image_cache
+from centerloss_core.datasets import Dataset, Split, image_cache, memory
 from centerloss_core.datasets.contact_sheet import contact_sheet
 from centerloss_core.datasets.overview import mean_image, sheet
 from centerloss_core.datasets.stored import StoredImages
@@ -150,3 +150,19 @@ def test_what_is_computed_from_stored_images_is_what_is_computed_from_an_array()
     assert sheet(Split(stored, labels), 5).tobytes() == sheet(Split(array, labels), 5).tobytes()
     with pytest.raises(TypeError, match="some at a time"):
         np.asarray(stored)
+
+
+def test_the_room_is_what_is_asked_for_or_a_quarter_of_what_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert memory.room_for_images(0.5) == 1 << 29
+    monkeypatch.setattr(memory, "_free_on_the_machine", lambda: 400)
+    monkeypatch.setattr(memory, "_CONTROL_GROUPS", ())
+    assert memory.room_for_images("auto") == 100
+    for name, text in {"max": "300\n", "current": "200\n", "stat": "anon 150\ninactive_file 20\n"}.items():
+        (tmp_path / name).write_text(text)
+    group = tuple(str(tmp_path / name) for name in ("max", "current", "stat"))
+    monkeypatch.setattr(memory, "_CONTROL_GROUPS", (group, ("/no", "/such", "/group")))
+    assert memory.room_for_images("auto") == 30  # of a container: its limit counts
+    (tmp_path / "max").write_text("max\n")
+    assert memory.room_for_images("auto") == 100

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from centerloss_core.config.base import Folder, Says, Section, rule
+from centerloss_core.limits import LARGEST_COUNT
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 Size = Annotated[
@@ -16,9 +17,10 @@ Size = Annotated[
 ]
 
 
+GiB = Annotated[float, Field(gt=0, le=LARGEST_COUNT), Says("a number of GiB, such as 0.5 or 8,")]
 Memory = Annotated[
-    Annotated[float, Field(gt=0, le=1e6)] | Literal["auto"],
-    Says("auto, or a number of GiB above 0, such as 8"),
+    Annotated[GiB, Tag("<number>")] | Annotated[Literal["auto"], Tag("<word>")],
+    Discriminator(lambda value: "<word>" if isinstance(value, str) else "<number>"),
 ]
 
 

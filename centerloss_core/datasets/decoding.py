@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from centerloss_core.datasets.arrays import DataError, UInt8Array
 from centerloss_core.datasets.image_files import Found
 from centerloss_core.datasets.images import decode
-from centerloss_core.limits import DECODED, DECODED_BYTES, DECODERS
+from centerloss_core.limits import DECODED_BYTES, DECODERS
 
 if TYPE_CHECKING:
     from centerloss_core.config.data import ImageFolder
+
+Read = Callable[[Found], UInt8Array | DataError]
 
 
 def decode_all(path: Path, files: Sequence[Found], data: ImageFolder) -> Iterator[UInt8Array | None]:
@@ -34,22 +37,33 @@ def decode_all(path: Path, files: Sequence[Found], data: ImageFolder) -> Iterato
     size = 0
     with warnings.catch_warnings(), ThreadPoolExecutor(DECODERS) as pool:
         warnings.simplefilter("ignore")  # of Pillow: what it warns of is refused here or harmless
-        for start in range(0, len(files), DECODED):
-            part = files[start : start + DECODED]
-            for file, image in zip(part, list(pool.map(read, part)), strict=True):
-                if not isinstance(image, DataError):
-                    size += image.nbytes
-                    yield image
-                elif data.skip_broken:
-                    yield None
-                else:
-                    raise DataError(
-                        f"{path / file.name}: {image}; mend or remove it, or leave out such images with "
-                        "data.skip_broken=true"
-                    ) from image
-                if size > DECODED_BYTES:
-                    raise DataError(
-                        f"{path}: its images take more than {DECODED_BYTES >> 30} GiB: make them smaller with data.size"
-                    )
+        for file, image in zip(files, _in_order(pool, read, files), strict=True):
+            if not isinstance(image, DataError):
+                size += image.nbytes
+                yield image
+            elif data.skip_broken:
+                yield None
+            else:
+                raise DataError(
+                    f"{path / file.name}: {image}; mend or remove it, or leave out such images with "
+                    "data.skip_broken=true"
+                ) from image
+            if size > DECODED_BYTES:
+                raise DataError(
+                    f"{path}: its images take more than {DECODED_BYTES >> 30} GiB: make them smaller with data.size"
+                )
     if not size:
         raise DataError(f"{path}: none of its {len(files):,} images can be read")
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, read: Read, files: Sequence[Found]
+) -> Iterator[UInt8Array | DataError]:
+    """What `read` returns for each file; few are waiting, whoever is slower."""
+    waiting: deque[Future[UInt8Array | DataError]] = deque()
+    for file in files:
+        waiting.append(pool.submit(read, file))
+        if len(waiting) > DECODERS:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

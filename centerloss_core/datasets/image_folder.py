@@ -137,6 +137,7 @@ def _decoded(path: Path, files: Sequence[Found], data: ImageFolder) -> tuple[Ima
         sizes.add(image, file)
         if image.nbytes * len(files) > room:
             sizes.refuse_several()
+            held.clear()
             return _cached(path, files, data, image)
     sizes.refuse_several()
     kept = np.array([image is not None for image in held])

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from centerloss_core.datasets.arrays import Dataset, Split, UInt8Array
 from centerloss_core.datasets.contact_sheet import DARK, contact_sheet
-from centerloss_core.datasets.stored import Images, images_at
+from centerloss_core.datasets.stored import Images, blocks_of, images_at
 from centerloss_core.limits import SHEET_CLASSES, SHEET_COLUMNS, SHEET_TILE
 
 if TYPE_CHECKING:
@@ -63,16 +63,16 @@ def twins(first: Split, other: Split | None = None) -> Twins:
 def mean_image(images: Images) -> UInt8Array:
     """The mean of images (n, h, w, c), rounded: (h, w, c)."""
     total = np.zeros(images.shape[1:], np.float64)
-    for start in range(0, len(images), 1000):  # a part at a time: float64 takes eight times as much
-        total += images[start : start + 1000].sum(axis=0, dtype=np.float64)
+    for block in blocks_of(images):
+        total += block.sum(axis=0, dtype=np.float64)
     return np.rint(total / len(images)).astype(np.uint8)
 
 
 def brightness(split: Split) -> tuple[float, float]:
     """Mean and standard deviation of all pixels, 0 … 255."""
     found = np.zeros(256, np.int64)
-    for start in range(0, len(split), 1000):
-        found += np.bincount(split.images[start : start + 1000].ravel(), minlength=256)
+    for block in blocks_of(split.images):
+        found += np.bincount(block.ravel(), minlength=256)
     values = np.arange(256)
     mean = float(np.average(values, weights=found))
     return mean, float(np.sqrt(np.average((values - mean) ** 2, weights=found)))
