@@ -3,13 +3,15 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from comparing import config, outcome, stopped_run
 from PIL import Image
 
-from centerloss_core.datasets import image_cache, load_dataset
-from centerloss_core.training import resume, train
+from centerloss_core.datasets import Split, image_cache, load_dataset
+from centerloss_core.training import build, resume, train
 
 STREAMED = "data.memory=0.000001"
 
@@ -42,3 +44,18 @@ def test_stopped_and_resumed_it_ends_as_a_run_in_memory(folder: Path, tmp_path: 
     assert outcome(tmp_path / "moved") == outcome(tmp_path / "held")
     (resumed,) = json.loads((tmp_path / "moved" / "run.json").read_text())["resumed"]
     assert resumed["changed"] == {"data.memory": {"from": 1e-6, "to": "auto"}}
+
+
+def test_images_that_are_in_memory_but_not_on_the_device_are_brought_along_too(
+    straight: dict[str, Any], tmp_path: Path
+) -> None:
+    train(config(STREAMED), tmp_path / "run")
+    assert outcome(tmp_path / "run") == straight
+
+
+def test_the_device_says_what_it_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = Split(np.zeros((10, 8, 8), np.uint8), np.zeros(10, np.int64))
+    assert not build.is_streamed(split, "auto")  # a processor shares the memory that they are in
+    monkeypatch.setattr(build, "room_on_the_device", lambda: 639)
+    assert build.is_streamed(split, "auto")
+    assert not build.is_streamed(split, 1.0)

@@ -1,6 +1,7 @@
 """Images that memory does not hold: the same data set and the same run from a cache on disk, to the byte."""
 
 import errno
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 from test_image_folder import FLAT, SPLIT, fill, grey, load, png, refusal, zipped
 
-from centerloss_core.datasets import Dataset, Split, image_cache, memory
+from centerloss_core.datasets import Dataset, Split, image_cache, memory, stored
 from centerloss_core.datasets.contact_sheet import contact_sheet
-from centerloss_core.datasets.overview import mean_image, sheet
+from centerloss_core.datasets.overview import brightness, mean_image, sheet
 from centerloss_core.datasets.stored import StoredImages
 
 TINY = 1e-7  # GiB: 107 bytes
@@ -134,6 +135,22 @@ def test_errors_of_images_are_those_of_memory(tmp_path: Path, cache: Path) -> No
     path = fill(tmp_path / "sizes", SPLIT | {"test/zebra/z.png": grey(0, side=9)})
     assert refusal(path, memory=TINY) == refusal(path)
     assert not cache.exists() or not folders(cache)
+
+
+def test_nothing_reads_them_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored, "_BLOCK_BYTES", 1 << 18)
+    files = {
+        f"{number % 2}/{number}.png": png(np.full((200, 200, 3), (number, 0, 9))) for number in range(120)
+    }
+    path = fill(tmp_path / "large", files)
+    for _ in range(2):  # made, and found there
+        tracemalloc.start()
+        data = stream(path, test_fraction=0.5, validation=20)
+        brightness(data.train)
+        sheet(data.train, 2)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 120 * 200 * 200 * 3 / 2
 
 
 def test_what_is_computed_from_stored_images_is_what_is_computed_from_an_array() -> None:

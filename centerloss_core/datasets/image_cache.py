@@ -97,10 +97,10 @@ class ImageCache:
                     self._make(decoded, like)
                     found = self._find()
         except OSError as error:
-            why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
-            raise DataError(
-                f"{self.folder}: cannot keep the decoded images there ({why}): {_MEND}"
-            ) from error
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            why = "the disk is full" if is_full else error.strerror or str(error)
+            mend = _MEND if is_full else "make that place writable, or hold them in memory with data.memory"
+            raise DataError(f"{self.folder}: cannot keep the decoded images there ({why}): {mend}") from error
         if found is None:
             raise DataError(f"{self.folder}: what was written there cannot be read again: check that disk")
         return found
