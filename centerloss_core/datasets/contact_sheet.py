@@ -36,7 +36,7 @@ def contact_sheet(
     needed = -(-count // columns)
     colored = images.ndim == 4 and images.shape[3] == 3
     shape = (columns, height, width, 3) if colored else (columns, height, width)
-    inverted = not colored and _median(images) < DARK
+    inverted = not colored and median(images) < DARK
     sheet = Image.new(
         "RGB" if colored else "L",
         (columns * tile_width, (needed if rows is None else rows) * tile_height),
@@ -61,7 +61,7 @@ def tile_size(shape: tuple[int, int], longest_side: int | None = None) -> tuple[
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
-def _median(images: Images) -> float:
+def median(images: Images) -> float:
     """That of all values, found a block at a time."""
     counts = sum(
         (np.bincount(block.ravel(), minlength=256) for block in blocks_of(images)), np.zeros(256, np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from centerloss_core.datasets.arrays import Dataset, Split, UInt8Array
-from centerloss_core.datasets.contact_sheet import DARK, contact_sheet
+from centerloss_core.datasets.contact_sheet import DARK, contact_sheet, median
 from centerloss_core.datasets.stored import Images, blocks_of, images_at
 from centerloss_core.limits import SHEET_CLASSES, SHEET_COLUMNS, SHEET_TILE
 
@@ -84,7 +84,7 @@ def sheet(split: Split, classes: int) -> Image:
     Only the first `SHEET_CLASSES` classes are shown. Small images are enlarged by a whole number.
     """
     images = split.images
-    blank = np.full(images.shape[1:], 0 if np.median(images[:1000]) < DARK else 255, np.uint8)
+    blank = np.full(images.shape[1:], 0 if median(images_at(images, slice(1000))) < DARK else 255, np.uint8)
     tiles = [mean_image(images), *[blank] * (SHEET_COLUMNS - 1)]
     for label in range(min(classes, SHEET_CLASSES)):
         members = np.flatnonzero(split.labels == label)
