@@ -1,5 +1,6 @@
 """The thread that gathers the images of the next steps."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,9 @@ def test_it_is_ahead_by_two_calls_and_never_beyond_the_last_step() -> None:
     with Feed(SAMPLER, watched(images), range(100), most=3) as feed:
         feed.take(range(2))
     assert len(images.read) <= 2 + 6
+    assert not any(
+        thread.name.startswith("gather") for thread in threading.enumerate()
+    )  # it ends with the block
     images = Watched()
     with Feed(SAMPLER, watched(images), range(5), most=3) as feed:
         feed.take(range(5))
