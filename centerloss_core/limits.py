@@ -57,6 +57,7 @@ ROW_OF_PIXELS_BYTES = 4 << 20  # of a CSV file: an image of 1,000 × 1,000 pixel
 CLASSES = 1_000  # the distances of all pairs of classes are computed and drawn: memory goes with the square
 DIMENSIONS = 4_096  # of a feature: a dump of 60,000 images with so many is 1 GB
 DUMP_BYTES = 1 << 30  # of numbers: 60,000 images in 128 dimensions take 31 MB
+LOGIT_BYTES = 256 << 20  # of logits in it, or it has none: 60,000 images of 1,000 classes take less
 
 # ---- Training and metrics -----------------------------------------------------------------------------------
 

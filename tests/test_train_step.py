@@ -21,6 +21,7 @@ from centerloss_core.losses.center_loss import CenterLoss
 from centerloss_core.networks import build_body
 from centerloss_core.networks.initializers import kernel_initializer
 from centerloss_core.run_directory.checkpoints import CheckpointError
+from centerloss_core.training import evaluation
 from centerloss_core.training.evaluation import extract
 from centerloss_core.training.schedules import scalars_of_step
 from centerloss_core.training.state import restore_state
@@ -335,7 +336,9 @@ def test_a_state_that_is_not_finite_is_not_saved(split: Split) -> None:
         arrays_of(step, 7)
 
 
-def test_looking_at_images_between_steps_changes_nothing(split: Split) -> None:
+def test_looking_at_images_between_steps_changes_nothing(
+    split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The post moved the centers with a validation batch every thousand steps."""
     step = make_step(split)
     step(batch(0), scalars())
@@ -346,12 +349,17 @@ def test_looking_at_images_between_steps_changes_nothing(split: Split) -> None:
     features, logits = step.network(split.images, training=False)
     np.testing.assert_allclose(dump.features, features, rtol=1e-4, atol=1e-5)
     assert np.array_equal(dump.predictions, np.argmax(logits, axis=1))
+    np.testing.assert_allclose(dump.logits, logits, rtol=1e-4, atol=1e-5)
     assert np.array_equal(dump.labels, split.labels)
     # What was seen stays what it was when training goes on in the same memory.
     centers = dump.centers.copy()
     step(batch(1), scalars())
     assert np.array_equal(dump.centers, centers)
     assert not np.array_equal(dump.centers, centers_of(step))
+    # Of more classes than there is room for there are no logits.
+    monkeypatch.setattr(evaluation, "LOGIT_BYTES", 40 * 10 * 4 - 1)
+    again = extract(step.network, step.points, split, 0)
+    assert (again.logits, again.predictions is None) == (None, False)
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "sgd"])

@@ -96,9 +96,19 @@ def test_it_leaves_exactly_these_files(run: Result) -> None:
         "features/test-epoch-0003.npz",
         "features/test-final.npz",
         "features/train-final.npz",
+        "features/validation-final.npz",
         *(f"checkpoints/step-00000084/{name}" for name in CHECKPOINT),
         *(f"checkpoints/step-00000126/{name}" for name in CHECKPOINT),
     }
+
+
+def test_final_features_have_logits_and_those_of_epochs_have_none(run: Result) -> None:
+    for name, images in (("test", 360), ("validation", 100), ("train", 500)):
+        dump = read_features(run.path / "features" / f"{name}-final.npz")
+        assert dump.logits is not None
+        assert dump.logits.shape == (images, 10)
+        assert np.array_equal(dump.logits.argmax(axis=1), dump.predictions)
+    assert read_features(run.path / "features" / "test-epoch-0003.npz").logits is None
 
 
 def test_run_json_says_what_was_done_and_reached(run: Result) -> None:

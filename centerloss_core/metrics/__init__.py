@@ -7,6 +7,7 @@
 - `neighbors`: classifiers that know nothing but the training features: nearest class mean, k nearest neighbors.
 - `clusters`: silhouette and Davies–Bouldin.
 - `verification`: are two images of one class? EER, AUC, TAR at a FAR.
+- `scores`: how much an image looks like a known class, for a threshold to decide.
 - `alignment`: how the directions of features lie on the sphere.
 - `per_class`: each class by itself, and which classes are predicted in place of which.
 - `evaluate`: all of it for one dump, by scikit-learn.

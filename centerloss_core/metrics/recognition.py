@@ -28,7 +28,7 @@ ACCURACIES = (
     "nearest_mean_accuracy",
     "nearest_mean_accuracy_cosine",
 )
-_DIRECTIONS_ALONE = ("weight",)  # class points whose lengths, and so their distances, mean nothing
+DIRECTIONS_ALONE = ("weight",)  # class points whose lengths, and so their distances, mean nothing
 
 
 def decisions(dump: FeatureDump) -> dict[str, Classes | None]:
@@ -43,7 +43,7 @@ def decisions(dump: FeatureDump) -> dict[str, Classes | None]:
     found: dict[str, Classes | None] = dict.fromkeys(ACCURACIES)
     found["accuracy"] = dump.predictions
     if dump.centers is not None:
-        if dump.centers_kind not in _DIRECTIONS_ALONE:
+        if dump.centers_kind not in DIRECTIONS_ALONE:
             found["nearest_center_accuracy"] = nearest(features, dump.centers)
         found["nearest_center_accuracy_cosine"] = nearest_direction(features, dump.centers)
     known = dump.labels != UNKNOWN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from centerloss_core.run_directory.progress import Progress, figures_of
@@ -53,7 +54,7 @@ class Observers(list[Observer], Observer):
 
 
 class Recorder(Observer):
-    """Keeps rows and features in the run directory."""
+    """Keeps rows and features in the run directory; logits of the final features alone, which thresholds need."""
 
     def __init__(self, run: Run, *, every_epoch: bool) -> None:
         """With `every_epoch`, the test features of each epoch are kept too."""
@@ -65,11 +66,11 @@ class Recorder(Observer):
 
     def on_epoch(self, epoch: int, step: int, test: FeatureDump) -> None:
         if self._every_epoch:
-            self._run.write_features(f"test-epoch-{epoch:04d}", test)
+            self._run.write_features(f"test-epoch-{epoch:04d}", replace(test, logits=None))
 
     def on_end(self, dumps: Mapping[str, FeatureDump]) -> None:
-        for name in ("test", "train"):
-            self._run.write_features(f"{name}-final", dumps[name])
+        for name, dump in dumps.items():
+            self._run.write_features(f"{name}-final", dump)
 
 
 class StepRecorder(Observer):
@@ -82,7 +83,7 @@ class StepRecorder(Observer):
 
     def on_step(self, step: int) -> None:
         if self._every is not None and (step % self._every == 0 or step == self._total_steps):
-            self._run.write_features(f"test-step-{step:08d}", self._dump(step))
+            self._run.write_features(f"test-step-{step:08d}", replace(self._dump(step), logits=None))
 
 
 ShowProgress = Callable[[Progress], None]
