@@ -57,6 +57,9 @@ def data(
         f"images:      {height}×{width} pixels, {kind}; mean {mean:.1f}, standard deviation {deviation:.1f} of 255"
     )
     say(f"classes:     {dataset.num_classes:,}")
+    if dataset.excluded is not None:
+        counted = ", ".join(f"{count:,} {name}" for name, count in dataset.excluded.items())
+        say(f"left out:    {counted} (data.exclude: {section.exclude})")
     say(f"fingerprint: {dataset.fingerprint}\n")
     table = counts(dataset)
     rows = [
@@ -88,23 +91,16 @@ def _say_twins(dataset: Dataset) -> None:
     train, *others = splits_of(dataset).items()
     name, split = train
     found = twins(split)
-    say(f"repeated:    {_in_words(found.pairs, found.disagreeing, (name, split), (name, split))}")
+    say(f"repeated:    {_in_words(found.pairs, found.disagreeing, split, (name, split))}")
     for other in others:
         found = twins(split, other[1])
-        say(f"in {other[0]} too: {_in_words(found.pairs, found.disagreeing, (name, split), other)}")
+        say(f"in {other[0]} too: {_in_words(found.pairs, found.disagreeing, split, other)}")
 
 
-def _in_words(
-    pairs: list[tuple[int, int]], disagreeing: int, first: tuple[str, Split], other: tuple[str, Split]
-) -> str:
+def _in_words(pairs: list[tuple[int, int]], disagreeing: int, first: Split, other: tuple[str, Split]) -> str:
     if not pairs:
         return "none"
-    examples = [f"{_named(*first, here)} = {_named(*other, there)}" for here, there in pairs[:_EXAMPLES]]
+    examples = [f"{first.name(here)} = {other[1].name(there)}" for here, there in pairs[:_EXAMPLES]]
     shown = "; ".join([*examples, "…"] if len(pairs) > _EXAMPLES else examples)
     wrong = f", {disagreeing:,} with another label" if disagreeing else ""
     return f"{len(pairs):,} of {len(other[1]):,} {other[0]} images{wrong} ({shown})"
-
-
-def _named(split: str, images: Split, number: int) -> str:
-    """An image by its file, or by its number in its split."""
-    return f"{split} {number}" if images.names is None else str(images.names[number])

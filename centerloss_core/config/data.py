@@ -40,6 +40,8 @@ class Data(Section):
     name: str
     dir: Folder | None = None  # the folder with its files
     validation: Annotated[int, Field(ge=0)] = 0  # images held out of the training set
+    # A file that names images to leave out, a line each, of any split; null: none.
+    exclude: Folder | None = None
     # GiB of images that are held in memory; more are streamed. auto: what the machine and its GPU have room for.
     memory: Memory = "auto"
 

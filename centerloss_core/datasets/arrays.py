@@ -29,11 +29,15 @@ class Split:
             hold are `StoredImages`, of which a part at a time is read.
         labels: int64 (n,), the class 0 … k−1; −1 is reserved for images of unknown classes.
         names: of the images' files, (n,), text; None where they have none.
+        part: the split of the source that the images are numbered in, such as "train" of those that are held out of it.
+        numbers: int64 (n,), of the images in that, from 0: rows of a table or of an array. Default: as they come.
     """
 
     images: Images
     labels: Int64Array
     names: npt.NDArray[np.str_] | None = None
+    part: str = ""
+    numbers: Int64Array | None = None
 
     def __post_init__(self) -> None:
         fields: dict[str, npt.NDArray[Any]] = {"labels": self.labels.astype(np.int64, copy=False)}
@@ -54,7 +58,15 @@ class Split:
             images_at(self.images, indices),
             self.labels[indices],
             None if self.names is None else self.names[indices],
+            self.part,
+            np.asarray(indices, np.int64) if self.numbers is None else self.numbers[indices],
         )
+
+    def name(self, index: int) -> str:
+        """What an image is called: its file, or its number where it came from, such as `train 17`."""
+        if self.names is not None:
+            return str(self.names[index])
+        return f"{self.part} {index if self.numbers is None else self.numbers[index]}"
 
     def thinned(self, size: int | None) -> Split:
         """Return `size` of the images, in their order; all of them for None or if there are fewer; see `thin`."""
@@ -116,6 +128,7 @@ class Dataset:
         validation: None where nothing is held out.
         class_names: one for each class, in the order of the labels.
         warnings: what a person should know before training on it.
+        excluded: how many images `data.exclude` leaves out, by split; None without it.
     """
 
     name: str
@@ -127,6 +140,7 @@ class Dataset:
     test: Split
     class_names: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    excluded: dict[str, int] | None = None
 
     @property
     def num_classes(self) -> int:

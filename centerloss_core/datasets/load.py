@@ -20,6 +20,7 @@ from centerloss_core.datasets import (
 )
 from centerloss_core.datasets.arrays import DataError, Dataset, Loaded, Size, fingerprint_of, shape_of
 from centerloss_core.datasets.cache import FROM_CACHE, FROM_MIRRORS
+from centerloss_core.datasets.exclusion import Exclusion, numbered
 from centerloss_core.datasets.holdout import hold_out, remaining
 from centerloss_core.datasets.image_cache import Tell, telling
 
@@ -55,7 +56,9 @@ SOURCES: dict[str, Source] = {
     "idx": idx_files,
 }
 
-_sizes: dict[Data, Size] = {}  # of what was loaded by this process
+# Of what was loaded by this process: before images are held out or left out, and after.
+_sizes: dict[Data, Size] = {}
+_trained_on: dict[Data, int] = {}
 
 
 def load_dataset(data: str | Data, *, tell: Tell | None = None, **settings: Any) -> Dataset:
@@ -78,10 +81,16 @@ def load_dataset(data: str | Data, *, tell: Tell | None = None, **settings: Any)
             f"data.validation holds {section.validation} training images out, and {found.source} has validation "
             "images of its own: leave data.validation out"
         )
-    train, held_out = hold_out(found.train, section.validation)
-    held_out = held_out or found.validation
-    fingerprint = fingerprint_of(train, held_out, found.test)
+    train, held_out = hold_out(numbered(found.train, "train"), section.validation)
+    if found.validation is not None:
+        held_out = numbered(found.validation, "validation")
+    test, excluded = numbered(found.test, "test"), None
+    if section.exclude is not None:
+        left_out = Exclusion.read(Path(section.exclude))
+        train, held_out, test, excluded = left_out.applied(train, held_out, test, found)
+    fingerprint = fingerprint_of(train, held_out, test)
     _sizes[section] = Size(len(found.train), shape_of(found.train))
+    _trained_on[section] = len(train)
     return Dataset(
         section.name,
         found.title,
@@ -89,27 +98,29 @@ def load_dataset(data: str | Data, *, tell: Tell | None = None, **settings: Any)
         fingerprint,
         train,
         held_out,
-        found.test,
+        test,
         found.class_names,
         found.warnings,
+        excluded,
     )
 
 
 def train_size(data: str | Data, **settings: Any) -> int:
     """How many images `load_dataset` would train on; DataError as it raises it.
 
-    They are read for that, once, where only they tell; a data set that would be downloaded is not.
+    They are read for that, once, where only they tell, as with `exclude`.
     """
     section = _section(data, settings)
-    known = known_size(section)
-    if known is None:
+    known = None if section.exclude is not None else known_size(section)
+    if known is not None:
+        return remaining(known.train, section.validation)
+    if section not in _trained_on:
         load_dataset(section)
-        known = _sizes[section]
-    return remaining(known.train, section.validation)
+    return _trained_on[section]
 
 
 def known_size(data: str | Data, **settings: Any) -> Size | None:
-    """How many images the data set trains on before some are held out, and their shape; None if only reading tells."""
+    """How many images there are to train on, before some are held or left out, and their shape; None: reading tells."""
     section = _section(data, settings)
     return SOURCES[section.name].size(section) or _sizes.get(section)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def divide(
             raise DataError(f"{part.place}: holds no images")
     names, labels = _classes(parts)
     splits = [Split(part.images, each, part.names) for part, each in zip(parts, labels, strict=True)]
-    whole, *others = splits
+    whole, *others = replace(splits[0], part="train"), *splits[1:]
     for part, split in zip(parts, splits, strict=True):
         if split.images.shape[1:] != whole.images.shape[1:]:
             theirs, ours = ("×".join(map(str, each.images.shape[1:])) for each in (split, whole))

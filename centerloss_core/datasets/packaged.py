@@ -53,10 +53,11 @@ class PackagedTable:
         source = self.locate()
         pixels, labels = self.read()
         scaled = np.round(np.arange(self.brightest + 1) * 255 / self.brightest).astype(np.uint8)
-        whole = Split(scaled[pixels].reshape(-1, self.side, self.side), labels)
-        order = balanced_order(whole)
-        test, train = order[: self.test_size], order[self.test_size :]
-        return Loaded(whole.take(train), whole.take(test), tuple("0123456789"), source, self.title)
+        images = scaled[pixels].reshape(-1, self.side, self.side)
+        order = balanced_order(Split(images, labels))
+        parts = order[self.test_size :], order[: self.test_size]
+        train, test = (Split(images[part], labels[part]) for part in parts)
+        return Loaded(train, test, tuple("0123456789"), source, self.title)
 
     def locate(self, data: Data | None = None) -> str:
         """Say where the images come from; DataError if that is not installed."""

@@ -395,4 +395,5 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
         "test": len(dataset.test.labels),
         "image_shape": list(dataset.image_shape),
         "class_names": list(dataset.class_names),
+        **({} if dataset.excluded is None else {"excluded": dataset.excluded}),
     }
