@@ -44,15 +44,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
 
 
 @pytest.fixture(scope="session")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a run of `comparing.config` ends with that is never stopped."""
-    from comparing import config, outcome  # imports Keras, which most tests do without
+def straight_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `comparing.config` that is never stopped; to be copied, not changed."""
+    from comparing import config  # imports Keras, which most tests do without
 
     from centerloss_core.training import train
 
     path = tmp_path_factory.mktemp("straight") / "run"
     train(config(), path)
-    return outcome(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def straight(straight_run: Path) -> dict[str, Any]:
+    """What that run ends with."""
+    from comparing import outcome
+
+    return outcome(straight_run)
 
 
 @pytest.fixture(scope="session")

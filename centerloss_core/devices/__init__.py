@@ -17,6 +17,7 @@ from centerloss_core.devices.selection import (
     keras_settings_kept,
     onednn_is_on,
     prepare,
+    use,
 )
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "thread_limits",
     "threads_of_this_process",
     "usable_cores",
+    "use",
 ]

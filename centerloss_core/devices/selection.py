@@ -48,7 +48,16 @@ def onednn_is_on() -> bool | None:
 
 
 def prepare(device: Device, train: Train) -> None:
-    """Point Keras and its backend at the device, with the run's precision, determinism and seed.
+    """As `use`, and with the seed of the run."""
+    use(device, train)
+    # Keras draws the seeds of its initializers from Python's generator. Its own `set_random_seed` also seeds that of
+    # TensorFlow, which nothing here draws from, and with that empties TensorFlow's caches of what is compiled.
+    random.seed(train.seed)
+    np.random.seed(train.seed)
+
+
+def use(device: Device, train: Train) -> None:
+    """Point Keras and its backend at the device, with the run's precision and determinism.
 
     Must come before the first tensor is made: TensorFlow fixes its devices then.
 
@@ -56,10 +65,6 @@ def prepare(device: Device, train: Train) -> None:
         DeviceError: the device cannot be chosen any more in this process.
     """
     _BACKENDS[device.backend].prepare(device, train)
-    # Keras draws the seeds of its initializers from Python's generator. Its own `set_random_seed` also seeds that of
-    # TensorFlow, which nothing here draws from, and with that empties TensorFlow's caches of what is compiled.
-    random.seed(train.seed)
-    np.random.seed(train.seed)
     # Whatever keras.json or an earlier line of the caller's program says.
     _set_keras("float32", 1e-7, "channels_last", _POLICIES[device.precision])
 

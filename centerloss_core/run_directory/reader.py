@@ -158,10 +158,12 @@ class RunRecord:
         return tuple(shortened(str(name), CLASS_NAME) for name in names)
 
     @property
-    def image_shape(self) -> tuple[int, ...] | None:
+    def image_shape(self) -> tuple[int, int, int] | None:
         """(height, width, channels)."""
-        found = items(self.data.get("image_shape"))
-        return tuple(found) if found and all(isinstance(each, int) for each in found) else None
+        match items(self.data.get("image_shape")):
+            case [int(height), int(width), int(channels)]:
+                return height, width, channels
+        return None
 
     @property
     def metrics(self) -> dict[str, Any]:

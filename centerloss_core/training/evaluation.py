@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from centerloss_core.datasets import Split
+from centerloss_core.datasets.stored import Images
 from centerloss_core.errors import DivergedError
 from centerloss_core.limits import EVALUATION_BATCH, LOGIT_BYTES
 from centerloss_core.losses.base import ClassPoints
 from centerloss_core.run_directory.feature_dumps import FeatureDump
+
+Outputs = tuple[
+    NDArray[np.float32], NDArray[np.float32] | None
+]  # features (m, d), logits (m, k) if there are any
+
+
+def batches_of(images: Images) -> Iterator[NDArray[np.uint8]]:
+    """Images (n, h, w, c) as batches of `EVALUATION_BATCH`, the last one as many as are left."""
+    return (images[start : start + EVALUATION_BATCH] for start in range(0, len(images), EVALUATION_BATCH))
+
+
+def outputs_of(network: keras.Model, batches: Iterable[NDArray[np.uint8]]) -> Iterator[Outputs]:
+    """What the network makes of each batch.
+
+    Args:
+        network: from uint8 images to (features, logits), or to features alone.
+        batches: uint8 (m, h, w, c), m the same in all but the last, which may be smaller.
+    """
+    size = None
+    for images in batches:
+        # Batches of one size only: JAX compiles the network anew for every other one, and sums may round differently.
+        size = len(images) if size is None else size
+        padding = np.zeros((size - len(images), *images.shape[1:]), images.dtype)
+        made = network.predict_on_batch(np.concatenate([images, padding]) if len(padding) else images)
+        parts = made if len(network.outputs) > 1 else [made]
+        features, *logits = (np.asarray(each, dtype=np.float32)[: len(images)] for each in parts)
+        yield features, logits[0] if logits else None
 
 
 def extract(network: keras.Model, points: ClassPoints | None, split: Split, step: int) -> FeatureDump:
@@ -28,20 +58,13 @@ def extract(network: keras.Model, points: ClassPoints | None, split: Split, step
     Raises:
         DivergedError: a feature or a logit is NaN or infinite.
     """
-    count = len(split)
-    # Batches of one size only: JAX compiles the network anew for every other one.
-    size = min(EVALUATION_BATCH, count)
     features, predictions, logits = [], [], []
-    for start in range(0, count, size):
-        images = split.images[start : start + size]
-        padding = np.zeros((size - len(images), *images.shape[1:]), images.dtype)
-        batch = network.predict_on_batch(np.concatenate([images, padding]) if len(padding) else images)
-        own, *by_class = batch if len(network.outputs) > 1 else [batch]
-        features.append(np.asarray(own, dtype=np.float32)[: len(images)])
-        for each in by_class:
-            predictions.append(np.argmax(each, axis=1)[: len(images)])
-            if count * each.shape[1] * 4 <= LOGIT_BYTES:
-                logits.append(np.asarray(each, dtype=np.float32)[: len(images)])
+    for own, by_class in outputs_of(network, batches_of(split.images)):
+        features.append(own)
+        if by_class is not None:
+            predictions.append(np.argmax(by_class, axis=1))
+            if len(split) * by_class.shape[1] * 4 <= LOGIT_BYTES:
+                logits.append(by_class)
     return FeatureDump(
         features=_finite("features", features, step),
         labels=split.labels,

@@ -6,7 +6,7 @@ config and the number of steps taken. So variables + position are the whole trai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from centerloss_core.errors import DivergedError
 from centerloss_core.files.arrays import Header
+from centerloss_core.losses.base import Head, Term
 from centerloss_core.networks import OWN_NETWORK
 from centerloss_core.run_directory.checkpoints import read_state
 from centerloss_core.training.step import TrainStep
@@ -59,34 +60,52 @@ def begin_with(path: Path, train_step: TrainStep) -> bool:
     Raises:
         CheckpointError: the file is missing or damaged, or its network has other shapes.
     """
-    network = _variables(train_step, "network")
-    term = _variables(train_step, "term")
+    return load_weights(path, train_step.network, train_step.head, train_step.term)
+
+
+def load_weights(path: Path, network: keras.Model, head: Head | None, term: Term | None) -> bool:
+    """Put the weights and centers in the checkpoint `path` into a network, which ends in `head`, and a term.
+
+    Returns:
+        Whether it had what the term holds (its centers).
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or its network has other shapes.
+    """
+    weights = _named({"network/": network.variables}, _numbered(network, head))
+    points = _named(_of_term(term))
     has_term = False
 
     def compare(headers: Mapping[str, Header]) -> None:
         nonlocal has_term
-        has_term = term.keys() <= headers.keys()
-        wanted = {**network, **(term if has_term else {})}
+        has_term = points.keys() <= headers.keys()
+        wanted = {**weights, **(points if has_term else {})}
         _compare({name: header for name, header in headers.items() if name in wanted}, wanted)
 
     saved = read_state(path, compare)
-    for name, variable in {**network, **(term if has_term else {})}.items():
+    for name, variable in {**weights, **(points if has_term else {})}.items():
         variable.assign(saved[name])
     return has_term
 
 
-def _variables(train_step: TrainStep, part: str | None = None) -> dict[str, keras.Variable]:
-    """Every variable under a name that says what it is; with `part`, those of the network or of the term alone."""
-    groups: dict[str, list[keras.Variable]] = {}
-    if part in (None, "network"):
-        groups["network/"] = train_step.network.variables
-    if part in (None, "term") and train_step.term is not None:
-        groups[""] = train_step.term.variables  # as "center_loss/centers"
-    for optimizer in train_step.optimizers if part is None else ():
-        groups[f"{optimizer.name}/"] = optimizer.variables
-    own = _numbered(train_step) if train_step.network.name == OWN_NETWORK else {}
+def _variables(train_step: TrainStep) -> dict[str, keras.Variable]:
+    """Every variable under a name that says what it is."""
+    network, optimizers = train_step.network, train_step.optimizers
+    groups = {"network/": network.variables, **_of_term(train_step.term)}
+    groups |= {f"{optimizer.name}/": optimizer.variables for optimizer in optimizers}
+    return _named(groups, _numbered(network, train_step.head, optimizers[0].variables))
+
+
+def _of_term(term: Term | None) -> dict[str, list[keras.Variable]]:
+    return {} if term is None else {"": term.variables}  # as "center_loss/centers"
+
+
+def _named(
+    groups: Mapping[str, Sequence[keras.Variable]], own: Mapping[int, str] | None = None
+) -> dict[str, keras.Variable]:
+    """Variables by their group and path; `own` has other names for some, by the `id` of the variable."""
     found = {
-        f"{group}{own.get(id(variable), variable.path)}": variable
+        f"{group}{(own or {}).get(id(variable), variable.path)}": variable
         for group, variables in groups.items()
         for variable in variables
     }
@@ -95,17 +114,20 @@ def _variables(train_step: TrainStep, part: str | None = None) -> dict[str, kera
     return found
 
 
-def _numbered(train_step: TrainStep) -> dict[int, str]:
+def _numbered(
+    network: keras.Model, head: Head | None, of_optimizer: Sequence[keras.Variable] = ()
+) -> dict[int, str]:
     """Names for what belongs to a network that was given as a function, by the `id` of each variable.
 
     Its layers may have no names, and those that Keras gives count on through the life of a process.
     """
-    head = train_step.head
+    if network.name != OWN_NETWORK:
+        return {}
     of_head = set() if head is None else {id(each) for each in head.variables}
-    body = [each for each in train_step.network.variables if id(each) not in of_head]
+    body = [each for each in network.variables if id(each) not in of_head]
     return {
         id(each): f"own/{number:04d}"
-        for variables in (body, train_step.optimizers[0].variables)
+        for variables in (body, of_optimizer)
         for number, each in enumerate(variables)
     }
 

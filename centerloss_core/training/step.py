@@ -60,8 +60,7 @@ class TrainStep:
         self, body: keras.Model, head: Head | None, term: Term | None, train: Train, split: Split | None
     ) -> None:
         features = body.outputs[0]
-        outputs = features if head is None else (features, head(features))
-        self._network = keras.Model(body.inputs[0], outputs, name=body.name)
+        self._network = joined(body, head)
         self._body, self._head, self._term = body, head, term
         self._augment = train.augment
         self.is_streamed = split is None
@@ -143,8 +142,7 @@ class TrainStep:
     def points(self) -> ClassPoints | None:
         """The points of the classes, as the last step left them: those of the term, or else of the head."""
         self._engine.settle()
-        own = None if self._term is None else self._term.points()
-        return own if own or self._head is None else self._head.points()
+        return points_of(self._head, self._term)
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
@@ -177,6 +175,19 @@ class TrainStep:
                 optimizer.momentum_now.assign(scalars["momentum"])
             decayed = [_decayed(*pair, scalars["weight_decay"]) for pair in zip(own, variables, strict=True)]
             optimizer.apply(decayed, variables)
+
+
+def joined(body: keras.Model, head: Head | None) -> keras.Model:
+    """The network from images to (features, logits), or without a head to features."""
+    features = body.outputs[0]
+    outputs = features if head is None else (features, head(features))
+    return keras.Model(body.inputs[0], outputs, name=body.name)
+
+
+def points_of(head: Head | None, term: Term | None) -> ClassPoints | None:
+    """The points of the classes: those of the term, or else of the head."""
+    own = None if term is None else term.points()
+    return own if own or head is None else head.points()
 
 
 def _group(variables: list[keras.Variable], train: Train, name: str, rate: str | None = None) -> _Group:
