@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from centerloss_core.config.axes import ALPHA, LAMBDA, label_all
+from centerloss_core.formatting import number, percent
 from centerloss_core.metrics.names import (
     ANGLE,
     ANGLE_MEANING,
@@ -44,6 +45,7 @@ _SIDE_BY_SIDE = {
     "cosine_eer": "EER cos",
     "euclidean_eer": "EER Eucl.",
 }
+_IN_WORDS = {"validation": "validation", "train": "training"}
 _EER = ["EER Eucl.", "EER cos"]
 _LESS_TELLING = (
     *("DB", "silhouette", "Fisher"),
@@ -114,6 +116,45 @@ def _show_run(run: RunEvaluation, *, classes: bool) -> None:
             say(f"{figures['zero_length_images']:,} features are 0 and have no angle: wrong by the cosine")
         if classes:
             _show_classes(split.per_class, run)
+    if classes:
+        _show_thresholds(run)
+
+
+def _show_thresholds(run: RunEvaluation) -> None:
+    found = run.thresholds
+    if found is None:
+        return
+    say(
+        f"\nKnown, or none of these: thresholds from {found.images:,} {_IN_WORDS[found.split]} images. "
+        "An image is known where its score is at least"
+    )
+    test = run.splits.get("test")
+    head = ["score", "to accept", "threshold", "accepts of new images", "of those it is from"]
+    rows = [
+        [
+            f"{each.score} ★" if each.score == found.default else each.score,
+            f"{100 * each.accept:g} %",
+            number(each.value, ".4g"),
+            "{:.1f} – {:.1f} %".format(*(100 * end for end in each.between)),
+            percent(each.accepted),
+            *([percent(run.accepted.get(each))] if test is not None else []),
+        ]
+        for each in found.values
+    ]
+    if test is not None:
+        head.append(f"of {test.figures['images']:,} test images")
+    print_table(head, rows, spare=("of those it is from",))
+    say(
+        "★: the score that fits the loss; a distance counts as a negative number; accepts of new images: in 95 of "
+        "100 cases, if they are of the same kind"
+    )
+    has_logits = any(split.figures["accuracy"] is not None for split in run.splits.values())
+    if has_logits and found.of("logit", found.values[0].accept) is None:
+        say(
+            "no thresholds of probability and logit: these features hold no logits, as those of earlier versions"
+        )
+    for message in found.warnings:
+        warn(f"thresholds: {message}")
 
 
 def _show_classes(classes: Sequence[Mapping[str, Any]], run: RunEvaluation) -> None:

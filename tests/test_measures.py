@@ -28,11 +28,13 @@ from centerloss_core.metrics.neighbors import mean_accuracy, neighbor_accuracy
 from centerloss_core.metrics.per_class import confusion, per_class
 from centerloss_core.metrics.recognition import ACCURACIES, decisions
 from centerloss_core.metrics.sample import balanced_sample
-from centerloss_core.metrics.verification import _figures, verification
+from centerloss_core.metrics.verification import pair_figures, verification
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError, write_features
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError
 from centerloss_core.run_directory.manifest import read_json
+from centerloss_core.run_directory.reader import read_run
+from centerloss_core.run_directory.thresholds import parse_thresholds
 from cli.app import app
 
 ROOT = Path(__file__).parent.parent
@@ -482,8 +484,8 @@ def test_verification_of_a_sample() -> None:
 def test_points_on_a_straight_line_of_the_curve_count() -> None:
     """Accepted with the first, second and third distance: 1, 2 and 3 of 200, in both kinds of pairs."""
     distances = np.array([1.0, 2, 3] + [4] * 197)
-    measured = _figures("x", np.tile(distances, 2), np.repeat([True, False], 200))
-    agree(PairFigures.of("x", measured), PairFigures(0.5, 0.5, 0.01, None))
+    measured = pair_figures(np.tile(distances, 2), np.repeat([True, False], 200))
+    agree(PairFigures(**measured), PairFigures(0.5, 0.5, 0.01, None))
 
 
 def test_nothing_to_verify() -> None:
@@ -811,7 +813,11 @@ def test_a_run(tmp_path: Path) -> None:
         "verification_images": 2_000,
         "sample_seed": 0,
     }
-    assert read_json(path / "run.json") == {**before, "evaluation": written}
+    kept = read_run(path).thresholds
+    assert kept is not None
+    thresholds = read_json(path / "run.json")["thresholds"]
+    assert read_json(path / "run.json") == {**before, "evaluation": written, "thresholds": thresholds}
+    assert parse_thresholds(thresholds) == parse_thresholds(written["thresholds"]) == kept
 
     rows = table(path / "evaluation.csv")
     assert [row["split"] for row in rows] == ["test", "train"]

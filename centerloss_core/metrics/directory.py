@@ -7,7 +7,7 @@ import importlib.metadata
 import io
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from centerloss_core.files.atomic import atomic_write
 from centerloss_core.files.untrusted import own_folder
 from centerloss_core.limits import CONFUSION_CLASSES
 from centerloss_core.metrics.evaluate import SETTINGS, STEPS, SplitEvaluation, evaluate_split
+from centerloss_core.metrics.thresholds import accepted, thresholds_of
 from centerloss_core.run_directory.advice import how_to_complete
 from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.feature_dumps import FeatureDump
@@ -28,6 +29,7 @@ from centerloss_core.run_directory.names import (
     is_run,
 )
 from centerloss_core.run_directory.reader import RunRecord, SweepRecord, read_directory
+from centerloss_core.run_directory.thresholds import Threshold, Thresholds
 from centerloss_core.run_directory.writer import Run
 
 EVALUATION = "evaluation.json"
@@ -68,6 +70,8 @@ class RunEvaluation:
         splits: by name.
         is_angular: whether the loss looks at directions, so that figures by the angle fit it.
         class_points: what the points of its classes are, None where it has none.
+        thresholds: from which scores on an image counts as known.
+        accepted: the share of the known test images that each of them accepts, where these were measured.
     """
 
     path: Path
@@ -76,6 +80,8 @@ class RunEvaluation:
     splits: dict[str, SplitEvaluation]
     is_angular: bool = False
     class_points: str | None = None
+    thresholds: Thresholds | None = None
+    accepted: dict[Threshold, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -159,13 +165,18 @@ def _evaluate_run(
         origin = {key: run.manifest.get(key) for key in (*SHORT_KEYS, "lambda_eq")}
         origin |= {key: record.settings.get(key) for key in axes if key not in SHORT_KEYS.values()}
         fits = record.is_angular, record.class_points
-        evaluation = RunEvaluation(record.path, record.name, origin, measured, *fits)
-        content = {**_header(), **{split: each.as_dict() for split, each in measured.items()}}
+        found = _take_thresholds(record, dumps)
+        evaluation = RunEvaluation(record.path, record.name, origin, measured, *fits, *found)
+        content = {
+            **_header(),
+            **{split: each.as_dict() for split, each in measured.items()},
+            "thresholds": _with_accepted(*found),
+        }
         run.write_json(EVALUATION, content)
         for name, table in _tables([evaluation]).items():
             with run.writing(name) as file:
                 file.write(table)
-        run.update(evaluation=content)
+        run.update(evaluation=content, thresholds=found[0].as_dict())
     return evaluation
 
 
@@ -179,6 +190,19 @@ def _read_dump(record: RunRecord, split: str) -> FeatureDump:
     return record.dump(path.stem)
 
 
+def _take_thresholds(
+    record: RunRecord, dumps: Mapping[str, FeatureDump]
+) -> tuple[Thresholds, dict[Threshold, float]]:
+    """The thresholds of a run, and what they accept of the test images, if these are among the dumps."""
+    has_validation = features_path(record.path, "validation-final").is_file()
+    held_out = {"validation": _read_dump(record, "validation")} if has_validation else {}
+    try:
+        found = thresholds_of(record, {"train": dumps["train"], **held_out})
+        return found, accepted(found, dumps["test"], dumps["train"]) if "test" in dumps else {}
+    except ValueError as error:
+        raise _not_of_one_network(record, "validation", error) from error
+
+
 def _evaluate_split(
     record: RunRecord, split: str, dumps: dict[str, FeatureDump], show: Callable[[str], None]
 ) -> SplitEvaluation:
@@ -186,10 +210,14 @@ def _evaluate_split(
     try:
         return evaluate_split(dumps[split], train, record.class_names, show=show)
     except ValueError as error:
-        raise EvaluationError(
-            f"{record.path / FEATURES}: {split}-final.npz and train-final.npz are not of one network ({error}); "
-            "put back those that the run has written, or train it again"
-        ) from error
+        raise _not_of_one_network(record, split, error) from error
+
+
+def _not_of_one_network(record: RunRecord, split: str, error: ValueError) -> EvaluationError:
+    return EvaluationError(
+        f"{record.path / FEATURES}: {split}-final.npz and train-final.npz are not of one network ({error}); "
+        "put back those that the run has written, or train it again"
+    )
 
 
 # ---- A sweep ------------------------------------------------------------------------------------------------
@@ -237,6 +265,12 @@ def _nothing_measured(sweep: SweepRecord, problems: dict[str, str]) -> str:
 def _header() -> dict[str, Any]:
     versions = {name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn")}
     return {"format": FORMAT, "settings": SETTINGS, "versions": versions}
+
+
+def _with_accepted(thresholds: Thresholds, shares: Mapping[Threshold, float]) -> dict[str, Any]:
+    """The thresholds, each with the share of the test images that it accepts."""
+    values = [{**asdict(each), "accepted_of_test": shares.get(each)} for each in thresholds.values]
+    return {**thresholds.as_dict(), "values": values}
 
 
 def _sweep_row(run: RunEvaluation) -> dict[str, Any]:

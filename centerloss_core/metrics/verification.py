@@ -18,7 +18,7 @@ from centerloss_core.metrics.sample import balanced_sample
 # All their pairs are 1,999,000; of ten classes with 200 images each, 199,000 are of one class.
 IMAGES = 2_000
 # 2 − 2 cos = 2: what a vector without a direction gets, the distance of directions at right angles.
-_RIGHT_ANGLE = np.sqrt(2.0)
+RIGHT_ANGLE = np.sqrt(2.0)
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
@@ -58,10 +58,13 @@ def verification(
     angles = _distances(units)[pairs]
     known = told[pairs[0]] & told[pairs[1]]
     spread = alignment_and_uniformity(angles[known], same[known])
-    angles[~known] = _RIGHT_ANGLE
+    angles[~known] = RIGHT_ANGLE
     return {
-        **_figures("cosine", angles, same),
-        **_figures("euclidean", _distances(sample)[pairs], same),
+        **{f"cosine_{name}": value for name, value in pair_figures(angles, same).items()},
+        **{
+            f"euclidean_{name}": value
+            for name, value in pair_figures(_distances(sample)[pairs], same).items()
+        },
         **spread,
         "verification_images": len(chosen),
         "verification_same_pairs": int(same.sum()),
@@ -77,22 +80,25 @@ def _distances(features: Floats) -> Floats:
     return distances
 
 
-def _figures(name: str, distances: Floats, same: NDArray[np.bool_]) -> dict[str, float | None]:
-    """The figures of pairs that are accepted up to a distance, from scikit-learn's ROC curve."""
+def pair_figures(distances: Floats, same: NDArray[np.bool_]) -> dict[str, float | None]:
+    """Return `auc`, `eer`, `tar_at_far_1e2` and `tar_at_far_1e3` of pairs that are accepted up to a distance.
+
+    Args:
+        distances: (m,) of the pairs.
+        same: (m,) whether each is of one class.
+    """
     from sklearn.metrics import auc, roc_curve
 
     if same.all() or not same.any():  # also where there are no pairs at all
-        return dict.fromkeys(
-            f"{name}_{figure}" for figure in ("auc", "eer", "tar_at_far_1e2", "tar_at_far_1e3")
-        )
+        return dict.fromkeys(("auc", "eer", "tar_at_far_1e2", "tar_at_far_1e3"))
     # With all points: those on a straight line, which scikit-learn drops, may be the ones asked for.
     far, tar, _ = roc_curve(same, -distances, drop_intermediate=False)
     others = int((~same).sum())
     return {
-        f"{name}_auc": float(auc(far, tar)),
-        f"{name}_eer": _equal_error_rate(far, 1 - tar),
-        f"{name}_tar_at_far_1e2": _accepted(far, tar, 1e-2) if others >= 100 else None,
-        f"{name}_tar_at_far_1e3": _accepted(far, tar, 1e-3) if others >= 1000 else None,
+        "auc": float(auc(far, tar)),
+        "eer": _equal_error_rate(far, 1 - tar),
+        "tar_at_far_1e2": _accepted(far, tar, 1e-2) if others >= 100 else None,
+        "tar_at_far_1e3": _accepted(far, tar, 1e-3) if others >= 1000 else None,
     }
 
 

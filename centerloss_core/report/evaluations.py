@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from centerloss_core.formatting import exact
+from centerloss_core.formatting import exact, number, percent
 from centerloss_core.limits import CLASS_ROWS
 from centerloss_core.metrics.names import (
     CLUSTERS,
@@ -58,7 +58,8 @@ def evaluation_tables(contents: Contents) -> list[Table]:
         _figures(f"evaluation-{place}", title, in_order(names, is_angular=is_angular), found, starred=starred)
         for place, (title, names) in enumerate(kinds)
     ]
-    return [table for table in (*tables, _classes(found, contents.kinds)) if table.rows]
+    tables += [_thresholds(contents), _classes(found, contents.kinds)]
+    return [table for table in tables if table.rows]
 
 
 def _figures(id_: str, caption: str, names: Sequence[Name], found: _Measured, *, starred: bool) -> Table:
@@ -81,6 +82,27 @@ def _figures(id_: str, caption: str, names: Sequence[Name], found: _Measured, *,
     notes = [text for kind, text in ((False, _COSINE), (True, _OF_DIRECTIONS)) if kind in kinds]
     note = " ".join(notes) if any(name.key.startswith("cosine") for name in names) else ""
     return Table(caption, head, body, id_, "together many-rows", explained(names, cells), note)
+
+
+def _thresholds(contents: Contents) -> Table:
+    """Of each run those of the score that fits its loss."""
+    rows = []
+    for record in contents.records:
+        kept = record.run.thresholds
+        accepted = {
+            (row.get("score"), row.get("accept")): row.get("accepted_of_test")
+            for row in map(mapping, items(record.evaluation("thresholds").get("values")))
+        }
+        for each in kept.values if kept is not None else ():
+            if kept is not None and each.score == kept.default:
+                cells = [words(record.label), words(each.score, "name"), figure(each.accept, percent)]
+                cells += [figure(each.value, number), words(f"{kept.images:,} {kept.split}", "name")]
+                cells += [figure(accepted.get((each.score, each.accept)), percent)]
+                rows.append(Row(cells))
+    note = "From training images a threshold is too tight. What one promises is in docs/metrics.md."
+    head = ["run", "score", "to accept", "threshold", "taken from", "accepts of test images"]
+    caption = "Known, or none of these: an image is known where its score is at least the threshold"
+    return Table(caption, head, rows, "thresholds-table", "many-rows", (), note)
 
 
 def _classes(found: _Measured, kinds: Iterable[str | None]) -> Table:

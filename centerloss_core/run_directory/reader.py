@@ -33,6 +33,7 @@ from centerloss_core.run_directory.manifest import (
     read_summary,
 )
 from centerloss_core.run_directory.names import CONFIG, MANIFEST, SUMMARY, is_run, is_sweep
+from centerloss_core.run_directory.thresholds import Thresholds, parse_thresholds
 
 if TYPE_CHECKING:
     from centerloss_core.config import Config
@@ -169,6 +170,11 @@ class RunRecord:
     def metrics(self) -> dict[str, Any]:
         """The final figures, {"test": {"accuracy": 0.99, …}, "seconds": 88.5, …}; empty until it is completed."""
         return mapping(self.manifest.get("metrics")) if self.status == "completed" else {}
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        """From which scores on an image counts as known; None where it has none, as before it is completed."""
+        return parse_thresholds(self.manifest.get("thresholds")) if self.status == "completed" else None
 
     @property
     def precision_reason(self) -> str | None:

@@ -155,7 +155,7 @@ class Run(AbstractContextManager["Run"]):
     def forget_the_end(self, warnings: Collection[str]) -> None:
         """Remove what belongs to the end of a completed run, and these warnings: it is to be trained longer."""
         kept = [each for each in items(self.manifest.get("warnings")) if each not in warnings]
-        self.update(warnings=kept, metrics={}, evaluation={})
+        self.update(warnings=kept, metrics={}, evaluation={}, thresholds={})
         for path in [*(self.path / FEATURES).glob("*-final.npz"), *self.path.glob("evaluation*.*")]:
             path.unlink()
 

@@ -8,9 +8,11 @@ from centerloss_core.config import Config
 from centerloss_core.datasets import Dataset, sampler_of
 from centerloss_core.errors import Warn
 from centerloss_core.interrupts import StopRequest
+from centerloss_core.metrics.thresholds import thresholds_of
 from centerloss_core.networks import BuildNetwork
 from centerloss_core.run_directory.history import has_rows, read_history
 from centerloss_core.run_directory.progress import Progress
+from centerloss_core.run_directory.reader import RunRecord
 from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.best import Best
 from centerloss_core.training.clock import Stopwatch
@@ -122,6 +124,8 @@ def fit(
     evaluator.close_interval(step)  # of a run that was stopped early
     dumps["train"] = evaluator.dump(dataset.train.thinned(config.train.dump_train), step)
     observer.on_end(dumps)
+    record = RunRecord(run.path, "running", run.manifest)
+    run.update(thresholds=thresholds_of(record, dumps).as_dict())
     final = figures_of(dumps)
     diagnosis.at_end(
         step,
