@@ -60,13 +60,19 @@ def data(
     if dataset.excluded is not None:
         counted = ", ".join(f"{count:,} {name}" for name, count in dataset.excluded.items())
         say(f"left out:    {counted} (data.exclude: {section.exclude})")
+    unknown = dataset.open_set
+    if unknown is not None:
+        say(f"unknown:     {unknown.images:,} test images, {unknown.source}")
     say(f"fingerprint: {dataset.fingerprint}\n")
     table = counts(dataset)
     rows = [
         [name, *(f"{each[label]:,}" for each in table.values())]
         for label, name in enumerate(dataset.class_names)
     ]
-    rows.append(["all", *(f"{each.sum():,}" for each in table.values())])
+    others = {"test": 0 if unknown is None else unknown.images}
+    if unknown is not None:
+        rows.append(["unknown", *(f"{others.get(name, 0):,}" for name in table)])
+    rows.append(["all", *(f"{each.sum() + others.get(name, 0):,}" for name, each in table.items())])
     print_table(["class", *table], rows, names=("class",))
     say("")
     _say_twins(dataset)

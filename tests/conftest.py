@@ -73,6 +73,19 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def open_set_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that knows six digits of ten; stopped on its way, and resumed."""
+    from comparing import stopped_run
+
+    from centerloss_core.training import resume
+
+    path = tmp_path_factory.mktemp("open_set") / "run"
+    stopped_run(path, 7, "data.known=[2, 4, 5, 9, 8, 3]")
+    resume(path)
+    return path
+
+
 @pytest.fixture(scope="module")
 def kept_programs() -> Iterator[None]:
     """Let runs of one file share a compiled step where it would be the same: compiling takes longest in a small run."""

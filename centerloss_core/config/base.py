@@ -83,7 +83,7 @@ def at_most(limit: float, reason: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _kept(path: str) -> str:
+def kept_path(path: str) -> str:
     """The path of a folder or file from the root, so that a run can be repeated from another folder."""
     return str(from_the_root(os.path.expanduser(path)))
 
@@ -96,7 +96,7 @@ NotNegative = Annotated[float, Field(ge=0), _in_float32]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Folder = Annotated[
-    str, Field(pattern=r"^[^\x00]+$"), AfterValidator(_kept), Says("the path of a folder or file")
+    str, Field(pattern=r"^[^\x00]+$"), AfterValidator(kept_path), Says("the path of a folder or file")
 ]
 Device = Annotated[
     str, Field(pattern=r"^(auto|cpu|gpu|gpu:(0|[1-9][0-9]{0,3}))$"), Says("auto, cpu, gpu or gpu:N")

@@ -165,13 +165,19 @@ def _walk(error: ErrorDetails) -> tuple[KeyPath, Allowed, Allowed]:
     around: Allowed = {}
     allowed = taken = _file()
     for part in error["loc"]:
-        if part in taken.get("tags", ()):
-            taken = taken["tags"][part]
+        if part in (tags := _tags(taken)):
+            taken = tags[part]
         else:
             path.append(part)
             around, allowed = taken, _inside(taken, part)
             taken = allowed
     return tuple(path), allowed, around
+
+
+def _tags(allowed: Allowed) -> Allowed:
+    """The branches of a union by their tags, also of one that may be null."""
+    inner = allowed.get("anyOf", ())
+    return dict(allowed.get("tags", {})) | {tag: kind for each in inner for tag, kind in _tags(each).items()}
 
 
 def _branches(allowed: Allowed) -> list[Allowed]:

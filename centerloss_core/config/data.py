@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from centerloss_core.config.base import Folder, Says, Section, rule
+from centerloss_core.config.unknown import REST, EmnistSplit, KnownClasses, OtherSet, Unknown
 from centerloss_core.limits import LARGEST_COUNT
 
 Side = Annotated[int, Field(ge=1, le=4096)]
@@ -44,11 +45,36 @@ class Data(Section):
     exclude: Folder | None = None
     # GiB of images that are held in memory; more are streamed. auto: what the machine and its GPU have room for.
     memory: Memory = "auto"
+    # The classes that are learnt, by number or name, numbered 0 … k−1 in this order; null: all.
+    known: KnownClasses | None = None
+    # Where the images of unknown classes come from that the test split has beside the known; null: `rest` of `known`.
+    unknown: Unknown | None = None
 
     @property
     def num_classes(self) -> int | None:
-        """Number of classes k; None where only the images tell it."""
+        """Number of classes k that are learnt; None where only the images tell it."""
+        return self.classes_in_all if self.known is None else len(self.known)
+
+    @property
+    def classes_in_all(self) -> int | None:
+        """Number of classes of the data set, whether known or not; None where only the images tell it."""
         return self.classes
+
+    @property
+    def unknown_elsewhere(self) -> OtherSet | str | None:
+        """The data set or folder whose images are unknown; None where there is none, or it is this one's own rest."""
+        return None if self.unknown == REST else self.unknown
+
+    @model_validator(mode="after")
+    def _unknown_images_are_of_other_classes(self) -> Self:
+        name = self.unknown.name if isinstance(self.unknown, OtherSet) else self.unknown
+        if name == REST and self.known is None:
+            raise rule("the rest of which classes? Name those that are learnt in data.known", "unknown")
+        if name == self.name:
+            raise rule(
+                f"{name} is what is learnt from: write {REST} for its classes that are not known", "unknown"
+            )
+        return self
 
 
 class Packaged(Data):
@@ -106,10 +132,10 @@ class Emnist(Data):
 
     name: Literal["emnist"]
     # How the characters are divided into classes.
-    split: Literal["letters", "balanced", "digits", "mnist", "byclass", "bymerge"]
+    split: EmnistSplit
 
     @property
-    def num_classes(self) -> int:
+    def classes_in_all(self) -> int:
         sizes = {"letters": 26, "balanced": 47, "digits": 10, "mnist": 10, "byclass": 62, "bymerge": 47}
         return sizes[self.split]
 
@@ -128,7 +154,7 @@ class Cifar100(Data):
     labels: Literal["fine", "coarse"] = "fine"  # 100 classes, or the 20 that they belong to
 
     @property
-    def num_classes(self) -> int:
+    def classes_in_all(self) -> int:
         return 100 if self.labels == "fine" else 20
 
 

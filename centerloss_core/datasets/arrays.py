@@ -15,6 +15,8 @@ from centerloss_core.errors import ExpectedError
 UInt8Array = npt.NDArray[np.uint8]
 Int64Array = npt.NDArray[np.int64]
 
+UNKNOWN = -1  # the label of an image of a class that training does not know
+
 
 class DataError(ExpectedError):
     """Data that is missing, damaged or not what it claims to be; the message names the file, the fault and the mend."""
@@ -27,10 +29,11 @@ class Split:
     Attributes:
         images: uint8 (n, h, w, c), C-contiguous; an array (n, h, w) is given one channel. Images that memory does not
             hold are `StoredImages`, of which a part at a time is read.
-        labels: int64 (n,), the class 0 … k−1; −1 is reserved for images of unknown classes.
+        labels: int64 (n,), the class 0 … k−1, or −1 for an image of an unknown class.
         names: of the images' files, (n,), text; None where they have none.
         part: the split of the source that the images are numbered in, such as "train" of those that are held out of it.
         numbers: int64 (n,), of the images in that, from 0: rows of a table or of an array. Default: as they come.
+        original_labels: int64 (n,), the class in the whole data set, where not all classes are known; else None.
     """
 
     images: Images
@@ -38,6 +41,7 @@ class Split:
     names: npt.NDArray[np.str_] | None = None
     part: str = ""
     numbers: Int64Array | None = None
+    original_labels: Int64Array | None = None
 
     def __post_init__(self) -> None:
         fields: dict[str, npt.NDArray[Any]] = {"labels": self.labels.astype(np.int64, copy=False)}
@@ -60,6 +64,7 @@ class Split:
             None if self.names is None else self.names[indices],
             self.part,
             np.asarray(indices, np.int64) if self.numbers is None else self.numbers[indices],
+            None if self.original_labels is None else self.original_labels[indices],
         )
 
     def name(self, index: int) -> str:
@@ -116,6 +121,20 @@ class Size(NamedTuple):
     image_shape: tuple[int, int, int]
 
 
+class OpenSet(NamedTuple):
+    """What is known of the unknown images of a data set.
+
+    Attributes:
+        source: where they come from, in words.
+        images: how many there are.
+        class_names: by `Split.original_labels`: all classes of the data set, then those of another.
+    """
+
+    source: str
+    images: int
+    class_names: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A loaded data set, divided into what is trained on, what is held out of it, and what is tested on.
@@ -129,6 +148,7 @@ class Dataset:
         class_names: one for each class, in the order of the labels.
         warnings: what a person should know before training on it.
         excluded: how many images `data.exclude` leaves out, by split; None without it.
+        open_set: of a data set whose test split has images of unknown classes, where they come from.
     """
 
     name: str
@@ -141,6 +161,7 @@ class Dataset:
     class_names: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     excluded: dict[str, int] | None = None
+    open_set: OpenSet | None = None
 
     @property
     def num_classes(self) -> int:
@@ -172,4 +193,6 @@ def fingerprint_of(train: Split, validation: Split | None, test: Split) -> str:
             digest.update(block.data)
         digest.update(f"{part}.labels: {labels.dtype.name} {labels.shape}\n".encode())
         digest.update(labels.data)
+        if split.original_labels is not None:
+            digest.update(np.ascontiguousarray(split.original_labels, np.int64).data)
     return digest.hexdigest()

@@ -54,9 +54,14 @@ class Exclusion:
         return cls(path, lines)
 
     def applied(
-        self, train: Split, validation: Split | None, test: Split, found: Loaded
+        self, train: Split, validation: Split | None, test: Split, found: Loaded, whole: Loaded
     ) -> tuple[Split, Split | None, Split, dict[str, int]]:
         """The three splits without these images, and how many each has lost, by name.
+
+        Args:
+            train, validation, test: the splits.
+            found: what they are of.
+            whole: the same with the classes that are not known; the file may name images of those too.
 
         Raises:
             DataError: with file and line, for what names no image; or too few images are left.
@@ -64,11 +69,12 @@ class Exclusion:
         splits = {"train": train, "validation": validation, "test": test}
         splits_there = {name: split for name, split in splits.items() if split is not None}
         chosen = {name: self._of(split) for name, split in splits_there.items()}
-        known = {
-            split.name(int(index))
-            for name, split in splits_there.items()
-            for index in np.flatnonzero(chosen[name])
-        }
+        parts = {"train": whole.train, "validation": whole.validation, "test": whole.test}
+        there = [
+            *splits_there.values(),
+            *(numbered(each, name) for name, each in parts.items() if each is not None),
+        ]
+        known = {split.name(int(index)) for split in there for index in np.flatnonzero(self._of(split))}
         self._refuse([name for name in self.lines if name not in known], train, found)
         left = {name: split.take(np.flatnonzero(~chosen[name])) for name, split in splits_there.items()}
         counts = np.bincount(left["train"].labels, minlength=len(found.class_names))

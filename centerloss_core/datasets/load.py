@@ -16,9 +16,18 @@ from centerloss_core.datasets import (
     kmnist,
     mnist,
     mnist5k,
+    open_set,
     pixel_table,
 )
-from centerloss_core.datasets.arrays import DataError, Dataset, Loaded, Size, fingerprint_of, shape_of
+from centerloss_core.datasets.arrays import (
+    UNKNOWN,
+    DataError,
+    Dataset,
+    Loaded,
+    Size,
+    fingerprint_of,
+    shape_of,
+)
 from centerloss_core.datasets.cache import FROM_CACHE, FROM_MIRRORS
 from centerloss_core.datasets.exclusion import Exclusion, numbered
 from centerloss_core.datasets.holdout import hold_out, remaining
@@ -75,7 +84,10 @@ def load_dataset(data: str | Data, *, tell: Tell | None = None, **settings: Any)
     """
     section = _section(data, settings)
     with telling(tell):
-        found = SOURCES[section.name].load(section)
+        whole = found = SOURCES[section.name].load(section)
+    of_unknown = None
+    if section.known is not None or section.unknown is not None:
+        found, of_unknown = open_set.divide(found, section, _unknown_images(section, shape_of(found.test)))
     if found.validation is not None and section.validation:
         raise DataError(
             f"data.validation holds {section.validation} training images out, and {found.source} has validation "
@@ -87,7 +99,9 @@ def load_dataset(data: str | Data, *, tell: Tell | None = None, **settings: Any)
     test, excluded = numbered(found.test, "test"), None
     if section.exclude is not None:
         left_out = Exclusion.read(Path(section.exclude))
-        train, held_out, test, excluded = left_out.applied(train, held_out, test, found)
+        train, held_out, test, excluded = left_out.applied(train, held_out, test, found, whole)
+    if of_unknown is not None:
+        of_unknown = of_unknown._replace(images=int((test.labels == UNKNOWN).sum()))
     fingerprint = fingerprint_of(train, held_out, test)
     _sizes[section] = Size(len(found.train), shape_of(found.train))
     _trained_on[section] = len(train)
@@ -102,7 +116,23 @@ def load_dataset(data: str | Data, *, tell: Tell | None = None, **settings: Any)
         found.class_names,
         found.warnings,
         excluded,
+        of_unknown,
     )
+
+
+def _unknown_images(data: Data, shape: tuple[int, int, int]) -> open_set.UnknownImages | None:
+    """The images of unknown classes that come from elsewhere; None for those of the data set itself."""
+    source = data.unknown_elsewhere
+    if source is None:
+        return None
+    if isinstance(source, str):
+        return open_set.images_in_folder(source, shape)
+    settings = {key: getattr(source, key) for key in ("dir", "split") if getattr(source, key) is not None}
+    try:
+        found = load_dataset(source.name, **settings)
+    except DataError as error:
+        raise DataError(f"data.unknown: {error}") from error
+    return open_set.UnknownImages(found.test, found.class_names, f"{found.title}, {found.source}")
 
 
 def train_size(data: str | Data, **settings: Any) -> int:
@@ -122,7 +152,8 @@ def train_size(data: str | Data, **settings: Any) -> int:
 def known_size(data: str | Data, **settings: Any) -> Size | None:
     """How many images there are to train on, before some are held or left out, and their shape; None: reading tells."""
     section = _section(data, settings)
-    return SOURCES[section.name].size(section) or _sizes.get(section)
+    known = SOURCES[section.name].size(section) if section.known is None else None
+    return known or _sizes.get(section)
 
 
 def verify(data: str | Data, **settings: Any) -> tuple[str, Dataset | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from centerloss_core.datasets.arrays import Dataset, Split, UInt8Array
+from centerloss_core.datasets.arrays import UNKNOWN, Dataset, Split, UInt8Array
 from centerloss_core.datasets.contact_sheet import DARK, contact_sheet, median
 from centerloss_core.datasets.stored import Images, blocks_of, images_at
 from centerloss_core.limits import SHEET_CLASSES, SHEET_COLUMNS, SHEET_TILE
@@ -38,9 +38,9 @@ def splits_of(dataset: Dataset) -> dict[str, Split]:
 
 
 def counts(dataset: Dataset) -> dict[str, npt.NDArray[np.intp]]:
-    """Images of each class, (k,), by split."""
+    """Images of each known class, (k,), by split."""
     return {
-        name: np.bincount(split.labels, minlength=dataset.num_classes)
+        name: np.bincount(split.labels[split.labels != UNKNOWN], minlength=dataset.num_classes)
         for name, split in splits_of(dataset).items()
     }
 

@@ -110,8 +110,10 @@ class RunRecord:
         return mapping(self.manifest.get("data"))
 
     def images(self, split: str) -> int | None:
-        """How many images the final figures of a split are of; of "train" it may be a part that stands for all."""
+        """How many images the final figures of a split are of: the known ones; of "train" a part may stand for all."""
         count = finite(self.data.get(split))
+        if split == "test" and count is not None:
+            count -= finite(mapping(self.data.get("unknown")).get("images")) or 0
         if split == "train" and count is not None:
             count = min(count, finite(self.settings.get("train.dump_train")) or count)
         return None if count is None else int(count)

@@ -72,6 +72,7 @@ def extract(network: keras.Model, points: ClassPoints | None, split: Split, step
         centers=None if points is None else np.array(keras.ops.convert_to_numpy(points.values), np.float32),
         centers_kind=None if points is None else points.kind,
         logits=_finite("logits", logits, step) if logits else None,
+        original_labels=split.original_labels,
     )
 
 

@@ -384,7 +384,7 @@ def _say_what_differs(run: Run, origin: dict[str, Any], tell: Warn) -> None:
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:
-    validation = dataset.validation
+    validation, open_set = dataset.validation, dataset.open_set
     return {
         "name": dataset.name,
         "title": dataset.title,
@@ -396,4 +396,5 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
         "image_shape": list(dataset.image_shape),
         "class_names": list(dataset.class_names),
         **({} if dataset.excluded is None else {"excluded": dataset.excluded}),
+        **({} if open_set is None else {"unknown": open_set._asdict()}),
     }
