@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,7 +24,7 @@ from centerloss_core.metrics.names import (
 from centerloss_core.run_directory.class_points import renamed
 
 from .fitting import MARGIN
-from .options import Directories, Quiet
+from .options import Directories, Quiet, UsageError
 from .streams import say, warn
 from .tables import ordered_keys, print_table, setting_columns, settings_of
 
@@ -58,13 +59,44 @@ def evaluate(
     split: Annotated[
         Splits, typer.Option(help="Which images to measure; replaces an earlier evaluation.")
     ] = Splits.BOTH,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Verify these pairs in place of that: LFW's pairs.txt, or a .csv of path, path, 1 or 0.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder with the images of --pairs.")
+    ] = None,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="With --pairs: average each feature with that of the mirror image.")
+    ] = False,
+    subtract_mean: Annotated[
+        bool,
+        typer.Option(
+            "--subtract-mean",
+            help="With --pairs: subtract the mean of the other folds; it changes the cosine alone.",
+        ),
+    ] = False,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(metavar="last|best|STEP", help="With --pairs: of which checkpoint. Default: last."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure the final features of a run, or of all completed runs of a sweep: accuracies, ratios, verification.
 
     Written to evaluation.json, evaluation.csv and evaluation-classes.csv in DIR, and to the run's run.json;
-    docs/metrics.md defines every figure.
+    docs/metrics.md defines every figure. With --pairs, a run verifies pairs of any images, in folds, as LFW does.
     """
+    if pairs is not None:
+        from .pairs import verify_pairs
+
+        verify_pairs(directories, pairs, images, checkpoint or "last", flip, subtract_mean, quiet)
+        return
+    if images is not None or flip or subtract_mean or checkpoint is not None:
+        raise UsageError("--images, --flip, --subtract-mean and --checkpoint go with --pairs FILE")
     from centerloss_core.metrics.directory import SPLITS, evaluate_directory
 
     from .progress import evaluation_progress

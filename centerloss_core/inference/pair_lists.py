@@ -32,11 +32,13 @@ class PairList:
 
     Attributes:
         path: the list.
+        folder: where its images lie.
         images: the file of each image, once.
         pairs: rows of `images`.
     """
 
     path: Path
+    folder: Path
     images: tuple[Path, ...]
     pairs: Pairs
 
@@ -78,7 +80,7 @@ def read_pairs(path: Path, folder: Path) -> PairList:
         same=np.array([pair.same for pair in found]),
         fold=np.array([pair.fold for pair in found]),
     )
-    return PairList(path, tuple(files.values()), pairs)
+    return PairList(path, folder, tuple(files.values()), pairs)
 
 
 # ---- LFW ----------------------------------------------------------------------------------------------------
