@@ -46,7 +46,7 @@ class Score:
     function: Callable[..., Floats]
 
     def __call__(
-        self, features: Singles, logits: Singles | None = None, points: Singles | Floats | None = None
+        self, features: Singles, logits: Singles | None = None, points: Singles | None = None
     ) -> Floats:
         """Return the score of each image, (n,) float64.
 
@@ -66,11 +66,11 @@ _MISSING = {
 }
 
 
-def _distance(features: Singles, points: Singles | Floats) -> Floats:
+def _distance(features: Singles, points: Singles) -> Floats:
     return np.asarray(-np.sqrt(_least_squared(features.astype(np.float64), points)))
 
 
-def _cosine(features: Singles, points: Singles | Floats) -> Floats:
+def _cosine(features: Singles, points: Singles) -> Floats:
     (units, told), (targets, usable) = directions(features), directions(points)
     cosines = np.zeros(len(features))
     if usable.any():  # 1 − ‖u − v‖²/2 of unit vectors: near 1 it is exact where u · v has been rounded
@@ -116,7 +116,7 @@ SCORES = {
 }
 
 
-def points_of(dump: FeatureDump, train: FeatureDump | None) -> Singles | Floats | None:
+def points_of(dump: FeatureDump, train: FeatureDump | None) -> Singles | None:
     """The points that scores are measured from.
 
     Returns:
@@ -128,10 +128,10 @@ def points_of(dump: FeatureDump, train: FeatureDump | None) -> Singles | Floats 
     if train is None:
         return None
     known = train.known()
-    return class_means(known.features.astype(np.float64), known.labels)[1]
+    return class_means(known.features.astype(np.float64), known.labels)[1].astype(np.float32)
 
 
-def scores_of(dump: FeatureDump, points: Singles | Floats | None) -> dict[str, Floats]:
+def scores_of(dump: FeatureDump, points: Singles | None) -> dict[str, Floats]:
     """Every score that the images of a dump have, (n,) each, by name."""
     given = {"features": dump.features, "logits": dump.logits, "points": points}
     return {
