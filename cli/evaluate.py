@@ -158,10 +158,10 @@ def _show_thresholds(run: RunEvaluation) -> None:
         return
     say(
         f"\nKnown, or none of these: thresholds from {found.images:,} {_IN_WORDS[found.split]} images. "
-        "An image is known where its score is at least"
+        "An image is known where its score is at least the threshold, which accepts this share:"
     )
     test = run.splits.get("test")
-    head = ["score", "to accept", "threshold", "accepts of new images", "of those it is from"]
+    head = ["score", "to accept", "threshold", "of new images", "of its own"]
     rows = [
         [
             f"{each.score} ★" if each.score == found.default else each.score,
@@ -175,10 +175,10 @@ def _show_thresholds(run: RunEvaluation) -> None:
     ]
     if test is not None:
         head.append(f"of {test.figures['images']:,} test images")
-    print_table(head, rows, spare=("of those it is from",))
+    print_table(head, rows, spare=("of its own",))
     say(
-        "★: the score that fits the loss; a distance counts as a negative number; accepts of new images: in 95 of "
-        "100 cases, if they are of the same kind"
+        "★: the score that fits the loss; a distance counts as a negative number; of new images: in 95 of 100 cases, for "
+        "images of the same kind"
     )
     has_logits = any(split.figures["accuracy"] is not None for split in run.splits.values())
     if has_logits and found.of("logit", found.values[0].accept) is None:
