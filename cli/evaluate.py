@@ -177,8 +177,8 @@ def _show_thresholds(run: RunEvaluation) -> None:
         head.append(f"of {test.figures['images']:,} test images")
     print_table(head, rows, spare=("of its own",))
     say(
-        "★: the score that fits the loss; a distance counts as a negative number; of new images: in 95 of 100 cases, for "
-        "images of the same kind"
+        "★: the score that fits the loss; a distance counts as a negative number; of new images: in 95 of 100 cases, "
+        "for images of the same kind"
     )
     has_logits = any(split.figures["accuracy"] is not None for split in run.splits.values())
     if has_logits and found.of("logit", found.values[0].accept) is None:
