@@ -99,6 +99,7 @@ FILM_FRAMES = 60  # of an animation, which is a minute of drawing
 PANELS = 24  # of a report: each is drawn again at every epoch and every selection
 # Of the picture of `cl data`: a row for each class, so many images in it, and pixels of the longer side of one.
 SHEET_CLASSES, SHEET_COLUMNS, SHEET_TILE = 100, 13, 64
+RANKED_TILES = 240  # suspects in the picture of `cl rank`: more are no longer looked at
 # Base64 of all frames. With Bokeh's script (1.3 MB), the thumbnails and the tables a report stays below 8 MB.
 FRAME_BYTES = 4_400_000
 THUMBNAIL_BYTES = 2_000_000

@@ -11,6 +11,7 @@ from .configs import configs
 from .data import data
 from .evaluate import evaluate
 from .plot import plot
+from .rank import rank
 from .report import report
 from .runs import runs
 from .streams import errors_as_messages, prepare_streams
@@ -34,6 +35,7 @@ app.command(cls=Training, short_help="Train every combination of λ, α and seed
 app.command(cls=Command, short_help="Draw the figures of a run or a sweep.")(plot)
 app.command(cls=Command, short_help="Write a run or a sweep as one HTML file to explore.")(report)
 app.command(cls=Command, short_help="Measure the features of a run or a sweep.")(evaluate)
+app.command(cls=Command, short_help="List the images of a run that fit their label least.")(rank)
 app.command(cls=Command, short_help="List runs, with their settings and results.")(runs)
 app.command(cls=Command, short_help="Show what differs between runs, and by how much.")(compare)
 app.command(cls=Training, short_help="Show the images that a config would train on.")(data)
