@@ -29,10 +29,11 @@ SECTIONS = {
     "cpu": "the float32 step beside PyTorch in both layouts and the matrix peak (10 minutes; only by name)",
     "gpu": "the step under JAX, one setting varied at a time; a run; 20 points (5 minutes; only by name)",
     "streaming": "images that memory is not to hold: images/s, and memory (20 minutes for 4 GiB; only by name)",
+    "mislabels": "labels made wrong that `cl rank` puts first, for three λ (5 minutes a seed; only by name)",
     "figure": "from Enter to the figure on disk, beside the public recipe (minutes a seed; not in --quick)",
 }
 _NOT_QUICK = ("figure",)  # unless --only names it
-_ONLY_BY_NAME = ("cpu", "gpu", "streaming")
+_ONLY_BY_NAME = ("cpu", "gpu", "mislabels", "streaming")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,7 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="the JSON file (default: runs/benchmarks/<UTC time>.json)"
     )
-    parser.add_argument("--seeds", type=_seeds, default=[0], metavar="0[,1,…]", help="the runs of `figure`")
+    parser.add_argument(
+        "--seeds", type=_seeds, default=[0], metavar="0[,1,…]", help="of `figure`, `mislabels`"
+    )
     parser.add_argument(
         "--gib", type=float, default=4.0, metavar="N", help="size of the images of `streaming`"
     )

@@ -24,7 +24,7 @@ class Options:
     Attributes:
         quick: few rounds of little work, to see that everything runs; the figures mean little.
         device: "cpu" or "gpu", for the sections that train.
-        seeds: of the runs in `figure`.
+        seeds: of the runs in `figure` and `mislabels`.
         gib: the size of the images in `streaming`, decoded.
     """
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from centerloss_core.run_directory.manifest import FORMAT
 from centerloss_core.run_directory.reader import read_run
 
 CLASSES, IMAGES = 3, 30
-FLIPPED = {4: 1, 11: 0, 20: 1}  # rows of x_train, and the wrong labels that they get
+FLIPPED = {4: 2, 11: 0, 20: 1}  # rows of x_train, and the wrong labels that they get
 ANGLES = 2 * np.pi * np.arange(CLASSES) / CLASSES
 POINTS = (4 * np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)).astype(np.float32)
 
@@ -243,3 +244,19 @@ def test_the_command_writes_into_the_run(make: Make, here: Any, tmp_path: Path) 
     assert {file.name for file in (tmp_path / "other").iterdir()} == written - {"suspects.png"}
     assert here("rank", "nothing")[0] == 1
     assert here("rank", "run", "--by", "looks")[0] == 2
+
+
+# ---- a run that was trained
+
+
+def test_the_network_is_applied_where_the_run_has_kept_too_little(straight_run: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(straight_run, tmp_path / "run")
+    whole = rank(read_run(path), "train", "loss")
+    kept = read_run(path).dump("train-final")
+    part = FeatureDump(kept.features[:300], kept.labels[:300], centers=kept.centers)
+    write_features(path / "features" / "train-final.npz", part)
+    stages: list[str] = []
+    again = rank(read_run(path), "train", "loss", stage=stages.append)
+    assert stages[-1] == "applying the network to 1,337 train images"
+    assert again.order.tolist() == whole.order.tolist()
+    assert again.points == whole.points == "center"
