@@ -29,10 +29,10 @@ def rank(
     by: Annotated[
         By,
         typer.Option(
-            help="distance to the point of the own class; margin: that minus the distance to the nearest other class; "
-            "loss: softmax loss of the head."
+            help="distance: to the point of the own class; margin: that minus the distance to the nearest other class; "
+            "loss: the softmax loss of the head."
         ),
-    ] = By.DISTANCE,
+    ] = By.MARGIN,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -45,7 +45,7 @@ def rank(
 
     Written: rank.csv, a row for each image; suspects.txt, the images that are nearer to another class, a file for
     data.exclude; suspects.png; farthest.png; and typical.png, the images nearest to the point of each class.
-    docs/metrics.md defines the orders.
+    docs/using-a-model.md defines the orders.
     """
     from centerloss_core.files.untrusted import own_folder
     from centerloss_core.inference.rank import rank as rank_images

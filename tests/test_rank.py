@@ -222,8 +222,8 @@ def test_pictures_show_the_images(make: Make, channels: int, tmp_path: Path) -> 
     shown = np.repeat(np.repeat(first, 10, axis=0), 10, axis=1)
     expected = 255 - np.repeat(shown, 3, axis=2) if channels == 1 else shown
     with Image.open(tmp_path / "suspects.png") as picture:
-        top = np.asarray(picture.convert("RGB"))[50 : 50 + 80, 14 : 14 + 80]
-    np.testing.assert_array_equal(top, expected)
+        column = np.asarray(picture.convert("RGB"))[:, 14 : 14 + 80]
+    assert any((column[top : top + 80] == expected).all() for top in range(len(column) - 80))
 
 
 # ---- the command

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from centerloss_core import devices
 from centerloss_core.config import Config, Train
+from centerloss_core.datasets.stored import Images
 from centerloss_core.errors import PUT_BACK, ExpectedError
 from centerloss_core.metrics.distances import class_means
 from centerloss_core.networks import BuildNetwork
@@ -73,7 +74,7 @@ class TrainedModel:
         """Whether the final dumps of the run, and what was measured on them, are of this very network."""
         return is_final(self.run, self.step)
 
-    def apply(self, images: NDArray[np.uint8]) -> Outputs:
+    def apply(self, images: Images) -> Outputs:
         """The features (n, d) float32 and logits (n, k) float32, None without a head, of uint8 images (n, h, w, c).
 
         Of the test images of the run these are, bit for bit, the features of its dump, on the machine that it was

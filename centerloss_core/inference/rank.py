@@ -68,7 +68,7 @@ class Ranking:
 def rank(
     run: RunRecord,
     split: str = "train",
-    by: Order = "distance",
+    by: Order = "margin",
     *,
     stage: Callable[[str], None] = lambda _: None,
 ) -> Ranking:

@@ -9,6 +9,7 @@
 - `regions`: which class every point of the plane would get, by the head of a run (`head`).
 - `histogram`: distances within and between classes.
 - `curves`: what a run logged over the epochs. `seeds`: accuracies and separation with the spread over seeds.
+- `image_sheet`: images side by side, with words below them.
 - `style`, `classes`, `titles`, `label_places`, `limits`, `logged`, `text_fit`: common to all.
 """
 

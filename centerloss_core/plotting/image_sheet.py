@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
 from matplotlib.transforms import IdentityTransform
 from numpy.typing import NDArray
 from PIL import Image
@@ -16,12 +17,11 @@ from PIL import Image
 from centerloss_core.datasets.contact_sheet import tile_size
 from centerloss_core.plotting.sheet import SMALLEST_LETTERS
 from centerloss_core.plotting.style import DPI, INK, house_style
-from centerloss_core.plotting.text_fit import fit, text_width
+from centerloss_core.plotting.text_fit import fit, text_width, title_height
 
 TILE = 84  # pixels of the longer side of an image: three times the digits of MNIST
 _GAP, _MARGIN = 12, 14  # pixels
 _LINE = round(SMALLEST_LETTERS * 1.3 * DPI / 72)  # pixels from one line of words to the next
-_TITLE = 50  # pixels above the images
 _WRONG, _QUIET = "#b3001b", "#8a8a8a"
 
 
@@ -69,28 +69,34 @@ def image_sheet(
     down = height + _LINE * max(len(tile.lines) for tile in tiles) + _GAP
     left = _MARGIN + (max(_pixels(figure, head) for head in heads) + _GAP if heads else 0)
     sheet_width = max(left + across * max(map(len, rows)) - _GAP + _MARGIN, 6 * TILE)
-    sheet_height = _TITLE + down * len(rows) + _MARGIN
+    words = [_write(figure, 0, 0, title, va="top", fontsize=10.0), _write(figure, 0, 0, about, va="top")]
+    above = _MARGIN // 2
+    starts = []
+    for text in words:
+        fit(text, (sheet_width - 2 * _MARGIN) / DPI)
+        starts.append(above)
+        above += round(title_height(text, 1.2) * DPI)
+    sheet_height = above + down * len(rows) + _MARGIN
+    for text, start in zip(words, starts, strict=True):
+        text.set_position((_MARGIN, sheet_height - start))
     figure.set_size_inches(sheet_width / DPI, sheet_height / DPI)
     sheet = np.full((sheet_height, sheet_width, 3), 255, np.uint8)
     for number, row in enumerate(rows):
-        top = _TITLE + number * down
+        top = above + number * down
         if heads:
             _write(figure, _MARGIN, sheet_height - top - height / 2, heads[number], va="center")
         for column, tile in enumerate(row):
             start = left + column * across
             image = _resized(tile.image, height, width)
             sheet[top : top + height, start : start + width] = 255 - image if inverted else image
-            for line, text in enumerate(tile.lines):
+            for line, written in enumerate(tile.lines):
                 base = sheet_height - top - height - line * _LINE - 3
                 color = _WRONG if tile.stands_out and line == 0 else INK
-                _write(figure, start, base, text, va="top", color=color)
+                _write(figure, start, base, written, va="top", color=color)
                 if line == 0:
                     end = start + across - _GAP
                     _write(figure, end, base, tile.corner, va="top", ha="right", color=_QUIET)
     figure.figimage(sheet)
-    words = {"va": "top", "fontsize": 10.0}
-    fit(_write(figure, _MARGIN, sheet_height - 8, title, **words), (sheet_width - 2 * _MARGIN) / DPI)
-    fit(_write(figure, _MARGIN, sheet_height - 28, about, va="top"), (sheet_width - 2 * _MARGIN) / DPI)
     return figure
 
 
@@ -120,7 +126,7 @@ def _pixels(figure: Figure, words: str) -> int:
     return int(np.ceil(text_width(figure, words, font) * DPI / 72)) if words else 0
 
 
-def _write(figure: Figure, x: float, y: float, words: str, **look: Any) -> Any:
+def _write(figure: Figure, x: float, y: float, words: str, **look: Any) -> Text:
     """Words in pixels from the lower left corner; a $ in them begins no formula."""
     settings: dict[str, Any] = {"fontsize": SMALLEST_LETTERS, "parse_math": False, **look}
     return figure.text(x, y, words, transform=IdentityTransform(), **settings)
