@@ -40,7 +40,7 @@ def make(tmp_path: Path) -> Make:
         kind: str | None = "center",
         logits: bool = True,
         head: bool = True,
-        scale: float = 1.0,
+        exclude: Path | None = None,
         **manifest: Any,
     ) -> Path:
         rng = np.random.default_rng(0)
@@ -52,13 +52,13 @@ def make(tmp_path: Path) -> Make:
         words = labels.astype(str) if not names else np.array(names)[labels]
         arrays = {"x_train": images[:IMAGES], "x_test": images[IMAGES:]}
         np.savez(tmp_path / "mine.npz", y_train=words[:IMAGES], y_test=words[IMAGES:], **arrays)
-        data = load_dataset("npz", dir=tmp_path / "mine.npz")
+        data = load_dataset("npz", dir=tmp_path / "mine.npz", exclude=exclude)
         path = tmp_path / "run"
         (path / "features").mkdir(parents=True)
         for name, split, offset in (("train", data.train, 0), ("test", data.test, IMAGES)):
             rows = np.array([int(split.name(index).split()[1]) for index in range(len(split))])
-            features = POINTS[true[rows + offset]] + rng.normal(scale=0.3, size=(IMAGES, 2))
-            features = (scale * features).astype(np.float32)
+            features = POINTS[true[rows + offset]] + rng.normal(scale=0.3, size=(len(rows), 2))
+            features = features.astype(np.float32)
             made = features @ POINTS.T
             dump = FeatureDump(
                 features,
@@ -69,7 +69,9 @@ def make(tmp_path: Path) -> Make:
                 made if logits and head else None,
             )
             write_features(path / "features" / f"{name}-final.npz", dump)
-        config = load_config("quickstart", {"data.name": "npz", "data.dir": str(tmp_path / "mine.npz")})
+        settings = {"data.name": "npz", "data.dir": str(tmp_path / "mine.npz")}
+        settings |= {} if exclude is None else {"data.exclude": str(exclude)}
+        config = load_config("quickstart", settings)
         (path / "config.yaml").write_text(dump_yaml(config))
         about = {"fingerprint": data.fingerprint, "class_names": list(data.class_names)}
         content = {"format": FORMAT, "status": "completed", "data": about, "class_points": kind, **manifest}
@@ -201,6 +203,13 @@ def test_the_table_has_every_image_and_the_list_is_one_to_exclude(make: Make, tm
     number = int(rows[0]["image"].split()[1])
     assert listed[2] == f"train {number}\tlabelled {FLIPPED[number]}, nearer to {number % CLASSES}"
     settings = {"dir": tmp_path / "mine.npz", "exclude": tmp_path / "out" / "suspects.txt"}
+    assert load_dataset("npz", **settings).excluded == {"train": 3, "test": 0}
+
+
+def test_what_the_run_left_out_stays_in_the_list(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "first.txt").write_text("train 11\ttold before\n")
+    write_ranking(rank(read_run(make(exclude=tmp_path / "first.txt"))), tmp_path)
+    settings = {"dir": tmp_path / "mine.npz", "exclude": tmp_path / "suspects.txt"}
     assert load_dataset("npz", **settings).excluded == {"train": 3, "test": 0}
 
 

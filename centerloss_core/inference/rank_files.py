@@ -11,6 +11,7 @@ import numpy as np
 
 from centerloss_core.config.problems import shortened
 from centerloss_core.datasets.contact_sheet import DARK, median
+from centerloss_core.datasets.exclusion import Exclusion
 from centerloss_core.datasets.stored import images_at
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.inference.rank import Ranking
@@ -92,6 +93,9 @@ def _list(ranking: Ranking) -> bytes:
     for index in ranking.suspects:
         label, other = names[ranking.images.labels[index]], names[others[index]]
         lines.append(f"{ranking.images.name(index)}\tlabelled {label}, {word} {other}")
+    earlier = ranking.run.config().data.exclude
+    if earlier is not None:  # this list takes the place of that one
+        lines += [f"# Left out of this run already, by {earlier}:", *Exclusion.read(Path(earlier)).lines]
     return ("\n".join(lines) + "\n").encode(errors="surrogateescape")
 
 
