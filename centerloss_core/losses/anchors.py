@@ -50,9 +50,7 @@ class AnchorHead(Head):
         class_order: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(**kwargs)
-        self.num_classes = num_classes
+        super().__init__(num_classes, **kwargs)
         self.radius = radius
         self.pull = pull
         self.class_order = list(range(num_classes)) if class_order is None else list(class_order)
@@ -94,15 +92,9 @@ class AnchorHead(Head):
         own = ops.where(is_own(labels, distances, self.num_classes), distances, 0.0)
         return ops.mean(ops.sum(own, axis=1))
 
-    def compute_output_shape(
-        self, features_shape: tuple[int | None, ...], labels_shape: Any = None
-    ) -> tuple[int | None, ...]:
-        """(m, k)."""
-        return (features_shape[0], self.num_classes)
-
     def get_config(self) -> dict[str, Any]:
         """Everything the constructor needs, for Keras' own saving."""
-        own = {"num_classes": self.num_classes, "radius": self.radius, "pull": self.pull}
+        own = {"radius": self.radius, "pull": self.pull}
         return {**super().get_config(), **own, "class_order": self.class_order}
 
 

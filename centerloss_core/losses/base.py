@@ -37,6 +37,10 @@ class Part(keras.layers.Layer):
     scalars: ClassVar[tuple[str, ...]] = ()
     prefix: ClassVar[str] = ""  # before these names among the scalars of a step
 
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("dtype", "float32")  # under mixed precision too
+        super().__init__(**kwargs)
+
     def points(self) -> ClassPoints | None:
         """The points that this part holds for the classes, or None where it holds none."""
         return None
@@ -57,6 +61,10 @@ class Head(Part):
 
     prefix = "head_"  # a head and a term may both have a margin
 
+    def __init__(self, num_classes: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+
     def keep(self, numbers: Mapping[str, float]) -> bool:
         """Make those numbers that it takes its own, for calls that bring none; whether one is another than before."""
         before = [getattr(self, name) for name in self.scalars]
@@ -76,6 +84,16 @@ class Head(Part):
         """
         return cross_entropy(self._in_training(features, labels, scalars), labels)
 
+    def compute_output_shape(
+        self, features_shape: tuple[int | None, ...], labels_shape: Any = None
+    ) -> tuple[int | None, ...]:
+        """(m, k)."""
+        return (features_shape[0], self.num_classes)
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything the constructor needs, for Keras' own saving."""
+        return {**super().get_config(), "num_classes": self.num_classes}
+
 
 class Term(Part):
     """`(features, labels, training=False) → scalar`; the step multiplies it by λ."""
@@ -84,6 +102,10 @@ class Term(Part):
         """As of a head: the term, and the same as a figure that is named after the layer."""
         loss = self._in_training(features, labels, scalars)
         return loss, {self.name: loss}
+
+    def compute_output_shape(self, features_shape: Any, labels_shape: Any) -> tuple[int | None, ...]:
+        """Those of a scalar."""
+        return ()
 
 
 def cross_entropy(logits: Any, labels: Any, plain: Any = None) -> tuple[Any, dict[str, Any]]:

@@ -91,7 +91,6 @@ class CenterLoss(Term):
         center_update: CenterUpdate = "eq4",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         self.num_classes = checked_count(num_classes)
         if not 0.0 <= alpha <= 1.0:

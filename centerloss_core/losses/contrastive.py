@@ -43,7 +43,6 @@ class ContrastiveLoss(Term):
     scalars: ClassVar[tuple[str, ...]] = ("distance_margin",)
 
     def __init__(self, margin: float = 1.0, **kwargs: Any) -> None:
-        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if not margin > 0:
             raise ValueError(f"margin must be above 0, received {margin!r}.")
@@ -57,10 +56,6 @@ class ContrastiveLoss(Term):
         short = ops.maximum((self.margin if distance_margin is None else distance_margin) - root(squares), 0)
         each = 0.5 * ops.where(together, squares, ops.square(short))
         return ops.cast(mean_where(each, ops.logical_or(together, apart)), self.compute_dtype)
-
-    def compute_output_shape(self, features_shape: Any, labels_shape: Any) -> tuple[int, ...]:
-        """Those of a scalar."""
-        return ()
 
     def get_config(self) -> dict[str, Any]:
         """Everything the constructor needs, for Keras' own saving."""

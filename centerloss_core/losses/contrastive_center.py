@@ -60,7 +60,6 @@ class ContrastiveCenterLoss(Term):
         centers_initializer: Any = "zeros",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if not delta > 0:
             raise ValueError(f"delta must be above 0, received {delta!r}.")
@@ -94,10 +93,6 @@ class ContrastiveCenterLoss(Term):
     def points(self) -> ClassPoints:
         """The centers."""
         return ClassPoints(self.centers, "center")
-
-    def compute_output_shape(self, features_shape: Any, labels_shape: Any) -> tuple[int, ...]:
-        """Those of a scalar."""
-        return ()
 
     def get_config(self) -> dict[str, Any]:
         """Everything the constructor needs, for Keras' own saving."""

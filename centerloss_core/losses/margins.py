@@ -62,11 +62,9 @@ class NormFace(Head):
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(**kwargs)
+        super().__init__(num_classes, **kwargs)
         if not (math.isfinite(scale) and scale > 0):
             raise ValueError(f"scale must be positive, received {scale!r}.")
-        self.num_classes = num_classes
         self.scale = float(scale)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
@@ -100,17 +98,10 @@ class NormFace(Head):
     def _with_margin(self, cosines: Any, margin: Any) -> Any:
         return cosines
 
-    def compute_output_shape(
-        self, features_shape: tuple[int | None, ...], labels_shape: Any = None
-    ) -> tuple[int | None, ...]:
-        """(m, k)."""
-        return (features_shape[0], self.num_classes)
-
     def get_config(self) -> dict[str, Any]:
         """Everything the constructor needs, for Keras' own saving."""
         return {
             **super().get_config(),
-            "num_classes": self.num_classes,
             "scale": self.scale,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

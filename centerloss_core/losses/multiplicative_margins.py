@@ -45,13 +45,11 @@ class _MultiplicativeMargin(Head):
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(**kwargs)
+        super().__init__(num_classes, **kwargs)
         if margin not in range(1, LARGEST_MARGIN + 1):
             raise ValueError(f"margin must be 1, 2, 3 or 4, received {margin!r}.")
         if not (math.isfinite(annealing) and annealing >= 0):
             raise ValueError(f"annealing must not be negative, received {annealing!r}.")
-        self.num_classes = num_classes
         self.margin = int(margin)
         self.annealing = float(annealing)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -97,17 +95,10 @@ class _MultiplicativeMargin(Head):
         taken_off = share * length * (cosine - psi(cosine, self.margin if margin is None else margin))
         return ops.where(own, plain - taken_off[:, None], plain), plain
 
-    def compute_output_shape(
-        self, features_shape: tuple[int | None, ...], labels_shape: Any = None
-    ) -> tuple[int | None, ...]:
-        """(m, k)."""
-        return (features_shape[0], self.num_classes)
-
     def get_config(self) -> dict[str, Any]:
         """Everything the constructor needs, for Keras' own saving."""
         return {
             **super().get_config(),
-            "num_classes": self.num_classes,
             "margin": self.margin,
             "annealing": self.annealing,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),

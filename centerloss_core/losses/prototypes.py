@@ -48,9 +48,7 @@ class PrototypeHead(Head):
         prototypes_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(**kwargs)
-        self.num_classes = num_classes
+        super().__init__(num_classes, **kwargs)
         self.temperature = temperature
         self.pull = pull
         self.prototypes_initializer = keras.initializers.get(prototypes_initializer)
@@ -94,17 +92,10 @@ class PrototypeHead(Head):
         own = ops.sum(ops.square(features), axis=1, keepdims=True)
         return own - 2.0 * ops.matmul(features, ops.transpose(points)) + ops.sum(ops.square(points), axis=1)
 
-    def compute_output_shape(
-        self, features_shape: tuple[int | None, ...], labels_shape: Any = None
-    ) -> tuple[int | None, ...]:
-        """(m, k)."""
-        return (features_shape[0], self.num_classes)
-
     def get_config(self) -> dict[str, Any]:
         """Everything the constructor needs, for Keras' own saving."""
         return {
             **super().get_config(),
-            "num_classes": self.num_classes,
             "temperature": self.temperature,
             "pull": self.pull,
             "prototypes_initializer": keras.initializers.serialize(self.prototypes_initializer),

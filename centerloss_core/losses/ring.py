@@ -43,7 +43,6 @@ class RingLoss(Term):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         self.radius_initializer = keras.initializers.Constant(_NOT_STARTED)
 

@@ -30,9 +30,7 @@ class SoftmaxHead(Head):
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(**kwargs)
-        self.num_classes = num_classes
+        super().__init__(num_classes, **kwargs)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = Constant(0.0)
@@ -56,7 +54,6 @@ class SoftmaxHead(Head):
         """Everything the constructor needs, for Keras' own saving."""
         return {
             **super().get_config(),
-            "num_classes": self.num_classes,
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

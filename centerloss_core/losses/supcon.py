@@ -44,7 +44,6 @@ class SupConLoss(Term):
     scalars: ClassVar[tuple[str, ...]] = ("pair_temperature",)
 
     def __init__(self, temperature: float = 0.1, **kwargs: Any) -> None:
-        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, received {temperature!r}.")
@@ -63,10 +62,6 @@ class SupConLoss(Term):
         counts = ops.sum(positives, axis=1)
         each = ops.sum(positives * (total - logits), axis=1) / ops.maximum(counts, 1)
         return ops.cast(mean_where(each, counts > 0), self.compute_dtype)
-
-    def compute_output_shape(self, features_shape: Any, labels_shape: Any) -> tuple[int, ...]:
-        """Those of a scalar."""
-        return ()
 
     def get_config(self) -> dict[str, Any]:
         """Everything the constructor needs, for Keras' own saving."""

@@ -66,7 +66,6 @@ class TripletLoss(Term):
         margin: float | Literal["softplus"] = 0.2,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if mining not in get_args(Mining):
             raise ValueError(f"mining must be one of {get_args(Mining)}, received {mining!r}.")
@@ -86,10 +85,6 @@ class TripletLoss(Term):
             margin = None
         loss = _MINING[self.mining](distances, *same_class(labels), margin)
         return ops.cast(loss, self.compute_dtype)
-
-    def compute_output_shape(self, features_shape: Any, labels_shape: Any) -> tuple[int, ...]:
-        """Those of a scalar."""
-        return ()
 
     def get_config(self) -> dict[str, Any]:
         """Everything the constructor needs, for Keras' own saving."""
