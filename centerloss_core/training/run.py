@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import shutil
 import tempfile
 import time
@@ -26,7 +25,6 @@ from centerloss_core.run_directory.directories import refuse_existing
 from centerloss_core.run_directory.lock import ReplacedError
 from centerloss_core.run_directory.manifest import mapping, read_manifest
 from centerloss_core.run_directory.names import CONFIG, LOG, last_saved_step
-from centerloss_core.run_directory.provenance import provenance
 from centerloss_core.run_directory.resume_check import (
     ChangedError,
     begun_config,
@@ -42,7 +40,15 @@ from centerloss_core.run_directory.writer import Run
 from centerloss_core.training.diagnosis import slower, warnings_of_the_end
 from centerloss_core.training.initial import find_initial
 from centerloss_core.training.observers import ShowProgress, ShowStage
-from centerloss_core.training.own_network import OwnNetwork, record_of, refuse_another_network, resume_call
+from centerloss_core.training.origin import (
+    describe,
+    origin_on,
+    repeat_call,
+    resume_command,
+    say_what_differs,
+    way_to_resume,
+)
+from centerloss_core.training.own_network import OwnNetwork, record_of, refuse_another_network
 from centerloss_core.training.reuse import dataset_for
 from centerloss_core.training.suited import refuse_unsuited, unexpected
 from centerloss_core.training.tensorboard import require_tensorboard
@@ -114,13 +120,13 @@ def train(
         stop.obey("stopped before the run began")
         begins_with = None if initial is None else from_the_root(initial.run)
         origin = {
-            **_origin(device),
-            "repeat": _repeat(from_the_root(path) / CONFIG, begins_with, own),
-            "data": _describe(dataset),
+            **origin_on(device),
+            "repeat": repeat_call(from_the_root(path) / CONFIG, begins_with, own),
+            "data": describe(dataset),
             **({} if initial is None else {"init": initial.record()}),
             **({} if own is None else {"network": own}),
         }
-        with Run.create(path, config, origin) as run, _advice(_way_to_resume(path, own)):
+        with Run.create(path, config, origin) as run, _advice(way_to_resume(path, own)):
             with errors_name(path / LOG), run.open_log() as log:
                 chatter.seek(0)
                 shutil.copyfileobj(chatter, log)
@@ -160,7 +166,7 @@ def resume(
     """
     began = time.perf_counter()
     path, own = Path(path), record_of(network)
-    with Run.open(path) as run, _advice(_way_to_resume(path, own)):
+    with Run.open(path) as run, _advice(way_to_resume(path, own)):
         begun = begun_config(path)
         refuse_changed_config(path, run.manifest, begun)
         config = begun if config is None else config_to_resume(path, begun, config)
@@ -169,7 +175,7 @@ def resume(
             return Result(path, mapping(run.manifest.get("metrics")))
         refuse_another_network(path, run.manifest, network)
         stage("loading the data")
-        with naming_the_way_to_moved_data(config.data, _resume_command(path)):
+        with naming_the_way_to_moved_data(config.data, resume_command(path)):
             dataset = _load(config, own, stage)
         refuse_other_data(path, mapping(run.manifest.get("data")).get("fingerprint"), dataset.fingerprint)
         total_steps = config.train.total_steps(len(dataset.train.labels))
@@ -184,12 +190,12 @@ def resume(
             tell = _telling(run, warn)
             saved = find_saved_state(run, dataset.fingerprint, tell)
             step = 0 if saved is None else saved.position.step
-            origin = _origin(device)
-            _say_what_differs(run, origin, tell)
+            origin = origin_on(device)
+            say_what_differs(run, origin, tell)
             if config != begun:
                 run.change_config(config)
                 origin |= {"changed": changed_settings(begun, config)}
-                run.update(data=_describe(dataset))
+                run.update(data=describe(dataset))
             if is_completed:
                 run.forget_the_end(warnings_of_the_end(begun, run.manifest))
             run.resume(step, origin)
@@ -320,23 +326,6 @@ def _advice(way: str) -> Iterator[None]:
         raise
 
 
-def _resume_command(path: Path) -> str:
-    return f"cl train --resume {shlex.quote(str(path))}"
-
-
-def _way_to_resume(path: Path, own: OwnNetwork | None) -> str:
-    return _resume_command(path) if own is None else resume_call(path, own)
-
-
-def _repeat(config: Path, init: Path | None, own: OwnNetwork | None) -> str:
-    """What makes the same run again."""
-    if own is not None:
-        begins_with = "" if init is None else f", init={str(init)!r}"
-        return f"train(load_config({str(config)!r}), DIRECTORY{begins_with}, network={own['name']})"
-    begins_with = "" if init is None else f" --init {shlex.quote(str(init))}"
-    return f"cl train --config {shlex.quote(str(config))}{begins_with}"
-
-
 def _load(config: Config, own: OwnNetwork | None, stage: ShowStage) -> Dataset:
     dataset = dataset_for(config, stage)
     refuse_unsuited(config, dataset, has_own_network=own is not None)  # before a directory is made
@@ -359,42 +348,3 @@ def _telling(run: Run, warn: Warn | None) -> Warn:
             warn(message)
 
     return tell
-
-
-def _origin(device: Device) -> dict[str, Any]:
-    return {
-        **provenance(device.backend),
-        "backend": device.backend,
-        "device": device.label,
-        "threads": devices.threads_of_this_process(),
-        "precision": device.precision,
-        "precision_reason": device.precision_reason,
-        "onednn": device.backend == "tensorflow" and devices.onednn_is_on(),
-    }
-
-
-def _say_what_differs(run: Run, origin: dict[str, Any], tell: Warn) -> None:
-    """Name what makes a resumed run end in other bits than one that was never stopped."""
-    for key in ("backend", "device", "threads", "precision", "onednn", "versions"):
-        earlier, now = run.manifest.get(key), origin[key]
-        if earlier is not None and earlier != now:
-            tell(
-                f"resumed with {key} {now}, begun with {earlier}: the last bits of the result may differ for that"
-            )
-
-
-def _describe(dataset: Dataset) -> dict[str, Any]:
-    validation, open_set = dataset.validation, dataset.open_set
-    return {
-        "name": dataset.name,
-        "title": dataset.title,
-        "source": dataset.source,
-        "fingerprint": dataset.fingerprint,
-        "train": len(dataset.train.labels),
-        "validation": 0 if validation is None else len(validation.labels),
-        "test": len(dataset.test.labels),
-        "image_shape": list(dataset.image_shape),
-        "class_names": list(dataset.class_names),
-        **({} if dataset.excluded is None else {"excluded": dataset.excluded}),
-        **({} if open_set is None else {"unknown": open_set._asdict()}),
-    }
