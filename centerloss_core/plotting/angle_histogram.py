@@ -8,9 +8,9 @@ from centerloss_core.plotting.angles import angles_of, angles_title, lost_title
 from centerloss_core.plotting.classes import class_names
 from centerloss_core.plotting.head import Head
 from centerloss_core.plotting.histogram import OTHER, OWN, draw_shares
+from centerloss_core.plotting.one_box import one_box
 from centerloss_core.plotting.sheet import sheet_of
-from centerloss_core.plotting.style import DPI
-from centerloss_core.plotting.text_fit import fit, legend_below, make_room_below, title_height
+from centerloss_core.plotting.text_fit import legend_below
 from centerloss_core.plotting.titles import join, snapshot_title
 from centerloss_core.run_directory.class_points import trained
 from centerloss_core.run_directory.reader import Snapshot
@@ -18,7 +18,6 @@ from centerloss_core.run_directory.reader import Snapshot
 # Inches: the figure, its margins, the height of its box, and of the legend.
 _WIDTH, _LEFT, _RIGHT, _BOTTOM, _BOX, _LEGEND = 8.2, 0.82, 0.16, 0.5, 2.75, 0.55
 _BINS = np.arange(0, 181, 2)  # degrees
-_LINE = 1.5  # of a title, in letters
 
 
 def angle_histogram(snapshot: Snapshot, head: Head | None, width: float | None = None) -> Figure:
@@ -28,19 +27,12 @@ def angle_histogram(snapshot: Snapshot, head: Head | None, width: float | None =
     all_angles = angles.to_middles()
     is_own = np.arange(all_angles.shape[1]) == angles.labels[:, np.newaxis]
     sheet = sheet_of(_WIDTH, width)
-    margin, letters = sheet.margins, sheet.letters
-    room, box = sheet.width - (_LEFT + _RIGHT) * margin, _BOX * max(sheet.scale, 0.6)
-    figure = Figure(figsize=(sheet.width, sheet.width), dpi=DPI)
-    axes = figure.add_axes((0, 0, 1, 1))
+    letters = sheet.letters
     words = join(
         snapshot_title(snapshot), angles_title(snapshot.dump, angles), lost_title(angles, names), by="\n"
     )
-    title = axes.set_title(words, loc="left", fontsize=letters(10), linespacing=_LINE)
-    fit(title, room)
-    bottom = (_BOTTOM + _LEGEND) * margin
-    height = bottom + box + title_height(title, _LINE)
-    figure.set_size_inches(sheet.width, height)
-    axes.set_position((_LEFT * margin / sheet.width, bottom / height, room / sheet.width, box / height))
+    box = _BOX * max(sheet.scale, 0.6)
+    figure, axes = one_box(words, sheet, left=_LEFT, right=_RIGHT, below=_BOTTOM + _LEGEND, height=box)
     for part, name, color, hatch in (
         (is_own, f"to the own {trained(angles.kind)}", OWN, ""),
         (~is_own, "to that of each other class", OTHER, "////"),
@@ -56,14 +48,14 @@ def angle_histogram(snapshot: Snapshot, head: Head | None, width: float | None =
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("angle of an image, seen from the origin", fontsize=letters(10))
     axes.set_ylabel("share of the angles", fontsize=letters(10))
-    legend = legend_below(
+    legend_below(
         figure,
         axes.get_legend_handles_labels()[0],
         columns=2,
         fewest=1,
         fontsize=letters(9.5),
         room=sheet.width - 0.1,
+        height=_LEGEND * sheet.margins,
         columnspacing=2.0,
     )
-    make_room_below(figure, legend, _LEGEND * margin)
     return figure

@@ -16,22 +16,20 @@ from numpy.typing import NDArray
 from centerloss_core.plotting.angles import Angles, angles_of, angles_title, lost_title
 from centerloss_core.plotting.classes import class_names, legend_handles, mark_handle, mark_of
 from centerloss_core.plotting.head import Head
+from centerloss_core.plotting.one_box import one_box
 from centerloss_core.plotting.scatter import OUTLINE, dot_area
 from centerloss_core.plotting.sheet import SMALLEST_LETTERS, Sheet, sheet_of
-from centerloss_core.plotting.style import DPI, INK, class_colors, colors_of
+from centerloss_core.plotting.style import INK, class_colors, colors_of
 from centerloss_core.plotting.text_fit import (
     dpi,
-    fit,
     legend_below,
-    make_room_below,
     text_width,
-    title_height,
 )
 from centerloss_core.plotting.titles import join, snapshot_title
 from centerloss_core.run_directory.feature_dumps import UNKNOWN
 from centerloss_core.run_directory.reader import Snapshot
 
-_SIDE, _BOX, _LEGEND, _LINE = 0.2, 6.0, 0.35, 1.5  # inches; of a title, in letters
+_SIDE, _BOX, _LEGEND = 0.2, 6.0, 0.35  # inches
 _BIN = 3  # degrees
 # Radii. The images are on the circle of radius 1.
 _FLOOR, _TOP, _EDGE = 1.05, 1.6, 1.68  # of the histograms, and half the side of the box
@@ -46,19 +44,10 @@ def directions_figure(snapshot: Snapshot, head: Head | None, width: float | None
     names = class_names(snapshot)
     angles = angles_of(snapshot.dump, head, len(names))
     sheet = sheet_of(_BOX + 2 * _SIDE, width)
-    margin, letters = sheet.margins, sheet.letters
-    box = sheet.width - 2 * _SIDE * margin
-    figure = Figure(figsize=(sheet.width, sheet.width), dpi=DPI)
-    axes = figure.add_axes((0, 0, 1, 1))
     words = join(
         snapshot_title(snapshot), angles_title(snapshot.dump, angles), lost_title(angles, names), by="\n"
     )
-    title = axes.set_title(words, loc="left", fontsize=letters(10), linespacing=_LINE)
-    fit(title, box)
-    bottom = _LEGEND * margin
-    height = bottom + box + title_height(title, _LINE)
-    figure.set_size_inches(sheet.width, height)
-    axes.set_position((_SIDE * margin / sheet.width, bottom / height, box / sheet.width, box / height))
+    figure, axes = one_box(words, sheet, left=_SIDE, right=_SIDE, below=_LEGEND)
     axes.set(xlim=(-_EDGE, _EDGE), ylim=(-_EDGE, _EDGE), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     _draw_histograms(axes, angles, len(names), sheet)
@@ -71,18 +60,18 @@ def directions_figure(snapshot: Snapshot, head: Head | None, width: float | None
     if not angles.marks:
         handles.append(Line2D([], [], color="none", label="a name: mean direction of a class"))
     share = Patch(facecolor=(INK, 0.4), edgecolor=INK, label=f"share of a class in {_BIN}°")
-    legend = legend_below(
+    legend_below(
         figure,
         [*handles, share],
         columns=12,
         fewest=3,
-        fontsize=letters(9.5),
+        fontsize=sheet.letters(9.5),
         room=sheet.width - 0.1,
+        height=_LEGEND * sheet.margins,
         columnspacing=1.0,
         handletextpad=0.3,
         borderaxespad=0.2,
     )
-    make_room_below(figure, legend, _LEGEND * margin)
     return figure
 
 

@@ -14,7 +14,7 @@ from centerloss_core.metrics.separation import SeparationMetrics, separation
 from centerloss_core.plotting.grid import Grid
 from centerloss_core.plotting.sheet import sheet_of
 from centerloss_core.plotting.style import CLASS_COLORS, DPI, INK
-from centerloss_core.plotting.text_fit import fit, legend_below, make_room_below, title_height
+from centerloss_core.plotting.text_fit import fit, legend_below, title_height
 from centerloss_core.plotting.titles import ratio_title, snapshot_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import Snapshot
@@ -126,16 +126,16 @@ def _figure(
     drawn[-1].set_xlabel("distance between features" + missing, fontsize=letters(10))
     named = {handle.get_label(): handle for axes in drawn for handle in axes.get_legend_handles_labels()[0]}
     if named:
-        legend = legend_below(
+        legend_below(
             figure,
             list(named.values()),
             columns=2,
             fewest=1,
             fontsize=letters(9.5),
             room=sheet.width - 0.1,
+            height=_LEGEND * margin,
             columnspacing=2.0,
         )
-        make_room_below(figure, legend, _LEGEND * margin)
     return figure
 
 

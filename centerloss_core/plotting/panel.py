@@ -18,7 +18,7 @@ from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.scatter import OWN_SHEET, draw_features
 from centerloss_core.plotting.sheet import Sheet, sheet_of
 from centerloss_core.plotting.style import DPI, FAINT
-from centerloss_core.plotting.text_fit import dpi, fit, legend_below, make_room_below, title_height
+from centerloss_core.plotting.text_fit import dpi, fit, legend_below, title_height
 from centerloss_core.plotting.titles import join
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 
@@ -99,18 +99,18 @@ def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None
                 )
             named = named and all_named(cell.snapshot.dump, here)
     handles = legend_handles(grid.class_names, *grid.dumps, colors=not named)
-    legend = legend_below(
+    legend_below(
         figure,
         handles,
         columns=4 if columns == 1 else max(1, len(handles)),
         fewest=4,
         room=sheet.width - 0.1,
+        height=_LEGEND * margin,
         columnspacing=1.2,
         handletextpad=0.2,
         fontsize=sheet.letters(11),
         borderaxespad=0.2,
     )
-    make_room_below(figure, legend, _LEGEND * margin)
     return figure
 
 

@@ -22,7 +22,7 @@ from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.scatter import dot_area, mark_centers
 from centerloss_core.plotting.sheet import Sheet, sheet_of
 from centerloss_core.plotting.style import DPI, INK, class_colors, colors_of
-from centerloss_core.plotting.text_fit import fit, legend_below, make_room_below, title_height
+from centerloss_core.plotting.text_fit import fit, legend_below, title_height
 from centerloss_core.plotting.titles import snapshot_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import Snapshot
@@ -84,17 +84,17 @@ def regions_figure(snapshot: Snapshot, head: Head | None, width: float | None = 
     )
     handles = legend_handles(names, dump, colors=not named)
     short = has_short_names(handles)
-    legend = legend_below(
+    legend_below(
         figure,
         [*handles, Line2D([], [], **_CALLED_WRONG, color="black", label="called wrong")],
         columns=12 if short and columns > 1 else 6,
         fewest=6 if columns > 1 else 3,
         room=sheet.width - 0.2,
+        height=(_BOTTOM - _TICKS) * margin,
         columnspacing=1.0,
         handletextpad=0.1,
         fontsize=letters(10 if short else 8),
     )
-    make_room_below(figure, legend, (_BOTTOM - _TICKS) * margin)
     return figure
 
 

@@ -16,23 +16,20 @@ from numpy.typing import NDArray
 from centerloss_core.plotting.classes import all_named, class_names, legend_handles, mark_of
 from centerloss_core.plotting.label_places import name_places
 from centerloss_core.plotting.limits import limits_of
+from centerloss_core.plotting.one_box import one_box
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.sheet import SMALLEST_LETTERS, Sheet, sheet_of
-from centerloss_core.plotting.style import DPI, colors_of
+from centerloss_core.plotting.style import colors_of
 from centerloss_core.plotting.text_fit import (
     dpi,
-    fit,
     legend_below,
-    make_room_below,
     text_width,
-    title_height,
 )
 from centerloss_core.plotting.titles import join, numbers_title, snapshot_title
 from centerloss_core.run_directory.reader import Snapshot
 
 # Inches. Fixed margins, wide enough for labels like −0.0025, put the boxes of two figures in the same place.
 _LEFT, _BOTTOM, _BOX, _RIGHT, _LEGEND = 0.75, 0.5, 5.4, 0.2, 0.3
-_LINE = 1.5  # of a title, in letters
 _SMALL_BOX, _FEW_TICKS = 2.6, 4  # inches: in a smaller box, labels of more ticks would touch
 OWN_SHEET = sheet_of(1.0, None)
 OUTLINE = [matplotlib.patheffects.withStroke(linewidth=2.6, foreground="white")]
@@ -49,31 +46,27 @@ def scatter_figure(snapshot: Snapshot, width: float | None = None) -> Figure:
     """Draw one run, `width` inches wide."""
     plane, names = project(snapshot.dump), class_names(snapshot)
     sheet = sheet_of(_LEFT + _BOX + _RIGHT, width)
-    margin, letters = sheet.margins, sheet.letters
-    box = sheet.width - (_LEFT + _RIGHT) * margin
-    figure = Figure(figsize=(sheet.width, sheet.width), dpi=DPI)
-    axes = figure.add_axes((0, 0, 1, 1))
-    words = join(snapshot_title(snapshot), numbers_title(snapshot.dump), plane.note, by="\n")
-    title = axes.set_title(words, loc="left", fontsize=letters(10), linespacing=_LINE)
-    fit(title, box + _RIGHT * margin - 0.1)
-    top = title_height(title, _LINE)
-    bottom = (_BOTTOM + _LEGEND) * margin
-    height = bottom + box + top
-    figure.set_size_inches(sheet.width, height)
-    axes.set_position((_LEFT * margin / sheet.width, bottom / height, box / sheet.width, box / height))
+    figure, axes = one_box(
+        join(snapshot_title(snapshot), numbers_title(snapshot.dump), plane.note, by="\n"),
+        sheet,
+        left=_LEFT,
+        right=_RIGHT,
+        below=_BOTTOM + _LEGEND,
+        title_room=sheet.width - _LEFT * sheet.margins - 0.1,
+    )
     named = draw_features(axes, plane, snapshot.dump.labels, names, sheet=sheet)
-    legend = legend_below(
+    legend_below(
         figure,
         legend_handles(names, snapshot.dump, colors=not all_named(snapshot.dump, named)),
         columns=12,
         fewest=3,
-        fontsize=letters(9.5),
+        fontsize=sheet.letters(9.5),
         room=sheet.width - 0.1,
+        height=_LEGEND * sheet.margins,
         columnspacing=1.0,
         handletextpad=0.2,
         borderaxespad=0.2,
     )
-    make_room_below(figure, legend, _LEGEND * margin)
     return figure
 
 

@@ -51,22 +51,6 @@ def title_height(title: Text, spacing: float) -> float:
     return (lines * spacing + 0.6) * float(title.get_fontsize()) / 72
 
 
-def make_room_below(figure: Figure, legend: Legend, room: float) -> None:
-    """Make a figure taller where a legend below needs more than `room` inches; what is in it keeps its size."""
-    more = legend.get_window_extent(ruler(legend)).height / dpi(legend) - room
-    if more <= 0:
-        return
-    width, height = figure.get_size_inches()
-    for axes in figure.axes:
-        left, low, across, up = axes.get_position(original=True).bounds
-        box = (left, (low * height + more) / (height + more), across, up * height / (height + more))
-        axes.set_position(box)
-    for text in figure.texts:
-        _, y = text.get_position()
-        text.set_y((y * height + more) / (height + more))
-    figure.set_size_inches(width, height + more)
-
-
 def fit_legend(legend: Legend, room: float) -> None:
     """Make a legend of one column at most `room` inches wide, by smaller letters."""
     texts = legend.get_texts()
@@ -87,6 +71,7 @@ def legend_below(
     fewest: int,
     fontsize: float,
     room: float,
+    height: float | None = None,
     **look: Any,
 ) -> Legend:
     """Put a legend under a figure: in one row if all names fit side by side, else in more, in smaller letters at last.
@@ -96,6 +81,7 @@ def legend_below(
         columns, fewest: how many names to put side by side if they fit, and at least.
         fontsize: of the names, if they fit.
         room: inches that the legend may be wide.
+        height: inches that are left for it; the figure is made taller where it needs more. None: it is not.
         look: further settings of `figure.legend`.
     """
     settings: dict[str, Any] = {"loc": "lower center", "frameon": False} | look
@@ -105,13 +91,32 @@ def legend_below(
             text.set_parse_math(False)
         width = _width(legend)
         if width <= room or (columns <= fewest and fontsize <= _SMALLEST_LEGEND):
-            return legend
+            break
         legend.remove()
         if columns > fewest:
             rows = -(-len(handles) // columns) + 1
             columns = max(fewest, min(columns - 1, -(-len(handles) // rows)))
         else:
             fontsize = max(_SMALLEST_LEGEND, min(fontsize - 0.5, fontsize * room / width))
+    if height is not None:
+        _make_room_below(figure, legend, height)
+    return legend
+
+
+def _make_room_below(figure: Figure, legend: Legend, room: float) -> None:
+    """Make a figure taller where a legend below needs more than `room` inches; what is in it keeps its size."""
+    more = legend.get_window_extent(ruler(legend)).height / dpi(legend) - room
+    if more <= 0:
+        return
+    width, height = figure.get_size_inches()
+    for axes in figure.axes:
+        left, low, across, up = axes.get_position(original=True).bounds
+        box = (left, (low * height + more) / (height + more), across, up * height / (height + more))
+        axes.set_position(box)
+    for text in figure.texts:
+        _, y = text.get_position()
+        text.set_y((y * height + more) / (height + more))
+    figure.set_size_inches(width, height + more)
 
 
 def text_width(axes: Artist, words: str, font: FontProperties) -> float:
