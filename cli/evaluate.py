@@ -167,7 +167,7 @@ def _show_thresholds(run: RunEvaluation) -> None:
             f"{each.score} ★" if each.score == found.default else each.score,
             f"{100 * each.accept:g} %",
             number(each.value, ".4g"),
-            "{:.1f} – {:.1f} %".format(*(100 * end for end in each.between)),
+            "–" if each.between is None else "{:.1f} – {:.1f} %".format(*(100 * end for end in each.between)),
             percent(each.accepted),
             *([percent(run.accepted.get(each))] if test is not None else []),
         ]

@@ -83,6 +83,9 @@ def test_thresholds_from_training_images_say_that_they_are_too_tight() -> None:
     assert len(found.warnings) == 1
     assert "too tight" in found.warnings[0]
     assert "data.validation holds images out" in found.warnings[0]
+    assert {each.between for each in found.values} == {None}  # they promise nothing of new images
+    few = make_dump(n=10)
+    assert len(thresholds_of(make_record(), {"train": few}).warnings) == 1
     lost = make_record(data={"validation": 100})
     assert "validation-final.npz is missing" in thresholds_of(lost, {"train": train}).warnings[0]
 
@@ -115,7 +118,9 @@ def test_what_a_run_keeps_is_read_again_and_what_is_damaged_is_left_out() -> Non
     assert kept.of("distance", 0.95) is row
     assert kept.of("distance", 0.9) is None
     damaged = [{**written["values"][0], "value": "much"}, {**written["values"][0], "between": [1]}, 3, None]
-    assert parse_thresholds({**written, "values": damaged}) == replace(kept, values=())
+    assert parse_thresholds({**written, "values": damaged}) == replace(
+        kept, values=(replace(row, between=None),)
+    )
     for nothing in (None, {}, [], "x", {"images": 0}, {"images": "many"}):
         assert parse_thresholds(nothing) is None
 

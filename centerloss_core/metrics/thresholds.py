@@ -37,12 +37,23 @@ def thresholds_of(run: RunRecord, dumps: Mapping[str, FeatureDump]) -> Threshold
     images = len(known.labels)
     scores = scores_of(known, points_of(known, dumps["train"]))
     fits = default_score(run)
+    is_held_out = split == "validation"
     return Thresholds(
         split,
         images,
         fits if fits in scores else next(iter(scores)),  # such as logits that an earlier version has not kept
-        (*_of_training(run, split), *_of_few(images)),
-        tuple(_threshold(name, own, share) for name, own in scores.items() for share in SHARES),
+        tuple(_of_few(images) if is_held_out else _of_training(run)),
+        tuple(
+            Threshold(
+                name,
+                share,
+                value := threshold_of(own, share),
+                _share(own, value),
+                expected_share(images, share) if is_held_out else None,
+            )
+            for name, own in scores.items()
+            for share in SHARES
+        ),
     )
 
 
@@ -96,26 +107,18 @@ def expected_share(images: int, share: float) -> tuple[float, float]:
     return low, high
 
 
-def _threshold(name: str, scores: Floats, share: float) -> Threshold:
-    value = threshold_of(scores, share)
-    return Threshold(name, share, value, _share(scores, value), expected_share(len(scores), share))
-
-
 def _share(scores: Floats, value: float) -> float:
     return float(np.mean(scores >= value))
 
 
-def _of_training(run: RunRecord, split: str) -> Iterator[str]:
-    if split == "train":
-        mend = (
-            f"{features_path(run.path, 'validation-final')} is missing"
-            if run.images("validation")
-            else "data.validation holds images out for them"
-        )
-        yield (
-            "taken from training images, which the network knows: the thresholds are too tight, and accept less of "
-            f"new images than they should; {mend}"
-        )
+def _of_training(run: RunRecord) -> Iterator[str]:
+    mend = "data.validation holds images out for them"
+    if run.images("validation"):
+        mend = f"{features_path(run.path, 'validation-final')} is missing"
+    yield (
+        "taken from training images, which the network knows: the thresholds are too tight, and accept less of "
+        f"new images than they should; {mend}"
+    )
 
 
 def _of_few(images: int) -> Iterator[str]:

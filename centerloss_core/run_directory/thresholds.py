@@ -26,14 +26,15 @@ class Threshold:
         accept: the share of new images of the known classes that it accepts at least, in the mean.
         value: an image is known where its score is at least this.
         accepted: the share that it accepts of the images it was taken from.
-        between: where the share of new images lies that it accepts, in 95 of 100 cases.
+        between: where the share of new images lies that it accepts, in 95 of 100 cases; None where it was taken from
+            training images, which promise nothing.
     """
 
     score: str
     accept: float
     value: float
     accepted: float
-    between: tuple[float, float]
+    between: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,10 @@ def parse_thresholds(content: object) -> Thresholds | None:
 
 
 def _threshold(row: Mapping[str, Any]) -> Threshold | None:
-    numbers = [finite(row.get(key)) for key in ("accept", "value", "accepted")]
+    accept, value, accepted = (finite(row.get(key)) for key in ("accept", "value", "accepted"))
     ends = [finite(each) for each in items(row.get("between"))]
-    known = [number for number in (*numbers, *ends) if number is not None]
-    if len(known) != 5:
+    if accept is None or value is None or accepted is None:
         return None
-    accept, value, accepted, low, high = known
-    return Threshold(shortened(str(row.get("score"))), accept, value, accepted, (low, high))
+    low, high = ends if len(ends) == 2 else (None, None)
+    between = None if low is None or high is None else (low, high)
+    return Threshold(shortened(str(row.get("score"))), accept, value, accepted, between)
