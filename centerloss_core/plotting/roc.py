@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
+from centerloss_core.plotting.one_box import one_box
 from centerloss_core.plotting.sheet import sheet_of
-from centerloss_core.plotting.style import CLASS_COLORS, DPI, house_style
-from centerloss_core.plotting.text_fit import fit
+from centerloss_core.plotting.style import CLASS_COLORS, house_style
 
-# Inches: the figure and its margins.
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 6.4, 4.6, 0.75, 0.2, 0.6, 0.5
+# Inches: the figure, its margins, the height of its box.
+_WIDTH, _LEFT, _RIGHT, _BOTTOM, _BOX = 6.4, 0.8, 0.2, 0.55, 3.5
 # A colour and a line for each curve, so that grey and every eye tell them apart.
 _LOOKS = ((CLASS_COLORS[9], "-"), (CLASS_COLORS[1], "--"))
 _MARKED = (1e-2, 1e-3)  # false accept rates that the table has, too
@@ -33,49 +33,35 @@ def draw_roc(file: IO[bytes], curves: Sequence[Curve], title: str) -> None:
     roc_figure(curves, title).savefig(file, format="png", metadata={"Software": None})
 
 
-def roc_figure(curves: Sequence[Curve], title: str, width: float | None = None) -> Figure:
+def roc_figure(curves: Sequence[Curve], title: str) -> Figure:
     """Draw curves over a log scale of false accept rates, on which the rates that matter have room.
 
     It begins at one false accept of all pairs of two classes: no lower rate can be seen.
     """
     from sklearn.metrics import roc_curve
 
-    sheet = sheet_of(_WIDTH, width)
-    margin, letters = sheet.margins, sheet.letters
-    height = _HEIGHT * max(sheet.scale, 0.6)
-    figure = Figure(figsize=(sheet.width, height), dpi=DPI)
-    axes = figure.add_axes(
-        (
-            _LEFT * margin / sheet.width,
-            _BOTTOM * margin / height,
-            1 - (_LEFT + _RIGHT) * margin / sheet.width,
-            1 - (_BOTTOM + _TOP) * margin / height,
-        )
-    )
-    others = max(int((~curve.same).sum()) for curve in curves)
-    left = 1 / max(others, 2)
+    sheet = sheet_of(_WIDTH, None)
+    figure, axes = one_box(title, sheet, left=_LEFT, right=_RIGHT, below=_BOTTOM, height=_BOX)
+    lowest = 1 / max(2, *(int((~curve.same).sum()) for curve in curves))
     for curve, (color, line) in zip(curves, _LOOKS, strict=False):
         far, tar, _ = roc_curve(curve.same, -curve.distances, drop_intermediate=False)
-        axes.step(
-            np.maximum(far, left), tar, line, where="post", color=color, label=curve.name, linewidth=1.8
-        )
+        steps = np.maximum(far, lowest), tar
+        axes.step(*steps, line, where="post", color=color, label=curve.name, linewidth=1.8)
         for rate in _MARKED:
-            if rate >= left:
+            if rate >= lowest:
                 reached = tar[np.searchsorted(far, rate, side="right") - 1]
-                axes.plot(rate, reached, "o", color=color, markersize=5 * sheet.marks)
-    chance = np.geomspace(left, 1, 100)
+                axes.plot(rate, reached, "o", color=color, markersize=5)
+    chance = np.geomspace(lowest, 1, 100)
     axes.plot(chance, chance, ":", color="#777777", linewidth=1.2, label="chance")
     axes.set_xscale("log")
-    axes.set_xlim(left, 1)
+    axes.set_xlim(lowest, 1)
     axes.set_ylim(0, 1.01)
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.set_xlabel("false accept rate: pairs of two classes accepted", fontsize=letters(10))
-    axes.set_ylabel("true accept rate", fontsize=letters(10))
-    axes.tick_params(labelsize=letters(9))
+    axes.set_xlabel("false accept rate: pairs of two classes accepted", fontsize=10)
+    axes.set_ylabel("true accept rate: pairs of one class accepted", fontsize=10)
+    axes.tick_params(labelsize=9)
     axes.grid(color="#eeeeee", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower right", fontsize=letters(9), facecolor="white", edgecolor="none", framealpha=1)
-    over = figure.suptitle(title, y=1 - 0.14 * margin / height, fontsize=letters(11), parse_math=False)
-    fit(over, sheet.width - 0.3)
+    axes.legend(loc="lower right", fontsize=9, facecolor="white", edgecolor="none", framealpha=1)
     return figure
