@@ -24,6 +24,7 @@ from centerloss_core.metrics.names import (
 from centerloss_core.run_directory.class_points import renamed
 
 from .fitting import MARGIN
+from .open_set import show_open_set, show_open_sets_side_by_side
 from .options import Directories, Quiet, UsageError
 from .streams import say, warn
 from .tables import ordered_keys, print_table, setting_columns, settings_of
@@ -87,8 +88,9 @@ def evaluate(
 ) -> None:
     """Measure the final features of a run, or of all completed runs of a sweep: accuracies, ratios, verification.
 
-    Written to evaluation.json, evaluation.csv and evaluation-classes.csv in DIR, and to the run's run.json;
-    docs/metrics.md defines every figure. With --pairs, a run verifies pairs of any images, in folds, as LFW does.
+    Of a run with unknown classes also how well they are told from the known ones. Written to evaluation.json and
+    evaluation….csv in DIR, and to the run's run.json; docs/metrics.md defines every figure. With --pairs, a run
+    verifies pairs of any images, in folds, as LFW does.
     """
     if pairs is not None:
         from .pairs import verify_pairs
@@ -120,6 +122,7 @@ def _show(report: Report) -> None:
     if len(report.runs) > 1:
         say("\nSide by side:")
         _show_side_by_side(report.runs)
+        show_open_sets_side_by_side(report.runs)
     for name, status in report.skipped.items():
         say(f"skipped: {name} ({status})")
     folder = report.written.parent
@@ -150,6 +153,7 @@ def _show_run(run: RunEvaluation, *, classes: bool) -> None:
             _show_classes(split.per_class, run)
     if classes:
         _show_thresholds(run)
+        show_open_set(run)
 
 
 def _show_thresholds(run: RunEvaluation) -> None:

@@ -7,7 +7,7 @@ import importlib.metadata
 import io
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from centerloss_core.files.atomic import atomic_write
 from centerloss_core.files.untrusted import own_folder
 from centerloss_core.limits import CONFUSION_CLASSES
 from centerloss_core.metrics.evaluate import SETTINGS, STEPS, SplitEvaluation, evaluate_split
+from centerloss_core.metrics.open_set import OpenSet, open_set
 from centerloss_core.metrics.thresholds import accepted, thresholds_of
 from centerloss_core.run_directory.advice import how_to_complete
 from centerloss_core.run_directory.errors import RunError
@@ -72,6 +73,7 @@ class RunEvaluation:
         class_points: what the points of its classes are, None where it has none.
         thresholds: from which scores on an image counts as known.
         accepted: the share of the known test images that each of them accepts, where these were measured.
+        open_set: how known and unknown test images are told apart; None without unknown ones.
     """
 
     path: Path
@@ -82,6 +84,7 @@ class RunEvaluation:
     class_points: str | None = None
     thresholds: Thresholds | None = None
     accepted: dict[Threshold, float] = field(default_factory=dict)
+    open_set: OpenSet | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ def evaluate_directory(
 ) -> Report:
     """Measure a run, or every completed run of a sweep, from the final feature dumps; replace earlier evaluations.
 
-    Each run gets `evaluation.json`, `evaluation.csv` (a row per split) and `evaluation-classes.csv`, and the
+    Each run gets `evaluation.json`, `evaluation.csv` (a row per split) and `evaluation-classes.csv`, one with unknown
+    images `evaluation-open-set.csv` (a row per score), and the
     content of the first as "evaluation" in its `run.json`. A sweep gets the same three files about all its points.
     Equal dumps give equal files. A point that cannot be measured does not keep the others from it.
 
@@ -167,10 +171,13 @@ def _evaluate_run(
         fits = record.is_angular, record.class_points
         found = _take_thresholds(record, dumps)
         evaluation = RunEvaluation(record.path, record.name, origin, measured, *fits, *found)
+        unknown = open_set(dumps["test"], dumps["train"]) if "test" in splits else None
+        evaluation = replace(evaluation, open_set=unknown)
         content = {
             **_header(),
             **{split: each.as_dict() for split, each in measured.items()},
             "thresholds": _with_accepted(*found),
+            **({} if unknown is None else {"open_set": unknown.as_dict()}),
         }
         run.write_json(EVALUATION, content)
         for name, table in _tables([evaluation]).items():
@@ -276,11 +283,15 @@ def _with_accepted(thresholds: Thresholds, shares: Mapping[Threshold, float]) ->
 def _sweep_row(run: RunEvaluation) -> dict[str, Any]:
     """Figures alone: the classes of each point are in its own `evaluation.json`."""
     figures = {split: each.figures for split, each in run.splits.items()}
-    return {"directory": run.name, **run.origin, **figures}
+    unknown = {} if run.open_set is None else {"open_set": run.open_set.as_dict()}
+    return {"directory": run.name, **run.origin, **figures, **unknown}
 
 
 def _tables(runs: Sequence[RunEvaluation]) -> dict[str, bytes]:
-    """Files with a row per split; and a row per class, where they are few with its rows of the confusion matrices."""
+    """Files with a row per split; a row per class, where they are few with its rows of the confusion matrices.
+
+    Runs with images of unknown classes have another one with a row per score.
+    """
     figures: list[dict[str, Any]] = []
     classes: list[dict[str, Any]] = []
     for run in runs:
@@ -295,7 +306,14 @@ def _tables(runs: Sequence[RunEvaluation]) -> dict[str, bytes]:
                     for other, count in enumerate(matrix[row["class"]])
                 }
                 classes.append({**origin, **row, **counts})
-    return {"evaluation.csv": _table(figures), "evaluation-classes.csv": _table(classes)}
+    unknown = [
+        {"directory": run.name, **run.origin, **run.open_set.figures, "score": score, **of_score}
+        for run in runs
+        if run.open_set is not None
+        for score, of_score in run.open_set.scores.items()
+    ]
+    tables = {"evaluation.csv": _table(figures), "evaluation-classes.csv": _table(classes)}
+    return tables | ({"evaluation-open-set.csv": _table(unknown)} if unknown else {})
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -1,6 +1,6 @@
 """How much an image looks like one of the known classes: scores that a threshold turns into "known" or "none of these".
 
-A score is a function of (features, logits, points) that gives each image a number, larger for what is more known.
+A score gives each image a number, from (features, logits, points, means); larger for what is more known.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from centerloss_core.run_directory.reader import RunRecord
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-Given = Literal["features", "logits", "points"]
+Given = Literal["features", "logits", "points", "means"]
 
 
 class ScoreError(ValueError):
@@ -35,8 +35,8 @@ class Score:
         title: in tables.
         about: its definition in one line.
         needs: what it is computed from.
-        function: from (n, d) features, (n, k) logits and (k, d) class points to (n,) numbers; what it does not need
-            is None.
+        function: from what it needs of (n, d) features, (n, k) logits, (k, d) class points and (k, d) class means of
+            the training features to (n,) numbers.
     """
 
     name: str
@@ -46,14 +46,18 @@ class Score:
     function: Callable[..., Floats]
 
     def __call__(
-        self, features: Singles, logits: Singles | None = None, points: Singles | None = None
+        self,
+        features: Singles,
+        logits: Singles | None = None,
+        points: Singles | None = None,
+        means: Singles | None = None,
     ) -> Floats:
         """Return the score of each image, (n,) float64.
 
         Raises:
-            ScoreError: there are no logits, or no class points, and it needs them.
+            ScoreError: there are no logits, no class points, or no means, and it needs them.
         """
-        given = {"features": features, "logits": logits, "points": points}
+        given = {"features": features, "logits": logits, "points": points, "means": means}
         for needed in self.needs:
             if given[needed] is None:
                 raise ScoreError(f"the score {self.name} needs {_MISSING[needed]}")
@@ -63,6 +67,7 @@ class Score:
 _MISSING = {
     "logits": "logits, and there are none: the loss has no head, or an earlier version wrote these features",
     "points": "class points, and there are none",
+    "means": "the class means of training features, and there are none",
 }
 
 
@@ -93,6 +98,18 @@ def _logit(logits: Singles) -> Floats:
     return largest.astype(np.float64)
 
 
+def _energy(logits: Singles) -> Floats:
+    exact = logits.astype(np.float64)
+    largest = exact.max(axis=1)
+    total: Floats = largest + np.log(np.exp(exact - largest[:, np.newaxis]).sum(axis=1))
+    return total
+
+
+def _length(features: Singles) -> Floats:
+    lengths: Floats = np.linalg.norm(features.astype(np.float64), axis=1)
+    return lengths
+
+
 SCORES = {
     score.name: score
     for score in (
@@ -112,6 +129,15 @@ SCORES = {
         ),
         Score("probability", "probability", "largest softmax probability", ("logits",), _probability),
         Score("logit", "logit", "largest logit", ("logits",), _logit),
+        Score(
+            "mean",
+            "mean",
+            "minus the Euclidean distance to the nearest class mean of the training features",
+            ("features", "means"),
+            _distance,
+        ),
+        Score("length", "length", "length of the feature", ("features",), _length),
+        Score("energy", "energy", "log of the sum of exp(logit)", ("logits",), _energy),
     )
 }
 
@@ -125,17 +151,22 @@ def points_of(dump: FeatureDump, train: FeatureDump | None) -> Singles | None:
     """
     if dump.centers is not None:
         return dump.centers
-    if train is None:
-        return None
+    return None if train is None else means_of(train)
+
+
+def means_of(train: FeatureDump) -> Singles:
+    """The class means of the training features, (k, d), of the classes that these have images of."""
     known = train.known()
     return class_means(known.features.astype(np.float64), known.labels)[1].astype(np.float32)
 
 
-def scores_of(dump: FeatureDump, points: Singles | None) -> dict[str, Floats]:
-    """Every score that the images of a dump have, (n,) each, by name."""
-    given = {"features": dump.features, "logits": dump.logits, "points": points}
+def scores_of(
+    dump: FeatureDump, points: Singles | None, means: Singles | None = None
+) -> dict[str, Floats]:
+    """Every score that the images of a dump have, (n,) each, by name; without `means` not the one that needs them."""
+    given = {"features": dump.features, "logits": dump.logits, "points": points, "means": means}
     return {
-        name: score(dump.features, dump.logits, points)
+        name: score(dump.features, dump.logits, points, means)
         for name, score in SCORES.items()
         if all(given[needed] is not None for needed in score.needs)
         and not (name == "distance" and dump.centers_kind in DIRECTIONS_ALONE)
