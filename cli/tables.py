@@ -136,5 +136,5 @@ def setting_columns(
 def _setting_cell(run: Settings, key: str) -> str:
     """Return a setting of a run, or a dash where the run does not have it."""
     value = value_of(run, key)
-    text = "–" if value is None else short(value) if finite(value) is None else exact(value)
+    text = "–" if value is None else short(value, key) if finite(value) is None else exact(value)
     return shortened(text, _LONGEST_SETTING)

@@ -10,7 +10,9 @@ import pytest
 import yaml
 from test_image_folder import fill, grey
 
-from centerloss_core.config import ConfigError, load_config
+from centerloss_core.config import ConfigError, Flags, load_config, load_document, resolve_sweep
+from centerloss_core.config.axes import KNOWN, label, name_part
+from centerloss_core.config.shipped import located
 from centerloss_core.datasets import DataError, load_dataset, train_size
 from centerloss_core.datasets.overview import counts
 from centerloss_core.run_directory.reader import read_run
@@ -172,6 +174,17 @@ def test_a_margin_has_the_room_of_the_known_classes(tmp_path: Path) -> None:
     path.write_text(text.replace("known: [1, 2, 3]", "known: null"))
     with pytest.raises(ConfigError, match="10 classes"):
         load_config(path)
+
+
+def test_the_five_splits_of_the_literature() -> None:
+    document = load_document(located(Path("open_set")))
+    grid = resolve_sweep(document, Flags(axes={"loss.lambda": [0.1]}, settings=["data.name=mnist5k"]))
+    splits = ["245983", "326940", "583246", "378405", "634982"]
+    assert ["".join(map(str, point.config.data.known or ())) for point in grid.points] == splits
+    assert grid.points[0].name == "lambda0.1-alpha0.5-seed0-known2-4-5-9-8-3"
+    assert label(KNOWN, grid.points[0].settings[KNOWN]) == "known 2 4 5 9 8 3"
+    assert name_part(KNOWN, ["cat", "zebra"]) == "known-cat-zebra"
+    assert name_part(KNOWN, ["a-b", "c"]) != name_part(KNOWN, ["a", "b-c"])
 
 
 def test_cl_data_shows_the_known_and_the_unknown(here: Callable[..., tuple[int, str, str]]) -> None:

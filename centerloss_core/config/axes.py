@@ -20,6 +20,7 @@ LAMBDA = "loss.lambda"
 ALPHA = "loss.alpha"
 SEED = "train.seed"  # always averaged over
 VARIANT = "variant"
+KNOWN = "data.known"  # a list of classes
 LOSS = "loss"  # what the loss is called, where runs differ in it: see `run_directory/loss_names.py`
 
 # What they are called in the `sweep` section, as flags and in the names of runs.
@@ -76,10 +77,10 @@ def sign(key: str, among: Iterable[str] = ()) -> str:
 
 
 def label(key: str, value: Any, among: Iterable[str] = ()) -> str:
-    """A setting in a title: `λ = 0.01`, `seed 0`, `feature_dim = 8`; of a variant or loss just its name."""
+    """A setting in a title: `λ = 0.01`, `seed 0`, `known 2 4 5`; of a variant or loss just its name."""
     if key in (VARIANT, LOSS):
         return str(value)
-    return f"{sign(key, among)}{' ' if key == SEED else ' = '}{short(value)}"
+    return f"{sign(key, among)}{' ' if key in (SEED, KNOWN) else ' = '}{short(value, key)}"
 
 
 def label_all(settings: Settings, keys: Sequence[str]) -> str:
@@ -87,8 +88,12 @@ def label_all(settings: Settings, keys: Sequence[str]) -> str:
     return ", ".join(label(key, value, keys) for key, value in values_of(settings, keys).items())
 
 
-def short(value: Any) -> str:
-    """A value as it is written in a title: as in YAML, without `name` where a mapping has one."""
+def short(value: Any, key: str = "") -> str:
+    """A value, of a key, as it is written in a title: as in YAML, without `name` where a mapping has one, and classes
+    without brackets.
+    """
+    if key == KNOWN and isinstance(value, list | tuple):
+        return " ".join(map(str, value))
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
         others = {key: each for key, each in value.items() if key != "name"}
         return str(value["name"]) + (f" ({plain_setting(others)})" if others else "")
@@ -141,7 +146,7 @@ def name_part(key: str, value: Any, among: Iterable[str] = ()) -> str:
 
 def _in_name(value: Any) -> str:
     """A value as part of a file's name: plain characters, and a checksum where those do not tell it from all others."""
-    if isinstance(value, list | tuple) and value and all(isinstance(each, int | float) for each in value):
+    if isinstance(value, list | tuple) and value and all(_is_one_word(each) for each in value):
         written = "-".join(map(plain_setting, value))
     elif isinstance(value, Mapping):
         written = "-".join(
@@ -153,6 +158,10 @@ def _in_name(value: Any) -> str:
         return written
     plain = re.sub(r"[^A-Za-z0-9_.+]+", "-", written).strip("-.")[: VALUE_IN_A_NAME - 9]
     return f"{plain}-{hashlib.sha256(canonical(value).encode()).hexdigest()[:8]}".removeprefix("-")
+
+
+def _is_one_word(value: object) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and "-" not in value)
 
 
 _MISSING: Any = object()

@@ -127,10 +127,10 @@ def _read(run: RunRecord, sweep: SweepRecord | None = None) -> Record:
 
 def _give_label(record: Record, keys: Sequence[str]) -> None:
     known = [key for key in keys if record.value(key) is not None]
-    record.values = {sign(key, keys): written(record.value(key)) for key in known}
+    record.values = {sign(key, keys): written(record.value(key), key) for key in known}
     record.label = settings_title(record.run, keys) or record.name
 
 
-def written(value: object) -> str:
+def written(value: object, key: str = "") -> str:
     """The value of a setting, as in a title."""
-    return "–" if value is None else shortened(short(value))
+    return "–" if value is None else shortened(short(value, key))
