@@ -78,6 +78,12 @@ def test_a_folder_of_images_is_unknown(tmp_path: Path) -> None:
     assert data.open_set is not None
     assert data.open_set.class_names[-2:] == ("a", "b")
     assert data.test.images[-2:, 0, 0, 0].tolist() == [10, 20]  # stretched to 8×8
+    assert data.warnings == ()
+    paper = fill(tmp_path / "paper", {"1.png": grey(250)})
+    (warning,) = load_dataset("digits8", unknown=str(paper)).warnings
+    assert warning == (
+        "data.unknown: known images have a dark background and unknown ones a bright one, which alone tells them apart"
+    )
     # Beside known classes they take the place of the rest.
     some = load_dataset("digits8", known=[3, 1], unknown=str(folder))
     assert np.bincount(some.test.labels + 1)[0] == 2

@@ -11,10 +11,11 @@ import numpy as np
 from centerloss_core.config.problems import nearest, shown
 from centerloss_core.datasets import own
 from centerloss_core.datasets.arrays import UNKNOWN, DataError, Loaded, OpenSet, Split, shape_of
+from centerloss_core.datasets.contact_sheet import DARK, median
 from centerloss_core.datasets.decoding import decode_all
 from centerloss_core.datasets.image_files import files_below
 from centerloss_core.datasets.images import SUFFIXES
-from centerloss_core.datasets.stored import StoredImages
+from centerloss_core.datasets.stored import StoredImages, images_at
 
 if TYPE_CHECKING:
     from centerloss_core.config import Data
@@ -76,6 +77,10 @@ def divide(found: Loaded, data: Data, others: UnknownImages | None) -> tuple[Loa
         test=test,
         class_names=tuple(names[label] for label in known),
     )
+    if others is not None and _is_dark(found.test) != _is_dark(others.split):
+        words = ("dark", "bright") if _is_dark(found.test) else ("bright", "dark")
+        note = f"data.unknown: known images have a {words[0]} background and unknown ones a {words[1]} one, which alone"
+        learnt = learnt._replace(warnings=(*learnt.warnings, f"{note} tells them apart"))
     if others is None:
         return learnt, OpenSet(f"the other classes of {found.title}, {found.source}", unknown, names)
     return learnt, OpenSet(others.source, unknown, (*names, *others.class_names))
@@ -144,6 +149,10 @@ def images_in_folder(folder: str, shape: tuple[int, int, int]) -> UnknownImages:
     names, labels = np.unique(np.array(classes), return_inverse=True)
     split = Split(images, labels.astype(np.int64), np.array([each.name for each in files]))
     return UnknownImages(split, tuple(map(str, names)), source.replace("(data.dir)", "(data.unknown)"))
+
+
+def _is_dark(split: Split) -> bool:
+    return median(images_at(split.images, slice(1000))) < DARK
 
 
 def _joined(known: Split, others: UnknownImages, found: Loaded) -> Split:

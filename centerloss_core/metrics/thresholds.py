@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from centerloss_core.formatting import percent
-from centerloss_core.metrics.scores import Floats, default_score, points_of, scores_of
+from centerloss_core.metrics.scores import Floats, default_score, means_of, points_of, scores_of
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.names import features_path
 from centerloss_core.run_directory.reader import RunRecord
@@ -35,7 +35,7 @@ def thresholds_of(run: RunRecord, dumps: Mapping[str, FeatureDump]) -> Threshold
     split = "validation" if "validation" in dumps else "train"
     known = dumps[split].known()
     images = len(known.labels)
-    scores = scores_of(known, points_of(known, dumps["train"]))
+    scores = scores_of(known, points_of(known, dumps["train"]), means_of(dumps["train"]))
     fits = default_score(run)
     is_held_out = split == "validation"
     return Thresholds(
@@ -69,7 +69,7 @@ def accepted(run: Thresholds, dump: FeatureDump, train: FeatureDump | None) -> d
         ValueError: no image is of a known class.
     """
     known = dump.known()
-    scores = scores_of(known, points_of(known, train))
+    scores = scores_of(known, points_of(known, train), None if train is None else means_of(train))
     return {each: _share(scores[each.score], each.value) for each in run.values if each.score in scores}
 
 

@@ -40,6 +40,24 @@ def class_names(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(shortened(name, _LONGEST_NAME) for name in (*names, *map(str, numbers)))
 
 
+def common_names(snapshots: Sequence[Snapshot]) -> tuple[str, ...]:
+    """Return the names of all classes that some run knows; see `merged`."""
+    originals = [shortened(name, _LONGEST_NAME) for one in snapshots for name in one.run.original_class_names]
+    return merged([class_names(snapshot) for snapshot in snapshots], originals)
+
+
+def merged(each: Sequence[Sequence[str]], originals: Sequence[str]) -> tuple[str, ...]:
+    """Return all names of the classes of several runs, which mostly know the same.
+
+    Where they know different ones of a data set, in the order that the originals have there.
+    """
+    most = max(each, key=len)
+    if all(tuple(names) == tuple(most[: len(names)]) for names in each):
+        return tuple(most)
+    known = dict.fromkeys(name for names in each for name in names)
+    return tuple(dict.fromkeys([*(name for name in originals if name in known), *known]))
+
+
 def all_named(dump: FeatureDump, named: Collection[int]) -> bool:
     """Whether every class that is drawn has its name beside its points: a legend would say the same again."""
     return set(np.unique(dump.known().labels if (dump.labels >= 0).any() else []).tolist()) <= set(named)

@@ -19,7 +19,7 @@ from centerloss_core.plotting.head import Head
 from centerloss_core.plotting.one_box import one_box
 from centerloss_core.plotting.scatter import OUTLINE, dot_area
 from centerloss_core.plotting.sheet import SMALLEST_LETTERS, Sheet, sheet_of
-from centerloss_core.plotting.style import INK, class_colors, colors_of
+from centerloss_core.plotting.style import INK, class_colors, colors_of, drawing_order
 from centerloss_core.plotting.text_fit import (
     dpi,
     legend_below,
@@ -138,7 +138,7 @@ def _quietest(shares: dict[int, NDArray[np.float64]]) -> float:
 def _draw_images(axes: Axes, angles: Angles, classes: int, sheet: Sheet) -> None:
     units = np.concatenate([angles.units, angles.unknown])
     labels = np.concatenate([angles.labels, np.full(len(angles.unknown), UNKNOWN)])
-    order = np.random.default_rng(0).permutation(len(labels))  # no class hides the others
+    order = drawing_order(labels)
     x, y = units[order].T
     area = dot_area(len(order)) * sheet.margins**2
     colors = colors_of(labels[order], classes)

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.files.untrusted import own_folder
 from centerloss_core.limits import FIGURE_PIXELS
+from centerloss_core.metrics.open_set import open_scores
+from centerloss_core.plotting.accepted import NoPlaneError, accepted_figure
 from centerloss_core.plotting.angle_histogram import angle_histogram
 from centerloss_core.plotting.animation import read_film
 from centerloss_core.plotting.classes import class_names
@@ -18,6 +20,13 @@ from centerloss_core.plotting.film import has_ffmpeg, save_film
 from centerloss_core.plotting.grid import Cell, Grid, arrange
 from centerloss_core.plotting.head import HeadError, read_head
 from centerloss_core.plotting.histogram import all_distances_figure, distances_figure
+from centerloss_core.plotting.open_set import (
+    fitting_score,
+    has_unknown,
+    open_set_figure,
+    open_sets_figure,
+    train_of,
+)
 from centerloss_core.plotting.panel import panel_figure
 from centerloss_core.plotting.post import post_figure, post_panel
 from centerloss_core.plotting.regions import regions_figure
@@ -151,6 +160,11 @@ def _figures_of_a_sweep(
         yield f"panel-{request.suffix}{'-shared' * shared}", figure
     if "distances" in request.figures and (request.out or len(grid.snapshots) > 1):
         yield f"distances-{request.split}", all_distances_figure(grid, request.width)
+    with_unknown = [snapshot for snapshot in completed if has_unknown(snapshot.dump)]
+    if "open_set" in request.figures and with_unknown:
+        yield f"open_set-{request.split}", open_sets_figure(with_unknown, sweep.axes, request.width)
+    elif "open_set" in request.named:
+        _refuse_open_set(sweep.path, request)
     if "seeds" in request.figures and has_spread([snapshot.run for snapshot in completed], sweep.axes):
         yield f"seeds-{request.split}", seeds_figure(completed, sweep.axes, request.width)
     elif "seeds" in request.named:
@@ -181,6 +195,36 @@ def _figures_of_a_run(
         yield f"regions-{request.split}", _regions(snapshot, request)
     if "distances" in request.figures:
         yield f"distances-{request.split}", distances_figure(snapshot, request.width)
+    if "open_set" in request.figures and has_unknown(snapshot.dump):
+        yield f"open_set-{request.split}", open_set_figure(snapshot, request.width)
+        if not request.out:
+            yield f"accepted-{request.split}", _accepted(snapshot, request)
+    elif "open_set" in named:
+        _refuse_open_set(snapshot.run.path, request)
+
+
+def _refuse_open_set(path: Path, request: Request) -> None:
+    why = f"the {request.split} images are all of known classes (data.known, data.unknown)"
+    if request.figures == ("open_set",):
+        raise PlotError(f"{path}: {why}")
+    request.note(f"no open_set: {why}")
+
+
+def _accepted(snapshot: Snapshot, request: Request) -> Figure | None:
+    """Draw the accepted region; none without a plane, or where a score has no values in it."""
+    if snapshot.dump.features.shape[1] != 2:
+        return None
+    train = train_of(snapshot.run)
+    score = fitting_score(snapshot.run, list(open_scores(snapshot.dump, train)))
+    try:
+        head = read_head(snapshot.run, snapshot.dump, len(class_names(snapshot)))
+    except HeadError:
+        head = None
+    try:
+        return accepted_figure(snapshot, train, score, head, request.width)
+    except NoPlaneError as error:
+        request.note(f"no accepted region: {error}")
+        return None
 
 
 def _directions(snapshot: Snapshot, request: Request) -> Figure | None:

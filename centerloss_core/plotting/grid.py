@@ -8,7 +8,7 @@ from typing import Any
 
 from centerloss_core.config.axes import LAMBDA, LOSS, SEED, label, sign, value_of, varying
 from centerloss_core.formatting import finite
-from centerloss_core.plotting.classes import class_names
+from centerloss_core.plotting.classes import class_names, common_names
 from centerloss_core.plotting.logged import evenly
 from centerloss_core.plotting.titles import (
     compared_title,
@@ -63,8 +63,18 @@ class Grid:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """Those of the run with the most classes, which a legend must name."""
-        return max(map(class_names, self.snapshots), key=len)
+        """Those of all runs, which a legend must name."""
+        return common_names(self.snapshots)
+
+    def naming(self, snapshot: Snapshot) -> tuple[tuple[str, ...], list[int] | None]:
+        """Return the names of the classes of a run, and which of the colours each has, if not those in order.
+
+        A class has the same colour in every panel, whatever its number in the run.
+        """
+        names = class_names(snapshot)
+        if names == self.class_names[: len(names)]:
+            return self.class_names, None
+        return names, [self.class_names.index(name) for name in names]
 
     def title(self) -> str:
         """Return what all cells have in common, like `MNIST test · α = 0.5, seed 0`."""

@@ -23,6 +23,7 @@ def draw_inset(
     names: Sequence[str],
     limits: Bbox,
     sheet: Sheet,
+    places: Sequence[int] | None = None,
 ) -> set[int]:
     """Draw the inset that a run needs in axes with these limits, and return the classes that it names."""
     own = limits_of([plane])
@@ -38,7 +39,7 @@ def draw_inset(
     right, up = max(rooms, key=lambda corner: rooms[corner])
     side = min(_LARGEST, rooms[right, up] - _GAP)
     box = axes.inset_axes(((1 - side) * right, (1 - side) * up, side, side))
-    named = draw_features(box, plane, labels, names, own, sheet)
+    named = draw_features(box, plane, labels, names, own, sheet, places=places)
     box.set(xticks=[], yticks=[])
     axes.indicate_inset(
         own.bounds, edgecolor="#777777"

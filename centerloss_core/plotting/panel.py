@@ -94,9 +94,8 @@ def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None
         here = draw_cell(axes[row, column], grid, cell, shown, limits, sheet=sheet)
         if cell.snapshot and shown:
             if limits is not None:
-                here |= draw_inset(
-                    axes[row, column], shown.plane, shown.labels, grid.class_names, limits, sheet
-                )
+                names, places = grid.naming(cell.snapshot)
+                here |= draw_inset(axes[row, column], shown.plane, shown.labels, names, limits, sheet, places)
             named = named and all_named(cell.snapshot.dump, here)
     handles = legend_handles(grid.class_names, *grid.dumps, colors=not named)
     legend_below(
@@ -143,8 +142,9 @@ def draw_cell(
     mark_size: float | None = None,
 ) -> set[int]:
     """Draw a run, or its status, and return the classes whose names have a place."""
-    if shown:
-        return draw_features(axes, shown.plane, shown.labels, grid.class_names, limits, sheet, mark_size)
+    if shown and cell.snapshot:
+        names, places = grid.naming(cell.snapshot)
+        return draw_features(axes, shown.plane, shown.labels, names, limits, sheet, mark_size, places)
     write_status(axes, cell)
     axes.set_box_aspect(1)
     return set()

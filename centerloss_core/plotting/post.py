@@ -59,6 +59,7 @@ def post_panel(grid: Grid, *, shared: bool = False) -> Figure:
     across, up = _SIZE[0] * columns, _SIZE[1] * rows + _TITLE
     figure = Figure(figsize=(across, up), dpi=DPI)
     drawn: list[tuple[Axes, Plane]] = []
+    names_drawn: list[Sequence[str]] = []
     for row, column, cell in grid.places:
         left, bottom, width, height = (
             part * side for part, side in zip(_RECTANGLE, (*_SIZE, *_SIZE), strict=True)
@@ -69,8 +70,10 @@ def post_panel(grid: Grid, *, shared: bool = False) -> Figure:
         if cell.snapshot:
             plane = project(cell.snapshot.dump)
             labels = cell.snapshot.dump.labels
-            _draw_points(axes, plane, labels, grid.class_names, font_size=10, legend=not drawn)
+            names, places = grid.naming(cell.snapshot)
+            _draw_points(axes, plane, labels, names, font_size=10, legend=not drawn or places is not None)
             drawn.append((axes, plane))
+            names_drawn.append(names)
             title = join(title, plane.note)
         else:
             write_status(axes, cell)
@@ -79,8 +82,8 @@ def post_panel(grid: Grid, *, shared: bool = False) -> Figure:
     fit(figure.text(0.5, 1 - _TITLE / 2 / up, over, ha="center", va="center", fontsize=14), across * 0.96)
     if shared:
         _share_limits(drawn)
-    for axes, plane in drawn:  # now that the limits stand
-        mark_centers(axes, plane, grid.class_names, _CENTER, largest_name=12)
+    for (axes, plane), own in zip(drawn, names_drawn, strict=True):  # now that the limits stand
+        mark_centers(axes, plane, own, _CENTER, largest_name=12)
     return figure
 
 

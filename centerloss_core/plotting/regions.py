@@ -21,7 +21,7 @@ from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.scatter import dot_area, mark_centers
 from centerloss_core.plotting.sheet import Sheet, sheet_of
-from centerloss_core.plotting.style import DPI, INK, class_colors, colors_of
+from centerloss_core.plotting.style import DPI, INK, class_colors, colors_of, drawing_order
 from centerloss_core.plotting.text_fit import fit, legend_below, title_height
 from centerloss_core.plotting.titles import snapshot_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
@@ -61,17 +61,18 @@ def regions_figure(snapshot: Snapshot, head: Head | None, width: float | None = 
     top = title_height(over_all, 1.2) + 0.43 * margin
     height = _BOTTOM * margin + rows * (box + _GAP * margin) - _GAP * margin + top
     figure = Figure(figsize=(sheet.width, height), dpi=DPI)
-    most = max((called != dump.labels).sum() for _, called in maps)
+    known = dump.labels >= 0
+    most = max((called != dump.labels)[known].sum() for _, called in maps)
     size = float(np.clip(np.sqrt(_FEW / max(most, 1)), _SMALLEST_CROSS, 1)) * margin  # the same on both sides
     named = True
     for place, (rule, called) in enumerate(maps):
         left = _LEFT * margin + place % columns * (box + _GAP * margin)
         low = _BOTTOM * margin + (rows - 1 - place // columns) * (box + _GAP * margin)
         axes = figure.add_axes((left / sheet.width, low / height, box / sheet.width, box / height))
-        wrong = (called != dump.labels) & (dump.labels >= 0)
+        wrong = (called != dump.labels) & known
         _draw_regions(axes, rule, limits)
         named = all_named(dump, _draw_points(axes, dump, names, wrong, size, sheet)) and named
-        share = 1 - wrong.sum() / max(1, (dump.labels >= 0).sum())
+        share = 1 - wrong.sum() / max(1, known.sum())
         title = f"{rule.name}: {percent(share)} right, {wrong.sum():,} wrong"
         fit(axes.set_title(title, loc="left", fontsize=letters(10)), box)
     figure.text(
@@ -124,7 +125,7 @@ def _draw_points(
 ) -> set[int]:
     """Draw the points, those that are called wrong as crosses, and return the classes whose names have a place."""
     colors = colors_of(dump.labels, len(names))
-    order = np.random.default_rng(0).permutation(len(wrong))  # no class hides the others
+    order = drawing_order(dump.labels)
     right = order[~wrong[order]]
     x, y = dump.features.T
     axes.scatter(

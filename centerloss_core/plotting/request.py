@@ -17,12 +17,12 @@ SPLITS = ("test", "train")
 STYLES = ("default", "post")
 AXES = ("own", "shared")
 FILM_AXES = (*AXES, "follow")
-OF_A_RUN = ("scatter", "directions", "curves", "regions", "distances")
+OF_A_RUN = ("scatter", "directions", "curves", "regions", "distances", "open_set")
 OF_A_SWEEP = ("panel", "seeds")
-ALONE = (*OF_A_SWEEP, "distances")  # what shows several runs of a sweep in one file
+ALONE = (*OF_A_SWEEP, "distances", "open_set")  # what shows several runs of a sweep in one file
 LAYOUTS = ("grid", "row")
 # Regions and histograms of every run would make a sweep wait twice as long: they are drawn when asked for.
-DEFAULT_OF_A_SWEEP = (*OF_A_SWEEP, "scatter", "directions", "curves")
+DEFAULT_OF_A_SWEEP = (*OF_A_SWEEP, "scatter", "directions", "curves", "open_set")
 ALL = "all"
 
 

@@ -19,7 +19,7 @@ from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.one_box import one_box
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.plotting.sheet import SMALLEST_LETTERS, Sheet, sheet_of
-from centerloss_core.plotting.style import colors_of
+from centerloss_core.plotting.style import colors_of, drawing_order
 from centerloss_core.plotting.text_fit import (
     dpi,
     legend_below,
@@ -78,18 +78,19 @@ def draw_features(
     limits: Bbox | None = None,
     sheet: Sheet = OWN_SHEET,
     mark_size: float | None = None,
+    places: Sequence[int] | None = None,
 ) -> set[int]:
     """Draw points and centers in a square box, one unit as long on both axes if distances mean something.
 
     Without limits, the axes reach to the outermost point or center. Without a size of the marks, it follows the crowd.
+    `places`: see `colors_of`.
 
     Returns:
         The classes whose names are beside their points.
     """
-    # In a fixed random order: drawn class by class, the last class would hide the others.
-    order = np.random.default_rng(0).permutation(len(labels))
+    order = drawing_order(labels)
     x, y = plane.points[order].T
-    colors = colors_of(labels[order], len(names))
+    colors = colors_of(labels[order], len(names), places)
     # As pixels: 10,000 circles make an SVG or PDF that no viewer scrolls.
     area = dot_area(len(labels)) * sheet.margins**2
     axes.scatter(x, y, c=colors, s=area, alpha=0.5, linewidths=0, rasterized=True)

@@ -1,6 +1,6 @@
 """Colours and settings that all figures share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,8 +58,21 @@ def class_colors(classes: int) -> list[str]:
     return [CLASS_COLORS[label % len(CLASS_COLORS)] for label in range(classes)]
 
 
-def colors_of(labels: NDArray[np.integer], classes: int) -> NDArray[np.float64]:
-    """Return (n, 3) the colour of each label; −1, of images of unknown classes, is grey."""
-    table = np.array([to_rgb(color) for color in (*class_colors(classes), UNKNOWN)])
-    colors: NDArray[np.float64] = table[labels]
-    return colors
+def drawing_order(labels: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Return the order to draw points in, (n,): unknown ones below the others, and no class hides another."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    return order[np.argsort(labels[order] >= 0, kind="stable")]
+
+
+def colors_of(
+    labels: NDArray[np.integer], classes: int, places: Sequence[int] | None = None
+) -> NDArray[np.float64]:
+    """Return (n, 3) the colour of each label; −1, of images of unknown classes, is grey.
+
+    `places` says which colour each class has, if not those in order.
+    """
+    colors = class_colors(classes if places is None else max(places) + 1)
+    used = colors if places is None else [colors[place] for place in places]
+    table = np.array([to_rgb(color) for color in (*used, UNKNOWN)])
+    found: NDArray[np.float64] = table[labels]
+    return found

@@ -20,6 +20,7 @@ from centerloss_core.plotting.style import UNKNOWN, class_colors
 from centerloss_core.report.curves import Curve, Look, curve_plots, looks_of, most_rows
 from centerloss_core.report.empty import empty_figure
 from centerloss_core.report.frames import Shown
+from centerloss_core.report.open_set import open_set_plots
 from centerloss_core.report.reading import Record
 
 Marker = Literal["circle", "diamond", "square", "triangle", "inverted_triangle"]
@@ -65,13 +66,16 @@ def draw(shown: Shown, records: Sequence[Record]) -> Charts:
     drawn = [record for record in records if record.history.steps or record.history.epochs]
     looks = looks_of(drawn)
     curves = []
+    names = shown.names
+    colors = class_colors(len(names))
     with document.models.freeze():  # or all models would be gone through again for each that is added
         for index, panel in enumerate(shown.panels):
             kind = panel.last.dump.centers_kind or "center"
-            plot = _panel(index, panel.classes, sources[panel.group], look_of(kind).marker)
+            palette = [colors[names.index(name)] for name in panel.class_names]
+            plot = _panel(index, palette, sources[panel.group], look_of(kind).marker)
             document.add_root(plot)
             roots[str(plot.id)] = f"panel-{index}"
-        for curve, plot in curve_plots(drawn, looks):
+        for curve, plot in [*curve_plots(drawn, looks), *open_set_plots(shown.panels, drawn, looks)]:
             document.add_root(plot)
             roots[str(plot.id)] = curve.name
             curves.append(curve)
@@ -87,7 +91,7 @@ def script() -> str:
     return text.replace("</script", "<\\/script")
 
 
-def _panel(index: int, classes: int, source: models.ColumnDataSource, marker: Marker) -> figure:
+def _panel(index: int, palette: list[str], source: models.ColumnDataSource, marker: Marker) -> figure:
     selecting = [models.BoxSelectTool(), models.LassoSelectTool()]
     plot = empty_figure(
         models.BoxZoomTool(match_aspect=True),
@@ -99,9 +103,7 @@ def _panel(index: int, classes: int, source: models.ColumnDataSource, marker: Ma
         y_range=models.Range1d(start=0, end=1),
         lod_timeout=150,
     )
-    mapper = models.LinearColorMapper(
-        palette=class_colors(classes), low=-0.5, high=classes - 0.5, low_color=UNKNOWN
-    )
+    mapper = models.LinearColorMapper(palette=palette, low=-0.5, high=len(palette) - 0.5, low_color=UNKNOWN)
     for name in (f"x{index}", f"y{index}"):
         source.add([], name)
     points = plot.scatter(

@@ -62,7 +62,9 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
+    """What a plot has of a run."""
+
     record: Record
     look: Look
     x: _Values
@@ -122,22 +124,22 @@ def curve_plots(records: Sequence[Record], looks: Sequence[Look]) -> list[tuple[
 
 def _lines(
     records: Sequence[Record], looks: Sequence[Look], rows: Sequence[Sequence[Row]], keys: Sequence[str]
-) -> list[_Line]:
+) -> list[Line]:
     """The line of each run that has rows; none where no run has a number under its key."""
     lines = [
-        _Line(record, look, column(each, "epoch"), column(each, key))
+        Line(record, look, column(each, "epoch"), column(each, key))
         for record, look, each, key in zip(records, looks, rows, keys, strict=True)
         if each
     ]
     return lines if any(np.isfinite(line.y).any() for line in lines) else []
 
 
-def _course(lines: Sequence[_Line]) -> tuple[str, figure]:
+def _course(lines: Sequence[Line]) -> tuple[str, figure]:
     """What the plot does not show, and the plot: with a log axis where the figure spans a decade."""
     values = np.concatenate([line.y for line in lines])
     positive = values[np.isfinite(values) & (values > 0)]
     log = bool(positive.size and positive.max() >= 10 * positive.min())
-    plot = _curve_figure("log" if log else "linear")
+    plot = curve_figure("log" if log else "linear")
     note = ""
     if log:
         absent = [line.record.label for line in lines if (line.y <= 0).all()]
@@ -151,7 +153,7 @@ def _course(lines: Sequence[_Line]) -> tuple[str, figure]:
     else:
         low, high = _from_zero(values)
         plot.y_range = models.Range1d(start=low, end=high)
-    _draw(plot, lines)
+    draw_lines(plot, lines)
     return note, plot
 
 
@@ -163,9 +165,9 @@ def _from_zero(values: _Values) -> tuple[float, float]:
     return low - room * bool((known <= 0).any()), high + room
 
 
-def _accuracy(lines: Sequence[_Line]) -> figure:
+def _accuracy(lines: Sequence[Line]) -> figure:
     """The course over the epochs; runs of one epoch have none, and stand side by side instead."""
-    plot = _curve_figure("linear")
+    plot = curve_figure("linear")
     plot.y_range = models.DataRange1d(
         default_span=0.02
     )  # around runs that are all alike: two percent, not two
@@ -183,12 +185,13 @@ def _accuracy(lines: Sequence[_Line]) -> figure:
         plot.x_range = models.Range1d(start=-0.5, end=len(lines) - 0.5)
         if len(names) * (max(map(len, names)) + 2) > _LETTERS:
             plot.xaxis.major_label_orientation = 1.1
-    _draw(plot, lines, dotted=True)
+    draw_lines(plot, lines, dotted=True)
     return plot
 
 
-def _curve_figure(scale: str) -> figure:
-    plot = empty_figure(models.BoxZoomTool(), y_axis_type=scale, x_axis_label="epoch")
+def curve_figure(scale: str, across: str = "epoch", x_scale: str = "linear") -> figure:
+    """A plot without lines."""
+    plot = empty_figure(models.BoxZoomTool(), x_axis_type=x_scale, y_axis_type=scale, x_axis_label=across)
     plot.x_range = models.DataRange1d(
         start=0
     )  # left to itself, it would show one row in the middle of -1 to 1
@@ -197,7 +200,7 @@ def _curve_figure(scale: str) -> figure:
     return plot
 
 
-def _draw(plot: figure, lines: Sequence[_Line], *, dotted: bool = False) -> None:
+def draw_lines(plot: figure, lines: Sequence[Line], *, dotted: bool = False) -> None:
     """All lines as one thing: a model for each would take most of the time of a large report."""
     content = {
         "x": [line.x for line in lines],
@@ -224,6 +227,6 @@ def _draw(plot: figure, lines: Sequence[_Line], *, dotted: bool = False) -> None
     plot.add_tools(models.HoverTool(renderers=[drawn, dots], tooltips=[("run", "@label")]))
 
 
-def _ends(lines: Sequence[_Line]) -> str:
+def _ends(lines: Sequence[Line]) -> str:
     words = "last value" if len(lines) == 1 else "last values"
     return f"{words}: " + "; ".join(f"{line.record.label}: {number(float(line.y[-1]))}" for line in lines)

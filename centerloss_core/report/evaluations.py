@@ -14,6 +14,7 @@ from centerloss_core.metrics.names import (
     in_order,
     with_points,
 )
+from centerloss_core.report.open_set import open_set_tables
 from centerloss_core.report.reading import Contents, Record
 from centerloss_core.report.seeds import has_seeds
 from centerloss_core.report.tables import (
@@ -58,7 +59,7 @@ def evaluation_tables(contents: Contents) -> list[Table]:
         _figures(f"evaluation-{place}", title, in_order(names, is_angular=is_angular), found, starred=starred)
         for place, (title, names) in enumerate(kinds)
     ]
-    tables += [_thresholds(contents), _classes(found, contents.kinds)]
+    tables += [_thresholds(contents), *open_set_tables(contents), _classes(found, contents.kinds)]
     return [table for table in tables if table.rows]
 
 

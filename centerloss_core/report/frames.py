@@ -18,6 +18,7 @@ from centerloss_core.datasets.arrays import thin
 from centerloss_core.formatting import finite
 from centerloss_core.limits import FRAME_BYTES, PANELS
 from centerloss_core.metrics.recognition import decisions, judges
+from centerloss_core.plotting.classes import merged
 from centerloss_core.plotting.logged import evenly
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.report.reading import Record
@@ -102,6 +103,17 @@ class Shown:
         """What decides on the class of an image in any panel, and its name: `nearest prototype`."""
         found = dict.fromkeys(judge for panel in self.panels for judge in panel.last.predicted)
         return {judge: renamed(judge.replace("_", " "), self.kinds) for judge in found}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all classes that some panel knows, each of which has one colour."""
+        originals = [name for panel in self.panels for name in panel.record.run.original_class_names]
+        return merged([panel.class_names for panel in self.panels], originals) if self.panels else ()
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether some images are of unknown classes."""
+        return any((labels < 0).any() for labels in self.groups)
 
     def class_names(self, group: int) -> list[str]:
         """The names of the classes of a group: those of the panel that knows most."""

@@ -157,8 +157,12 @@ class RunRecord:
     @property
     def class_names(self) -> tuple[str, ...]:
         """By label, printable and short; empty where `run.json` does not name them."""
-        names = items(self.data.get("class_names"))[:CLASSES]
-        return tuple(shortened(str(name), CLASS_NAME) for name in names)
+        return _names(self.data.get("class_names"))
+
+    @property
+    def original_class_names(self) -> tuple[str, ...]:
+        """By original label, those of unknown classes too; empty where all classes are known."""
+        return _names(mapping(self.data.get("unknown")).get("class_names"))
 
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
@@ -366,6 +370,10 @@ def read_directory(path: Path | Sequence[Path]) -> RunRecord | SweepRecord:
     from centerloss_core.run_directory.collection import read_collection
 
     return read_collection(paths)
+
+
+def _names(found: object) -> tuple[str, ...]:
+    return tuple(shortened(str(name), CLASS_NAME) for name in items(found)[:CLASSES])
 
 
 def _text(value: object) -> str | None:
