@@ -296,7 +296,7 @@ def test_missing_sections_and_keys(write):
         (
             "{name: mnist, size: [28, 28]}",
             "data.size: unknown key for this name; it belongs to folder, csv. "
-            "Allowed here: name, dir, validation, memory",
+            "Allowed here: name, dir, validation, exclude, memory, known, unknown",
         ),
         (
             "{name: folder, dir: x, size: [28]}",
@@ -798,7 +798,10 @@ def test_the_text_of_a_dumped_config(write):
           name: mnist
           dir: null
           validation: 0
+          exclude: null
           memory: auto
+          known: null
+          unknown: null
         model:
           name: lenets_plus_plus
           channels: [32, 64, 128]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_runs import make_dump, make_record
 
-from centerloss_core.metrics.scores import SCORES, ScoreError, default_score, points_of, scores_of
+from centerloss_core.metrics.scores import SCORES, ScoreError, default_score, means_of, points_of, scores_of
 
 FEATURES = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
 POINTS = np.random.default_rng(1).normal(size=(4, 3)).astype(np.float32)
@@ -53,11 +53,11 @@ def test_a_score_says_what_it_lacks() -> None:
 def test_a_dump_has_the_scores_of_what_is_in_it() -> None:
     dump = make_dump()
     logits = np.zeros((300, 10), np.float32)
-    assert list(scores_of(dump, points_of(dump, None))) == ["distance", "cosine"]
-    assert list(scores_of(replace(dump, logits=logits), dump.centers)) == list(SCORES)
+    assert list(scores_of(dump, points_of(dump, None))) == ["distance", "cosine", "length"]
+    assert list(scores_of(replace(dump, logits=logits), dump.centers, means_of(dump))) == list(SCORES)
     weights = replace(dump, centers_kind="weight")
-    assert list(scores_of(weights, weights.centers)) == ["cosine"]  # whose lengths mean nothing
-    assert scores_of(replace(dump, centers=None, centers_kind=None), None) == {}
+    assert list(scores_of(weights, weights.centers)) == ["cosine", "length"]  # whose lengths mean nothing
+    assert list(scores_of(replace(dump, centers=None, centers_kind=None), None)) == ["length"]
 
 
 def test_class_means_of_training_features_take_the_place_of_points() -> None:

@@ -160,9 +160,7 @@ def means_of(train: FeatureDump) -> Singles:
     return class_means(known.features.astype(np.float64), known.labels)[1].astype(np.float32)
 
 
-def scores_of(
-    dump: FeatureDump, points: Singles | None, means: Singles | None = None
-) -> dict[str, Floats]:
+def scores_of(dump: FeatureDump, points: Singles | None, means: Singles | None = None) -> dict[str, Floats]:
     """Every score that the images of a dump have, (n,) each, by name; without `means` not the one that needs them."""
     given = {"features": dump.features, "logits": dump.logits, "points": points, "means": means}
     return {
