@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from centerloss_core.formatting import percent
 from centerloss_core.metrics.open_set import TPR, open_scores, threshold_at
-from centerloss_core.metrics.scores import SCORES, points_of
+from centerloss_core.metrics.scores import SCORES, means_of, points_of
 from centerloss_core.plotting.classes import all_named, class_names, legend_handles
 from centerloss_core.plotting.head import Head
 from centerloss_core.plotting.limits import limits_of
@@ -112,4 +112,5 @@ def _scores_at(
             head.logits(dump.features), dump.logits, rtol=1e-2, atol=1e-2
         ):
             raise NoPlaneError(f"the score {score} of this head is no linear function of the feature")
-    return SCORES[score](points, logits, points_of(dump, train))
+    means = None if train is None else means_of(train)
+    return SCORES[score](points, logits, points_of(dump, train), means)
