@@ -37,8 +37,9 @@ def plot(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="What to draw, with commas between: scatter, directions, curves, regions, distances, open_set (of runs with "
-            "unknown classes: the accepted region, ROC and OSCR); of a sweep also panel and seeds; or all. Default: all of a run; of a sweep all but its runs' regions and distances. "
+            help="What to draw, with commas between: scatter, directions, curves, regions, distances, open_set (of "
+            "runs with unknown classes: the accepted region, ROC and OSCR); of a sweep also panel and seeds; or all. "
+            "Default: all of a run; of a sweep all but its runs' regions and distances. "
             "Directions are drawn of a loss that looks at them, or when named.",
             show_default=False,
         ),

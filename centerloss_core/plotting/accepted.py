@@ -13,18 +13,18 @@ from centerloss_core.metrics.scores import SCORES, means_of, points_of
 from centerloss_core.plotting.classes import all_named, class_names, legend_handles
 from centerloss_core.plotting.head import Head
 from centerloss_core.plotting.limits import limits_of
+from centerloss_core.plotting.one_box import one_box
 from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.scatter import draw_features
 from centerloss_core.plotting.sheet import sheet_of
-from centerloss_core.plotting.style import DPI, INK
-from centerloss_core.plotting.text_fit import fit, legend_below, make_room_below, title_height
+from centerloss_core.plotting.style import INK
+from centerloss_core.plotting.text_fit import legend_below
 from centerloss_core.plotting.titles import join, snapshot_title
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.reader import Snapshot
 
 # Inches, as of a scatter plot.
 _LEFT, _BOTTOM, _BOX, _RIGHT, _LEGEND = 0.75, 0.5, 5.4, 0.2, 0.3
-_LINE = 1.5  # of a title, in letters
 _PIXELS = 480  # along a side
 _REFUSED = "#f5f0e6"  # what is not accepted: paler than grey points, and no colour of a class
 
@@ -55,21 +55,18 @@ def accepted_figure(
     threshold = threshold_at(own, unknown)
     refused = float((own[unknown] < threshold).mean())
     sheet = sheet_of(_LEFT + _BOX + _RIGHT, width)
-    margin, letters = sheet.margins, sheet.letters
-    box = sheet.width - (_LEFT + _RIGHT) * margin
-    figure = Figure(figsize=(sheet.width, sheet.width), dpi=DPI)
-    axes = figure.add_axes((0, 0, 1, 1))
     shown = (
         f"by {score}: {100 * TPR:g} % of the known {snapshot.split} images accepted, {percent(refused)} of the "
         "unknown refused"
     )
-    words = join(snapshot_title(snapshot), shown, by="\n")
-    title = axes.set_title(words, loc="left", fontsize=letters(10), linespacing=_LINE)
-    fit(title, box + _RIGHT * margin - 0.1)
-    bottom = (_BOTTOM + _LEGEND) * margin
-    height = bottom + box + title_height(title, _LINE)
-    figure.set_size_inches(sheet.width, height)
-    axes.set_position((_LEFT * margin / sheet.width, bottom / height, box / sheet.width, box / height))
+    figure, axes = one_box(
+        join(snapshot_title(snapshot), shown, by="\n"),
+        sheet,
+        left=_LEFT,
+        right=_RIGHT,
+        below=_BOTTOM + _LEGEND,
+        title_room=sheet.width - _LEFT * sheet.margins - 0.1,
+    )
     x, y = (limits.min[axis] + (np.arange(_PIXELS) + 0.5) / _PIXELS * limits.size[axis] for axis in (0, 1))
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
     values = _scores_at(grid, score, dump, train, head).reshape(_PIXELS, _PIXELS)
@@ -83,18 +80,18 @@ def accepted_figure(
         )
     handles: list[Any] = legend_handles(names, dump, colors=not all_named(dump, named))
     handles.append(Patch(facecolor=_REFUSED, edgecolor=INK, linewidth=1.2, label="none of these"))
-    legend = legend_below(
+    legend_below(
         figure,
         handles,
         columns=12,
         fewest=3,
-        fontsize=letters(9.5),
+        height=_LEGEND * sheet.margins,
+        fontsize=sheet.letters(9.5),
         room=sheet.width - 0.1,
         columnspacing=1.0,
         handletextpad=0.4,
         borderaxespad=0.2,
     )
-    make_room_below(figure, legend, _LEGEND * margin)
     return figure
 
 

@@ -16,7 +16,7 @@ from centerloss_core.metrics.open_set import Curve, curve_of, figures_of, open_s
 from centerloss_core.metrics.scores import default_score
 from centerloss_core.plotting.sheet import sheet_of
 from centerloss_core.plotting.style import CLASS_COLORS, DPI
-from centerloss_core.plotting.text_fit import fit, legend_below, make_room_below, title_height
+from centerloss_core.plotting.text_fit import fit, legend_below, title_height
 from centerloss_core.plotting.titles import data_title, snapshot_title, title_keys
 from centerloss_core.run_directory.feature_dumps import FeatureDump, FeatureFileError
 from centerloss_core.run_directory.reader import RunRecord, Snapshot
@@ -159,18 +159,18 @@ def _figure(words: str, lines: Sequence[Line], note: str, width: float | None) -
             _draw(axes, line, kind, index)
         _dress(axes, kind, letters(9))
     handles = [Line2D([], [], **_look(index), label=line.words) for index, line in enumerate(lines)]
-    legend = legend_below(
+    legend_below(
         figure,
         handles,
         columns=2,
         fewest=1,
+        height=_LEGEND * margin,
         fontsize=letters(9),
         room=sheet.width - 0.1,
         columnspacing=1.5,
         borderaxespad=0.2,
         handlelength=2.8,
     )
-    make_room_below(figure, legend, _LEGEND * margin)
     return figure
 
 
