@@ -10,6 +10,7 @@ from .compare import compare
 from .configs import configs
 from .data import data
 from .evaluate import evaluate
+from .export import export
 from .plot import plot
 from .rank import rank
 from .report import report
@@ -35,6 +36,7 @@ app.command(cls=Training, short_help="Train every combination of λ, α and seed
 app.command(cls=Command, short_help="Draw the figures of a run or a sweep.")(plot)
 app.command(cls=Command, short_help="Write a run or a sweep as one HTML file to explore.")(report)
 app.command(cls=Command, short_help="Measure the features of a run or a sweep.")(evaluate)
+app.command(cls=Command, short_help="Write the network of a run for another program.")(export)
 app.command(cls=Command, short_help="List the images of a run that fit their label least.")(rank)
 app.command(cls=Command, short_help="List runs, with their settings and results.")(runs)
 app.command(cls=Command, short_help="Show what differs between runs, and by how much.")(compare)

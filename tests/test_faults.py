@@ -18,7 +18,13 @@ from test_cli import QUICKSTART, cl
 
 from centerloss_core.config import load_config
 from centerloss_core.errors import DivergedError, OutOfMemoryError
-from centerloss_core.files.atomic import atomic_directory, atomic_write, remove_directory
+from centerloss_core.files.atomic import (
+    atomic_directory,
+    atomic_entries,
+    atomic_write,
+    new_file,
+    remove_directory,
+)
 from centerloss_core.run_directory import writer as runs
 from centerloss_core.run_directory.checkpoints import (
     DamagedCheckpointError,
@@ -207,6 +213,34 @@ def test_a_new_run_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
             Run.open(path).close()
 
     assert faults_of(create, before, after) > 10
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_an_export_is_there_whole_and_with_its_description_or_not_at_all(
+    is_folder: bool, tmp_path: Path
+) -> None:
+    model, beside = tmp_path / "export" / "model", tmp_path / "export" / "model.json"
+
+    def before() -> None:
+        shutil.rmtree(model.parent, ignore_errors=True)
+        model.parent.mkdir()
+
+    def export() -> None:
+        with atomic_entries(beside, model) as folder:
+            if is_folder:
+                (folder / "model").mkdir()
+            for name in ("model/weights" if is_folder else "model", "model.json"):
+                with new_file(folder / name) as file:
+                    file.write(b"whole")
+
+    def after(_: int) -> None:
+        if model.exists():
+            assert (model / "weights" if is_folder else model).read_bytes() == b"whole"
+            assert beside.exists()
+        if beside.exists():
+            assert beside.read_bytes() == b"whole"
+
+    assert faults_of(export, before, after) > 10
 
 
 @pytest.mark.parametrize("name", ["run.json", "test-final.npz"])

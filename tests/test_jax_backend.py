@@ -131,6 +131,13 @@ def test_a_run_without_a_head(under_jax: UnderJax) -> None:
     assert metrics["nearest_center_accuracy"] > 0
 
 
+def test_keras_and_numpy_take_over_the_network_and_tensorflow_is_named_for_the_others(
+    under_jax: UnderJax,
+) -> None:
+    printed, _ = under_jax.printed("export")
+    assert "onnx is written by TensorFlow: call with KERAS_BACKEND=tensorflow" in printed
+
+
 def test_a_gpu_that_is_not_there_is_an_error(under_jax: UnderJax) -> None:
     printed, errors = under_jax.printed("missing_gpu")
     assert printed == "1\n"

@@ -55,6 +55,28 @@ def run_without_a_head() -> None:
     train(config(*alone, "train.iterations=3"), Path("no-head"))
 
 
+def export() -> None:
+    import keras
+    import numpy as np
+
+    from centerloss_core import read_run
+    from centerloss_core.datasets import load_dataset
+    from centerloss_core.inference.export import export_run
+    from centerloss_core.inference.formats import FormatError, write_model
+
+    run = read_run("run")
+    saved = keras.models.load_model(export_run(run).path)
+    found = saved.predict(load_dataset("digits8").test.images[..., 0], verbose=0)
+    np.testing.assert_allclose(found["features"], run.dump("test-final").features, rtol=1e-4, atol=1e-4)
+    write_model(saved, "npz", Path("weights.npz"))
+    with np.load("weights.npz", allow_pickle=False) as arrays:
+        assert len(arrays) == len(saved.weights)
+    try:
+        export_run(run, format="onnx")
+    except FormatError as error:
+        print(error)
+
+
 def step() -> None:
     from test_jax_backend import AUGMENT, GIVEN
     from test_train_step import batch, make_step, random_split, save_arrays, scalars
@@ -273,6 +295,7 @@ PARTS = (
     run,
     missing_gpu,
     run_without_a_head,
+    export,
     step,
     centers,
     directions,

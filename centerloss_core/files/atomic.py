@@ -84,6 +84,48 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     sync_directory(path.parent)
 
 
+@contextmanager
+def atomic_entries(*paths: Path) -> Iterator[Path]:
+    """Make files and folders of one folder that take their names together, in this order, once all are complete.
+
+    Yields:
+        A hidden sibling; the block puts all into it, by any means, under the names that they will have.
+
+    Raises:
+        FileExistsError: something has one of the names already.
+        OSError: the folder does not exist or cannot be written, or the disk is full. None is left then.
+    """
+    temporary, named = _sibling(paths[-1]), []
+    try:
+        with errors_name(temporary):
+            temporary.mkdir()
+        yield temporary
+        for folder, _, files in os.walk(temporary):
+            for name in files:
+                _sync_file(Path(folder, name))
+            sync_directory(Path(folder))
+        for path in paths:
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, "exists already", str(path))
+            os.replace(temporary / path.name, path)
+            named.append(path)
+        temporary.rmdir()
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for path in named:
+            with contextlib.suppress(OSError):
+                remove_directory(path) if path.is_dir() else path.unlink()
+        if isinstance(error, OSError) and str(error.filename or "").startswith(str(temporary)):
+            error.filename = str(paths[-1])  # the name that a person knows
+        raise
+    sync_directory(paths[-1].parent)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("r+b") as file:  # Windows syncs no file that is only read
+        os.fsync(file.fileno())
+
+
 def remove_directory(path: Path) -> None:
     """Remove a folder so that its name never stands for a part of it."""
     temporary = _sibling(path)

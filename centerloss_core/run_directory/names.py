@@ -10,7 +10,13 @@ from centerloss_core.run_directory.errors import RunError
 
 MANIFEST, CONFIG, METRICS, LOG = "run.json", "config.yaml", "metrics.jsonl", "log.txt"
 SUMMARY = "summary.json"
-CHECKPOINTS, FEATURES, PLOTS, TENSORBOARD = "checkpoints", "features", "plots", "tensorboard"
+CHECKPOINTS, FEATURES, PLOTS, TENSORBOARD, EXPORT = (
+    "checkpoints",
+    "features",
+    "plots",
+    "tensorboard",
+    "export",
+)
 
 _CHECKPOINT = re.compile(r"step-([0-9]{8,10})")  # eight digits, or as many as the step has
 
