@@ -63,6 +63,7 @@ ANSWERS = [
     (["plot", "nowhere"], 1),
     (["evaluate", "nowhere"], 1),
     (["report", "nowhere"], 1),
+    (["export", "nowhere"], 1),
     (["compare", "nowhere", "nowhere"], 1),
     (["train", "--resume", "nowhere"], 1),
     (["runs"], 0),
@@ -101,6 +102,7 @@ def test_help_names_every_flag_of_the_contract(here: Any) -> None:
         "plot": "--split --style --format --out --figures --axes --animate",
         "evaluate": "--split --quiet",
         "report": "--out --open",
+        "export": "--format --out --checkpoint",
         "runs": "--status --lambda --alpha --seed --data --sort --reverse --json",
         "compare": "--json",
     }
