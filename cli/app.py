@@ -9,6 +9,7 @@ from centerloss_core.isolation import isolate_process
 from .compare import compare
 from .configs import configs
 from .data import data
+from .embed import embed
 from .evaluate import evaluate
 from .export import export
 from .plot import plot
@@ -38,6 +39,7 @@ app.command(cls=Command, short_help="Write a run or a sweep as one HTML file to 
 app.command(cls=Command, short_help="Measure the features of a run or a sweep.")(evaluate)
 app.command(cls=Command, short_help="Write the network of a run for another program.")(export)
 app.command(cls=Command, short_help="List the images of a run that fit their label least.")(rank)
+app.command(cls=Command, short_help="Embed new images: class, distance, known or not.")(embed)
 app.command(cls=Command, short_help="List runs, with their settings and results.")(runs)
 app.command(cls=Command, short_help="Show what differs between runs, and by how much.")(compare)
 app.command(cls=Training, short_help="Show the images that a config would train on.")(data)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
 
+    from centerloss_core.inference.embed import Progress as Embedded
     from centerloss_core.metrics.directory import Step
     from centerloss_core.run_directory.progress import Progress
     from centerloss_core.training.run import Start
@@ -106,6 +107,32 @@ def images_progress() -> Iterator[Callable[[int, int], None]]:
         return
     with _live_line() as live:
         yield lambda done, total: live.update(f"{done:,} of {total:,} images")
+
+
+@contextmanager
+def embedding_progress() -> Iterator[Callable[[Embedded], None]]:
+    """Show how many images are embedded; in a file, at each tenth of them where their number is known."""
+    if sys.stdout.isatty():
+        with _live_line() as live:
+            yield lambda progress: live.update(_embedding_line(progress))
+        return
+    printed = 0
+
+    def show(progress: Embedded) -> None:
+        nonlocal printed
+        tenth = progress.done * LINES_PER_RUN // progress.total if progress.total else 0
+        if tenth > printed and progress.done != progress.total:
+            printed = tenth
+            say(_embedding_line(progress))
+
+    yield show
+
+
+def _embedding_line(progress: Embedded) -> str:
+    of_all = "" if progress.total is None else f" of {progress.total:,}"
+    left = progress.seconds_left
+    pace = f"{progress.done:,}{of_all} images  {progress.images_per_second:.0f} images/s"
+    return pace if left is None else f"{pace}  {duration(left)} left"
 
 
 @contextmanager

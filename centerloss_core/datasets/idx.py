@@ -4,9 +4,12 @@ A known file is accepted only when its SHA-256 is the known one; the checks befo
 file. None of them holds more than the size that the file should have.
 """
 
+import gzip
 import math
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from centerloss_core.datasets.known_files import UNSIGNED_BYTE, KnownFile
 from centerloss_core.limits import DATASET_BYTES
 
 _HEADER_BYTES = 4096  # of a file, gzipped or not: more than enough for a header
+_BLOCK_BYTES = 16 << 20  # that are read together where images are looked at one after the other
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way to ask for a gzip header and its checksum
 
@@ -38,12 +42,47 @@ def read_any_idx(path: Path, rank: int) -> UInt8Array:
     Raises:
         DataError: it is something else, or larger than any data set that is read.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(_HEADER_BYTES)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with _readable(path), path.open("rb") as file:
+        start = file.read(_HEADER_BYTES)
     return read_idx(path, _announced(start, rank, path.name, str(path)))
+
+
+def read_any_idx_in_blocks(path: Path) -> tuple[int, Iterator[UInt8Array]]:
+    """How many images a file announces, and these in blocks (m, h, w).
+
+    Raises:
+        DataError: it is something else; while the images are read, also that it is damaged.
+    """
+    with _readable(path), path.open("rb") as file:
+        start = file.read(_HEADER_BYTES)
+    known = _announced(start, 3, path.name, str(path))
+    if not known.body_size:
+        read_idx(path, known)  # which says what it is instead, or that it is empty
+        raise DataError(f"{path}: holds no images")
+    return known.shape[0], _blocks(path, known, is_packed=start.startswith(_GZIP_MAGIC))
+
+
+def _blocks(path: Path, known: KnownFile, *, is_packed: bool) -> Iterator[UInt8Array]:
+    count, *shape = known.shape
+    rows = max(1, _BLOCK_BYTES // math.prod(shape))
+    with _readable(path), gzip.open(path) if is_packed else path.open("rb") as file:
+        file.read(len(known.header))
+        for start in range(0, count, rows):
+            images = min(rows, count - start)
+            content = file.read(images * math.prod(shape))
+            if len(content) < images * math.prod(shape):
+                raise DataError(f"{path}: truncated: it announces {count:,} images")
+            yield np.frombuffer(content, np.uint8).reshape(images, *shape)
+        if file.read(1):
+            raise DataError(f"{path}: longer than the {known.size:,} bytes that its header announces")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def decode_any_idx(stored: bytes, rank: int, place: str) -> UInt8Array:

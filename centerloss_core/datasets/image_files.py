@@ -66,6 +66,11 @@ def files_below(path: Path) -> Iterator[Iterator[Found]]:
         ) from error
 
 
+def file_at(path: Path) -> Found:
+    """A file by itself."""
+    return Found((path.name,), lambda: _content(path), lambda: _change(path))
+
+
 def _in_folder(folder: Path, top: str, parts: tuple[str, ...]) -> Iterator[Found]:
     with os.scandir(folder) as entries:
         for entry in entries:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import codecs
 import math
 import re
-import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,20 @@ _NUMBER = re.compile(rb"[-+.0-9eE]+")
 _COUNTED = 9  # columns
 _SHOWN = 30  # characters of a field, in an error
 _ROWS = 1000  # that are looked at together
+
+
+class _Block(NamedTuple):
+    """Some rows.
+
+    Attributes:
+        labels: of each row; "" in a table without labels.
+        pixels: (m, p).
+        is_scaled: whether they were numbers from 0 to 1, some of them neither 0 nor 1.
+    """
+
+    labels: list[str]
+    pixels: UInt8Array
+    is_scaled: bool
 
 
 def load(data: Csv) -> Loaded:
@@ -79,9 +93,26 @@ def _files(path: Path) -> dict[str, Path]:
 
 
 def _part(path: Path, side: tuple[int, ...] | None) -> own.Part:
-    try:
+    with _naming(path):
         labels, pixels = _read(path)
         return own.Part(str(path), pixels.reshape(len(pixels), *_shape(pixels.shape[1], side)), labels)
+
+
+def unlabelled(path: Path, shape: tuple[int, int, int]) -> Iterator[UInt8Array]:
+    """The images of a table in blocks, uint8 (m, h, w, c): a row of pixels each, with or without a label.
+
+    Raises:
+        DataError: with the line, what is wrong, and the mend.
+    """
+    with _naming(path):
+        for _, pixels in _blocks(path, math.prod(shape)):
+            yield pixels.reshape(len(pixels), *shape)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({own.reason_of(error)})") from error
     except DataError as error:
@@ -91,65 +122,89 @@ def _part(path: Path, side: tuple[int, ...] | None) -> own.Part:
 def _read(path: Path) -> tuple[npt.NDArray[np.str_], UInt8Array]:
     """The labels (n,) and the pixels (n, p) of a file."""
     labels: list[str] = []
-    rows: list[npt.NDArray[np.float32]] = []
     blocks: list[UInt8Array] = []
-    fractions: list[bool] = []
-    with open_to_read(path) as file, warnings.catch_warnings():
-        warnings.simplefilter("error")  # NumPy only warns of text that is no number
-        for number, line in enumerate(_lines(file), start=1):
-            if number == 1:
-                column, has_names = _head(line)
-                width = line.count(b",")
-                if has_names:
-                    continue
-            label, row = _parsed(line, column, width, number)
-            if len(labels) * width > DATASET_BYTES:
-                raise DataError(f"its images take more than {DATASET_BYTES >> 30} GiB")
-            labels.append(label)
-            rows.append(row)
-            if len(rows) == _ROWS:
-                _pack(rows, blocks, fractions)
-    _pack(rows, blocks, fractions)
-    if not labels:
-        raise DataError("holds no images")
-    # Numbers from 0 to 1, where some are 0 and 1 alone.
-    if any(fractions) or max(int(block.max()) for block in blocks) <= 1:
-        for block, is_scaled in zip(blocks, fractions, strict=True):
-            if not is_scaled and block.max() > 1:
-                raise DataError(
-                    "has pixels from 0 to 255, and others that are no whole numbers: give all one scale"
-                )
-            np.multiply(block, np.uint8(1 if is_scaled else 255), out=block)
+    for some, pixels in _blocks(path):
+        labels += some
+        blocks.append(pixels)
+        if len(labels) * pixels.shape[1] > DATASET_BYTES:
+            raise DataError(f"its images take more than {DATASET_BYTES >> 30} GiB")
     return np.array(labels), np.concatenate(blocks)
 
 
-def _parsed(line: bytes, column: int, width: int, number: int) -> tuple[str, npt.NDArray[np.float32]]:
+def _blocks(path: Path, pixels: int | None = None) -> Iterator[tuple[list[str], UInt8Array]]:
+    """The labels and the pixels (m, p) of some rows after the other, numbers from 0 to 1 as bytes.
+
+    With `pixels` there must be so many in a row, and there may be none but these.
+    """
+    waiting: list[_Block] = []  # of 0 and 1 alone, until a block tells the scale
+    are_fractions: bool | None = None
+    for block in _packed(path, pixels):
+        waiting.append(block)
+        if block.is_scaled or block.pixels.max() > 1:
+            if are_fractions not in (None, block.is_scaled):
+                raise DataError(
+                    "has pixels from 0 to 255, and others that are no whole numbers: give all one scale"
+                )
+            are_fractions = block.is_scaled
+        if are_fractions is not None:
+            yield from _of_one_scale(waiting, are_fractions)
+            waiting = []
+    yield from _of_one_scale(waiting, True)
+
+
+def _of_one_scale(blocks: list[_Block], are_fractions: bool) -> Iterator[tuple[list[str], UInt8Array]]:
+    for labels, pixels, is_scaled in blocks:
+        yield labels, pixels * np.uint8(255) if are_fractions and not is_scaled else pixels
+
+
+def _packed(path: Path, pixels: int | None) -> Iterator[_Block]:
+    labels: list[str] = []
+    rows: list[npt.NDArray[np.float32]] = []
+    number = 0
+    with open_to_read(path) as file:
+        for number, line in enumerate(_lines(file), start=1):
+            if number == 1:
+                column, has_names = _head(line, pixels)
+                width = line.count(b",") + (column is None)
+                if has_names:
+                    continue
+            label, row = _parsed(line, column, width, number)
+            labels.append(label)
+            rows.append(row)
+            if len(rows) == _ROWS:
+                yield _pack(labels, rows)
+                labels, rows = [], []
+    if rows:
+        yield _pack(labels, rows)
+    elif number <= 1:
+        raise DataError("holds no images")
+
+
+def _parsed(line: bytes, column: int | None, width: int, number: int) -> tuple[str, npt.NDArray[np.float32]]:
     """The label and the pixels of a row; DataError that names the line."""
     label, pixels = _divided(line, column, number)
     try:
         row = np.fromstring(pixels, np.float32, sep=",")
-    except (DeprecationWarning, ValueError):  # of NumPy before and since 2.3
+        float(pixels.rpartition(b",")[2])  # NumPy before 2.3 only warns of what follows the last number
+    except (DeprecationWarning, ValueError):
         row = np.empty(0, np.float32)
     if len(row) != width:
         raise DataError(
-            f"line {number} is not a label and {width:,} numbers, as line 1 has them, with commas between: "
-            + _wrong_in(line, column, width)
+            f"line {number} is not {'' if column is None else 'a label and '}{width:,} numbers, as line 1 has them, "
+            f"with commas between: {_wrong_in(line, column, width)}"
         )
-    if not label:
+    if column is not None and not label:
         raise DataError(f"line {number} has no label in column {column + 1}: add it, or remove the line")
     if not (row.min() >= 0 and row.max() <= 255):
         raise DataError(f"line {number} has a pixel outside 0 … 255")
     return label, row
 
 
-def _pack(rows: list[npt.NDArray[np.float32]], blocks: list[UInt8Array], fractions: list[bool]) -> None:
-    """Move rows into a block of bytes, and note whether they were numbers from 0 to 1."""
-    if not rows:
-        return
-    block = np.stack(rows)
-    rows.clear()
-    fractions.append(bool((block != np.rint(block)).any()))
-    blocks.append(fractions_as_bytes(block) if fractions[-1] else block.astype(np.uint8))
+def _pack(labels: list[str], rows: list[npt.NDArray[np.float32]]) -> _Block:
+    numbers = np.stack(rows)
+    has_fractions = bool((numbers != np.rint(numbers)).any())
+    pixels = fractions_as_bytes(numbers) if has_fractions else numbers.astype(np.uint8)
+    return _Block(labels, pixels, has_fractions)
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
@@ -165,9 +220,17 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
             yield line
 
 
-def _head(line: bytes) -> tuple[int, bool]:
-    """Which column of the first line is the label, and whether the line names the columns."""
+def _head(line: bytes, pixels: int | None = None) -> tuple[int | None, bool]:
+    """Which column of the first line is the label, and whether the line names the columns.
+
+    Where so many pixels are expected, there may be no label.
+    """
     fields = [field.strip(b' "') for field in line.split(b",")]
+    if pixels is not None and len(fields) not in (pixels, pixels + 1):
+        raise DataError(f"line 1 has {len(fields):,} columns, and an image has {pixels:,} pixels")
+    if len(fields) == pixels:
+        is_counted = fields == [b"%d" % each for each in range(pixels)]  # as pandas names them
+        return None, is_counted or not all(map(_NUMBER.fullmatch, fields))
     if len(fields) < 2:
         raise DataError("line 1 is not a label and pixels, with commas between")
     names = [index for index, field in enumerate(fields) if _LABEL.fullmatch(field)]
@@ -187,21 +250,24 @@ def _stem(name: bytes) -> bytes:
     return re.sub(rb"\d+", b"0", name)
 
 
-def _wrong_in(line: bytes, column: int, width: int) -> str:
+def _wrong_in(line: bytes, column: int | None, width: int) -> str:
     """The first thing that makes a row another one than expected."""
     fields = line.split(b",")
-    if len(fields) != width + 1:
-        return f"it has {len(fields):,} columns, not {width + 1:,}"
-    for number, field in enumerate(fields, start=1):
+    columns = width + (column is not None)
+    if len(fields) != columns:
+        return f"it has {len(fields):,} columns, not {columns:,}"
+    for number, field in enumerate(fields):
         try:
-            float(field if number != column + 1 else b"0")
+            float(field if number != column else b"0")
         except ValueError:
-            return f"column {number:,} is {field.decode(errors='replace')[:_SHOWN]!r}; all but the label are pixels"
+            return f"column {number + 1:,} is {field.decode(errors='replace')[:_SHOWN]!r}; all but the label are pixels"
     return "its numbers cannot be read"
 
 
-def _divided(line: bytes, column: int, number: int) -> tuple[str, bytes]:
+def _divided(line: bytes, column: int | None, number: int) -> tuple[str, bytes]:
     """The label of a row, and its other columns."""
+    if column is None:
+        return "", line
     if column:
         fields = line.split(b",")
         label, pixels = fields.pop(column) if column < len(fields) else b"", b",".join(fields)

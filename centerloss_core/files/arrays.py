@@ -19,7 +19,7 @@ from centerloss_core.files.untrusted import open_to_read
 from centerloss_core.limits import ARCHIVE_BYTES, ARCHIVE_DIRECTORY_BYTES, ARRAY_ERROR
 
 # A zip entry carries a date. A fixed one (the earliest that zip can hold) keeps equal arrays equal on disk.
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 # The end of an archive without a comment, as NumPy writes it; PK\6\7 before it would announce a 64-bit one.
 _END = struct.Struct("<4s8xIIH")
@@ -48,7 +48,7 @@ def write_arrays(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays, which `numpy.load` opens too. Objects are refused, because they would be pickled."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
-            entry = zipfile.ZipInfo(f"{name}.npy", _ZIP_DATE)
+            entry = zipfile.ZipInfo(f"{name}.npy", ZIP_DATE)
             with archive.open(entry, "w", force_zip64=True) as member:
                 npy.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
 

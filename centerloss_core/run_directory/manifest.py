@@ -77,6 +77,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
             raise RunError(f"{no_directory(path)}; cl runs lists what there is")
         if (path / CONFIG).is_file() and (path / CHECKPOINTS).is_dir():
             raise RunError(f"{path / MANIFEST} was lost: {_put_back(path)}")
+        if (path / SUMMARY).is_file():
+            raise RunError(
+                f"{path} is a sweep: name one of its runs; cl runs {shlex.quote(str(path))} lists them"
+            )
         raise RunError(f"{path} is not a run directory: it has no {MANIFEST}; cl runs lists what there is")
     try:
         manifest = read_json(path / MANIFEST)

@@ -19,9 +19,8 @@ from centerloss_core.run_directory.checkpoints import (
     DamagedCheckpointError,
     verify_checkpoint,
 )
-from centerloss_core.run_directory.errors import RunError
 from centerloss_core.run_directory.manifest import mapping, read_manifest
-from centerloss_core.run_directory.names import checkpoints, is_sweep
+from centerloss_core.run_directory.names import checkpoints
 from centerloss_core.training.own_network import OwnNetwork, named
 
 # What the shapes of the network follow from, beside the images and the number of classes.
@@ -86,8 +85,6 @@ def find_initial(path: Path) -> Initial:
         RunError: it is not a run.
         CheckpointError: it has no whole checkpoint.
     """
-    if is_sweep(path):
-        raise RunError(f"{path} is a sweep: name one of its runs")
     manifest = read_manifest(path)
     for checkpoint in reversed(checkpoints(path)):
         try:
