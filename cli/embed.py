@@ -17,12 +17,12 @@ from .streams import say, warn
 
 if TYPE_CHECKING:
     from centerloss_core.inference.embed import Result
-    from centerloss_core.inference.embedding import Embeddings
+    from centerloss_core.inference.embedding import Decision, Embeddings
 
 Split = StrEnum("Split", ["TRAIN", "TEST"])
 Score = StrEnum("Score", ["DISTANCE", "COSINE", "PROBABILITY", "LOGIT"])
 
-_WARNINGS = 20  # of images that cannot be read
+_WARNINGS = 10  # of images that cannot be used
 
 
 def embed(
@@ -55,14 +55,18 @@ def embed(
     ] = 0.99,
     threshold: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Another threshold: an image is known if its score is at least X."),
+        typer.Option(
+            metavar="X",
+            help="Another threshold: an image is known if its score is at least X. The score `distance` is minus the "
+            "distance.",
+        ),
     ] = None,
     checkpoint: Annotated[
         str, typer.Option(metavar="last|best|STEP", help="Which network of the run.")
     ] = "last",
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Stop at the first image that cannot be read; else it is skipped."),
+        typer.Option("--strict", help="Stop at the first image that cannot be used; else it is skipped."),
     ] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -97,7 +101,7 @@ def embed(
     if not quiet:
         _show(done, out)
     if done.broken:
-        raise InferenceError(f"{done.broken:,} of {done.broken + done.images:,} images could not be read")
+        raise InferenceError(f"{done.broken:,} of {done.broken + done.images:,} images could not be used")
 
 
 def _some_warnings() -> Callable[[str], None]:
@@ -135,16 +139,32 @@ def _show(done: Result, out: Path | None) -> None:
     say("")
     say(f"images: {done.images:,}, by the network after step {model.step:,}")
     if done.left_out:
-        say(f"left out: {done.left_out:,} files that are no images")
+        say(f"files that are no images: {done.left_out:,}")
     if done.known is not None:
-        by = done.decision
-        promise = "" if by.accept is None else f", which {by.accept:.0%} of new known images reach"
         say(
             f"known: {done.known:,}; of no known class: {done.images - done.known:,} "
-            f"({by.score} below {by.threshold:.4g}{promise})"
+            f"({_unknown_by(done.decision, is_angular=model.is_angular)})"
         )
     if out is not None:
         say(f"written: {out}")
+
+
+def _unknown_by(decision: Decision, *, is_angular: bool) -> str:
+    """What makes an image one of no known class, by the columns of the table."""
+    least = decision.threshold
+    assert least is not None
+    if decision.score == "distance" and not is_angular:
+        rule = f"distance above {-least:.4g}"
+    elif decision.score == "cosine" and is_angular:
+        rule = f"1 − cos above {1 - least:.4g}"
+    else:
+        rule = f"{decision.score} below {least:.4g}"
+    promise = (
+        ""
+        if decision.accept is None
+        else f"; the threshold accepts {100 * decision.accept:g} % of known ones"
+    )
+    return f"{rule}{promise}"
 
 
 def _columns(

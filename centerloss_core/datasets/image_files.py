@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -51,14 +51,26 @@ def files_below(path: Path) -> Iterator[Iterator[Found]]:
     Raises:
         DataError: it cannot be read, or leads out of itself.
     """
+    with ExitStack() as stack:
+        with _naming(path):
+            if path.is_dir():
+                found = _in_folder(path, os.path.realpath(path), ())
+            else:
+                file = stack.enter_context(open_to_read(path))
+                _refuse_long_directory(file)
+                found = _in_zip(stack.enter_context(zipfile.ZipFile(file)))
+        yield _named(path, found)
+
+
+def _named(path: Path, found: Iterator[Found]) -> Iterator[Found]:
+    with _naming(path):  # of what is found, and not of what is done with it
+        yield from found
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
     try:
-        if path.is_dir():
-            yield _in_folder(path, os.path.realpath(path), ())
-            return
-        with open_to_read(path) as file:
-            _refuse_long_directory(file)
-            with zipfile.ZipFile(file) as archive:
-                yield _in_zip(archive)
+        yield
     # RuntimeError: an encrypted archive; ValueError: offsets that no file can have.
     except (OSError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
         raise DataError(

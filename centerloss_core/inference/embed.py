@@ -115,9 +115,11 @@ def embed_files(
             known += 0 if found.known is None else int(found.known.sum())
             if write is not None:
                 write(found)
-            show(Progress(done, images.count, time.perf_counter() - began))
+            show(Progress(done + len(broken), images.count, time.perf_counter() - began))
         if not done:
-            raise InferenceError(f"none of the {len(broken):,} images can be read")
+            raise InferenceError(
+                f"none of the {len(broken):,} images can be used" if broken else "there are no images"
+            )
     return Result(
         model,
         decision,

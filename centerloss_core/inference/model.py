@@ -15,7 +15,7 @@ from centerloss_core import devices
 from centerloss_core.config import Config, Train
 from centerloss_core.datasets.stored import Images
 from centerloss_core.errors import PUT_BACK, ExpectedError
-from centerloss_core.metrics.distances import class_means
+from centerloss_core.metrics.scores import means_of
 from centerloss_core.networks import BuildNetwork
 from centerloss_core.run_directory.advice import how_to_complete
 from centerloss_core.run_directory.checkpoints import read_position, verify_checkpoint
@@ -201,6 +201,5 @@ def _means_of_the_dump(run: RunRecord, step: int) -> NDArray[np.float32] | None:
     """The class means (k, d) of the final features of training images, if they are of this step and every class."""
     if not (is_final(run, step) and features_path(run.path, "train-final").is_file()):
         return None
-    dump = run.dump("train-final").known()
-    present, means = class_means(dump.features.astype(np.float64), dump.labels)
-    return means.astype(np.float32) if len(present) == len(run.class_names) else None
+    means = means_of(run.dump("train-final"))
+    return means if len(means) == len(run.class_names) else None

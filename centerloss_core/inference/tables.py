@@ -31,6 +31,8 @@ def check_table(path: Path) -> None:
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise InferenceError(f"{path}: the name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+    if not path.parent.is_dir():
+        raise InferenceError(f"{path}: there is no folder {path.parent}")
     if kind == ".parquet":
         try:
             import pyarrow  # noqa: F401
