@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from .options import Open
-from .streams import say
+from .streams import note, say
 from .tables import print_table
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def rank(
     record = read_run(run)
     folder = out if out is not None else own_folder(own_folder(run) / f"rank-{split.value}")
     ranking = rank_images(record, split.value, cast("Order", by.value), stage=lambda stage: say(f"{stage} …"))
-    *others, main = write_ranking(ranking, folder)
+    *others, main = write_ranking(ranking, folder, note=note)
     _show(ranking, folder)
     show_figures([main, *others])
     if open_:

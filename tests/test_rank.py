@@ -217,7 +217,9 @@ def test_what_the_run_left_out_stays_in_the_list(make: Make, tmp_path: Path) -> 
 def test_pictures_show_the_images(make: Make, channels: int, tmp_path: Path) -> None:
     names = ("an animal with a long name", "bärlauch", "猫")
     ranking = rank(read_run(make(channels=channels, names=names)), "train", "distance")
-    write_ranking(ranking, tmp_path)
+    notes: list[str] = []
+    write_ranking(ranking, tmp_path, note=notes.append)
+    assert all(note.startswith("no font for 猫") for note in notes)
     sizes = {}
     for name in ("farthest", "suspects", "typical"):
         with Image.open(tmp_path / f"{name}.png") as picture:

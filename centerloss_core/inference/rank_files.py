@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,15 @@ _LONGEST_NAME, _LONGEST_LINE = (
 )  # characters of a class in a picture, and of a line that has several things
 
 
-def write_ranking(ranking: Ranking, folder: Path) -> list[Path]:
+def write_ranking(
+    ranking: Ranking, folder: Path, *, note: Callable[[str], None] = lambda _: None
+) -> list[Path]:
     """Write rank.csv, suspects.txt, farthest.png, suspects.png and typical.png, replacing earlier ones.
+
+    Args:
+        ranking: of a run.
+        folder: made where it is missing.
+        note: called with what the pictures lack: letters of class names that no font has.
 
     Returns:
         The files, that of the suspects last; without suspects there is no picture of them.
@@ -42,9 +50,12 @@ def write_ranking(ranking: Ranking, folder: Path) -> list[Path]:
     Raises:
         OSError: a file cannot be written.
     """
+    from centerloss_core.plotting.letters import lacking_letters_told
+
     folder.mkdir(parents=True, exist_ok=True)
     content = {TABLE: _table(ranking), SUSPECTS: _list(ranking)}
-    content |= {name: _png(figure) for name, figure in _pictures(ranking).items()}
+    with lacking_letters_told(note):
+        content |= {name: _png(figure) for name, figure in _pictures(ranking).items()}
     for name in PICTURES:
         if name not in content:
             (folder / name).unlink(missing_ok=True)  # of another order
@@ -107,10 +118,8 @@ def _pictures(ranking: Ranking) -> dict[str, Figure]:
 
     what, fit = f"{ranking.run.name}, {ranking.split}", ranking.fit
     unit = "1 − cosine" if ranking.run.is_angular else "distance"
-    about = (
-        f"Below each: label → predicted class, where that is another; {unit} to the {ranking.points} of the label · "
-        "to that of the nearest other class."
-    )
+    first = "Below each: label → predicted class, where that is another"
+    about = f"{unit} to the {ranking.points} of the label · to that of the nearest other class."
     images = ranking.images.images
     inverted = images.shape[3] == 1 and median(images_at(images, slice(1000))) < DARK
     farthest = np.argsort(-fit.distance, kind="stable")[:_FARTHEST]
@@ -121,13 +130,13 @@ def _pictures(ranking: Ranking) -> dict[str, Figure]:
         "farthest.png": image_sheet(
             _rows([_tile(ranking, *each) for each in enumerate(farthest, 1)]),
             f"{what}: the {len(farthest):,} images that are farthest from the {ranking.points} of their class",
-            about,
+            f"{first}; {about}",
             inverted=inverted,
         ),
         "typical.png": image_sheet(
             [[_tile(ranking, 0, index) for index in members] for members in there.values()],
             f"{what}: the images that are nearest to the {ranking.points} of their class",
-            about,
+            f"{first}; {about}",
             heads=[_short(ranking.class_names[label]) for label in there],
             inverted=inverted,
         ),
@@ -135,11 +144,11 @@ def _pictures(ranking: Ranking) -> dict[str, Figure]:
     if count := len(ranking.suspects):
         shown = ranking.suspects[:RANKED_TILES]
         why = "given another class by the head" if ranking.by == "loss" else "nearer to another class"
-        first = f"the first {len(shown):,} of " if count > len(shown) else ""
+        part = f"the first {len(shown):,} of " if count > len(shown) else ""
         pictures["suspects.png"] = image_sheet(
             _rows([_tile(ranking, *each, says_other=True) for each in enumerate(shown, 1)]),
-            f"{what}: {first}{count:,} images {why}, which may have a wrong label, by {ranking.by}",
-            about,
+            f"{what}: {part}{count:,} images {why}, which may have a wrong label, by {ranking.by}",
+            f"{first}; near: the nearest other class, where that is not the predicted one; {about}",
             inverted=inverted,
         )
     return pictures
