@@ -10,7 +10,7 @@ from test_image_folder import FLAT, SPLIT, fill
 from test_own_files import ARRAYS, LABELS, ONE, PIXELS, csv, idx, npz
 
 from centerloss_core.datasets import DataError, Dataset, Split, load_dataset, train_size
-from centerloss_core.training.run import _describe
+from centerloss_core.training.origin import describe
 
 IDX = {
     "train-images-idx3-ubyte.gz": PIXELS[:8],
@@ -40,7 +40,7 @@ def assert_left_out(whole: Dataset, less: Dataset, excluded: dict[str, list[int]
     there = {name: len(excluded.get(name, [])) for name in ("train", "validation", "test")}
     assert less.excluded == {name: count for name, count in there.items() if getattr(whole, name)}
     assert (whole.excluded, less.fingerprint == whole.fingerprint) == (None, False)
-    assert [_describe(data).get("excluded") for data in (whole, less)] == [None, less.excluded]  # run.json
+    assert [describe(data).get("excluded") for data in (whole, less)] == [None, less.excluded]  # run.json
 
 
 @pytest.mark.parametrize(
