@@ -186,9 +186,7 @@ def _show_thresholds(run: RunEvaluation) -> None:
     )
     has_logits = any(split.figures["accuracy"] is not None for split in run.splits.values())
     if has_logits and found.of("logit", found.values[0].accept) is None:
-        say(
-            "no thresholds of probability and logit: these features hold no logits, as those of earlier versions"
-        )
+        say("no thresholds by logits: these features hold none, as those of earlier versions")
     for message in found.warnings:
         warn(f"thresholds: {message}")
 

@@ -41,9 +41,9 @@ def verify_pairs(
     from centerloss_core.inference.model import open_model
     from centerloss_core.inference.verification import verify_run
 
-    from .progress import images_progress
+    from .progress import embedding_progress
 
-    with nullcontext(lambda done, total: None) if quiet else images_progress() as show:
+    with nullcontext(lambda _: None) if quiet else embedding_progress() as show:
         report = verify_run(
             open_model(run, checkpoint), found, flip=flip, subtract_mean=subtract_mean, show=show
         )

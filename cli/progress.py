@@ -100,16 +100,6 @@ def evaluation_progress() -> Iterator[Callable[[Step], None]]:
 
 
 @contextmanager
-def images_progress() -> Iterator[Callable[[int, int], None]]:
-    """Show how many images are done, of how many; in a file nothing, which the result says."""
-    if not sys.stdout.isatty():
-        yield lambda done, total: None
-        return
-    with _live_line() as live:
-        yield lambda done, total: live.update(f"{done:,} of {total:,} images")
-
-
-@contextmanager
 def embedding_progress() -> Iterator[Callable[[Embedded], None]]:
     """Show how many images are embedded; in a file, at each tenth of them where their number is known."""
     if sys.stdout.isatty():

@@ -63,10 +63,23 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
+def a_model(
+    path: Path,
+    *,
+    size: str = "[4, 4]",
+    color: str = "grey",
+    shape: tuple[int, int, int] = (4, 4, 1),
+    class_names: tuple[str, ...] = (),
+) -> TrainedModel:
+    make_run(path, data={"image_shape": shape, "class_names": class_names})
+    settings = f"{{name: folder, dir: faces, size: {size}, color: {color}}}"
+    (path / "config.yaml").write_text(f"data: {settings}\ntrain: {{epochs: 1}}\n")
+    return Pixels(read_run(path), None, 7, None, None, shape)  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> TrainedModel:
-    make_run(tmp_path / "run")
-    return Pixels(read_run(tmp_path / "run"), None, 7, None, None, (4, 4, 1))  # type: ignore[arg-type]
+    return a_model(tmp_path / "run")
 
 
 @pytest.mark.parametrize(("flip", "subtract_mean"), [(False, False), (True, True)])
@@ -98,20 +111,21 @@ def test_it_reaches_what_a_computation_of_its_own_does(
     assert report.warnings == ()
 
 
-def test_images_are_stretched_to_the_size_and_colours_of_the_run(images: Path, model: TrainedModel) -> None:
+def test_images_are_read_as_the_run_was_trained(images: Path, tmp_path: Path) -> None:
     pairs = read_pairs(images / "pairs.txt", images / "images")
-    wide = replace(model, image_shape=(3, 5, 3))
+    wide = a_model(tmp_path / "wide", size="[3, 5]", color="rgb", shape=(3, 5, 3))
     assert verify_run(wide, pairs).found["euclidean"].accuracy > 0.5  # `Pixels` looks at the shapes
-    broken = replace(pairs, images=(images / "pairs.txt", *pairs.images[1:]))
     with pytest.raises(
-        DataError, match=r"pairs.txt: is no image that Pillow can read; a pair is of this image"
+        DataError, match=r"pairs.txt: .*png: has 4×4 pixels, and the run was trained on 5×5"
     ):
-        verify_run(model, broken)
+        verify_run(a_model(tmp_path / "other", size="null", shape=(5, 5, 1)), pairs)
+    broken = replace(pairs, images=(images / "pairs.txt", *pairs.images[1:]))
+    with pytest.raises(DataError, match=r"pairs.txt: is no image that Pillow can read"):
+        verify_run(wide, broken)
 
 
 def test_people_that_training_has_seen_are_named(images: Path, tmp_path: Path) -> None:
-    make_run(tmp_path / "seen", data={"class_names": ["person_1", "person_4", "nobody"]})
-    seen = Pixels(read_run(tmp_path / "seen"), None, 7, None, None, (4, 4, 1))  # type: ignore[arg-type]
+    seen = a_model(tmp_path / "seen", class_names=("person_1", "person_4", "nobody"))
     (warning,) = verify_run(seen, read_pairs(images / "pairs.txt", images / "images")).warnings
     assert "2 of 6 folders" in warning
     assert "person_1, person_4" in warning

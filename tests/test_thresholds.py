@@ -150,7 +150,8 @@ def test_evaluate_keeps_them_in_the_run_and_shows_what_they_accept(tmp_path: Pat
     code, out, err = here("evaluate", path)
     assert code == 0
     assert "too tight" in err
-    assert "no thresholds of probability and logit: these features hold no logits" in out
+    assert "no thresholds by logits: these features hold none" in out
     again = read_run(path).thresholds
     assert again is not None
-    assert (again.split, {each.score for each in again.values}) == ("train", {"distance", "cosine"})
+    by_logits = {"probability", "logit", "energy"}
+    assert (again.split, {each.score for each in again.values}) == ("train", SCORES.keys() - by_logits)

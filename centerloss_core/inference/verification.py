@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from centerloss_core.datasets.arrays import DataError
-from centerloss_core.datasets.images import decode
+from centerloss_core.datasets.decoding import decoded
+from centerloss_core.datasets.image_files import file_at
 from centerloss_core.datasets.own import listed
 from centerloss_core.files.paths import from_the_root
-from centerloss_core.files.untrusted import open_to_read
 from centerloss_core.formatting import percent
+from centerloss_core.inference.embed import Progress
+from centerloss_core.inference.images import batched, preprocessing_of
 from centerloss_core.inference.model import TrainedModel
 from centerloss_core.inference.pair_lists import PairList
-from centerloss_core.limits import DECODERS, EVALUATION_BATCH, IMAGE_FILE_BYTES
 from centerloss_core.metrics.pairs import By, Verified, figures_as_json, verify
 from centerloss_core.run_directory.manifest import FORMAT
 from centerloss_core.run_directory.names import PLOTS
 from centerloss_core.run_directory.writer import Run
 
 EVALUATION, TABLE, FIGURE = "evaluation-pairs.json", "evaluation-pairs.csv", f"{PLOTS}/pairs-roc.png"
+
+
+ShowProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +59,7 @@ def verify_run(
     *,
     flip: bool = False,
     subtract_mean: bool = False,
-    show: Callable[[int, int], None] = lambda _, __: None,
+    show: ShowProgress = lambda _: None,
 ) -> PairsReport:
     """Verify pairs with a trained network; replace an earlier verification in the run.
 
@@ -67,16 +71,16 @@ def verify_run(
         pairs: see `read_pairs`.
         flip: whether the feature of an image is the mean of its own and that of its mirror image.
         subtract_mean: see `metrics.pairs.verify`.
-        show: called with how many images are done, of how many.
+        show: called after each batch of images.
 
     Raises:
-        DataError: an image cannot be read.
+        DataError: an image cannot be read, or does not fit the run.
         RunError: the run's directory cannot be written.
         InUseError: another process works there.
         OSError: a file cannot be written.
     """
     with Run.open(model.run.path) as run:
-        features = _features(model, pairs.images, flip, show)
+        features = _features(model, pairs, flip, show)
         order: tuple[By, ...] = ("cosine", "euclidean") if model.is_angular else ("euclidean", "cosine")
         found = {by: verify(features, pairs.pairs, by, subtract_mean=subtract_mean) for by in order}
         content = {
@@ -102,42 +106,32 @@ def verify_run(
     return PairsReport(pairs, found, model.step, tuple(_overlap(model, pairs)), written)
 
 
-def _features(
-    model: TrainedModel, files: Sequence[Path], flip: bool, show: Callable[[int, int], None]
-) -> NDArray[np.float32]:
+def _features(model: TrainedModel, pairs: PairList, flip: bool, show: ShowProgress) -> NDArray[np.float32]:
     """The feature of each image (n, d), in memory that does not grow with the images themselves."""
-    made = [features for features, _ in model.outputs(_blocks(model, files, flip, show))]
+    try:
+        made = [features for features, _ in model.outputs(_blocks(model, pairs.images, flip, show))]
+    except DataError as error:
+        raise DataError(f"{pairs.path}: an image of its pairs cannot be used: {error}") from error
     if flip:
         made = [(own + mirrored) / np.float32(2) for own, mirrored in zip(made[::2], made[1::2], strict=True)]
     return np.concatenate(made)
 
 
 def _blocks(
-    model: TrainedModel, files: Sequence[Path], flip: bool, show: Callable[[int, int], None]
+    model: TrainedModel, files: Sequence[Path], flip: bool, show: ShowProgress
 ) -> Iterator[NDArray[np.uint8]]:
     """Blocks of images (m, h, w, c), each followed by its mirror images if these are wanted."""
-    with ThreadPoolExecutor(DECODERS) as pool:
-        for start in range(0, len(files), EVALUATION_BATCH):
-            show(start, len(files))
-            some = files[start : start + EVALUATION_BATCH]
-            block = np.stack(list(pool.map(lambda file: _read(file, model.image_shape), some)))
-            yield block
-            if flip:
-                yield block[:, :, ::-1]
-
-
-def _read(file: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """An image in the size and the colours of the run."""
-    try:
-        with open_to_read(file) as opened:
-            content = opened.read(IMAGE_FILE_BYTES + 1)
-        if len(content) > IMAGE_FILE_BYTES:
-            raise DataError(f"has more than {IMAGE_FILE_BYTES >> 20} MiB")
-        return decode(content, "rgb" if shape[2] == 3 else "grey", shape[:2]).reshape(shape)
-    except (OSError, ValueError, DataError) as error:
-        raise DataError(
-            f"{file}: {error}; a pair is of this image: mend it, or take its pairs out"
-        ) from error
+    began, done = time.perf_counter(), 0
+    how = preprocessing_of(model.run)
+    images = zip(
+        map(str, files), decoded([file_at(file) for file in files], how.color, how.size), strict=True
+    )
+    for batch in batched(images, how, strict=True):
+        yield batch.images
+        if flip:
+            yield batch.images[:, :, ::-1]
+        done += len(batch.names)
+        show(Progress(done, len(files), time.perf_counter() - began))
 
 
 def _table(pairs: PairList, found: dict[By, Verified]) -> bytes:
