@@ -99,6 +99,8 @@ def test_a_difference_is_told_only_by_test_and_interval() -> None:
     told = {each.arm: each.is_told for each in compare(arms, "plain")}
     assert told == {"clear": True, "open": False, "equal": False}
     # A clear difference of one among many comparisons is not: 40 of no difference make p 41 times as large.
-    many = {"plain": plain, "clear": of_seeds(1, 2, 3, 2.5)} | {f"none {i}": of_seeds(-1, 1, 1, -1) for i in range(40)}
+    many = {"plain": plain, "clear": of_seeds(1, 2, 3, 2.5)} | {
+        f"none {i}": of_seeds(-1, 1, 1, -1) for i in range(40)
+    }
     assert not any(each.is_told for each in compare(many, "plain"))
     assert compare({name: many[name] for name in ("plain", "clear")}, "plain")[0].is_told

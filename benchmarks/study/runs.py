@@ -90,11 +90,12 @@ def read_runs(directories: Iterable[Path]) -> tuple[list[StudyRun], list[RunReco
         if record.status != "completed":
             others.append(record)
             continue
-        manifest = record.manifest
-        if "test" not in mapping(manifest.get("evaluation")):
+        found = mapping(record.manifest.get("evaluation"))
+        if "test" not in found or (record.settings.get("data.known") and "open_set" not in found):
             evaluate_directory(record.path, ("test",))
-            manifest = read_run(record.path).manifest
-        done.append(StudyRun(record, mapping(mapping(manifest["evaluation"])["test"])))
+            found = mapping(read_run(record.path).manifest["evaluation"])
+        figures = {**mapping(found["test"]), "open_set": mapping(found.get("open_set"))}
+        done.append(StudyRun(record, figures))
     return sorted(done, key=lambda run: (run.record.name, str(run.record.path))), others
 
 
