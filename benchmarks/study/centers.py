@@ -8,7 +8,7 @@ from benchmarks.study.runs import ALPHA, Measure, StudyRun, arms
 from benchmarks.study.section import Section, missing
 from benchmarks.study.tables import BETTER, WORSE
 
-REFERENCE = f"eq4, α = {ALPHA}"
+REFERENCE = f"eq4 with α {ALPHA}"
 MEASURES = (
     Measure("accuracy", "head"),
     Measure("nearest_center_accuracy", "nearest trained center"),
@@ -47,4 +47,4 @@ def section(runs: Sequence[StudyRun]) -> Section:
 def _arm(run: StudyRun) -> str | None:
     if run.known or run.variant != "center" or run.record.lambda_ != 1:
         return None
-    return f"{run.rule}, α = {run.record.alpha:g}"
+    return f"{run.rule} with α {run.record.alpha:g}"

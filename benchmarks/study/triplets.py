@@ -23,6 +23,7 @@ MEASURES = (
     Measure(_MEAN, "nearest mean, at the end", by_angle=_ANGLE_MEAN),
     Measure("euclidean_eer", "EER, at the end", "lower", by_angle="cosine_eer"),
 )
+PAIRED = 500  # images whose pairs an EER of a curve is of
 Curve = dict[str, list[float]]
 
 
@@ -82,7 +83,9 @@ def curve_of(run: StudyRun) -> Curve:
     for step, path in run.record.step_dumps("test").items():
         dump = run.record.dump(path.stem)
         right = (mean_direction_accuracy if is_angular else mean_accuracy)(dump, None)
-        wrong = verification(dump.features, dump.labels)["cosine_eer" if is_angular else "euclidean_eer"]
+        wrong = verification(dump.features, dump.labels, PAIRED)[
+            "cosine_eer" if is_angular else "euclidean_eer"
+        ]
         curve["thousands"].append(step * batch / 1000)
         curve["seconds"].append(float(np.interp(step, steps, seconds)))
         curve["accuracy"].append(100 * (right or 0.0))
