@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from benchmarks.study.runs import StudyRun, read_runs
 from benchmarks.study.statistics import RESAMPLES
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.formatting import finite
+from centerloss_core.run_directory.manifest import read_summary
 from centerloss_core.run_directory.reader import RunRecord
 
 _QUESTIONS = {"a": discriminative, "b": unseen, "c": triplets, "d": centers}
@@ -35,8 +37,11 @@ def write_page(directories: Sequence[Path], out: Path) -> list[Path]:
             draw(file)
         written.append(folder / name)
     texts = {letter: "\n".join(section.lines).strip() for letter, section in sections.items()}
-    answers = "\n".join(answer for section in sections.values() for answer in section.answers)
-    about = {**_about(runs), "unfinished": len(others), "answers": answers}
+    answers = "\n\n".join(
+        "\n".join([f"**{section.title}**", "", *section.answers]) for section in sections.values()
+    )
+    titles = {letter: section.title for letter, section in sections.items()}
+    about = {**_about(runs), "unfinished": len(others), "answers": answers, "titles": titles}
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=False
     )
@@ -79,9 +84,18 @@ def _origin(record: RunRecord) -> dict[str, str]:
         "network": f"`{settings['model.name']}`, channels {channels}, {settings['model.feature_dim']} dimensions",
         "optimizer": f"{settings['train.optimizer']}, {schedule}, peak {settings['train.learning_rate']:g}",
         "length": f"{length}, batches of {settings['train.batch_size']}",
-        "hardware": f"{manifest['device']}, {manifest['precision']}, {manifest['threads']} threads a run",
+        "hardware": ", ".join([manifest["device"], manifest["precision"], *_beside(record.sweep)]),
         "versions": _listed(manifest["versions"]),
     }
+
+
+@cache
+def _beside(sweep: Path | None) -> tuple[str, ...]:
+    """How many cores a run had, and how many ran at a time, as the sweep keeps it."""
+    if sweep is None:
+        return ()
+    summary = read_summary(sweep)
+    return f"threads of a run: {summary.get('threads')}", f"runs at a time: {summary.get('jobs') or 1}"
 
 
 def _most_first(said: Any) -> str:
