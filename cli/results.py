@@ -51,7 +51,7 @@ def show_plan(
     """
     from centerloss_core import devices
     from centerloss_core.config import dump_yaml
-    from centerloss_core.datasets import train_size, verify
+    from centerloss_core.datasets import train_size_if_here, verify
     from centerloss_core.training.suited import refuse_unsuited, unexpected
 
     _, config = runs[0]
@@ -65,7 +65,11 @@ def show_plan(
             if dataset is not None:
                 refuse_unsuited(each, dataset)
                 warnings |= dict.fromkeys(unexpected(each, dataset))
-    steps = [each.train.total_steps(train_size(each.data)) for _, each in runs]
+    sizes = [train_size_if_here(each.data) for _, each in runs]
+    steps = [
+        None if size is None else each.train.total_steps(size)
+        for size, (_, each) in zip(sizes, runs, strict=True)
+    ]
     with open(os.devnull, "wb") as nowhere, devices.chatter_to(nowhere):
         device = devices.find_device(config.train)
     say(dump_yaml(config))
@@ -76,20 +80,28 @@ def show_plan(
         for (_, each), own in zip(runs, axes or [{}] * len(runs), strict=True)
     ]
     columns = setting_columns(settings, ordered_keys(settings), always=(LAMBDA, ALPHA, SEED))
-    images = [count * each.train.batch_size for count, (_, each) in zip(steps, runs, strict=True)]
+    images = [
+        None if count is None else count * each.train.batch_size
+        for count, (_, each) in zip(steps, runs, strict=True)
+    ]
     columns = {
         "run": [str(path) for path, _ in runs],
         "λ": columns.pop("λ"),
         "λ_eq": [number(each.lambda_eq, "g") for _, each in runs],
         **columns,
         "length": [_length(each) for _, each in runs],
-        "steps": [f"{each:,}" for each in steps],
-        "images": [f"{each:,}" for each in images],
+        "steps": [number(each, ",") for each in steps],
+        "images": [number(each, ",") for each in images],
     }
     rows = list(zip(*columns.values(), strict=True))
     print_table(list(columns), rows, spare=("length", "λ_eq"), names=("run",))
     reason = f", because {device.precision_reason}" if device.precision_reason else ""
-    say(f"\nlength: {in_images(sum(steps), sum(images))}{f' of {len(runs)} runs' * (len(runs) > 1)}")
+    counted = [(count, of_run) for count, of_run in zip(steps, images, strict=True) if count and of_run]
+    total = in_images(sum(count for count, _ in counted), sum(of_run for _, of_run in counted))
+    of_runs = f" of {len(counted)} runs" * (len(runs) > 1)
+    to_come = "the images that are learnt are counted once they are downloaded"
+    said = [f"{total}{of_runs}"] * bool(counted) + [to_come] * (len(counted) < len(runs))
+    say(f"\nlength: {'; of the others '.join(said)}")
     lines = list(dict.fromkeys(line for _, each in runs for line in each.allows()))
     for line in lines[:_MOST_LINES]:
         say(f"allows: {line}")

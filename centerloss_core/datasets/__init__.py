@@ -5,7 +5,14 @@ from centerloss_core.datasets.batches import BatchStream, Sampler
 from centerloss_core.datasets.cache import FROM_MIRRORS
 from centerloss_core.datasets.class_batches import ClassBatches, sampler_of
 from centerloss_core.datasets.image_cache import DECODING, Tell
-from centerloss_core.datasets.load import known_size, load_dataset, locate, train_size, verify
+from centerloss_core.datasets.load import (
+    known_size,
+    load_dataset,
+    locate,
+    train_size,
+    train_size_if_here,
+    verify,
+)
 
 __all__ = [
     "DECODING",
@@ -22,5 +29,6 @@ __all__ = [
     "locate",
     "sampler_of",
     "train_size",
+    "train_size_if_here",
     "verify",
 ]

@@ -149,6 +149,12 @@ def train_size(data: str | Data, **settings: Any) -> int:
     return _trained_on[section]
 
 
+def train_size_if_here(data: Data) -> int | None:
+    """As `train_size`, but None where the images must be read for that and have yet to be downloaded."""
+    is_told = data in _trained_on or (data.exclude is None and known_size(data) is not None)
+    return None if not is_told and locate(data).startswith(FROM_MIRRORS) else train_size(data)
+
+
 def known_size(data: str | Data, **settings: Any) -> Size | None:
     """How many images there are to train on, before some are held or left out, and their shape; None: reading tells."""
     section = _section(data, settings)
