@@ -9,7 +9,7 @@ import pytest
 from benchmarks.study.__main__ import main
 from benchmarks.study.runs import read_runs
 from benchmarks.study.tables import compared
-from benchmarks.study.unseen import MEASURES, _with_own
+from benchmarks.study.unseen import MEASURES, _unlearnt, _with_own
 from centerloss_core.config import Point, load_document, resolve_sweep
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.writer import Run
@@ -149,6 +149,16 @@ def test_each_loss_is_read_by_what_fits_it(sweep: Path) -> None:
         assert run.figures["own"]["eer"] == unseen[f"{by}_eer"]
     families = compared({run.variant: [run] for run in runs}, MEASURES, "softmax")
     assert [family.measure for family in families] == list(MEASURES)
+
+
+def test_a_loss_that_has_not_learnt_the_known_classes_is_named(sweep: Path) -> None:
+    run = next(run for run in read_runs([sweep])[0] if run.known)
+    members = {
+        "learnt": [run.having("own", {"accuracy": 0.97})],
+        "not": [run.having("own", {"accuracy": 0.5})],
+    }
+    assert _unlearnt(members)[0].startswith("Closed-set accuracy is below 95 % for not (50.00 %): ")
+    assert _unlearnt({"learnt": members["learnt"]}) == []
 
 
 def test_runs_that_did_not_end_are_told(sweep: Path, tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from centerloss_core.run_directory.manifest import mapping
 
 REFERENCE = "softmax"
 AUROC = Measure("own.auroc", "AUROC")
+CLOSED = Measure("own.accuracy", "closed-set accuracy")
+LEARNT = 95.0  # percent: with less a loss has not learnt the known classes, and says little of the others
 MEASURES = (
     AUROC,
     Measure("open_set.scores.logit.auroc", "AUROC by the logit"),
     Measure("own.oscr", "OSCR"),
     Measure("own.tnr_at_tpr_95", "TNR at 95 % TPR"),
-    Measure("own.accuracy", "closed-set accuracy"),
+    CLOSED,
     Measure("own.eer", "EER of unseen classes", "lower"),
     Measure("own.map_at_r", "MAP@R of unseen classes"),
 )
@@ -49,6 +51,7 @@ def section(runs: Sequence[StudyRun]) -> Section:
             for each in families
             if each.measure.title in _IN_SHORT
         ]
+        page.lines += _unlearnt(members)
         page.lines += [f"AUROC % by every score in {dimensions} dimensions, the one that fits in bold:", ""]
         page.lines += _by_score(members)
     return page
@@ -76,6 +79,16 @@ def _best_first(members: Mapping[str, list[StudyRun]]) -> dict[str, list[StudyRu
     means = {arm: interval(values).mean for arm, values in values_of(members, AUROC).items()}
     order = sorted(members, key=lambda arm: (arm != REFERENCE, -means.get(arm, 0.0), arm))
     return {arm: members[arm] for arm in order}
+
+
+def _unlearnt(members: Mapping[str, Sequence[StudyRun]]) -> list[str]:
+    """Which losses have not learnt the known classes in the length of these runs."""
+    means = {arm: interval(values).mean for arm, values in values_of(members, CLOSED).items()}
+    found = ", ".join(f"{arm} ({number(mean)} %)" for arm, mean in means.items() if mean < LEARNT)
+    if not found:
+        return []
+    why = "not having learnt the known classes, these runs say little of what the loss does with others"
+    return [f"Closed-set accuracy is below {LEARNT:g} % for {found}: {why}.", ""]
 
 
 def _in_words(family: Compared) -> str:
