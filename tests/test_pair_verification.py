@@ -115,9 +115,7 @@ def test_images_are_read_as_the_run_was_trained(images: Path, tmp_path: Path) ->
     pairs = read_pairs(images / "pairs.txt", images / "images")
     wide = a_model(tmp_path / "wide", size="[3, 5]", color="rgb", shape=(3, 5, 3))
     assert verify_run(wide, pairs).found["euclidean"].accuracy > 0.5  # `Pixels` looks at the shapes
-    with pytest.raises(
-        DataError, match=r"pairs.txt: .*png: has 4×4 pixels, and the run was trained on 5×5"
-    ):
+    with pytest.raises(DataError, match=r"pairs.txt: .*png: has 4×4 pixels, and the run was trained on 5×5"):
         verify_run(a_model(tmp_path / "other", size="null", shape=(5, 5, 1)), pairs)
     broken = replace(pairs, images=(images / "pairs.txt", *pairs.images[1:]))
     with pytest.raises(DataError, match=r"pairs.txt: is no image that Pillow can read"):
