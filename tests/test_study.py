@@ -122,7 +122,7 @@ def test_sentences_say_what_the_made_up_runs_differ_in(page: Path) -> None:
     text = page.read_text()
     assert "- **inter/intra**, against softmax alone: higher, that is better, for λ = 0.1 (+" in text
     assert "- **AUROC**, against softmax: " in text
-    assert "seconds of steps for 10,000 images**, against center: " in text
+    assert "s for 10,000 images**, against center: " in text
     (answer,) = [line for line in text.splitlines() if line.startswith("- **d**")]
     assert answer == "- **d**, against eq4 with α 0.1: no rule and no α is told apart from it in any figure."
     assert "not completed" not in text

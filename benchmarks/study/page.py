@@ -14,7 +14,6 @@ from benchmarks.study.statistics import RESAMPLES
 from centerloss_core.files.atomic import atomic_write
 from centerloss_core.formatting import finite
 from centerloss_core.run_directory.manifest import read_summary
-from centerloss_core.run_directory.reader import RunRecord
 
 _QUESTIONS = {"a": discriminative, "b": unseen, "c": triplets, "d": centers}
 
@@ -61,7 +60,7 @@ def _about(runs: Sequence[StudyRun]) -> dict[str, Any]:
         name: sum(finite(each.metrics.get(name)) or 0.0 for each in records)
         for name in ("seconds", "training_seconds")
     }
-    said = [_origin(record) for record in records]
+    said = [_origin(run) for run in runs]
     splits = dict.fromkeys(run.known for run in runs if run.known)
     return {
         "runs": len(runs),
@@ -74,13 +73,15 @@ def _about(runs: Sequence[StudyRun]) -> dict[str, Any]:
     }
 
 
-def _origin(record: RunRecord) -> dict[str, str]:
+def _origin(run: StudyRun) -> dict[str, str]:
+    record, unknown = run.record, run.figures["open_set"].get("unknown_images")
     settings, manifest = record.settings, record.manifest
     channels = ", ".join(map(str, settings["model.channels"]))
     schedule = settings["train.schedule"]
     length = f"{settings['train.epochs']} epochs of {record.data['train']:,} images"
     return {
-        "data": f"{record.data_title}, {record.images('test'):,} test images",
+        "data": f"{record.data_title}, {run.figures['images']:,} test images"
+        + (f" of known and {unknown:,} of unknown classes" if unknown else ""),
         "network": f"`{settings['model.name']}`, channels {channels}, {settings['model.feature_dim']} dimensions",
         "optimizer": f"{settings['train.optimizer']}, {schedule}, peak {settings['train.learning_rate']:g}",
         "length": f"{length}, batches of {settings['train.batch_size']}",

@@ -17,7 +17,7 @@ from centerloss_core.metrics.verification import verification
 REFERENCE = "center"
 _MEAN, _ANGLE_MEAN = "nearest_train_mean_accuracy", "nearest_train_mean_accuracy_cosine"
 MEASURES = (
-    Measure("curve.seconds", "seconds of steps for 10,000 images", "lower", is_share=False),
+    Measure("curve.seconds", "s for 10,000 images", "lower", is_share=False),
     Measure("curve.accuracy", "nearest mean, over the run"),
     Measure("curve.eer", "EER, over the run", "lower"),
     Measure(_MEAN, "nearest mean, at the end", by_angle=_ANGLE_MEAN),
