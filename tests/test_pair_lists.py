@@ -100,6 +100,8 @@ def changed(line: int, text: str) -> list[str]:
         ("pairs.csv", ["a,b,1", "a.jpg,b.jpg,2"], "pairs.csv:2: is not path, path, and 1 or 0"),
         ("pairs.csv", ["../a.jpg,b.jpg,1"], "pairs.csv:1: '../a.jpg' is not the path of an image below"),
         ("pairs.csv", ["b.jpg,/etc/passwd,1"], "pairs.csv:1: '/etc/passwd' is not the path of an image below"),
+        ("pairs.csv", ["b.jpg," + "b" * 200_000 + ",1"], "pairs.csv:1: cannot be read \\(field larger than"),
+        ("pairs.csv", [*table(10, 10), f"{'a' * 5000},b.jpg,1"], "pairs.csv:21: 2 of 6 images are not in"),
         ("pairs.csv", ["b.jpg,b.jpg,1"], "pairs.csv:1: names one image twice"),
         ("pairs.csv", [*table(10, 10), "no.jpg,nor.jpg,1"], "pairs.csv:21: 2 of 6 images are not in .*: no.jpg"),
     ],

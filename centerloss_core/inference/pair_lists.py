@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from centerloss_core.config.problems import shortened
 from centerloss_core.datasets.images import SUFFIXES
 from centerloss_core.datasets.own import listed, reason_of
 from centerloss_core.errors import ExpectedError
@@ -121,12 +123,12 @@ def _lfw_pair(where: str, line: str, number: int, fold: int, each: int, *, same:
     right, second = (left, *rest) if same else rest
     for count in (first, second):
         if not _is_count(count):
-            raise PairsError(f"{where}: {count!r} is not the number of an image, 1 or more")
+            raise PairsError(f"{where}: {shortened(repr(count))} is not the number of an image, 1 or more")
     for name in (left, right):
         if not name.strip() or name in (".", "..") or "/" in name or "\\" in name:
-            raise PairsError(f"{where}: {name!r} is not the name of a folder of images")
+            raise PairsError(f"{where}: {shortened(repr(name))} is not the name of a folder of images")
     if not same and left == right:
-        raise PairsError(f"{where}: is among the pairs of two people, and names {left} twice")
+        raise PairsError(f"{where}: is among the pairs of two people, and names {shortened(left)} twice")
     if same and int(first) == int(second):
         raise PairsError(f"{where}: names one image twice")
     return _Pair(number, _lfw_name(left, first), _lfw_name(right, second), same, fold)
@@ -146,7 +148,10 @@ def _is_count(text: str) -> bool:
 def _rows_of_table(path: Path, lines: Sequence[str]) -> Iterator[_Pair]:
     """Rows of path, path, same; the first may name the columns."""
     reader = csv.reader(lines)
-    rows = [(reader.line_num, [field.strip() for field in row]) for row in reader if any(row)]
+    try:
+        rows = [(reader.line_num, [field.strip() for field in row]) for row in reader if any(row)]
+    except csv.Error as error:
+        raise PairsError(f"{path}:{reader.line_num}: cannot be read ({error})") from error
     if rows and len(rows[0][1]) == 3 and rows[0][1][2].lower() not in _KINDS:
         rows = rows[1:]
     seen: Counter[bool] = Counter()
@@ -157,7 +162,9 @@ def _rows_of_table(path: Path, lines: Sequence[str]) -> Iterator[_Pair]:
         for name in row[:2]:
             parts = PurePosixPath(name).parts
             if not name or name.startswith("/") or ".." in parts:
-                raise PairsError(f"{where}: {name!r} is not the path of an image below the folder of images")
+                raise PairsError(
+                    f"{where}: {shortened(repr(name))} is not the path of an image below the folder of images"
+                )
         if row[0] == row[1]:
             raise PairsError(f"{where}: names one image twice")
         same = _KINDS[row[2].lower()]
@@ -182,12 +189,12 @@ def _find(path: Path, folder: Path, pairs: Sequence[_Pair], suffixes: Sequence[s
             if name in files or name in missing:
                 continue
             candidates = (folder / f"{name}{suffix}" for suffix in suffixes)
-            if (file := next((each for each in candidates if each.is_file()), None)) is None:
+            if (file := next((each for each in candidates if os.path.isfile(each)), None)) is None:
                 missing[name] = pair.line
             else:
                 files[name] = file
     if missing:
-        names = [f"{name}{suffixes[0]}" for name in missing]
+        names = [shortened(f"{name}{suffixes[0]}") for name in missing]
         raise PairsError(
             f"{path}:{next(iter(missing.values()))}: {len(missing):,} of {len(files) + len(missing):,} images are not "
             f"in {folder}: {listed(names)}"
