@@ -96,6 +96,7 @@ FIGURE_DPI = (20, 1200)  # below, nothing can be read; no printer needs more
 FIGURE_INCHES = (2, 60)  # wide: in less, letters of 7 points have no room
 FIGURE_PIXELS = 400_000_000  # of a figure: 1.6 GB of memory while it is drawn
 FILM_FRAMES = 60  # of an animation, which is a minute of drawing
+TSNE_IMAGES = 2_000  # in a plane by t-SNE: 15 s; 10,000 would take minutes
 PANELS = 24  # of a report: each is drawn again at every epoch and every selection
 # Of the picture of `cl data`: a row for each class, so many images in it, and pixels of the longer side of one.
 SHEET_CLASSES, SHEET_COLUMNS, SHEET_TILE = 100, 13, 64

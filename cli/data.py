@@ -29,7 +29,7 @@ def data(
 ) -> None:
     """Show the images that a config would train on: shape, classes, counts, images that come twice, and a picture.
 
-    The picture has the mean of all training images, then a row for each class: its mean, then some of its images.
+    The picture has the mean of all training images, then a row for each class: its name, its mean, some of its images.
     """
     from centerloss_core.config import load_config
     from centerloss_core.datasets import load_dataset
@@ -80,7 +80,7 @@ def data(
         warn(warning)
     path = out or Path(f"data-{section.name}.png")
     with atomic_write(path) as file:
-        sheet(dataset.train, dataset.num_classes).save(file, format="PNG")
+        sheet(dataset.train, dataset.class_names).save(file, format="PNG")
     shown = f", of the first {SHEET_CLASSES} classes" if dataset.num_classes > SHEET_CLASSES else ""
     say(f"picture:     {path}{shown}")
     refuse_unsuited(resolved, dataset)  # after all that shows why
@@ -90,7 +90,8 @@ def data(
 
 def _say_twins(dataset: Dataset) -> None:
     """Say which images come twice, because those that are trained on tell nothing where they are tested on."""
-    from centerloss_core.datasets.overview import splits_of, twins
+    from centerloss_core.datasets.overview import splits_of
+    from centerloss_core.datasets.twins import twins
 
     from .streams import say
 

@@ -12,6 +12,7 @@ from .options import Directories, Open
 Split = StrEnum("Split", ["TEST", "TRAIN"])
 Style = StrEnum("Style", ["DEFAULT", "POST"])
 Format = StrEnum("Format", ["PNG", "SVG", "PDF"])
+Projection = StrEnum("Projection", ["PCA", "TSNE"])
 Axes = StrEnum("Axes", ["OWN", "SHARED", "FOLLOW"])
 Layout = StrEnum("Layout", ["GRID", "ROW"])
 
@@ -37,13 +38,20 @@ def plot(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="What to draw, with commas between: scatter, directions, curves, regions, distances, open_set (of "
-            "runs with unknown classes: the accepted region, ROC and OSCR); of a sweep also panel and seeds; or all. "
-            "Default: all of a run; of a sweep all but its runs' regions and distances. "
+            help="What to draw, with commas between: scatter, space, directions, curves, regions, distances, open_set "
+            "(of runs with unknown classes: the accepted region, ROC and OSCR); of a sweep also panel and seeds; or "
+            "all. Default: all of a run; of a sweep all but its runs' regions and distances. "
             "Directions are drawn of a loss that looks at them, or when named.",
             show_default=False,
         ),
     ] = None,
+    projection: Annotated[
+        Projection,
+        typer.Option(
+            help="How scatter and panel show more than two features: by two principal components, or by t-SNE, which "
+            "keeps neighbours together and not distances."
+        ),
+    ] = Projection.PCA,
     axes: Annotated[
         Axes | None,
         typer.Option(
@@ -78,10 +86,11 @@ def plot(
 ) -> None:
     """Draw the figures of a run, or of a sweep or any runs together.
 
-    scatter: features and the points of the classes. directions: features divided by their lengths, on the unit circle,
-    with weights and histograms; of more than two features, their angles. curves: losses, schedules, accuracy. regions:
-    the class that the head and the nearest center, or other point, give to every point of the plane. distances: within
-    and between classes, as histograms, of a sweep also all runs below each other.
+    scatter: features and the points of the classes. space: three features in a box. directions: features divided by
+    their lengths, on the unit circle, with weights and histograms; of more than two features, their angles. curves:
+    losses, schedules, accuracy. regions: the class that the head and the nearest center, or other point, give to
+    every point of the plane. distances: within and between classes, as histograms, of a sweep also all runs below
+    each other.
     panel: all runs side by side. seeds: accuracy and separation against λ, or what else varies, with the spread
     over seeds.
     """
@@ -101,6 +110,7 @@ def plot(
         fmt=None if format_ is None else format_.value,
         out=out,
         figures=None if figures is None else [name.strip() for name in figures.split(",")],
+        projection=projection.value,
         axes=None if axes is None else axes.value,
         animate=animate,
         layout=layout.value,

@@ -8,7 +8,8 @@ from PIL import Image
 from test_image_folder import FLAT, SPLIT, fill, grey, png
 
 from centerloss_core.datasets import load_dataset
-from centerloss_core.datasets.overview import brightness, mean_image, sheet, twins
+from centerloss_core.datasets.overview import brightness, mean_image, sheet
+from centerloss_core.datasets.twins import twins
 
 CONFIG = "data: {name: folder, dir: animals}\ntrain: {epochs: 1}\n"
 
@@ -22,7 +23,11 @@ def test_what_a_config_would_train_on(here: Any, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(CONFIG)
     code, said, errors = here("data", "mine.yaml", "data.size=[10,12]")
     assert code == 0, errors
-    assert errors == "warning: files that are no images of a class: 1 (notes.txt)\n"
+    assert errors.splitlines() == [
+        "warning: files that are no images of a class: 1 (notes.txt)",
+        "warning: 2 of the 5 test images are training images too, pixel for pixel: what they reach says little; "
+        "cl data names them",
+    ]
     lines = said.splitlines()
     assert lines[0] == f"data:        folder: animals, the folder {tmp_path / 'animals'} (data.dir)"
     assert lines[1].startswith("images:      10×12 pixels, grey; mean ")
@@ -34,7 +39,8 @@ def test_what_a_config_would_train_on(here: Any, tmp_path: Path) -> None:
     assert "train/zebra/4.png = test/cat/other.png" in found
     assert lines[-1] == "picture:     data-folder.png"
     with Image.open(tmp_path / "data-folder.png") as picture:
-        assert (picture.mode, picture.size) == ("L", (5 * 13 * 12, 5 * 3 * 10))
+        assert (picture.mode, picture.height) == ("L", 5 * 3 * 10)
+        assert picture.width > 5 * 13 * 12  # names of classes beside their rows
     code, said, errors = here("data", "mine.yaml", "data.size=[7,7]")
     assert (code, said.splitlines()[-1]) == (1, "picture:     data-folder.png")
     assert "the images of animals are 7×7 pixels" in errors
@@ -45,7 +51,11 @@ def test_what_a_config_would_train_on(here: Any, tmp_path: Path) -> None:
 def test_the_picture_has_means_and_examples(tmp_path: Path) -> None:
     dataset = load_dataset("folder", dir=fill(tmp_path, FLAT), test_fraction=0.5)
     split = dataset.train
-    pixels = np.asarray(sheet(split, 2))
+    picture = np.asarray(sheet(split, ("a class", "another")))
+    names, pixels = picture[:, : -13 * 64], picture[:, -13 * 64 :]
+    dark_rows = (names < 128).any(axis=1).reshape(3, 64)
+    assert dark_rows.any(axis=1).all()  # a name beside each row
+    assert not dark_rows[:, [0, -1]].any()
     shown = pixels[::64, ::64].astype(int)
     if pixels[-1, -1] == 255 and np.median(split.images) < 64:  # ink on paper
         shown = 255 - shown

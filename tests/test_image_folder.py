@@ -159,6 +159,16 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
             {f"cat/{number}.png": grey(number) for number in range(9)},
             "has one class, cat; to learn what tells classes",
         ),
+        ({"Train/a/1.png": grey(1), "test/a/1.png": grey(2)}, "found Train/: did you mean train/? Rename it"),
+        ({**SPLIT, "validation/cat/1.png": grey(1)}, "found validation/: did you mean val/?"),
+        (
+            {name.replace("test", "Testing"): content for name, content in SPLIT.items()},
+            "did you mean test/?",
+        ),
+        (
+            {f"animals/{name.replace('train', 'Train')}": content for name, content in SPLIT.items()},
+            "train/?",
+        ),
         ({f"{number}/1.png": grey(1) for number in range(1001)}, "has 1,001 classes; at most 1,000"),
         ({**FLAT, "x\ny/1.png": grey(1)}, r"the class 'x\ny' needs another name"),
         ({**FLAT, f"{'x' * 61}/1.png": grey(1)}, "needs another name: 1 to 60 characters"),

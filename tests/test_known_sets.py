@@ -16,7 +16,7 @@ import pytest
 from test_datasets import FakeMnist, idx
 from test_download import Answer, StartMirror, start_mirror  # noqa: F401
 
-from centerloss_core.datasets import DataError, known_size, load_dataset, locate, train_size
+from centerloss_core.datasets import DataError, known_files, known_size, load_dataset, locate, train_size
 from centerloss_core.datasets.archive import Archive
 from centerloss_core.datasets.fashion_mnist import FASHION_MNIST
 from centerloss_core.datasets.kmnist import KMNIST
@@ -89,6 +89,22 @@ def test_kmnist_is_known_by_its_shape_and_a_download_by_its_hash(
     (fake.write(tmp_path / "own") / "train-labels-idx1-ubyte.gz").write_bytes(idx(labels))
     with pytest.raises(DataError, match="its labels are not 0 … 9"):
         kmnist.load_from(tmp_path / "own")
+
+
+def test_files_of_another_known_set_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """KMNIST, whose own hashes are not known, takes none that are those of another set; `idx` takes any."""
+    fake = FakeMnist()
+    folder = fake.write(tmp_path)
+    monkeypatch.setitem(known_files.SHA256, "MNIST", tuple(known.sha256 for known in fake.files))
+    for known_set, data in ((FASHION_MNIST, "Fashion-MNIST"), (KMNIST, "KMNIST")):
+        files = tuple(
+            replace(known, data=data, sha256=None if data == "KMNIST" else "0" * 64) for known in fake.files
+        )
+        with pytest.raises(
+            DataError, match=rf"not the images of {data} \(these are the training images of MNIST"
+        ):
+            replace(known_set, files=files).load_from(folder)
+    assert len(load_dataset("idx", dir=folder).train) == len(fake.arrays["y_train"])
 
 
 def test_what_would_be_downloaded_is_known_without_it() -> None:

@@ -57,6 +57,13 @@ def as_made(data: Dataset) -> bool:
     return np.array_equal(data.test.images[..., 0], PIXELS[8:]) and data.test.labels.tolist() == [0, 1, 0, 1]
 
 
+def test_arrays_that_memory_should_not_hold_are_held_and_it_is_said(tmp_path: Path) -> None:
+    path = npz(tmp_path, ARRAYS)
+    assert load_dataset("npz", dir=path, memory=1).warnings == ()
+    (warning,) = load_dataset("npz", dir=path, memory=1e-9).warnings
+    assert "of main memory, more than data.memory (1e-09 GiB): npz is held there whole" in warning
+
+
 # ---- it does not matter where they are
 
 

@@ -52,11 +52,7 @@ def snapshot_of(
 def test_every_figure_can_be_drawn(classes: int, d: int, centers: bool) -> None:
     snapshot = snapshot_of(classes, d, centers=centers)
     grid = arrange([Cell(snapshot.run, snapshot)])
-    film = Screen(
-        Film(
-            grid, "epoch", [1], {(0, 0): [Moment(1, project(snapshot.dump), snapshot.dump.labels, "")]}, "own"
-        )
-    )
+    film = Screen(Film(grid, "epoch", [1], {(0, 0): [Moment(1, project(snapshot.dump), "")]}, "own"))
     film.show(1)
     figures = [scatter_figure(snapshot), post_figure(snapshot), distances_figure(snapshot), film.figure]
     if d == 2:

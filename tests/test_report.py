@@ -281,9 +281,13 @@ def test_other_dimensions_bring_their_distances_and_say_what_is_seen(tmp_path: P
     expected = own_center_distances(dump)
     np.testing.assert_allclose(found, expected, atol=np.ptp(expected) / 65_535)
     caption = page.source.split('id="figure-0"')[1].split("</figcaption>")[0]
-    assert (
-        "first two of 3 principal components, 100 % of the variance" if d == 3 else "the one feature"
-    ) in caption
+    assert ("first seen along their third principal component" if d == 3 else "the one feature") in caption
+    assert ('id="turn"' in page.source) == (d == 3)
+    if d == 3:
+        frame = page.data["panels"][0]["frames"][-1]
+        turned = np.column_stack([unpack(frame[axis]) for axis in "xyz"])
+        lengths = np.linalg.norm(dump.features - dump.features.mean(axis=0), axis=1)
+        np.testing.assert_allclose(np.linalg.norm(turned, axis=1), lengths, atol=1e-3)
 
 
 def test_all_panels_of_a_sweep_share_their_images(sweep_page: Page) -> None:

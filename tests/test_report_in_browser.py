@@ -823,6 +823,21 @@ def test_crowded_centers_get_their_names_when_there_is_room(browser: Any, crowde
 
 
 @slow
+def test_three_features_turn_with_their_centers_and_no_axis_moves(browser: Any, crowded_path: Path) -> None:
+    def seen() -> list[list[float]]:
+        places = "[...report.groups[0].source.data.x0], report.panels[0].centers.data.x"
+        return ask(browser, f"[{places}, [report.panels[0].plot.x_range.start]]")
+
+    open_page(browser, crowded_path)
+    points, centers, start = seen()
+    assert points == pytest.approx(centers, abs=1e-3)
+    element(browser, "#turn").send_keys(Keys.END)  # by 180 degrees
+    wait(lambda: seen()[1][0] == pytest.approx(-centers[0], abs=1e-3))
+    assert seen()[0] == pytest.approx([-x for x in points], abs=1e-3)
+    assert seen()[2] == start
+
+
+@slow
 def test_on_paper_the_charts_are_pictures(page: Any) -> None:
     page.execute_script("dispatchEvent(new Event('beforeprint'))")
     widths = ask(page, "[...document.querySelectorAll('.printed')].map((each) => each.width)")
@@ -845,7 +860,7 @@ def test_paper_has_what_the_points_are_and_every_figure(
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         open_page(browser, crowded_path)
-        assert "first two of 3 principal components" in element(browser, "#figure-0 figcaption").text
+        assert "Turn and Tilt show the other sides" in element(browser, "#figure-0 figcaption").text
         assert "To repeat it: cl train" in element(browser, "#repeat").text
         open_page(browser, page_path)
         assert not element(browser, ".hint").is_displayed()

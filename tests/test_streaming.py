@@ -67,15 +67,22 @@ def test_from_the_cache_it_is_the_same_data_set(
         assert same(streamed.validation, held.validation)
 
 
+THREE_TIMES = ", 2.68e-06 GiB if one of them is in colour"  # which only reading them tells
+
+
 def test_place_and_size_are_told_before_it_is_made_and_it_is_made_once(tmp_path: Path, cache: Path) -> None:
     told: list[str] = []
     path = fill(tmp_path / "animals", SPLIT)
     stream(path, told)
     (name,) = folders(cache)
-    assert told == [f"decoding 15 images, once, into {cache / name} (8.94e-07 GiB)"]
+    assert told == [f"decoding 15 images, once, into {cache / name} (8.94e-07 GiB{THREE_TIMES})"]
     stream(path, told)
     stream(path, told, validation=3)  # how they are divided is not in the cache
     assert len(told) == 1
+    stream(path, told, color="grey")
+    stream(path, told, color="rgb")
+    assert told[1].endswith("(8.94e-07 GiB)")
+    assert told[2].endswith("(2.68e-06 GiB)")
 
 
 @pytest.mark.parametrize("change", ["an image", "one more", "one less", "damage"])

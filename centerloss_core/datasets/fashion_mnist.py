@@ -3,15 +3,7 @@
 from centerloss_core.datasets.idx_set import IdxSet
 from centerloss_core.datasets.known_files import files_like_mnist
 
-FILES = files_like_mnist(
-    "Fashion-MNIST",
-    sha256=(
-        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-    ),
-)
+FILES = files_like_mnist("Fashion-MNIST")
 FASHION_MNIST = IdxSet(
     title="Fashion-MNIST",
     files=FILES,

@@ -102,7 +102,7 @@ def _announced(start: bytes, rank: int, name: str, place: str) -> KnownFile:
             start = b""
     is_meant = start[:4] == bytes([0, 0, UNSIGNED_BYTE, rank]) and len(start) >= 4 + 4 * rank
     shape = struct.unpack(f">{rank}I", start[4 : 4 + 4 * rank]) if is_meant else (0,) * rank
-    announced = KnownFile(name.removesuffix(".gz"), "", shape, None, "this set")
+    announced = KnownFile(name.removesuffix(".gz"), "", shape, None, data="")
     if announced.size > DATASET_BYTES:
         raise DataError(f"{place}: announces {_describe(shape)}; at most {DATASET_BYTES:,} are read")
     return announced
@@ -124,8 +124,8 @@ def decode_idx(stored: bytes, known: KnownFile) -> UInt8Array:
         raise DataError(f"truncated: {len(content):,} of {known.size:,} bytes")
     if len(content) > known.size:
         raise DataError(f"longer than the {known.size:,} bytes that its header announces")
-    if not known.is_genuine(content):
-        raise DataError(f"well-formed, but not the {known.kind} of {known.data} (its SHA-256 differs)")
+    if why := known.why_not_genuine(content):
+        raise DataError(f"well-formed, but not the {known.kind} of {known.data} ({why})")
     return np.frombuffer(content, dtype=np.uint8, offset=len(known.header)).reshape(known.shape)
 
 

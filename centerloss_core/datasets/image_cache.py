@@ -79,12 +79,15 @@ class ImageCache:
             self._files += 1
         self._key = digest.hexdigest()
 
-    def get(self, decoded: Iterable[UInt8Array | None], like: UInt8Array) -> Cached:
+    def get(
+        self, decoded: Iterable[UInt8Array | None], like: UInt8Array, *, may_be_colour: bool = False
+    ) -> Cached:
         """The images as they lie in the cache, put there if they are not; place and size are told beforehand.
 
         Args:
             decoded: of each file, the image, (h, w) or (h, w, 3), all of one size; None for one to leave out.
             like: one of them, by which their size on disk is told.
+            may_be_colour: whether all become colour, three times as large, if a later one is; only reading them tells.
 
         Raises:
             DataError: the disk is full or cannot be written; or whatever `decoded` raises.
@@ -94,7 +97,7 @@ class ImageCache:
             with _alone(self.folder.parent):  # another process may be making the same
                 found = self._find()
                 if found is None:
-                    self._make(decoded, like)
+                    self._make(decoded, like, may_be_colour=may_be_colour and like.ndim == 2)
                     found = self._find()
         except OSError as error:
             is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -118,7 +121,7 @@ class ImageCache:
         is_whole = is_whole and len(kept) == self._files and kept.sum() == len(file)
         return Cached(StoredImages(file), kept) if is_whole else None
 
-    def _make(self, decoded: Iterable[UInt8Array | None], like: UInt8Array) -> None:
+    def _make(self, decoded: Iterable[UInt8Array | None], like: UInt8Array, *, may_be_colour: bool) -> None:
         clear_temporaries(self.folder.parent)  # of processes that were killed
         if self.folder.exists():
             remove_directory(self.folder)
@@ -129,7 +132,8 @@ class ImageCache:
                 f"{self.folder}: the decoded images take {_in_gib(size)}, and {_in_gib(free)} are free: {_MEND}"
             )
         tell = _tell.get() or (lambda message: print(message, file=sys.stderr))
-        tell(f"{DECODING} {self._files:,} images, once, into {self.folder} ({_in_gib(size)})")
+        more = f", {_in_gib(3 * size)} if one of them is in colour" if may_be_colour else ""
+        tell(f"{DECODING} {self._files:,} images, once, into {self.folder} ({_in_gib(size)}{more})")
         with atomic_directory(self.folder) as folder:
             kept = _write(folder, decoded)
             with new_file(folder / _KEPT) as file:

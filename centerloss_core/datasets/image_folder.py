@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 _TRAIN, _TEST, _VALIDATION = "train", "test", "val"
 _SPLITS = (_TRAIN, _TEST, _VALIDATION)
+_MEANT = {
+    **dict.fromkeys(("train", "training", "trainset"), _TRAIN),
+    **dict.fromkeys(("test", "testing", "testset", "tests"), _TEST),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), _VALIDATION),
+}
 _LAYOUT = "expected train/CLASS/ and test/CLASS/ with images, or CLASS/ with images and data.test_fraction"
 
 
@@ -92,6 +97,7 @@ def _by_split(path: Path, found: Iterable[Found]) -> tuple[dict[str, list[Found]
     # A zip file often has one folder, with all in it.
     is_wrapped = len(tops) == 1 and tops.isdisjoint(_SPLITS) and all(len(each.parts) > 2 for each in files)
     top = 1 if is_wrapped else 0
+    _refuse_other_names(path, {each.parts[top] for each in files if len(each.parts) == top + 3})
     has_splits = any(each.parts[top] == _TRAIN and len(each.parts) == top + 3 for each in files)
     depth = top + (
         3 if has_splits else 2
@@ -123,6 +129,14 @@ def _by_split(path: Path, found: Iterable[Found]) -> tuple[dict[str, list[Found]
     for found_files in splits.values():
         found_files.sort(key=lambda each: (each.parts[-1], each.parts))
     return splits, notes
+
+
+def _refuse_other_names(path: Path, folders: Iterable[str]) -> None:
+    """Raise DataError for a folder of folders whose name is nearly that of a split: its images would be left out."""
+    meant = {name: _MEANT.get(name.casefold()) for name in sorted(folders) if name not in _SPLITS}
+    for name, split in meant.items():
+        if split is not None:
+            raise DataError(f"{path}: {_LAYOUT}; found {name}/: did you mean {split}/? Rename it")
 
 
 def _decoded(path: Path, files: Sequence[Found], data: ImageFolder) -> tuple[Images, npt.NDArray[np.bool_]]:
@@ -159,7 +173,7 @@ def _cached(
 
     asked = f"color={data.color} size={data.size} skip_broken={data.skip_broken}"
     stamps = (f"{file.name} {file.change()}" for file in files)
-    return ImageCache(path, asked, stamps).get(checked(), like)
+    return ImageCache(path, asked, stamps).get(checked(), like, may_be_colour=data.color is None)
 
 
 class _Sizes:

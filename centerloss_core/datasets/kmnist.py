@@ -1,7 +1,7 @@
 """Kuzushiji-MNIST (Clanuwat et al., 2018): 60,000 + 10,000 cursive Japanese characters, in the form of MNIST.
 
 Its authors give hashes of the gzipped files alone. So a download is checked by them, and files that are there
-already by their shape and the range of their labels.
+already by their shape and the range of their labels, and because they are not those of another known set.
 """
 
 from centerloss_core.datasets.idx_set import IdxSet

@@ -29,6 +29,7 @@ from centerloss_core.datasets.arrays import (
     shape_of,
 )
 from centerloss_core.datasets.cache import FROM_CACHE, FROM_MIRRORS
+from centerloss_core.datasets.cautions import cautions
 from centerloss_core.datasets.exclusion import Exclusion, numbered
 from centerloss_core.datasets.holdout import hold_out, remaining
 from centerloss_core.datasets.image_cache import Tell, telling
@@ -114,7 +115,7 @@ def load_dataset(data: str | Data, *, tell: Tell | None = None, **settings: Any)
         held_out,
         test,
         found.class_names,
-        found.warnings,
+        (*found.warnings, *cautions(section, train, held_out, test)),
         excluded,
         of_unknown,
     )

@@ -1,14 +1,16 @@
-"""What is in a data set: counts, images that come twice, and a picture of some of them."""
+"""What is in a data set: counts, and a picture of some of its images."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from centerloss_core.config.problems import shortened
 from centerloss_core.datasets.arrays import UNKNOWN, Dataset, Split, UInt8Array
 from centerloss_core.datasets.contact_sheet import DARK, contact_sheet, median
 from centerloss_core.datasets.stored import Images, blocks_of, images_at
@@ -17,18 +19,8 @@ from centerloss_core.limits import SHEET_CLASSES, SHEET_COLUMNS, SHEET_TILE
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-
-@dataclass(frozen=True)
-class Twins:
-    """Images that are the same, pixel for pixel.
-
-    Attributes:
-        pairs: the first of each image in one split, and an image of another: their numbers there.
-        disagreeing: how many of the pairs have different labels.
-    """
-
-    pairs: list[tuple[int, int]]
-    disagreeing: int
+_PAPER, _INK = "white", "black"
+_LETTERS, _AIR, _LONGEST_NAME = 15, 8, 24  # pixels, pixels, characters
 
 
 def splits_of(dataset: Dataset) -> dict[str, Split]:
@@ -43,21 +35,6 @@ def counts(dataset: Dataset) -> dict[str, npt.NDArray[np.intp]]:
         name: np.bincount(split.labels[split.labels != UNKNOWN], minlength=dataset.num_classes)
         for name, split in splits_of(dataset).items()
     }
-
-
-def twins(first: Split, other: Split | None = None) -> Twins:
-    """Images of `other` that are in `first` too; without `other`, images of `first` that came before."""
-    seen: dict[bytes, int] = {}
-    pairs = []
-    for number, image in enumerate(first.images):
-        before = seen.setdefault(hashlib.sha256(image.data).digest(), number)
-        if other is None and before != number:
-            pairs.append((before, number))
-    if other is not None:
-        digests = (hashlib.sha256(image.data).digest() for image in other.images)
-        pairs = [(seen[digest], number) for number, digest in enumerate(digests) if digest in seen]
-    labels = first.labels, (first if other is None else other).labels
-    return Twins(pairs, sum(int(labels[0][here] != labels[1][there]) for here, there in pairs))
 
 
 def mean_image(images: Images) -> UInt8Array:
@@ -78,18 +55,40 @@ def brightness(split: Split) -> tuple[float, float]:
     return mean, float(np.sqrt(np.average((values - mean) ** 2, weights=found)))
 
 
-def sheet(split: Split, classes: int) -> Image:
-    """A picture: the mean of all images, then a row for each class: its mean, then some of its images.
+def sheet(split: Split, class_names: Sequence[str]) -> Image:
+    """A picture: the mean of all images, then a row for each class: its name, its mean, then some of its images.
 
     Only the first `SHEET_CLASSES` classes are shown. Small images are enlarged by a whole number.
     """
-    images = split.images
+    images, names = split.images, class_names[:SHEET_CLASSES]
     blank = np.full(images.shape[1:], 0 if median(images_at(images, slice(1000))) < DARK else 255, np.uint8)
     tiles = [mean_image(images), *[blank] * (SHEET_COLUMNS - 1)]
-    for label in range(min(classes, SHEET_CLASSES)):
+    for label in range(len(names)):
         members = np.flatnonzero(split.labels == label)
         shown = [mean_image(images_at(images, members)), *images[members[: SHEET_COLUMNS - 1]]]
         tiles += [*shown, *[blank] * (SHEET_COLUMNS - len(shown))]
     picture = contact_sheet(np.stack(tiles), SHEET_COLUMNS, longest_side=SHEET_TILE)
     times = max(1, SHEET_TILE // max(images.shape[1:3]))
-    return picture.resize((times * picture.width, times * picture.height), resample=0)  # each pixel a square
+    enlarged = picture.resize(
+        (times * picture.width, times * picture.height), resample=0
+    )  # each pixel a square
+    return _beside_names(enlarged, ["mean of all", *names])
+
+
+def _beside_names(picture: Image, names: Sequence[str]) -> Image:
+    """Write a name on the left of each row of a picture."""
+    import matplotlib
+    from PIL import Image, ImageDraw, ImageFont
+
+    row = picture.height // len(names)
+    # Its font has Greek and Cyrillic letters too, and is always there.
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    font = ImageFont.truetype(path, min(_LETTERS, row))
+    shown = [shortened(name, _LONGEST_NAME) for name in names]
+    room = 2 * _AIR + math.ceil(max(font.getlength(name) for name in shown))
+    whole = Image.new(picture.mode, (room + picture.width, picture.height), _PAPER)
+    whole.paste(picture, (room, 0))
+    pen = ImageDraw.Draw(whole)
+    for place, name in enumerate(shown):
+        pen.text((room - _AIR, (place + 0.5) * row), name, fill=_INK, font=font, anchor="rm")
+    return whole

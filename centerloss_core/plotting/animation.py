@@ -8,6 +8,7 @@ shows, or one scale holds all runs.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,6 +20,7 @@ from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.limits import follow, limits_of
 from centerloss_core.plotting.logged import evenly
 from centerloss_core.plotting.panel import Moment, draw_cell, moment_of, write_title
+from centerloss_core.plotting.plane import project
 from centerloss_core.plotting.scatter import size_of_marks
 from centerloss_core.plotting.text_fit import fit, legend_below
 from centerloss_core.run_directory.feature_dumps import FeatureFileError, read_features
@@ -98,7 +100,7 @@ def read_film(grid: Grid, split: str, *, axes: str, note: Callable[[str], None])
             # The principal components of the last one serve all: axes that turn would move the points.
             last = read_features(shown[max(shown)])
             moments[place] = [
-                moment_of(grid, cells[place], read_features(path), time, reference=last)
+                moment_of(grid, cells[place], read_features(path), time, partial(project, reference=last))
                 for time, path in sorted(shown.items())
             ]
         except FeatureFileError as error:

@@ -91,7 +91,8 @@ def has_short_names(handles: Sequence[Line2D]) -> bool:
 
 
 def _names_at(place: int, names: Sequence[str]) -> str:
-    """Return `3`, `3, 13` or `3, 13 …`: colours repeat beyond ten classes, and a legend must fit beside the points."""
+    """Return `3`, `3, 13` or `3, 13 + 1 more`: colours repeat, and a legend must fit."""
     same = names[place :: len(CLASS_COLORS)]
     shown = same[:2] if sum(map(len, same[:2])) <= _LONGEST_NAME else same[:1]
-    return ", ".join(shown) + (" …" if len(same) > len(shown) else "")
+    more = len(same) - len(shown)
+    return ", ".join(shown) + (f" + {more} more" if more else "")

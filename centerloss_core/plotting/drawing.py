@@ -28,12 +28,15 @@ from centerloss_core.plotting.open_set import (
     train_of,
 )
 from centerloss_core.plotting.panel import panel_figure
+from centerloss_core.plotting.plane import Projector, project
 from centerloss_core.plotting.post import post_figure, post_panel
 from centerloss_core.plotting.regions import regions_figure
 from centerloss_core.plotting.request import PlotError, Request
 from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.seeds import has_spread, seeds_figure
+from centerloss_core.plotting.space import space_figure
 from centerloss_core.plotting.style import house_style
+from centerloss_core.plotting.tsne import tsne_projector
 from centerloss_core.run_directory.advice import how_to_complete
 from centerloss_core.run_directory.class_points import word_of
 from centerloss_core.run_directory.errors import RunError
@@ -64,7 +67,8 @@ def draw_run(run: RunRecord, request: Request) -> list[Path]:
             why = f"for the run {how_to_complete(run)}"
         raise PlotError(f"{path}: no such feature dump, {why}")
     run.point = _row_in_its_sweep(run)
-    written = _save_all(_figures_of_a_run(snapshot, request, request.named), run.path, request)
+    figures = _figures_of_a_run(snapshot, request, _projector(request), request.named)
+    written = _save_all(figures, run.path, request)
     if request.animate:
         written += _animate(arrange([Cell(run, snapshot)]), run.path, request)
     return written
@@ -88,10 +92,12 @@ def draw_sweep(sweep: SweepRecord, request: Request) -> list[Path]:
         for snapshot in completed:
             own_folder(own_folder(snapshot.run.path) / PLOTS)
     grid = arrange(cells, sweep.axes, row=request.layout == "row", width=request.width)
-    written = _save_all(_figures_of_a_sweep(grid, completed, sweep, request), sweep.path, request)
+    projector = _projector(request)
+    written = _save_all(_figures_of_a_sweep(grid, completed, sweep, request, projector), sweep.path, request)
     for snapshot in completed if request.out is None else ():
         # Nothing named: what one run lacks does not stop the others.
-        written += _save_all(_figures_of_a_run(snapshot, request, named=()), snapshot.run.path, request)
+        figures = _figures_of_a_run(snapshot, request, projector, named=())
+        written += _save_all(figures, snapshot.run.path, request)
     if request.animate:
         written += _animate(grid, sweep.path, request)
     return written
@@ -128,6 +134,11 @@ def _row_in_its_sweep(run: RunRecord) -> dict[str, object]:
     return run.point
 
 
+def _projector(request: Request) -> Projector:
+    """Return what puts features into a plane."""
+    return tsne_projector(request.note) if request.projection == "tsne" else project
+
+
 def _save_all(figures: Iterator[tuple[str, Figure | None]], directory: Path, request: Request) -> list[Path]:
     """Write figures under their names. All are drawn first: after an error, the earlier files are as they were."""
     folder = request.out.parent if request.out else own_folder(directory / PLOTS)
@@ -146,16 +157,16 @@ def _save_all(figures: Iterator[tuple[str, Figure | None]], directory: Path, req
 
 
 def _figures_of_a_sweep(
-    grid: Grid, completed: Sequence[Snapshot], sweep: SweepRecord, request: Request
+    grid: Grid, completed: Sequence[Snapshot], sweep: SweepRecord, request: Request, projector: Projector
 ) -> Iterator[tuple[str, Figure]]:
     """Draw what shows several runs at once, each with its name."""
     if "panel" in request.figures:
         shared = request.shared
         post = request.style == "post"
         figure = (
-            post_panel(grid, shared=shared)
+            post_panel(grid, shared=shared, projector=projector)
             if post
-            else panel_figure(grid, shared=shared, width=request.width)
+            else panel_figure(grid, shared=shared, width=request.width, projector=projector)
         )
         yield f"panel-{request.suffix}{'-shared' * shared}", figure
     if "distances" in request.figures and (request.out or len(grid.snapshots) > 1):
@@ -175,13 +186,20 @@ def _figures_of_a_sweep(
 
 
 def _figures_of_a_run(
-    snapshot: Snapshot, request: Request, named: Sequence[str]
+    snapshot: Snapshot, request: Request, projector: Projector, named: Sequence[str]
 ) -> Iterator[tuple[str, Figure | None]]:
     """Draw what shows one run, each with its name."""
     if "scatter" in request.figures:
         post = request.style == "post"
-        figure = post_figure(snapshot) if post else scatter_figure(snapshot, request.width)
+        figure = (
+            post_figure(snapshot, projector) if post else scatter_figure(snapshot, request.width, projector)
+        )
         yield f"scatter-{request.suffix}", figure
+    if "space" in request.figures and snapshot.dump.features.shape[1] == 3:
+        yield f"space-{request.split}", space_figure(snapshot, request.width)
+    elif "space" in named:
+        features = snapshot.dump.features.shape[1]
+        request.note(f"no space: it needs three features, and this run has {features}")
     if "directions" in request.figures and ("directions" in named or snapshot.run.is_angular):
         yield f"directions-{request.split}", _directions(snapshot, request)
     if "curves" in request.figures:

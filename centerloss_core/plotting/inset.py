@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
-from numpy.typing import NDArray
 
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import Plane
@@ -19,7 +18,6 @@ _LARGEST, _GAP = 0.58, 0.03  # of an inset, and to what it must not cover, as pa
 def draw_inset(
     axes: Axes,
     plane: Plane,
-    labels: NDArray[np.integer],
     names: Sequence[str],
     limits: Bbox,
     sheet: Sheet,
@@ -39,7 +37,7 @@ def draw_inset(
     right, up = max(rooms, key=lambda corner: rooms[corner])
     side = min(_LARGEST, rooms[right, up] - _GAP)
     box = axes.inset_axes(((1 - side) * right, (1 - side) * up, side, side))
-    named = draw_features(box, plane, labels, names, own, sheet, places=places)
+    named = draw_features(box, plane, names, own, sheet, places=places)
     box.set(xticks=[], yticks=[])
     axes.indicate_inset(
         own.bounds, edgecolor="#777777"

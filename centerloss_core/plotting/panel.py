@@ -3,18 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
-from numpy.typing import NDArray
 
 from centerloss_core.plotting.classes import all_named, legend_handles
 from centerloss_core.plotting.grid import Cell, Grid
 from centerloss_core.plotting.inset import draw_inset
 from centerloss_core.plotting.limits import limits_of
-from centerloss_core.plotting.plane import Plane, project
+from centerloss_core.plotting.plane import Plane, Projector, project
 from centerloss_core.plotting.scatter import OWN_SHEET, draw_features
 from centerloss_core.plotting.sheet import Sheet, sheet_of
 from centerloss_core.plotting.style import DPI, FAINT
@@ -34,7 +32,6 @@ class Moment:
 
     time: int | None
     plane: Plane
-    labels: NDArray[np.integer]
     numbers: str  # accuracies and separation
 
 
@@ -43,19 +40,23 @@ def moment_of(
     cell: Cell,
     dump: FeatureDump,
     time: int | None = None,
-    reference: FeatureDump | None = None,
+    projector: Projector = project,
 ) -> Moment:
-    """Put the features of a cell's run in the plane of a reference, or in their own, and measure them."""
-    return Moment(time, project(dump, reference), dump.labels, grid.numbers(cell.run, dump))
+    """Put the features of a cell's run in a plane, and measure them."""
+    return Moment(time, projector(dump), grid.numbers(cell.run, dump))
 
 
-def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None) -> Figure:
+def panel_figure(
+    grid: Grid, *, shared: bool = False, width: float | None = None, projector: Projector = project
+) -> Figure:
     """Draw all runs in boxes of one size, each at a scale of its own, which its ticks and the title tell, or at one.
 
     Center loss shrinks the plane, so at one scale most λ are dots; an inset shows such a run closer.
     """
     moments = {
-        (i, j): moment_of(grid, cell, cell.snapshot.dump) for i, j, cell in grid.places if cell.snapshot
+        (i, j): moment_of(grid, cell, cell.snapshot.dump, projector=projector)
+        for i, j, cell in grid.places
+        if cell.snapshot
     }
     limits = limits_of([moment.plane for moment in moments.values()]) if shared else None
     rows, columns = grid.shape
@@ -95,7 +96,7 @@ def panel_figure(grid: Grid, *, shared: bool = False, width: float | None = None
         if cell.snapshot and shown:
             if limits is not None:
                 names, places = grid.naming(cell.snapshot)
-                here |= draw_inset(axes[row, column], shown.plane, shown.labels, names, limits, sheet, places)
+                here |= draw_inset(axes[row, column], shown.plane, names, limits, sheet, places)
             named = named and all_named(cell.snapshot.dump, here)
     handles = legend_handles(grid.class_names, *grid.dumps, colors=not named)
     legend_below(
@@ -144,7 +145,7 @@ def draw_cell(
     """Draw a run, or its status, and return the classes whose names have a place."""
     if shown and cell.snapshot:
         names, places = grid.naming(cell.snapshot)
-        return draw_features(axes, shown.plane, shown.labels, names, limits, sheet, mark_size, places)
+        return draw_features(axes, shown.plane, names, limits, sheet, mark_size, places)
     write_status(axes, cell)
     axes.set_box_aspect(1)
     return set()

@@ -1,5 +1,6 @@
 """Features of any dimension as points of a plane."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ class Plane:
     """What to draw."""
 
     points: NDArray[np.float64]  # (n, 2), an image each
+    labels: NDArray[np.integer]  # (n,), their classes
     centers: NDArray[np.float64]  # (k, 2), the centers of the classes; (0, 2) where there are none
     middles: NDArray[
         np.float64
@@ -21,6 +23,9 @@ class Plane:
     note: str = ""  # what a title must add
     isometric: bool = True  # whether distances in the plane are distances between features
     kind: str = "center"  # what the centers are
+
+
+Projector = Callable[[FeatureDump], Plane]
 
 
 def project(dump: FeatureDump, reference: FeatureDump | None = None) -> Plane:
@@ -36,14 +41,15 @@ def project(dump: FeatureDump, reference: FeatureDump | None = None) -> Plane:
     if dimensions == 1:
         return _strips(features, centers, dump.labels, kind)
     if dimensions == 2:
-        return Plane(features, centers, _middles(features, centers, dump.labels), kind=kind)
+        return Plane(features, dump.labels, centers, middles_of(features, centers, dump.labels), kind=kind)
     mean, axes = _principal_axes(features if reference is None else reference.features.astype(np.float64))
     points, projected = (features - mean) @ axes, (centers - mean) @ axes
     parts = explained_variance(features, axes)
     return Plane(
         points,
+        dump.labels,
         projected,
-        _middles(points, projected, dump.labels),
+        middles_of(points, projected, dump.labels),
         (
             f"first principal component ({100 * parts[0]:.0f} % of the variance)",
             f"second principal component ({100 * parts[1]:.0f} %)",
@@ -60,18 +66,31 @@ def explained_variance(features: NDArray[np.float64], axes: NDArray[np.float64])
     return along / total if total > 0 else np.zeros(2)
 
 
-def _principal_axes(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean (d,) and the first two principal axes (d, 2) of (n, d) features."""
+def turn_to_axes(
+    dump: FeatureDump, reference: FeatureDump | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return three features (n, 3), and the points of the classes (k, 3), by their principal components from the mean.
+
+    The first two are those of `project`; `reference` as there.
+    """
+    mean, axes = _principal_axes((reference or dump).features.astype(np.float64), 3)
+    return (dump.features.astype(np.float64) - mean) @ axes, (dump.points.astype(np.float64) - mean) @ axes
+
+
+def _principal_axes(
+    features: NDArray[np.float64], count: int = 2
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean (d,) and the first principal axes (d, count) of (n, d) features."""
     mean = features.mean(axis=0)
     centered = features - mean
     # The covariance has the same axes as the features and is (d, d), however many images there are.
-    axes = np.linalg.svd(centered.T @ centered)[0][:, :2]
+    axes = np.linalg.svd(centered.T @ centered)[0][:, :count]
     # An axis has no direction of its own: let its largest component be positive, on every machine.
     largest = np.abs(axes).argmax(axis=0)
-    return mean, axes * np.sign(axes[largest, [0, 1]])
+    return mean, axes * np.sign(axes[largest, np.arange(count)])
 
 
-def _middles(
+def middles_of(
     points: NDArray[np.float64], centers: NDArray[np.float64], labels: NDArray[np.integer]
 ) -> NDArray[np.float64]:
     """Return the centers, or, where there are none, the median of each class's points."""
@@ -91,6 +110,7 @@ def _strips(
     marked = np.column_stack([centers, np.arange(len(centers))])
     return Plane(
         np.column_stack([features, labels + jitter]),
+        labels,
         marked,
         marked,
         ("feature", "class"),

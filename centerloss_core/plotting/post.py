@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from centerloss_core.plotting.classes import class_names
 from centerloss_core.plotting.grid import Grid
 from centerloss_core.plotting.panel import write_status
-from centerloss_core.plotting.plane import Plane, project
+from centerloss_core.plotting.plane import Plane, Projector, project
 from centerloss_core.plotting.scatter import mark_centers, name_strips
 from centerloss_core.plotting.style import UNKNOWN
 from centerloss_core.plotting.text_fit import fit, fit_legend, ruler
@@ -38,18 +38,18 @@ _DOT: dict[str, Any] = {"s": 9, "linewidths": 0.75}
 _CENTER: dict[str, Any] = {"marker": "+", "markersize": 5.5, "color": "black", "linestyle": "none"}
 
 
-def post_figure(snapshot: Snapshot) -> Figure:
+def post_figure(snapshot: Snapshot, projector: Projector = project) -> Figure:
     """Draw one run."""
     figure = Figure(figsize=_SIZE, dpi=DPI)
     axes = figure.add_axes(_RECTANGLE)
-    plane, names = project(snapshot.dump), class_names(snapshot)
-    _draw_points(axes, plane, snapshot.dump.labels, names, font_size=6)
+    plane, names = projector(snapshot.dump), class_names(snapshot)
+    _draw_points(axes, plane, names, font_size=6)
     mark_centers(axes, plane, names, _CENTER, largest_name=8)
     fit(axes.set_title(join(snapshot_title(snapshot), plane.note, _SCALES), fontsize=8), _SIZE[0] * 0.96)
     return figure
 
 
-def post_panel(grid: Grid, *, shared: bool = False) -> Figure:
+def post_panel(grid: Grid, *, shared: bool = False, projector: Projector = project) -> Figure:
     """Draw all runs, each as large as a figure of the post, with letters that can be read at half size.
 
     They have axes of their own, or the same ones. What they have in common is said once over all, and the first one
@@ -68,10 +68,9 @@ def post_panel(grid: Grid, *, shared: bool = False) -> Figure:
         axes = figure.add_axes(((column * _SIZE[0] + left) / across, low / up, width / across, height / up))
         title = grid.cell_title(cell)
         if cell.snapshot:
-            plane = project(cell.snapshot.dump)
-            labels = cell.snapshot.dump.labels
+            plane = projector(cell.snapshot.dump)
             names, places = grid.naming(cell.snapshot)
-            _draw_points(axes, plane, labels, names, font_size=10, legend=not drawn or places is not None)
+            _draw_points(axes, plane, names, font_size=10, legend=not drawn or places is not None)
             drawn.append((axes, plane))
             names_drawn.append(names)
             title = join(title, plane.note)
@@ -103,7 +102,6 @@ def _share_limits(drawn: Sequence[tuple[Axes, Plane]]) -> None:
 def _draw_points(
     axes: Axes,
     plane: Plane,
-    labels: NDArray[np.integer],
     names: Sequence[str],
     font_size: float,
     *,
@@ -115,7 +113,7 @@ def _draw_points(
     rainbow = matplotlib.colormaps["rainbow"](np.linspace(0, 1, len(names)))
     looks = [(label, color, names[label]) for label, color in enumerate(rainbow)]
     for label, color, name in [(-1, UNKNOWN, "unknown"), *looks]:
-        points = plane.points[labels == label]
+        points = plane.points[plane.labels == label]
         if label >= 0 or len(points):
             shown = name if label < 0 or label in named else None
             axes.scatter(points[:, 0], points[:, 1], color=color, label=shown, rasterized=True, **_DOT)

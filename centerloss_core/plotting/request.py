@@ -15,14 +15,15 @@ FORMATS = ("png", "svg", "pdf")
 FILM_FORMATS = ("gif", "mp4")
 SPLITS = ("test", "train")
 STYLES = ("default", "post")
+PROJECTIONS = ("pca", "tsne")
 AXES = ("own", "shared")
 FILM_AXES = (*AXES, "follow")
-OF_A_RUN = ("scatter", "directions", "curves", "regions", "distances", "open_set")
+OF_A_RUN = ("scatter", "space", "directions", "curves", "regions", "distances", "open_set")
 OF_A_SWEEP = ("panel", "seeds")
 ALONE = (*OF_A_SWEEP, "distances", "open_set")  # what shows several runs of a sweep in one file
 LAYOUTS = ("grid", "row")
 # Regions and histograms of every run would make a sweep wait twice as long: they are drawn when asked for.
-DEFAULT_OF_A_SWEEP = (*OF_A_SWEEP, "scatter", "directions", "curves", "open_set")
+DEFAULT_OF_A_SWEEP = (*OF_A_SWEEP, "scatter", "space", "directions", "curves", "open_set")
 ALL = "all"
 
 
@@ -52,6 +53,7 @@ class Request:
     out: Path | None
     figures: tuple[str, ...]
     named: tuple[str, ...]
+    projection: str
     axes: str | None
     animate: bool
     layout: str
@@ -66,8 +68,9 @@ class Request:
 
     @property
     def suffix(self) -> str:
-        """What a file's name says of the settings: `test`, `train-post`."""
-        return self.split if self.style == "default" else f"{self.split}-{self.style}"
+        """What a file's name says of the settings: `test`, `train-post`, `test-tsne`."""
+        usual = ("default", PROJECTIONS[0])
+        return "-".join([self.split, *(name for name in (self.style, self.projection) if name not in usual)])
 
 
 def plot_directory(
@@ -78,6 +81,7 @@ def plot_directory(
     fmt: str | None = None,
     out: Path | None = None,
     figures: Sequence[str] | None = None,
+    projection: str = "pca",
     axes: str | None = None,
     animate: bool = False,
     layout: str = "grid",
@@ -87,11 +91,12 @@ def plot_directory(
 ) -> list[Path]:
     """Draw the figures of a run or a sweep from its files, replacing earlier ones of the same name.
 
-    A run gets `plots/scatter-<split>.<fmt>`, `plots/directions-<split>.<fmt>` (of a loss that looks at directions, or
-    when asked for by name), `plots/curves.<fmt>`, `plots/regions-<split>.<fmt>` (with two features)
-    and `plots/distances-<split>.<fmt>`. A sweep gets `plots/panel-<split>.<fmt>` with all its runs and, with several
-    seeds, `plots/seeds-<split>.<fmt>`; its completed runs get their scatter plots and curves, the others when asked
-    for. In the post's style the names of scatter plots and panel end in `-post`; the other figures look the same.
+    A run gets `plots/scatter-<split>.<fmt>`, `plots/space-<split>.<fmt>` (with three features),
+    `plots/directions-<split>.<fmt>` (of a loss that looks at directions, or when asked for by name),
+    `plots/curves.<fmt>`, `plots/regions-<split>.<fmt>` (with two features) and `plots/distances-<split>.<fmt>`. A
+    sweep gets `plots/panel-<split>.<fmt>` with all its runs and, with several seeds, `plots/seeds-<split>.<fmt>`;
+    its completed runs get their scatter plots and curves, the others when asked for. In the post's style the names
+    of scatter plots and panel end in `-post`; the other figures look the same.
 
     Args:
         directory: a run, a sweep, a folder of runs, or several of these; what is no run is drawn as a sweep is. Figures
@@ -102,6 +107,8 @@ def plot_directory(
         out: write one figure to this file and nothing else: the one named in `figures`, else the scatter plot of a run
             or the panel of a sweep; with `animate`, the animation (.gif or .mp4).
         figures: names out of `OF_A_RUN` and `OF_A_SWEEP`, or "all"; None for the usual ones.
+        projection: how scatter plots and panels show more than two features: by their two principal components, "pca",
+            or by scikit-learn's "tsne", whose names end in `-tsne`.
         axes: "own" or "shared" scale for the runs of a panel or animation; names of shared ones end in `-shared`. Those
             of an animation are the same at every time (`-own`, `-shared`), or "follow" the points, beside a panel with
             "own"; None for "own" and "follow".
@@ -125,6 +132,12 @@ def plot_directory(
     _check_choice("split", split, SPLITS)
     _check_choice("style", style, STYLES)
     _check_choice("layout", layout, LAYOUTS)
+    _check_choice("projection", projection, PROJECTIONS)
+    if projection == "tsne" and (animate or axes == "shared"):
+        raise RequestError(
+            "t-SNE gives every run and epoch a plane of its own: leave out --animate and --axes shared, or use "
+            "--projection pca"
+        )
     _check_range("dpi", dpi, FIGURE_DPI)
     _check_range("width", width, FIGURE_INCHES, " inches")
     if width is not None and style == "post":
@@ -147,7 +160,19 @@ def plot_directory(
 
     tell = cache(note or (lambda message: None))  # each message once
     request = Request(
-        split, style, fmt, out, chosen, tuple(figures or ()), axes, animate, layout, dpi, width, tell
+        split,
+        style,
+        fmt,
+        out,
+        chosen,
+        tuple(figures or ()),
+        projection,
+        axes,
+        animate,
+        layout,
+        dpi,
+        width,
+        tell,
     )
     with lacking_letters_told(tell):
         written = (

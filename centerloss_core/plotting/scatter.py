@@ -1,7 +1,7 @@
 """The features of one run as a scatter plot, a colour per class, with the trained centers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.patheffects
@@ -17,7 +17,7 @@ from centerloss_core.plotting.classes import all_named, class_names, legend_hand
 from centerloss_core.plotting.label_places import name_places
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.one_box import one_box
-from centerloss_core.plotting.plane import Plane, project
+from centerloss_core.plotting.plane import Plane, Projector, project
 from centerloss_core.plotting.sheet import SMALLEST_LETTERS, Sheet, sheet_of
 from centerloss_core.plotting.style import colors_of, drawing_order
 from centerloss_core.plotting.text_fit import (
@@ -42,19 +42,29 @@ _MOST_STRIPS, _LONGEST_TICK = 20, 8  # strips that have a tick each; characters 
 _DOT, _LARGEST_DOT, _VERY_MANY = 7.0, 26.0, 10_000
 
 
-def scatter_figure(snapshot: Snapshot, width: float | None = None) -> Figure:
+def scatter_figure(snapshot: Snapshot, width: float | None = None, projector: Projector = project) -> Figure:
     """Draw one run, `width` inches wide."""
-    plane, names = project(snapshot.dump), class_names(snapshot)
+    plane, names = projector(snapshot.dump), class_names(snapshot)
+    return square_figure(
+        snapshot, plane.note, width, lambda axes, sheet: draw_features(axes, plane, names, sheet=sheet)
+    )
+
+
+def square_figure(
+    snapshot: Snapshot, note: str, width: float | None, draw: Callable[[Axes, Sheet], set[int]]
+) -> Figure:
+    """Draw one run into a square box between title and legend; `draw` returns the classes that it names."""
+    names = class_names(snapshot)
     sheet = sheet_of(_LEFT + _BOX + _RIGHT, width)
     figure, axes = one_box(
-        join(snapshot_title(snapshot), numbers_title(snapshot.dump), plane.note, by="\n"),
+        join(snapshot_title(snapshot), numbers_title(snapshot.dump), note, by="\n"),
         sheet,
         left=_LEFT,
         right=_RIGHT,
         below=_BOTTOM + _LEGEND,
         title_room=sheet.width - _LEFT * sheet.margins - 0.1,
     )
-    named = draw_features(axes, plane, snapshot.dump.labels, names, sheet=sheet)
+    named = draw(axes, sheet)
     legend_below(
         figure,
         legend_handles(names, snapshot.dump, colors=not all_named(snapshot.dump, named)),
@@ -73,7 +83,6 @@ def scatter_figure(snapshot: Snapshot, width: float | None = None) -> Figure:
 def draw_features(
     axes: Axes,
     plane: Plane,
-    labels: NDArray[np.integer],
     names: Sequence[str],
     limits: Bbox | None = None,
     sheet: Sheet = OWN_SHEET,
@@ -88,11 +97,11 @@ def draw_features(
     Returns:
         The classes whose names are beside their points.
     """
-    order = drawing_order(labels)
+    order = drawing_order(plane.labels)
     x, y = plane.points[order].T
-    colors = colors_of(labels[order], len(names), places)
+    colors = colors_of(plane.labels[order], len(names), places)
     # As pixels: 10,000 circles make an SVG or PDF that no viewer scrolls.
-    area = dot_area(len(labels)) * sheet.margins**2
+    area = dot_area(len(plane.labels)) * sheet.margins**2
     axes.scatter(x, y, c=colors, s=area, alpha=0.5, linewidths=0, rasterized=True)
     axes.set_box_aspect(1)
     box = limits or limits_of([plane])

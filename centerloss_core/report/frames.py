@@ -72,6 +72,11 @@ class Panel:
         return project(self.last.dump)
 
     @property
+    def is_space(self) -> bool:
+        """Whether there are three features, which the page turns."""
+        return bool(self.last.dump.features.shape[1] == 3)
+
+    @property
     def classes(self) -> int:
         """How many classes the run knows."""
         return max(self.last.dump.classes_seen(), len(self.record.run.class_names))
@@ -218,7 +223,8 @@ def _cost(dump: FeatureDump) -> int:
     """About how many bytes a frame takes."""
     classes = dump.classes_seen()
     judges = (1 if dump.centers is None else 2) * np.min_scalar_type(-classes).itemsize
-    steps = 2 * (3 if needs_distances(dump) else 2)
+    coordinates = 3 if dump.features.shape[1] == 3 else 2
+    steps = 2 * (coordinates + needs_distances(dump))
     return len(dump.labels) * (steps + judges) * 4 // 3 + 40 * classes + 600
 
 

@@ -124,4 +124,6 @@ def _plane(panel: Panel) -> str:
         return ""
     if dimensions == 1:
         return "the one feature from left to right; each class has a strip of its own"
+    if panel.is_space:
+        return "three features, first seen along their third principal component; Turn and Tilt show the other sides"
     return f"{panel.plane.note}, taken from the newest epoch; distances are measured in all dimensions"

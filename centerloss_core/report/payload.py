@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from centerloss_core.plotting.plane import project
+from centerloss_core.plotting.plane import project, turn_to_axes
 from centerloss_core.report.frames import Frame, Panel, Shown, needs_distances
 from centerloss_core.report.thumbnails import Thumbnails
 from centerloss_core.run_directory.class_points import word_of
@@ -47,7 +47,7 @@ def _panel(panel: Panel, stops: Sequence[float]) -> dict[str, Any]:
         "isometric": panel.plane.isometric,
         "judges": list(panel.last.predicted),
         "point": word_of(last.centers_kind),
-        "frames": [_frame(frame, last, stops, panel.classes) for frame in panel.frames],
+        "frames": [_frame(frame, panel, stops) for frame in panel.frames],
     }
 
 
@@ -68,20 +68,26 @@ def own_center_distances(dump: FeatureDump) -> NDArray[np.float64]:
     return np.where(dump.labels < 0, 0.0, distances)
 
 
-def _frame(frame: Frame, last: FeatureDump, stops: Sequence[float], classes: int) -> dict[str, Any]:
-    dump = frame.dump
+def _frame(frame: Frame, panel: Panel, stops: Sequence[float]) -> dict[str, Any]:
+    dump, last = frame.dump, panel.last.dump
     # Principal components of each epoch's own would turn the picture from stop to stop.
-    plane = project(dump, reference=last)
+    if panel.is_space:
+        points, centers = turn_to_axes(dump, reference=last)
+    else:
+        plane = project(dump, reference=last)
+        points, centers = plane.points, plane.centers
     content: dict[str, Any] = {
         # The first stop of the slider that shows it.
         "at": next((index for index, stop in enumerate(stops) if stop >= frame.at), len(stops) - 1),
         "label": frame.label,
-        "centers": plane.centers.tolist(),
-        "predicted": {judge: _packed(as_classes(each, classes)) for judge, each in frame.predicted.items()},
+        "centers": centers.tolist(),
+        "predicted": {
+            judge: _packed(as_classes(each, panel.classes)) for judge, each in frame.predicted.items()
+        },
     }
     if frame.images is not None:
         content["images"] = _packed(frame.images.astype(np.int32))
-    for axis, values in zip("xy", plane.points.T, strict=True):
+    for axis, values in zip("xyz", points.T, strict=False):  # z of three features alone
         content[axis] = _steps(values)
     if needs_distances(dump):
         content["distances"] = _steps(own_center_distances(dump))

@@ -90,6 +90,7 @@
       };
       const [x, y] = [frame.x, frame.y].map((packed) => placed(unpackSteps(packed)));
       const away = (label, i) => (label < 0 ? 0 : Math.hypot(x[i] - frame.centers[label][0], y[i] - frame.centers[label][1]));
+      const z = frame.z && placed(unpackSteps(frame.z));
       const distances = !frame.centers.length ? null : frame.distances ? placed(unpackSteps(frame.distances)) : Float64Array.from(labels, away);
       const [predicted, wrong] = [{}, {}];
       for (const judge of panel.judges) {
@@ -104,12 +105,32 @@
         return [Math.min(low, ...centers), Math.max(low + LAST_STEP * scale, ...centers)];
       });
       frame.points = { x, y, ends, predicted, distances, wrong };
+      if (z) {
+        frame.space = [x, y, z];
+        let far = Math.max(0, ...frame.centers.map((center) => Math.hypot(...center)));
+        for (let i = 0; i < x.length; i++) far = Math.max(far, Math.hypot(x[i], y[i], z[i]) || 0);
+        frame.points.ends = [[-far, far], [-far, far]]; // whatever side is seen
+      }
+    }
+    if (frame.space && frame.seen !== state.side) {
+      const [x, y, z] = frame.space;
+      const turned = Array.from(x, (_, i) => turn([x[i], y[i], z[i]]));
+      [0, 1].forEach((axis) => (frame.points["xy"[axis]] = Float64Array.from(turned, (point) => point[axis])));
+      frame.seen = state.side;
     }
     return frame.points;
   }
 
+  /** Where three features are on the screen, in parallel projection: turned about the vertical axis, then tilted. */
+  function turn([x, y, z]) {
+    const { turn: about, tilt } = state.side;
+    const deep = z * Math.cos(about) - x * Math.sin(about);
+    return [x * Math.cos(about) + z * Math.sin(about), y * Math.cos(tilt) - deep * Math.sin(tilt)];
+  }
+  const centersOf = (frame) => (frame.z ? frame.centers.map(turn) : frame.centers);
+
   const HOW_TO_LOOK = byId("about")?.textContent;
-  const state = { stop: data.times.length - 1, wrongOnly: false, judge: Object.keys(data.judges)[0], look: null };
+  const state = { stop: data.times.length - 1, wrongOnly: false, judge: Object.keys(data.judges)[0], look: null, side: { turn: 0, tilt: 0 } };
   const panels = data.panels;
   /** The frame of a panel at this time: the last that is not later. */
   const frameOf = (panel) => panel.frames.findLast((frame) => frame.at <= state.stop) ?? panel.frames[0];
@@ -342,7 +363,7 @@
 
   /** Crowded centers are marked smaller, and those without room for their name go without; at an edge, it is inside. */
   function placeCenters(panel) {
-    const { centers } = frameOf(panel);
+    const centers = centersOf(frameOf(panel));
     if (!panel.fitted || !centers.length) return;
     const { names } = groups[panel.group];
     panel.widths ??= centers.map((_, i) => pen.measureText(names[i]).width);
@@ -356,7 +377,7 @@
     const spots = spotsOf(centers);
     const rooms = roomsOf(spots);
     // The room at the last frame, so that marks keep their size while the slider moves.
-    const last = roomsOf(spotsOf(panel.frames.at(-1).centers)).sort((a, b) => a - b);
+    const last = roomsOf(spotsOf(centersOf(panel.frames.at(-1)))).sort((a, b) => a - b);
     const mark = MARK * Math.min(1, Math.max(0.4, (last[last.length >> 1] * closerAtLast(panel)) / 32));
     const black = Math.max(1, (1.7 * mark) / MARK);
     const all = (value) => centers.map(() => value);
@@ -381,11 +402,7 @@
     }).join(", ");
   }
 
-  /** Put the points of this time into the panels. */
-  function show() {
-    byId("time-name").textContent = data.times[state.stop];
-    byId("time").value = state.stop;
-    byId("time").setAttribute("aria-valuetext", data.times[state.stop]);
+  function placePoints() {
     groups.forEach((group, number) => {
       const columns = { label: group.labels };
       for (const panel of membersOf(number)) {
@@ -395,6 +412,30 @@
       }
       group.source.data = columns;
     });
+  }
+
+  /** Show three features from another side, in axes that stay as they are; once a frame, however fast a slider moves. */
+  function showSide() {
+    const degrees = (name) => Number(byId(name).value);
+    for (const name of ["turn", "tilt"]) byId(name).setAttribute("aria-valuetext", `${degrees(name)}°`);
+    state.due ??= requestAnimationFrame(() => {
+      state.due = undefined;
+      state.side = { turn: (degrees("turn") * Math.PI) / 180, tilt: (degrees("tilt") * Math.PI) / 180 };
+      placePoints();
+      for (const panel of panels) {
+        placeCenters(panel);
+        placeRing(panel);
+      }
+      hideTip();
+    });
+  }
+
+  /** Put the points of this time into the panels. */
+  function show() {
+    byId("time-name").textContent = data.times[state.stop];
+    byId("time").value = state.stop;
+    byId("time").setAttribute("aria-valuetext", data.times[state.stop]);
+    placePoints();
     for (const panel of panels) {
       byId(`facts-${panels.indexOf(panel)}`).textContent = `${frameOf(panel).label} · ${facts(panel)}`;
       if (axes() !== "keep") fit(panel);
@@ -527,6 +568,7 @@
       showSelected();
       countListed();
     });
+    for (const name of ["turn", "tilt"]) byId(name)?.addEventListener("input", showSide);
     byId("axes").addEventListener("change", () => axes() !== "keep" && panels.forEach(fit));
     byId("clear").addEventListener("click", () => {
       groups.forEach((_, number) => select(number, []));
