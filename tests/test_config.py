@@ -246,7 +246,8 @@ def test_rules_between_values_are_found_beside_wrong_values(write):
     )
     assert complaints(path) == [
         "x.yaml:1: data.validation: expected an integer ≥ 0; received -1",
-        "x.yaml:2: data.dir: only for data that is read from files; mnist5k comes with a package: leave data.dir out",
+        "x.yaml:2: data.dir: only for data that is read from files; mnist5k comes with a package: leave data.dir out, "
+        "or set data.name to folder, npz, csv or idx for images of your own",
         "x.yaml:6: loss.ramp.end: start must be below end; received start 0.9, end 0.2",
         "x.yaml:7: loss.ramp.from: expected a number > 0; received 0",
         "x.yaml:9: train.batch_size: expected an integer ≥ 1; received 0",

@@ -86,7 +86,8 @@ class Packaged(Data):
     def _has_no_dir(self) -> Self:
         if self.dir is not None:
             raise rule(
-                f"only for data that is read from files; {self.name} comes with a package: leave data.dir out",
+                f"only for data that is read from files; {self.name} comes with a package: leave data.dir out, or set "
+                "data.name to folder, npz, csv or idx for images of your own",
                 "dir",
             )
         return self
