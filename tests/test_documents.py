@@ -17,7 +17,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-OF_LOSSES = sorted((ROOT / "configs" / "losses").glob("*.yaml"))
+REPRODUCTION = (ROOT / "docs" / "reproduction.md").read_text(encoding="utf-8")
+IN_FOLDERS = sorted((ROOT / "configs").glob("*/*.yaml"))
 
 
 def commands(text: str) -> list[list[str]]:
@@ -27,7 +28,14 @@ def commands(text: str) -> list[list[str]]:
 
 
 EVERY_COMMAND = commands(
-    "\n".join([README, TUTORIAL, *(path.read_text(encoding="utf-8") for path in [*CONFIGS, *OF_LOSSES])])
+    "\n".join(
+        [
+            README,
+            TUTORIAL,
+            REPRODUCTION,
+            *(path.read_text(encoding="utf-8") for path in [*CONFIGS, *IN_FOLDERS]),
+        ]
+    )
 )
 
 
