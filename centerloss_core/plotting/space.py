@@ -1,5 +1,6 @@
 """Three features in a box, seen from one side; a report turns them."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +37,8 @@ def _draw_space(axes: Axes, dump: FeatureDump, names: Sequence[str], sheet: Shee
     figure = axes.figure
     box: Any = figure.add_axes(axes.get_position().bounds, projection="3d", zorder=axes.get_zorder() - 1)
     box.set_proj_type("ortho")
-    box.set_box_aspect((1, 1, 1))
+    # Smaller where letters are large beside it, or the name of the third axis would be cut off.
+    box.set_box_aspect((1, 1, 1), zoom=math.sqrt(sheet.scale / sheet.margins) if sheet.is_narrow else 1)
     area = dot_area(len(dump.labels)) * sheet.margins**2
     box.scatter(
         *dump.features.T,
