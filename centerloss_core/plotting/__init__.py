@@ -1,7 +1,8 @@
 """Figures of a run or a sweep, drawn from the files that training left. Importing this loads no matplotlib.
 
 - `request`: what can be asked for, checked. `drawing`: which figures are drawn, and under which names.
-- `scatter`: the features of one run; `plane`: features of any dimension as points of a plane.
+- `scatter`: the features of one run; `plane`: features of any dimension as points of a plane; `tsne`: by t-SNE.
+- `space`: three features in a box.
 - `panel`: the runs of a sweep side by side, in the places that `grid` gives them.
 - `post`: a run, or the runs of a sweep, in the look of the blog post's figures.
 - `animation` and `film`: the features over the epochs, and their frames as GIF or MP4.
