@@ -70,7 +70,7 @@ def accepted_figure(
     x, y = (limits.min[axis] + (np.arange(_PIXELS) + 0.5) / _PIXELS * limits.size[axis] for axis in (0, 1))
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
     values = _scores_at(grid, score, dump, train, head).reshape(_PIXELS, _PIXELS)
-    named = draw_features(axes, plane, dump.labels, names, limits, sheet)
+    named = draw_features(axes, plane, names, limits, sheet)
     axes.grid(visible=False)
     if values.min() < threshold:
         axes.contourf(x, y, values, levels=[-np.inf, threshold], colors=[_REFUSED], zorder=0)

@@ -46,7 +46,7 @@ def embed(dump: FeatureDump, note: Callable[[str], None]) -> Plane:
         labels,
         centers,
         middles_of(points, centers, labels),
-        ("first dimension of t-SNE: it keeps neighbours, not distances", "second dimension"),
+        ("t-SNE 1 (neighbours count, distances do not)", "t-SNE 2"),
         f"t-SNE of {how_many} images{also}, {dimensions} dimensions",
         kind=kind,
     )
