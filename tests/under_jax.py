@@ -65,7 +65,7 @@ def export() -> None:
     from centerloss_core.inference.formats import FormatError, write_model
 
     run = read_run("run")
-    saved = keras.models.load_model(export_run(run).path)
+    saved = keras.models.load_model(export_run(run, "exported.keras").path)
     found = saved.predict(load_dataset("digits8").test.images[..., 0], verbose=0)
     np.testing.assert_allclose(found["features"], run.dump("test-final").features, rtol=1e-4, atol=1e-4)
     write_model(saved, "npz", Path("weights.npz"))
