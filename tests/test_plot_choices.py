@@ -67,7 +67,7 @@ def test_out_takes_the_named_figure(tmp_path: Path) -> None:
     ("of", "settings", "message"),
     [
         ("run", {"figures": ["panel"]}, "figure 'panel' is of a sweep, and this is a run"),
-        ("run", {"figures": ["scater"]}, "regions, distances, all; did you mean 'scatter'?"),
+        ("run", {"figures": ["scater"]}, "distances, open_set, all; did you mean 'scatter'?"),
         ("run", {"figures": ["curves", "regions"], "out": "a.png"}, "one file holds one figure"),
         ("sweep", {"figures": ["curves"], "out": "a.png"}, "ask for one of panel, seeds"),
         ("sweep", {"axes": "mine"}, "axes is 'mine'; it must be one of own, shared, follow"),
