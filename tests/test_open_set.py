@@ -50,6 +50,21 @@ def test_known_classes_are_numbered_as_they_are_named() -> None:
     np.testing.assert_array_equal(np.array(SPLIT)[train.labels], train.original_labels)
 
 
+def test_a_dry_run_downloads_nothing_to_count_known_images(
+    here: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a dry run asked for a download")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("CENTERLOSS_DATA_DIR", raising=False)
+    monkeypatch.setattr("centerloss_core.datasets.load.load_dataset", refuse)
+    code, out, err = here("sweep", "open_set", "--dry-run")
+    assert code == 0, err
+    assert "\nlength: the images that are learnt are counted once they are downloaded\n" in out
+    assert "Nothing was started." in out
+
+
 def test_the_test_split_holds_the_unknown_too() -> None:
     whole, data = load_dataset("digits8"), load_dataset("digits8", known=SPLIT)
     np.testing.assert_array_equal(data.test.images, whole.test.images)
