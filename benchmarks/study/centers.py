@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.study.runs import ALPHA, Measure, StudyRun, arms
 from benchmarks.study.section import Section, missing
-from benchmarks.study.tables import BETTER, WORSE
+from benchmarks.study.tables import told_of
 
 REFERENCE = f"eq4 with α {ALPHA}"
 MEASURES = (
@@ -33,14 +33,8 @@ def section(runs: Sequence[StudyRun]) -> Section:
     families = page.add_families(
         members, MEASURES, REFERENCE, first="rule", figure="study-d.png", about="rules and α"
     )
-    told = [
-        f"{each.arm} {'better' if verdict == BETTER else 'worse'} in {family.measure.title}"
-        for family in families
-        for verdict in (BETTER, WORSE)
-        for each in family.arms(verdict)
-    ]
-    open_ = "no rule and no α is told apart from it in any figure"
-    page.answers.append(f"- **d**, against {REFERENCE}: {'; '.join(told) if told else open_}.")
+    for arm in list(members)[1:]:
+        page.answers.append(f"- **d, {arm}**, against {REFERENCE}: {told_of(families, arm)}.")
     return page
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.study.runs import ALPHA, Measure, StudyRun, arms
 from benchmarks.study.section import Section, missing
-from benchmarks.study.tables import BETTER, NOT_TOLD, WORSE, Compared
+from benchmarks.study.tables import WORDS, Compared, by_word
 
 SOFTMAX = "softmax alone"
 BY_DISTANCE = (
@@ -24,8 +24,8 @@ OTHERWISE = (
 )
 # Softmax alone lays classes out as rays, which the angle tells apart; center loss as clusters.
 FITTING = (
-    Measure("fitting.nearest_mean", "nearest mean, by what fits"),
-    Measure("fitting.eer", "EER, by what fits", "lower"),
+    Measure("fitting.nearest_mean", "nearest mean by what fits"),
+    Measure("fitting.eer", "EER by what fits", "lower"),
 )
 
 
@@ -72,13 +72,14 @@ def _arm(run: StudyRun) -> str | None:
 
 
 def _in_words(families: Sequence[Compared]) -> str:
-    """For how many of the λ each figure is better, worse, or not told apart."""
-    parts = []
+    """The figures by what is told of them, and for how many of the λ."""
+    said = []
     for family in families:
-        counts = [
-            f"{word} for {len(found)}"
-            for verdict, word in ((BETTER, "better"), (WORSE, "worse"), (NOT_TOLD, "not told apart"))
-            if (found := family.arms(verdict))
+        found = {verdict: len(family.arms(verdict)) for verdict in WORDS}
+        parts = [
+            f"{WORDS[verdict]} for {'every' if count == len(family.comparisons) else count} λ"
+            for verdict, count in found.items()
+            if count
         ]
-        parts.append(f"{family.measure.title} {', '.join(counts)} of {len(family.comparisons)} λ")
-    return "; ".join(parts)
+        said.append((family.measure.title, ", ".join(parts)))
+    return by_word(said)

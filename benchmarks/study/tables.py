@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.study.runs import Measure, StudyRun, values_of
 from benchmarks.study.statistics import Comparison, Interval, Values, compare, interval
 
 BETTER, WORSE, NOT_TOLD = "▲", "▼", "·"
+WORDS = {BETTER: "better", WORSE: "worse", NOT_TOLD: "not told apart"}
 
 
 @dataclass(frozen=True)
@@ -126,3 +127,23 @@ def sentences(families: Sequence[Compared], arm_title: str = "") -> list[str]:
             parts.append(f"not told apart for {arm_title}{', '.join(each.arm for each in found)}")
         lines.append(f"- **{family.measure.title}**, against {family.reference}: {'; '.join(parts)}.")
     return [*lines, ""]
+
+
+def told_of(families: Sequence[Compared], arm: str) -> str:
+    """The figures of one arm by what is told of them."""
+    return by_word(
+        (family.measure.title, WORDS[family.verdict(each)])
+        for family in families
+        for each in family.comparisons
+        if each.arm == arm
+    )
+
+
+def by_word(said: Iterable[tuple[str, str]]) -> str:
+    """`better: Fisher, EER; not told apart: 5-NN`, from pairs of a figure and what begins with a word of WORDS."""
+    groups: dict[str, list[str]] = {}
+    for figure, word in said:
+        groups.setdefault(word, []).append(figure)
+    order = {word: place for place, word in enumerate(WORDS.values())}
+    ordered = sorted(groups, key=lambda word: min(order[each] for each in order if word.startswith(each)))
+    return "; ".join(f"{word}: {', '.join(groups[word])}" for word in ordered)

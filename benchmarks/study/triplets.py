@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.study.drawing import draw_curves
 from benchmarks.study.runs import CURVE, Measure, StudyRun, arms
 from benchmarks.study.section import Section, missing
-from benchmarks.study.tables import BETTER, NOT_TOLD, WORSE
+from benchmarks.study.tables import told_of
 from centerloss_core.metrics.neighbors import mean_accuracy, mean_direction_accuracy
 from centerloss_core.metrics.verification import verification
 
@@ -18,10 +18,10 @@ REFERENCE = "center"
 _MEAN, _ANGLE_MEAN = "nearest_train_mean_accuracy", "nearest_train_mean_accuracy_cosine"
 MEASURES = (
     Measure("curve.seconds", "s for 10,000 images", "lower", is_share=False),
-    Measure("curve.accuracy", "nearest mean, over the run"),
-    Measure("curve.eer", "EER, over the run", "lower"),
-    Measure(_MEAN, "nearest mean, at the end", by_angle=_ANGLE_MEAN),
-    Measure("euclidean_eer", "EER, at the end", "lower", by_angle="cosine_eer"),
+    Measure("curve.accuracy", "nearest mean over the run"),
+    Measure("curve.eer", "EER over the run", "lower"),
+    Measure(_MEAN, "nearest mean at the end", by_angle=_ANGLE_MEAN),
+    Measure("euclidean_eer", "EER at the end", "lower", by_angle="cosine_eer"),
 )
 PAIRED = 500  # images whose pairs an EER of a curve is of
 Curve = dict[str, list[float]]
@@ -48,15 +48,8 @@ def section(runs: Sequence[StudyRun]) -> Section:
             about=f"cost and convergence in {dimensions} dimensions",
         )
         for arm in list(members)[1:]:
-            words = {BETTER: "better", WORSE: "worse", NOT_TOLD: "not told apart"}
-            told = [
-                f"{family.measure.title} {words[family.verdict(each)]}"
-                for family in families
-                for each in family.comparisons
-                if each.arm == arm
-            ]
             page.answers.append(
-                f"- **c, {arm} in {dimensions} dimensions** against center loss: {'; '.join(told)}."
+                f"- **c, {arm} in {dimensions} dimensions**, against center loss: {told_of(families, arm)}."
             )
     panels = [
         (f"{dimensions} dimensions", x, y, _lines(chosen, curves, dimensions, across, up))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from benchmarks.study.runs import Measure, StudyRun, arms, values_of
 from benchmarks.study.section import Section, missing
 from benchmarks.study.statistics import interval
-from benchmarks.study.tables import BETTER, NOT_TOLD, WORSE, Compared, number, table
+from benchmarks.study.tables import WORDS, Compared, number, table
 from centerloss_core.metrics.scores import SCORES, default_score
 from centerloss_core.run_directory.manifest import mapping
 
@@ -25,7 +25,6 @@ MEASURES = (
     Measure("own.map_at_r", "MAP@R of unseen classes"),
 )
 _IN_SHORT = ("AUROC", "AUROC by the logit", "EER of unseen classes", "MAP@R of unseen classes")
-_WORDS = {BETTER: "better", WORSE: "worse", NOT_TOLD: "not told apart"}
 
 
 def section(runs: Sequence[StudyRun]) -> Section:
@@ -93,8 +92,8 @@ def _unlearnt(members: Mapping[str, Sequence[StudyRun]]) -> list[str]:
 
 def _in_words(family: Compared) -> str:
     told = [
-        f"{_WORDS[verdict]} {', '.join(each.arm for each in found)}"
-        for verdict in (BETTER, WORSE, NOT_TOLD)
+        f"{word}: {', '.join(each.arm for each in found)}"
+        for verdict, word in WORDS.items()
         if (found := family.arms(verdict))
     ]
     return f"{family.measure.title} against {family.reference}: {'; '.join(told)}"
