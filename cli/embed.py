@@ -30,7 +30,7 @@ def embed(
     images: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="IMAGES…",
+            metavar="IMAGES",
             help="Image files, folders or zip files of these, .npz (images), CSV (a row of pixels each) or IDX. "
             "No labels are needed.",
             show_default=False,

@@ -43,7 +43,7 @@ def test_there_is_something_to_check() -> None:
     assert {path.stem for path in CONFIGS} >= {"quickstart", "mnist", "post", "paper"}
     assert {arguments[0] for arguments in EVERY_COMMAND} == {
         *("train", "sweep"),
-        *("plot", "evaluate", "export", "rank", "report", "runs", "compare"),
+        *("plot", "evaluate", "embed", "export", "rank", "report", "runs", "compare"),
     }
     assert len(EVERY_COMMAND) >= 8
 

@@ -85,10 +85,9 @@ def joined(parts: Sequence[Embeddings]) -> Embeddings:
 
 def _model(run: RunRecord, checkpoint: str, network: BuildNetwork | None) -> TrainedModel:
     key = checkpoint, network
-    if key not in run.models:  # opening one takes seconds
-        run.models[key] = with_class_points(open_model(run, checkpoint, network))
-    model: TrainedModel = run.models[key]
-    return model
+    if key not in run.opened:  # opening one takes seconds
+        run.opened[key] = with_class_points(open_model(run, checkpoint, network))
+    return run.opened[key]
 
 
 def _images(images: Pictures, run: RunRecord, stack: ExitStack) -> Images:

@@ -34,17 +34,17 @@ from centerloss_core.run_directory.manifest import (
 )
 from centerloss_core.run_directory.names import CONFIG, MANIFEST, SUMMARY, is_run, is_sweep
 from centerloss_core.run_directory.thresholds import Thresholds, parse_thresholds
+from centerloss_core.run_directory.trained_network import TrainedNetwork
 
 if TYPE_CHECKING:
     from centerloss_core.config import Config
-    from centerloss_core.inference.embedding import Embeddings
     from centerloss_core.run_directory.feature_dumps import FeatureDump
 
 _LENGTH = ("train.epochs", "train.batch_size")
 
 
 @dataclass(eq=False)
-class RunRecord:
+class RunRecord(TrainedNetwork):
     """One run as it is on disk now, or a point of a sweep that has no directory yet.
 
     Attributes:
@@ -66,7 +66,6 @@ class RunRecord:
     alias: str | None = None
     sweep: Path | None = None
     point: dict[str, Any] = field(default_factory=dict)
-    models: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)  # see `embed`
 
     @property
     def name(self) -> str:
@@ -263,18 +262,6 @@ class RunRecord:
             return None
         newest = max(by_epoch)
         return Snapshot(self, split, self.dump(by_epoch[newest].stem), epoch=newest)
-
-    def embed(self, images: Any, **options: Any) -> Embeddings:
-        """Features, classes and distances of images; see `inference.api.embed`. Networks are kept in `models`."""
-        from centerloss_core.inference import api
-
-        return api.embed(self, images, **options)
-
-    def predict(self, images: Any, **options: Any) -> list[str | None]:
-        """The class of each image, None for one of no known class; see `inference.api.predict`."""
-        from centerloss_core.inference import api
-
-        return api.predict(self, images, **options)
 
 
 @dataclass(frozen=True, eq=False)
