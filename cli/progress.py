@@ -120,9 +120,12 @@ def embedding_progress() -> Iterator[Callable[[Embedded], None]]:
 
 def _embedding_line(progress: Embedded) -> str:
     of_all = "" if progress.total is None else f" of {progress.total:,}"
-    left = progress.seconds_left
-    pace = f"{progress.done:,}{of_all} images  {progress.images_per_second:.0f} images/s"
-    return pace if left is None else f"{pace}  {duration(left)} left"
+    parts = [f"{progress.done:,}{of_all} images"]
+    if progress.images_per_second is not None:
+        parts.append(f"{progress.images_per_second:.0f} images/s")
+    if progress.seconds_left is not None:
+        parts.append(f"{duration(progress.seconds_left)} left")
+    return "  ".join(parts)
 
 
 @contextmanager

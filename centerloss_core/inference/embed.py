@@ -23,21 +23,20 @@ ROWS = 10  # that are shown
 
 @dataclass(frozen=True)
 class Progress:
-    """Where it stands: images done, how many there are (None: nobody knows yet), seconds since the first batch."""
+    """Where it stands: images done, how many there are, and images/s since the first batch, which compiles.
+
+    The latter two are None as long as nobody knows them.
+    """
 
     done: int
     total: int | None
-    seconds: float
-
-    @property
-    def images_per_second(self) -> float:
-        return self.done / self.seconds if self.seconds else 0.0
+    images_per_second: float | None
 
     @property
     def seconds_left(self) -> float | None:
-        if self.total is None or not self.done:
+        if self.total is None or not self.images_per_second:
             return None
-        return max(0, self.total - self.done) * self.seconds / self.done
+        return max(0, self.total - self.done) / self.images_per_second
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def embed_files(
             write = stack.enter_context(writing_table(out, model.class_names, _about(model, decision)))
         broken: list[str] = []
         done, known, first = 0, 0, []
-        began = time.perf_counter()
+        began = compiled = 0.0
         for found in Embedder(model, decision)(_whole(images.batches, broken, warn)):
             if done < ROWS:
                 first.append(found)
@@ -115,7 +114,11 @@ def embed_files(
             known += 0 if found.known is None else int(found.known.sum())
             if write is not None:
                 write(found)
-            show(Progress(done + len(broken), images.count, time.perf_counter() - began))
+            read, now = done + len(broken), time.perf_counter()
+            pace = (read - compiled) / (now - began) if compiled else None
+            if not compiled:
+                compiled, began = read, now
+            show(Progress(read, images.count, pace))
         if not done:
             raise InferenceError(
                 f"none of the {len(broken):,} images can be used" if broken else "there are no images"
