@@ -2,23 +2,15 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from comparing import LAST_STEP, config
 
-from centerloss_core import read_run, train
-from centerloss_core.config import Model
+from centerloss_core import read_run
 from centerloss_core.datasets import load_dataset
 from centerloss_core.inference.model import InferenceError, checkpoint_of, open_model
 from centerloss_core.run_directory.checkpoints import DamagedCheckpointError
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _programs(kept_programs: None) -> None:
-    """Runs of this file share compiled steps."""
 
 
 def test_its_features_are_those_of_the_dumps_bit_for_bit(straight_run: Path) -> None:
@@ -75,33 +67,3 @@ def test_a_damaged_checkpoint_is_refused_and_not_replaced_by_an_older_one(
     state.write_bytes(content)
     with pytest.raises(DamagedCheckpointError, match="step-00000020: damaged"):
         open_model(read_run(run))
-
-
-def test_class_points_of_a_loss_without_any_are_the_means_of_its_training_features(tmp_path: Path) -> None:
-    path = tmp_path / "run"
-    train(
-        config("loss.head=none", "loss.term=triplet", "loss.ramp=null", "train.iterations=3"),
-        path,
-    )
-    model = open_model(read_run(path))
-    dump = read_run(path).dump("train-final")
-    assert (model.points_kind, len(model.network.outputs)) == ("class_mean", 1)
-    assert model.points is not None
-    np.testing.assert_allclose(model.points[3], dump.features[dump.labels == 3].mean(axis=0), rtol=1e-5)
-    features, logits = model.apply(np.zeros((2, 8, 8, 1), np.uint8))
-    assert (features.shape, logits) == ((2, 2), None)
-
-
-def plain(image_shape: tuple[int, int, int], model: Model) -> Any:
-    images = keras.Input(image_shape)
-    return keras.layers.Dense(model.feature_dim)(keras.layers.Flatten()(images))
-
-
-def test_a_network_of_the_caller_is_asked_for(tmp_path: Path) -> None:
-    path = tmp_path / "run"
-    train(config("train.iterations=3"), path, network=plain)
-    with pytest.raises(InferenceError, match=r"the function plain of a Python program.*network=plain"):
-        open_model(read_run(path))
-    model = open_model(read_run(path), network=plain)
-    images = np.asarray(load_dataset(config().data).test.images)
-    assert model.apply(images)[0].tobytes() == read_run(path).dump("test-final").features.tobytes()
