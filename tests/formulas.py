@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from loss_checks import along_each, directions_in, slopes
 
 STEP = 1e-5
 
@@ -18,22 +18,18 @@ def make_batch(size: int = 12, classes: int = 4, dimensions: int = 2, seed: int 
     return (places[labels] + random.normal(size=(size, dimensions))).astype(np.float32), labels
 
 
-def slopes(formula: Callable[[np.ndarray], float], point: np.ndarray) -> np.ndarray:
+def gradient_of(formula: Callable[[np.ndarray], float], point: np.ndarray) -> np.ndarray:
     """The gradient of a formula by central differences."""
-    point = np.asarray(point, np.float64)
-    found = np.zeros_like(point)
-    for place in np.ndindex(point.shape):
-        above, below = point.copy(), point.copy()
-        above[place] += STEP
-        below[place] -= STEP
-        found[place] = (formula(above) - formula(below)) / (2 * STEP)
-    return found
+    axes = np.eye(np.size(point)).reshape(-1, *np.shape(point))
+    return slopes(formula, np.asarray(point, np.float64), axes, STEP).reshape(np.shape(point))
 
 
 def value_and_gradients(layer: Any, features: np.ndarray, labels: np.ndarray) -> tuple[float, list[Any]]:
     """The loss in training, and its gradients by the features and by each trainable variable."""
     if not layer.built:
         layer.build(features.shape)
+    import tensorflow as tf  # not for the batches, which JAX is given too
+
     x = tf.Variable(features)
     wanted = [x, *(variable.value for variable in layer.trainable_variables)]
     with tf.GradientTape() as tape:
@@ -57,8 +53,9 @@ def check(layer: Any, formula: Callable[..., float], features: np.ndarray, label
         def along(value: np.ndarray, index: int = index) -> float:
             return formula(*arguments[:index], value, *arguments[index + 1 :])
 
-        expected = slopes(along, arguments[index])
-        np.testing.assert_allclose(gradient, expected, rtol=2e-4, atol=2e-5 * max(1, np.abs(expected).max()))
+        directions = directions_in(np.shape(gradient))
+        found, expected = along_each(directions, gradient), slopes(along, arguments[index], directions, STEP)
+        np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5 * max(1, np.abs(expected).max()))
 
 
 def check_finite(layer: Any, features: np.ndarray, labels: np.ndarray) -> float:

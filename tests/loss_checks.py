@@ -1,5 +1,6 @@
 """What the tests of the losses share: values and gradients of a part, held against a formula in NumPy's float64."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,6 +8,15 @@ import keras
 import numpy as np
 
 from centerloss_core.losses.base import Part
+
+CLASSES = 5
+BATCHES = {
+    "all classes": [0, 3, 1, 4, 2, 0, 3],
+    "one class": [2, 2, 2, 2],
+    "absent classes": [0, 1, 1, 0],
+    "one image": [4],
+}
+MOST_DIRECTIONS = 40
 
 # (features (m, d), labels (m,), weights by name) → the loss, all in float64
 Formula = Callable[[np.ndarray, np.ndarray, dict[str, np.ndarray]], float]
@@ -51,15 +61,26 @@ def loss_and_gradients(
     return float(loss), {name: np.asarray(each) for name, each in zip(names, found, strict=True)}
 
 
-def slopes(function: Callable[[np.ndarray], float], at: np.ndarray) -> np.ndarray:
-    """The gradient by central differences."""
-    found = np.empty_like(at)
-    for index in np.ndindex(*at.shape):
-        above, below = at.copy(), at.copy()
-        above[index] += 1e-6
-        below[index] -= 1e-6
-        found[index] = (function(above) - function(below)) / 2e-6
-    return found
+def directions_in(shape: tuple[int, ...]) -> np.ndarray:
+    """Where to look along, (n, *shape): each axis; in a large array 40 directions at random, each across all axes."""
+    size = math.prod(shape)
+    if size <= MOST_DIRECTIONS:
+        return np.eye(size).reshape(size, *shape)
+    drawn = np.random.default_rng(0).normal(size=(MOST_DIRECTIONS, *shape))
+    return drawn / np.linalg.norm(drawn.reshape(MOST_DIRECTIONS, -1), axis=1).reshape(-1, *(1 for _ in shape))
+
+
+def slopes(
+    function: Callable[[np.ndarray], float], at: np.ndarray, directions: np.ndarray, step: float = 1e-6
+) -> np.ndarray:
+    """The slopes (n,) along these directions, by central differences."""
+    moves = step * directions
+    return np.array([function(at + move) - function(at - move) for move in moves]) / (2 * step)
+
+
+def along_each(directions: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """The slopes (n,) that a gradient has along these directions."""
+    return np.tensordot(directions, gradient, np.ndim(gradient))
 
 
 def agrees(
@@ -76,9 +97,18 @@ def agrees(
                 return formula(value, labels, weights)
             return formula(wide, labels, {**weights, name: value})
 
-        expected = slopes(moved, wide if name == "features" else weights[name])
+        directions = directions_in(gradient.shape)
+        expected = slopes(moved, wide if name == "features" else weights[name], directions)
         size = max(1e-3, np.abs(expected).max())
-        np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-4 * size, err_msg=name)
+        found = along_each(directions, gradient)
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * size, err_msg=name)
+
+
+def agrees_on_its_points(head: Any, formula: Formula, scalars: Mapping[str, Any]) -> None:
+    """Of features on the points of the classes, and at the origin."""
+    points = np.array(head.points().values)
+    features = np.concatenate([points, np.zeros_like(points)])
+    agrees(head, formula, features, np.tile(np.arange(len(points), dtype=np.int32), 2), scalars)
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:

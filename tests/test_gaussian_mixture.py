@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from loss_checks import agrees, cross_entropy, make_batch, weights_of
-from test_prototypes import BATCHES, CLASSES, squared_distances
+from loss_checks import BATCHES, CLASSES, agrees, agrees_on_its_points, cross_entropy, make_batch, weights_of
+from test_prototypes import squared_distances
 
 from centerloss_core.losses import GaussianMixtureHead
 
@@ -35,10 +35,7 @@ def test_loss_and_gradients_are_those_of_the_paper(dimensions: int, batch: str) 
 
 
 def test_features_on_their_means_and_at_the_origin() -> None:
-    head = make_head(2)
-    means = weights_of(head)["prototypes"].astype(np.float32)
-    features = np.concatenate([means, np.zeros((CLASSES, 2), np.float32)])
-    agrees(head, formula, features, np.tile(np.arange(CLASSES, dtype=np.int32), 2), SCALARS)
+    agrees_on_its_points(make_head(2), formula, SCALARS)
 
 
 def test_the_margin_is_there_in_training_alone_and_accuracy_knows_none() -> None:

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from formulas import check, check_finite, check_half_precision, make_batch, slopes
+import tensorflow as tf
+from formulas import check, check_finite, check_half_precision, gradient_of, make_batch
 from test_center_update import moved_by
 
 from centerloss_core.losses import IslandLoss
@@ -30,7 +31,7 @@ def moved(
     after = moved_by("eq4", features, labels, centers, alpha)
     for j, center in enumerate(centers):
         others = np.delete(centers, j, axis=0)
-        turn = slopes(lambda c, rest=others: sum(cosine(c, other) for other in rest), center)
+        turn = gradient_of(lambda c, rest=others: sum(cosine(c, other) for other in rest), center)
         after[j] -= alpha * weight / (len(centers) - 1) * turn
     return after
 
@@ -62,8 +63,9 @@ def test_centers_turn_away_from_one_another() -> None:
     layer.build((None, 2))
     layer.centers.assign([[10.0, 0.0], [10.0, 1.0], [10.0, -2.0]])
     start = island(np.array(layer.centers))
+    step = tf.function(lambda: layer(layer.centers.value, labels, training=True))
     for _ in range(200):
-        layer(np.array(layer.centers), labels, training=True)  # the features follow the centers
+        step()  # the features follow the centers
     found = np.array(layer.centers, np.float64)
     assert start > 5
     assert island(found) == pytest.approx(3.0, abs=1e-2)  # cosines of −½: 120° apart

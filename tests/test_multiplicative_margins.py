@@ -6,17 +6,19 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from loss_checks import Formula, agrees, cross_entropy, loss_and_gradients, make_batch, weights_of
+from loss_checks import (
+    BATCHES,
+    CLASSES,
+    Formula,
+    agrees,
+    cross_entropy,
+    loss_and_gradients,
+    make_batch,
+    weights_of,
+)
 
 from centerloss_core.losses import LSoftmax, SphereFace
 
-CLASSES = 5
-BATCHES = {
-    "all classes": [0, 3, 1, 4, 2, 0, 3],
-    "one class": [2, 2, 2, 2],
-    "absent classes": [0, 1, 1, 0],
-    "one image": [4],
-}
 LAYERS = {"sphereface": SphereFace, "l_softmax": LSoftmax}
 each_layer = pytest.mark.parametrize("name", LAYERS)
 

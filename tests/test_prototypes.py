@@ -5,17 +5,20 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from loss_checks import Formula, agrees, cross_entropy, loss_and_gradients, make_batch, weights_of
+from loss_checks import (
+    BATCHES,
+    CLASSES,
+    Formula,
+    agrees,
+    agrees_on_its_points,
+    cross_entropy,
+    loss_and_gradients,
+    make_batch,
+    weights_of,
+)
 
 from centerloss_core.losses import PrototypeHead
 
-CLASSES = 5
-BATCHES = {
-    "all classes": [0, 3, 1, 4, 2, 0, 3],
-    "one class": [2, 2, 2, 2],
-    "absent classes": [0, 1, 1, 0],
-    "one image": [4],
-}
 SCALARS = {"head_temperature": np.float32(1.5), "head_pull": np.float32(0.3)}
 
 
@@ -47,10 +50,7 @@ def test_loss_and_gradients_are_those_of_the_paper(dimensions: int, batch: str) 
 
 
 def test_features_on_their_prototypes_and_at_the_origin() -> None:
-    head = make_head(2)
-    prototypes = weights_of(head)["prototypes"].astype(np.float32)
-    features = np.concatenate([prototypes, np.zeros((CLASSES, 2), np.float32)])
-    agrees(head, FORMULA, features, np.tile(np.arange(CLASSES, dtype=np.int32), 2), SCALARS)
+    agrees_on_its_points(make_head(2), FORMULA, SCALARS)
 
 
 def test_the_nearest_prototype_decides_and_labels_change_nothing() -> None:

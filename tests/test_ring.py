@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from formulas import check, check_finite, check_half_precision, make_batch, slopes, value_and_gradients
+from formulas import check, check_finite, check_half_precision, gradient_of, make_batch, value_and_gradients
 
 from centerloss_core.losses import RingLoss
 
@@ -37,7 +37,7 @@ def test_the_radius_starts_at_the_mean_length_of_the_first_batch() -> None:
     loss, (by_features, by_radius) = value_and_gradients(layer, features, labels)
     assert float(layer.radius) == pytest.approx(mean)
     assert loss == pytest.approx(formula(features, mean))
-    expected = slopes(lambda x: formula(x, mean), features)  # the mean itself has no gradient
+    expected = gradient_of(lambda x: formula(x, mean), features)  # the mean itself has no gradient
     np.testing.assert_allclose(by_features, expected, rtol=1e-4, atol=1e-6)
     assert by_radius == 0
     layer(3 * features, labels, training=True)
