@@ -8,6 +8,7 @@ from typing import Any, get_args
 import keras
 import numpy as np
 import pytest
+from comparing import one_layer
 from formulas import make_batch
 from test_train_step import a_config, batch, make_step, random_split, save_arrays, state_of
 
@@ -62,7 +63,7 @@ def test_its_points_are_called_what_its_config_calls_them(name: str) -> None:
 
 @each_term
 def test_at_lambda_0_the_network_has_the_bits_of_no_term(name: str) -> None:
-    step = make_step(random_split(), loss=TERMS[name])
+    step = make_step(random_split(), loss=TERMS[name], body=one_layer)
     for number in range(3):
         step(batch(number), given(name, 0.0))
     assert [np.asarray(each).tobytes() for each in step.network.variables] == network_without_a_term()
@@ -70,7 +71,7 @@ def test_at_lambda_0_the_network_has_the_bits_of_no_term(name: str) -> None:
 
 @cache
 def network_without_a_term() -> list[bytes]:
-    step = make_step(random_split(), loss={"term": "none"})
+    step = make_step(random_split(), loss={"term": "none"}, body=one_layer)
     for number in range(3):
         step(batch(number), scalars_of_step(a_config(loss={"term": "none"}), 0, 1))
     return [np.asarray(each).tobytes() for each in step.network.variables]
@@ -81,23 +82,23 @@ def test_a_restored_state_goes_on_to_the_same_bits_and_a_kept_step_begins_anew(
     name: str, tmp_path: Path
 ) -> None:
     split = random_split()
-    straight, resumed = make_step(split, loss=TERMS[name]), make_step(split, loss=TERMS[name])
+    step = make_step(split, loss=TERMS[name])
     for number in range(4):
-        straight(batch(number), given(name, 0.1))
+        step(batch(number), given(name, 0.1))
         if number == 1:
-            save_arrays(tmp_path / "two", straight)
-    resumed(batch(9), given(name, 1.0))  # whatever it was before must not matter
-    restore_state(tmp_path / "two", resumed)
+            save_arrays(tmp_path / "two", step)
+    straight = state_of(step)
+    restore_state(tmp_path / "two", step)
     for number in range(2, 4):
-        resumed(batch(number), given(name, 0.1))
-    assert state_of(resumed) == state_of(straight)
+        step(batch(number), given(name, 0.1))
+    assert state_of(step) == straight
 
     fresh = make_step(split, loss=TERMS[name])
     keras.utils.set_random_seed(3)  # as `make_step` does
-    draw_anew(resumed)
-    assert resumed.term is not None
+    draw_anew(step)
+    assert step.term is not None
     assert fresh.term is not None
-    for ours, theirs in zip(resumed.term.variables, fresh.term.variables, strict=True):
+    for ours, theirs in zip(step.term.variables, fresh.term.variables, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -130,7 +131,7 @@ def test_a_run_with_it(name: str, tmp_path: Path) -> None:
         "train: {iterations: 3, batch_size: 40, log_every: 1, dump_train: 50}\n"
     )
     config = load_config(path)
-    result = train(config, tmp_path / "run")
+    result = train(config, tmp_path / "run", network=one_layer)
     assert np.isfinite(result.metrics["test"]["accuracy"])
     manifest = json.loads((tmp_path / "run" / "run.json").read_text())
     assert manifest["status"] == "completed"
@@ -147,7 +148,7 @@ def test_a_run_with_batches_of_classes_and_one_that_has_too_few_images(tmp_path:
         "data: {name: digits8}\nmodel: {channels: [4, 4, 8]}\n"
         "train: {iterations: 37, batch_size: 40, sampler: {classes: 5, images: 8}}\n"
     )
-    train(load_config(path), tmp_path / "run")
+    train(load_config(path), tmp_path / "run", network=one_layer)
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if row["kind"] == "epoch"] == [36]  # 36 × 40 of 1,437 images
     few = ["train.sampler.images=200", "train.batch_size=1000"]

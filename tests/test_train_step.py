@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from comparing import one_layer
 
 from centerloss_core.config import Config
 from centerloss_core.datasets import Split
@@ -18,7 +19,7 @@ from centerloss_core.files.arrays import write_arrays
 from centerloss_core.losses import build_head, build_term
 from centerloss_core.losses.base import Term
 from centerloss_core.losses.center_loss import CenterLoss
-from centerloss_core.networks import build_body
+from centerloss_core.networks import BuildNetwork, build_body
 from centerloss_core.networks.initializers import kernel_initializer
 from centerloss_core.run_directory.checkpoints import CheckpointError
 from centerloss_core.training import evaluation
@@ -60,11 +61,12 @@ def make_step(
     model: dict[str, Any] | None = None,
     loss: dict[str, Any] | None = None,
     term: Term | None = None,
+    body: BuildNetwork | None = None,
     **train: Any,
 ) -> TrainStep:
     keras.utils.set_random_seed(3)
     config = a_config(model, loss, **train)
-    network = build_body(config.model, (9, 8, 1))
+    network = build_body(config.model, (9, 8, 1), body)
     head = build_head(config, 10, kernel_initializer(config.model))
     return TrainStep(network, head, term or build_term(config, 10), config.train, split)
 
@@ -133,7 +135,7 @@ def test_sgd_descends_softmax_plus_lambda_center_loss(split: Split) -> None:
 
 
 def test_the_center_step_is_equation_4_whatever_lambda_rate_and_optimizer(split: Split) -> None:
-    plain = make_step(split, model={"batch_norm": False})
+    plain = make_step(split, body=one_layer)
     indices = batch(0)
     features, labels = np.asarray(plain.network(split.images[indices])[0]), split.labels[indices].astype(int)
     expected = np.zeros((10, 2))  # centers are at zero before
@@ -144,14 +146,14 @@ def test_the_center_step_is_equation_4_whatever_lambda_rate_and_optimizer(split:
         ("sgd", scalars(0.5, 1.0)),
         ("adam", scalars(0.1, 0.1, head_rate=50.0)),
     ):
-        step = make_step(split, model={"batch_norm": False}, optimizer=optimizer)
+        step = make_step(split, body=one_layer, optimizer=optimizer)
         step(indices, given)
         np.testing.assert_allclose(np.asarray(centers_of(step)), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_head_has_a_rate_of_its_own(split: Split) -> None:
     def head_change(head_rate: float) -> np.ndarray:
-        step = make_step(split, optimizer="sgd")
+        step = make_step(split, body=one_layer, optimizer="sgd")
         before = step.network.get_layer("head").get_weights()[0]
         step(batch(0), scalars(1e-3, 0.0, momentum=0.0, head_rate=head_rate))
         change: np.ndarray = step.network.get_layer("head").get_weights()[0] - before
@@ -179,7 +181,7 @@ def test_weight_decay_is_l2_on_kernels_alone(split: Split) -> None:
 
 def test_momentum_is_caffes(split: Split) -> None:
     """V ← μV − rate·g, w ← w + V: after two steps of the same gradient the head has moved 1 + (1 + μ) rates."""
-    step = make_step(split, model={"batch_norm": False}, optimizer="sgd")
+    step = make_step(split, body=one_layer, optimizer="sgd")
 
     def head_bias() -> np.ndarray:
         bias: np.ndarray = np.array(step.network.get_layer("head").bias)
@@ -214,7 +216,8 @@ def test_a_batch_may_bring_its_own_images(split: Split) -> None:
 
 
 def test_without_a_term_there_is_the_heads_loss_alone(split: Split) -> None:
-    step, other = make_step(split, loss={"term": "none"}), make_step(split)
+    step = make_step(split, loss={"term": "none"}, body=one_layer)
+    other = make_step(split, body=one_layer)
     given = scalars_of_step(a_config(loss={"term": "none"}), 0, 1)
     assert not {"lambda", "alpha"} & given.keys()
     figures = step(batch(0), given)
@@ -244,7 +247,7 @@ class Prototypes(Term):
 
 def test_a_term_may_learn_at_a_rate_of_its_own_and_ask_for_scalars(split: Split) -> None:
     def moved(**changed: float) -> np.ndarray:
-        step = make_step(split, term=Prototypes(name="pull_loss"), optimizer="sgd")
+        step = make_step(split, term=Prototypes(name="pull_loss"), body=one_layer, optimizer="sgd")
         figures = step(batch(0), scalars(momentum=0.0, **changed))
         assert list(figures) == ["softmax_loss", "accuracy", "pull_loss"]
         assert "pull_loss/variable" in "".join(arrays_of(step, 1))
@@ -381,7 +384,7 @@ def test_the_step_is_compiled_once_whatever_numbers_it_is_given(
 
 def test_alpha_is_that_of_the_step(split: Split) -> None:
     def centers(alpha: float) -> np.ndarray:
-        step = make_step(split)
+        step = make_step(split, body=one_layer)
         step(batch(0), scalars(alpha=alpha))
         return np.array(centers_of(step))
 

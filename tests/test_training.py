@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparing import last_of_each
+from comparing import last_of_each, one_layer
 
 from centerloss_core.config import Config, load_config
 from centerloss_core.datasets import Dataset, Split, load_dataset
@@ -232,7 +232,7 @@ def test_lambda_zero_takes_the_same_path(tmp_path: Path) -> None:
 
 def test_without_a_term_a_run_knows_neither_lambda_nor_centers(tmp_path: Path) -> None:
     shown: list[Progress] = []
-    result = train(tiny("loss.term=none"), tmp_path / "none", show=shown.append)
+    result = train(tiny("loss.term=none"), tmp_path / "none", show=shown.append, network=one_layer)
     with np.load(result.path / "features" / "test-final.npz", allow_pickle=False) as dump:
         assert "centers" not in dump.files
     assert result.metrics["test"]["nearest_center_accuracy"] is None
