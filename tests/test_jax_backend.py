@@ -15,10 +15,9 @@ from test_cli import QUICKSTART, ROOT, TINY, cl, environment
 from test_tensorboard import expected_scalars, read, rows_of, scalars_of
 from test_terms import TERMS, term_of
 from test_train_step import batch, centers_of, make_step, random_split, save_arrays, scalars
-from under_jax import HEADS
+from under_jax import AUGMENT, HEADS, given_to_the_step
 
 from centerloss_core.run_directory.reader import read_run
-from centerloss_core.training.schedules import augment_words
 
 pytest.importorskip("jax", reason="needs the extra `jax`")
 
@@ -168,15 +167,11 @@ def test_a_run_that_takes_over_the_program_of_another_ends_as_alone(tmp_path: Pa
 
 # ---- The step -----------------------------------------------------------------------------------------------
 
-# A turn is left out: backends round a few of its pixels to neighbours.
-AUGMENT = {"shift": 2, "mirror": True, "cutout": 3}
-GIVEN = {"weight_decay": 0.1, "head_rate": 20.0, **augment_words(0, 5)}
-
 
 def test_a_step_is_that_of_tensorflow(under_jax: UnderJax) -> None:
     """From one checkpoint, of images changed at random: figures, weights, running means, centers, Adam's moments."""
     step, home = under_jax.step, under_jax.home
-    figures = list(map(float, step(batch(0), scalars(1e-3, 0.1, **GIVEN)).values()))
+    figures = list(map(float, step(batch(0), scalars(1e-3, 0.1, **given_to_the_step())).values()))
     printed, _ = under_jax.printed("step")
     assert [float(word) for word in printed.split()] == pytest.approx(figures, rel=1e-4)
     save_arrays(home / "tensorflow", step)
