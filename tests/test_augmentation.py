@@ -147,6 +147,7 @@ def test_the_step_learns_from_changed_images_and_evaluation_sees_them_as_they_ar
 AUGMENT = "train.augment={shift: 1, mirror: true, rotate: 15, cutout: 2}"
 
 
+@pytest.mark.usefixtures("kept_programs")
 def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bits(
     tmp_path: Path, straight: dict[str, Any]
 ) -> None:

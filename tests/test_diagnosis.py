@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import QUICKSTART, cl
+from test_cli import QUICKSTART
 
 from centerloss_core.config import Config, load_config
 from centerloss_core.metrics.separation import separation
@@ -303,7 +303,7 @@ def test_centers_that_stand_still_are_told_of(tmp_path: Path, monkeypatch: pytes
     assert json.loads((tmp_path / "run" / "run.json").read_text())["warnings"] == warnings
 
 
-def test_a_softmax_that_is_stuck_is_told_of_everywhere(tmp_path: Path) -> None:
+def test_a_softmax_that_is_stuck_is_told_of_everywhere(here_in_training: Any, tmp_path: Path) -> None:
     """In the terminal, in `run.json`, in the table of a sweep: at such a rate nothing is ever learned."""
     settings = [
         *SMALL,
@@ -315,15 +315,17 @@ def test_a_softmax_that_is_stuck_is_told_of_everywhere(tmp_path: Path) -> None:
         "train.log_every=5",
     ]
     flags = [word for setting in settings for word in ("--set", setting)]
-    done = cl(
-        "sweep", "--config", QUICKSTART, "--lambda", "10000", *flags, "--run-dir", "sweep", cwd=tmp_path
+    code, told, errors = here_in_training(
+        "sweep", "--config", QUICKSTART, "--lambda", "10000", *flags, "--run-dir", "sweep"
     )
-    assert done.returncode == 0, done.stderr
+    assert code == 0, errors
     (row,) = json.loads((tmp_path / "sweep" / "summary.json").read_text())["runs"]
     manifest = json.loads((tmp_path / "sweep" / row["directory"] / "run.json").read_text())
     assert any("hardly better than guessing" in warning for warning in manifest["warnings"])
     assert row["warnings"] == "; ".join(manifest["warnings"])
-    assert f"warning: {row['directory']}: {row['warnings']}" in done.stdout
+    assert f"warning: {row['directory']}: {row['warnings']}" in told
     assert "hardly better than guessing" in (tmp_path / "sweep" / "summary.csv").read_text()
-    run = cl("train", "--config", QUICKSTART, "--lambda", "10000", *flags, "--run-dir", "run", cwd=tmp_path)
-    assert any(line.startswith("warning: epoch 6: softmax accuracy is") for line in run.stderr.splitlines())
+    _, _, errors = here_in_training(
+        "train", "--config", QUICKSTART, "--lambda", "10000", *flags, "--run-dir", "run"
+    )
+    assert any(line.startswith("warning: epoch 6: softmax accuracy is") for line in errors.splitlines())

@@ -307,7 +307,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> Document:
     return load_document(path)
 
 
-@quietly(250)
+@quietly(100)
 @given(content=documents())
 def test_any_document_is_a_config_or_refused(path: Path, content: bytes) -> None:
     check_file(path, content)

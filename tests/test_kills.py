@@ -23,7 +23,10 @@ train: {iterations: %d, batch_size: 10, learning_rate: 1e-3, log_every: 7, check
 # The command line, with an alarm clock that starts to run after the first step, which compiles.
 _KILLED_LATER = """
 import os, signal, threading
-from centerloss_core.training.step import TrainStep
+from centerloss_core.isolation import importing_keras, isolate_process
+isolate_process()
+with importing_keras():  # without what it imports for others, as the command does
+    from centerloss_core.training.step import TrainStep
 take = TrainStep.take
 clock = threading.Timer(float(os.environ["KILL_AFTER"]), os.kill, (os.getpid(), signal.SIGKILL))
 def take_and_start_the_clock(*arguments):

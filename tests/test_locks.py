@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import QUICKSTART, cl, environment
+from test_cli import QUICKSTART, environment
 
 from centerloss_core.config import load_config
 from centerloss_core.run_directory.lock import DirectoryLock, InUseError, ReplacedError, holder
@@ -189,12 +189,12 @@ def test_a_folder_whose_parent_became_a_file_is_replaced(tmp_path: Path) -> None
     assert (tmp_path / "runs").read_text() == "mine"
 
 
-def test_the_command_names_the_process_that_works_in_the_directory(tmp_path: Path) -> None:
+def test_the_command_names_the_process_that_works_in_the_directory(here: Any, tmp_path: Path) -> None:
     with Run.create(tmp_path / "run", load_config(QUICKSTART), {}):
-        done = cl("train", "--resume", "run", cwd=tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: run is in use by process {os.getpid()} on ")
-    assert len(done.stderr.splitlines()) == 1
+        code, _, errors = here("train", "--resume", "run")
+    assert code == 1
+    assert errors.startswith(f"error: run is in use by process {os.getpid()} on ")
+    assert len(errors.splitlines()) == 1
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ def enlarged(*_: Any, **__: Any) -> Dataset:
 def config(name: str, *settings: str) -> Config:
     own = [f"model.name={name}", f"model.channels={NARROW[name]}", "model.feature_activation=none"]
     own += ["data.name=digits8", "train.iterations=4", "train.batch_size=20", "train.checkpoint_seconds=null"]
+    own += ["train.optimizer=sgd"]  # which traces soonest
     return load_config(QUICKSTART, settings=last_of_each(*own, *settings))
 
 
@@ -43,8 +44,8 @@ def test_a_run_ends_as_one_that_was_stopped_and_as_one_that_took_over_a_program(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reuse, "load_dataset", enlarged)
-    train(config(name), tmp_path / "alone")
     with reuse.programs_are_kept():
+        train(config(name), tmp_path / "alone")  # for which the program is compiled
         train(config(name, "train.seed=3", "train.iterations=1"), tmp_path / "before")
         train(config(name), tmp_path / "after")
         with monkeypatch.context() as patch:

@@ -70,9 +70,10 @@ def values(step: TrainStep) -> dict[str, bytes]:
 
 
 def test_a_run_of_another_program_has_its_own(tmp_path: Path, compiled: list[Any]) -> None:
+    cheap = ("train.optimizer=sgd", "model.batch_norm=false", "train.iterations=1")
     with reuse.programs_are_kept():
         for size in (134, 60):
-            train(config(f"train.batch_size={size}", "train.iterations=1"), tmp_path / str(size))
+            train(config(f"train.batch_size={size}", *cheap), tmp_path / str(size))
     assert len(compiled) == 2
 
 
@@ -83,7 +84,11 @@ def test_the_points_of_a_sweep_share_a_process_and_end_as_runs_of_their_own(
     start = child.start_module
     monkeypatch.setattr(child, "start_module", lambda *a, **k: processes.append(a) or start(*a, **k))
     points = [
-        Point("of-another-program", config("train.batch_size=60", "train.iterations=1"), {}),
+        Point(
+            "of-another-program",
+            config("train.optimizer=sgd", "model.batch_norm=false", "train.iterations=1"),
+            {},
+        ),
         Point("of-other-numbers", config(*OTHER_NUMBERS, "train.iterations=4"), {}),
         Point("last", config(), {}),
     ]
