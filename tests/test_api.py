@@ -2,8 +2,6 @@
 
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -26,20 +24,6 @@ def test_the_examples_of_the_page_run_in_their_order(
     assert (tmp_path / "runs" / "small" / "plots" / "scatter-test.png").is_file()
     for model in ("second output", "subclassed", "adds its loss"):
         assert f"{model} (32, 2) (32, 10)" in printed  # features and logits without labels
-
-
-def test_importing_the_package_loads_no_framework() -> None:
-    heavy = ("keras", "tensorflow", "jax", "numpy", "pydantic", "matplotlib")
-    program = (
-        "import sys\n"
-        "import centerloss_core\n"
-        "centerloss_core.read_run\n"
-        f"print([name for name in {heavy!r} if name in sys.modules])\n"
-        "centerloss_core.load_config\n"
-        "print('keras' in sys.modules)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["[]", "False"]
 
 
 def test_every_name_is_there_and_no_other() -> None:

@@ -1,8 +1,5 @@
 """Settings, and the names of axes in titles and directories."""
 
-import subprocess
-import sys
-
 import pytest
 
 from centerloss_core.config.axes import flatten, label, label_all, point_name, sign, value_of, varying
@@ -89,9 +86,3 @@ def test_names_of_odd_values_are_plain_and_differ() -> None:
     names = [point_name({"k": value}, ["k"]) for value in values]
     assert len(set(names)) == len(values)
     assert all(name.isascii() and "/" not in name and len(name) <= 50 for name in names)
-
-
-def test_axes_load_neither_pydantic_nor_numpy() -> None:
-    code = "import sys, centerloss_core.config.axes; print({'pydantic', 'numpy', 'yaml'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 import time
 from pathlib import Path
@@ -862,13 +860,6 @@ def test_a_data_folder_is_found_from_anywhere(write, tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to("far/away")
     there = load_config(path, settings=["data.dir=link/../digits"]).data.dir
     assert there == str(tmp_path / "link" / ".." / "digits")  # which is far/digits
-
-
-def test_reading_a_config_needs_no_framework():
-    heavy = "{'tensorflow', 'keras', 'matplotlib', 'sklearn', 'mlxtend', 'numpy'}"
-    program = f"import sys, centerloss_core.config; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(

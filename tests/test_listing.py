@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import QUICKSTART, cl, environment
+from test_cli import QUICKSTART, cl
 from typer.testing import CliRunner, Result
 
 from centerloss_core.config import load_config
@@ -462,27 +461,3 @@ def test_runs_of_a_grid_by_alpha_seed_and_status(tmp_path: Path, monkeypatch: py
     assert listed("--sort", "alpha", "--reverse") == ["a0.5-s0", "a0.5-s1", "a0.1-s0", "a0.1-s1"]
     assert listed("--sort", "status") == ["a0.1-s0", "a0.5-s0", "a0.1-s1", "a0.5-s1"]
     assert isinstance(runs(".", "--seed", "0.5").exception, UsageError)
-
-
-def test_a_list_needs_no_framework_and_no_config(tmp_path: Path) -> None:
-    put(tmp_path / "run")
-    heavy = (
-        "tensorflow",
-        "keras",
-        "numpy",
-        "matplotlib",
-        "yaml",
-        "rich.table",
-        "centerloss_core.config.schema",
-    )
-    program = (
-        "import sys\n"
-        f"sys.argv = ['cl', 'runs', '{tmp_path}']\n"
-        "from cli.app import main\n"
-        "try:\n    main()\n"
-        f"finally:\n    print([name for name in {heavy!r} if name in sys.modules])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=False
-    )
-    assert done.stdout.splitlines()[-1] == "[]", done.stderr

@@ -1,8 +1,6 @@
 """Figures of runs and sweeps: which files appear, what they show, and what is refused."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -472,19 +470,6 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
         with pytest.raises(PlotError, match=message):
             plot_directory(run, **settings)
     assert plotted(tmp_path) == {}
-
-
-def test_plotting_loads_no_framework_and_importing_it_no_matplotlib(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
-    program = (
-        "import pathlib, sys\n"
-        "from centerloss_core.plotting import plot_directory\n"
-        "assert 'matplotlib' not in sys.modules\n"
-        f"plot_directory(pathlib.Path({str(run)!r}), figures=['distances'])\n"
-        "loaded = {'tensorflow', 'keras', 'jax', 'sklearn', 'matplotlib.pyplot'} & set(sys.modules)\n"
-        "assert not loaded, loaded\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parent.parent, timeout=60)
 
 
 @pytest.mark.filterwarnings("error")

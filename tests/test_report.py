@@ -7,8 +7,6 @@ import itertools
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -1007,26 +1005,6 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.exit_code == 0, done.output
     assert done.output.startswith(f"report: {run / 'report.html'} (1.")
     assert opened == [(run / "report.html").as_uri()]
-
-
-def test_a_report_loads_neither_keras_nor_a_backend(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
-    program = (
-        "import sys\n"
-        "import centerloss_core.report\n"
-        "early = [name for name in ('bokeh', 'matplotlib', 'keras', 'tensorflow') if name in sys.modules]\n"
-        f"centerloss_core.report.write_report(__import__('pathlib').Path({str(run)!r}))\n"
-        "late = [name for name in ('keras', 'tensorflow', 'jax', 'tornado') if name in sys.modules]\n"
-        "print(early, late)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert done.stdout == "[] []\n"
 
 
 def test_signs_without_bytes_are_written_as_numbers(tmp_path: Path) -> None:

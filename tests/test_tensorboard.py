@@ -120,17 +120,6 @@ def test_a_missing_extra_is_one_line_before_anything_is_made(tmp_path: Path) -> 
     assert not list(tmp_path.glob("runs/*"))
 
 
-def test_what_is_not_asked_for_is_not_imported(tmp_path: Path) -> None:
-    program = (
-        "import sys, centerloss_core.run_directory.writer\n"
-        "print([name for name in ('tensorboard', 'numpy', 'PIL', 'matplotlib') if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
-
-
 def test_a_run_that_does_not_ask_needs_no_tensorboard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
