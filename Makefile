@@ -2,16 +2,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Python compiles what is imported when it first is, which is less than half of what is installed.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
 PYTEST_ARGS ?=
 
-.PHONY: help quickstart test test-fast slow bench audit lint format clean
+.PHONY: help quickstart test tests test-fast slow bench audit lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make quickstart   train λ = 0, 0.01, 0.1, 1.0 on packaged digits with figures and report (minutes)"
 	@echo "make test         tests, lint and types (minutes); PYTEST_ARGS=… adds arguments of pytest"
+	@echo "make tests        the tests alone"
 	@echo "make test-fast    the tests that train nothing, draw nothing and start no process (under a minute)"
 	@echo "make slow         the long tests"
 	@echo "make bench        measure speed beside what we compare with (an hour; make bench BENCH=--list names its parts)"
@@ -26,9 +28,11 @@ quickstart: $(VENV)/.installed
 	$(BIN)/cl report $$run_dir && \
 	echo "look at them in the browser: $(BIN)/cl plot $$run_dir --open; $(BIN)/cl report $$run_dir --open"
 
+test: lint tests
+
 # Three at a time also on two cores: the long tests are processes of their own, which wait for one another now and then.
 # A file stays together with what it has trained.
-test: $(VENV)/.installed-dev lint
+tests: $(VENV)/.installed-dev
 	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed-dev
