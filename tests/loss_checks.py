@@ -48,7 +48,9 @@ def loss_and_gradients(
             with keras.StatelessScope(state_mapping=list(zip(variables, arrays[1:], strict=True))):
                 return loss_of(arrays[0])
 
-        loss, found = jax.jit(jax.value_and_grad(stateless))([features, *(each.value for each in variables)])
+        given = [features, *(each.value for each in variables)]
+        program = jax.jit(jax.value_and_grad(stateless)).lower(given)
+        loss, found = program.compile({"xla_backend_optimization_level": 0})(given)  # it is called once
     else:
         import tensorflow as tf
 
