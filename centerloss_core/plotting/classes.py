@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from centerloss_core.config.problems import shortened
+from centerloss_core.plotting.class_names import merged
 from centerloss_core.plotting.style import CLASS_COLORS, UNKNOWN, class_colors
 from centerloss_core.run_directory.class_points import trained
 from centerloss_core.run_directory.feature_dumps import FeatureDump
@@ -44,18 +45,6 @@ def common_names(snapshots: Sequence[Snapshot]) -> tuple[str, ...]:
     """Return the names of all classes that some run knows; see `merged`."""
     originals = [shortened(name, _LONGEST_NAME) for one in snapshots for name in one.run.original_class_names]
     return merged([class_names(snapshot) for snapshot in snapshots], originals)
-
-
-def merged(each: Sequence[Sequence[str]], originals: Sequence[str]) -> tuple[str, ...]:
-    """Return all names of the classes of several runs, which mostly know the same.
-
-    Where they know different ones of a data set, in the order that the originals have there.
-    """
-    most = max(each, key=len)
-    if all(tuple(names) == tuple(most[: len(names)]) for names in each):
-        return tuple(most)
-    known = dict.fromkeys(name for names in each for name in names)
-    return tuple(dict.fromkeys([*(name for name in originals if name in known), *known]))
 
 
 def all_named(dump: FeatureDump, named: Collection[int]) -> bool:

@@ -18,7 +18,7 @@ from centerloss_core.datasets.arrays import thin
 from centerloss_core.formatting import finite
 from centerloss_core.limits import FRAME_BYTES, PANELS
 from centerloss_core.metrics.recognition import decisions, judges
-from centerloss_core.plotting.classes import merged
+from centerloss_core.plotting.class_names import merged
 from centerloss_core.plotting.logged import evenly
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.report.reading import Record
