@@ -11,8 +11,6 @@ from centerloss_core.config import Train
 from centerloss_core.optimizers.build import build_optimizer
 from centerloss_core.optimizers.muon import orthonormal_columns
 
-tf = pytest.importorskip("tensorflow")
-
 
 @pytest.fixture(autouse=True)
 def default_precision() -> Iterator[None]:
@@ -31,6 +29,8 @@ def optimizer_for(variable: keras.Variable, name: str) -> keras.optimizers.Optim
 def step(
     optimizer: keras.optimizers.Optimizer, variable: keras.Variable, gradient: NDArray[np.float64]
 ) -> None:
+    import tensorflow as tf  # the matrices of this file are for JAX too
+
     tf.function(lambda g: optimizer.apply([g], [variable]))(tf.cast(gradient, "float32"))
 
 
@@ -83,7 +83,7 @@ def test_muon_moves_a_kernel_by_its_averaged_gradient_with_equal_singular_values
 def test_orthonormal_columns_whatever_the_size_of_the_gradient(policy: str, scale: float) -> None:
     keras.config.set_dtype_policy(policy)
     matrix = kernel_gradient(np.random.default_rng(2)).reshape(200, 16) * scale
-    (columns,) = orthonormal_columns([tf.cast(matrix, "float32")])
+    (columns,) = orthonormal_columns([keras.ops.convert_to_tensor(np.float32(matrix))])
     singular = np.linalg.svd(columns.numpy(), compute_uv=False)
     assert singular.min() > 0.6
     assert singular.max() < 1.25
@@ -110,7 +110,7 @@ def directions_of_the_iteration(matrices: list[np.ndarray]) -> list[np.ndarray]:
 
 def test_orthonormal_columns_are_those_of_the_iteration_on_the_matrix_itself() -> None:
     matrices = steep_matrices()
-    found = orthonormal_columns([tf.cast(matrix, "float32") for matrix in matrices])
+    found = orthonormal_columns([keras.ops.convert_to_tensor(np.float32(matrix)) for matrix in matrices])
     for columns, expected in zip(found, directions_of_the_iteration(matrices), strict=True):
         assert np.linalg.norm(columns.numpy() - expected) < 1e-3 * np.linalg.norm(expected)
 
