@@ -65,5 +65,9 @@ def test_a_damaged_checkpoint_is_refused_and_not_replaced_by_an_older_one(
     content = bytearray(state.read_bytes())
     content[len(content) // 2] ^= 1
     state.write_bytes(content)
-    with pytest.raises(DamagedCheckpointError, match="step-00000020: damaged"):
+    with pytest.raises(DamagedCheckpointError, match="step-00000020: damaged") as caught:
+        open_model(read_run(run))
+    assert caught.value.__notes__ == ["other checkpoints of the run: step-00000010"]
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(InferenceError, match="run has lost its checkpoints: put them back"):
         open_model(read_run(run))

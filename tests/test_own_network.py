@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from comparing import QUICKSTART, config, stop_at
 
-from centerloss_core import load_config, resume, train
+from centerloss_core import load_config, read_run, resume, train
 from centerloss_core.config import Model
+from centerloss_core.datasets import load_dataset
+from centerloss_core.inference.model import InferenceError, open_model
 from centerloss_core.interrupts import InterruptedRunError
 from centerloss_core.networks import NetworkError, build_body
 from centerloss_core.run_directory.checkpoints import CheckpointError
@@ -64,6 +66,10 @@ def test_a_run_trains_the_function_and_is_resumed_to_the_same_bits(tmp_path: Pat
     with np.load(tmp_path / "straight" / STATE) as arrays:
         assert arrays["network/head/kernel"].shape == (2, 10)  # where figures look for it
         assert {arrays[name].shape for name in arrays if name.startswith("network/own/")} >= {(64, 2), (2,)}
+    model = open_model(read_run(tmp_path / "straight"), network=nameless)
+    features, _ = model.apply(np.asarray(load_dataset(config().data).test.images))
+    dump = read_run(tmp_path / "straight").dump("test-final")
+    assert features.tobytes() == dump.features.tobytes()
     assert resume(tmp_path / "straight").metrics == manifest["metrics"]  # there is nothing left to train
 
 
@@ -75,6 +81,10 @@ def test_only_the_same_function_goes_on(stopped: Path, tmp_path: Path, here: Cal
     code, _, errors = here("train", "--resume", stopped)
     assert code == 2
     assert f"centerloss_core.resume('{stopped}', network=nameless)" in errors
+    with pytest.raises(
+        InferenceError, match=r"the function nameless of a Python program: use it there.*=nameless\)"
+    ):
+        read_run(stopped).embed(np.zeros((1, 8, 8), np.uint8))
     with pytest.raises(CheckpointError, match=r"network: nameless \(.*\) there, null here"):
         train(config(*SHORT), tmp_path / "new", init=stopped)
     train(config(*SHORT), tmp_path / "new", init=stopped, network=nameless)

@@ -18,7 +18,7 @@ from centerloss_core.errors import PUT_BACK, ExpectedError
 from centerloss_core.metrics.scores import means_of
 from centerloss_core.networks import BuildNetwork
 from centerloss_core.run_directory.advice import how_to_complete
-from centerloss_core.run_directory.checkpoints import read_position, verify_checkpoint
+from centerloss_core.run_directory.checkpoints import DamagedCheckpointError, read_position, verify_checkpoint
 from centerloss_core.run_directory.manifest import items, mapping
 from centerloss_core.run_directory.names import MANIFEST, checkpoints, features_path, last_saved_step
 from centerloss_core.run_directory.reader import RunRecord
@@ -122,7 +122,12 @@ def open_model(run: RunRecord, checkpoint: str = LAST, network: BuildNetwork | N
     if shape is None or not run.class_names:
         raise InferenceError(f"{run.path / MANIFEST}: has no image shape and class names; {PUT_BACK}")
     path = checkpoint_of(run, checkpoint)
-    verify_checkpoint(path)
+    try:
+        verify_checkpoint(path)
+    except DamagedCheckpointError as error:
+        others = [each.name for each in checkpoints(run.path) if each != path]
+        error.add_note(f"other checkpoints of the run: {', '.join(others) or 'none'}")
+        raise
     step = read_position(path).step
     with tempfile.TemporaryFile() as chatter, devices.chatter_to(chatter):
         device = devices.find_device(_train_section(run, config))
@@ -146,6 +151,10 @@ def checkpoint_of(run: RunRecord, wanted: str = LAST) -> Path:
     "last" is the newest also where that is damaged: an older one would be another network.
     """
     found = {int(path.name.removeprefix("step-")): path for path in checkpoints(run.path)}
+    if not found and run.status == "completed":
+        raise InferenceError(
+            f"{run.path} has lost its checkpoints: put them back from a copy, or train the run again"
+        )
     if not found:
         raise InferenceError(f"{run.path} has no checkpoint yet; it {how_to_complete(run)}")
     if wanted == LAST:
