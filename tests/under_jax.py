@@ -64,7 +64,24 @@ def given_to_the_step() -> dict[str, float]:
     return {"weight_decay": 0.1, "head_rate": 20.0, **augment_words(0, 5)}
 
 
+class NoTensorFlow:
+    """Keras imports TensorFlow to describe a layer, where it is installed, and does without it elsewhere."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        if name == "tensorflow":
+            raise ImportError(name)
+
+
 def export() -> None:
+    hides: Any = NoTensorFlow()
+    sys.meta_path.insert(0, hides)
+    try:
+        _export()
+    finally:
+        sys.meta_path.remove(hides)
+
+
+def _export() -> None:
     import keras
     import numpy as np
 
