@@ -16,6 +16,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as a run does, before a t
 _LONGEST = (
     "jax_backend",
     "network_runs",
+    "export",
+    "using_a_model",
     "resume",
     "center_loss_in_models",
     "report",

@@ -4,7 +4,6 @@ import importlib.util
 import io
 import json
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import QUICKSTART, TINY, environment
+from test_cli import QUICKSTART, TINY
 
 from centerloss_core.config import Config, load_config
 from centerloss_core.datasets import Dataset, Split
@@ -100,24 +99,16 @@ def some_dump(count: int = 7, dimensions: int = 2) -> FeatureDump:
 # ---- Without TensorBoard ------------------------------------------------------------------------------------
 
 
-def test_a_missing_extra_is_one_line_before_anything_is_made(tmp_path: Path) -> None:
-    hidden = "import sys; sys.modules['tensorboard'] = None\n"
-    program = (
-        f"{hidden}sys.argv = ['cl', 'train', '--config', {str(QUICKSTART)!r}, '--name', 'a', '--quiet', "
-    )
-    program += "'--set', 'train.tensorboard=true']\nfrom cli.app import main\nmain()"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+def test_a_missing_extra_is_one_line_before_anything_is_made(
+    here: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    asked = ("--name", "a", "--quiet", "--set", "train.tensorboard=true")
+    code, _, errors = here("train", "--config", QUICKSTART, *asked)
+    assert code == 1
+    (line,) = errors.splitlines()
     assert "pip install 'centerloss[tensorboard]'" in line
-    assert not list(tmp_path.glob("runs/*"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_does_not_ask_needs_no_tensorboard(
