@@ -63,15 +63,16 @@ def _place(path: Path, names: list[str]) -> int:
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
-    """Have a path made by the first of the processes that ask for it; the others wait, and get the same."""
+    """Have a run made by the first of the processes that ask for it; the others wait, and get the same."""
     import fcntl
 
     own = tmp_path_factory.getbasetemp()
     home = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
     def made(name: str, make: Callable[[Path], object]) -> Path:
-        path = home / name
-        with (home / f"{name}.lock").open("a") as lock:
+        path = home / name / "run"
+        path.parent.mkdir(exist_ok=True)
+        with (home / name / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not os.fstat(lock.fileno()).st_size:  # nobody has made it
                 make(path)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ needs_onnx = pytest.mark.skipif(find_spec("tf2onnx") is None, reason="needs the 
 
 # What somebody else writes. To import our package is an error there.
 ELSEWHERE = """
+import shutil
 import sys
 sys.modules["centerloss_core"] = None
 
@@ -120,9 +122,12 @@ def test_beside_it_is_what_a_program_needs(straight_run: Path, tmp_path: Path) -
         assert arrays["logits/kernel"].shape == (2, 10)
 
 
-def test_an_earlier_checkpoint_goes_to_a_place_of_its_own_in_the_run(straight_run: Path) -> None:
-    done = export_run(read_run(straight_run), format="npz", checkpoint="10")
-    assert done.path == straight_run / "export" / "model-10.npz"
+def test_an_earlier_checkpoint_goes_to_a_place_of_its_own_in_the_run(
+    straight_run: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(straight_run, tmp_path / "run")
+    done = export_run(read_run(run), format="npz", checkpoint="10")
+    assert done.path == run / "export" / "model-10.npz"
     found = json.loads(done.description.read_text())
     assert (found["step"], found["thresholds"]) == (10, None)
 
