@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from centerloss_core.config.problems import printable
 from centerloss_core.formatting import duration, number, percent, plain_setting
 from centerloss_core.metrics.names import FIGURES, SPEED, Name, in_order, with_points
+from centerloss_core.metrics.open_set_names import OF_SCORES
 from centerloss_core.metrics.uncertainty import MEANING
 
 from .fitting import MARGIN, middle_left_out, without_margin
@@ -26,7 +27,7 @@ _MOST_WARNINGS = 10  # of a run
 _SHORTEST = 12  # columns of a run's name
 _LONGEST = 40  # of a setting, in a file
 _GAP = 2  # between the columns of a table that is as wide as the terminal
-_NAMES = {name.key: name for name in (*SPEED, *FIGURES)}
+_NAMES = {name.key: name for name in (*SPEED, *FIGURES, *OF_SCORES)}
 _NAMES["training_seconds"] = Name("training_seconds", "training time", duration)
 
 
@@ -169,6 +170,7 @@ def _evaluated(comparison: Comparison) -> list[str]:
     keys = [
         f"{split}.{key}" for split in ("test", "train") for key in _fitting(comparison) if key != "images"
     ]
+    keys += [f"unknown.{name.key}" for name in OF_SCORES]
     return [key for key in keys if key in comparison.evaluation and key not in comparison.results]
 
 

@@ -29,7 +29,8 @@ def data(
 ) -> None:
     """Show the images that a config would train on: shape, classes, counts, images that come twice, and a picture.
 
-    The picture has the mean of all training images, then a row for each class: its name, its mean, some of its images.
+    The picture has the mean of all training images, then a row for each class: its name, its mean, some of its images;
+    last such a row of the test images of unknown classes, if there are any.
     """
     from centerloss_core.config import load_config
     from centerloss_core.datasets import load_dataset
@@ -80,7 +81,7 @@ def data(
         warn(warning)
     path = out or Path(f"data-{section.name}.png")
     with atomic_write(path) as file:
-        sheet(dataset.train, dataset.class_names).save(file, format="PNG")
+        sheet(dataset.train, dataset.class_names, dataset.test).save(file, format="PNG")
     shown = f", of the first {SHEET_CLASSES} classes" if dataset.num_classes > SHEET_CLASSES else ""
     say(f"picture:     {path}{shown}")
     refuse_unsuited(resolved, dataset)  # after all that shows why

@@ -14,7 +14,7 @@ from centerloss_core.config import ConfigError, Flags, load_config, load_documen
 from centerloss_core.config.axes import KNOWN, label, name_part
 from centerloss_core.config.shipped import located
 from centerloss_core.datasets import DataError, load_dataset, train_size
-from centerloss_core.datasets.overview import counts
+from centerloss_core.datasets.overview import counts, sheet
 from centerloss_core.run_directory.reader import read_run
 
 SPLIT = [2, 4, 5, 9, 8, 3]  # the first of the five of the literature
@@ -217,6 +217,15 @@ def test_cl_data_shows_the_known_and_the_unknown(here: Callable[..., tuple[int, 
         ["unknown", "0", "0", "253"],
         ["all", "413", "20", "360"],
     ]
+
+
+def test_the_picture_ends_with_unknown_images() -> None:
+    data = load_dataset("digits8", known=[2, 4, 5])
+    plain, more = (np.asarray(sheet(data.train, 3, test)) for test in (None, data.test))
+    row = more.shape[0] // 5  # the mean of all, three classes, and the unknown
+    np.testing.assert_array_equal(more[: 4 * row], plain)
+    unknown = data.test.images[data.test.labels == -1]
+    np.testing.assert_array_equal(more[4 * row :: 8, row::8][:, :8], 255 - unknown[0, ..., 0])
 
 
 def test_a_run_learns_the_known_classes_alone(open_set_run: Path) -> None:

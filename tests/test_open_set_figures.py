@@ -211,3 +211,8 @@ def test_cl_evaluate_measures_a_run_with_unknown_classes(
     )  # none is left out
     assert any(line.startswith("distance ★") for line in table)
     assert any(line.startswith("Euclidean") for line in table)
+    other = shutil.copytree(run, tmp_path / "other")
+    code, out, _ = here("compare", run, other)
+    assert code == 0
+    auroc = f"{100 * found['scores']['distance']['auroc']:.2f} %"
+    assert ["unknown", "AUROC", *auroc.split()] in [line.split()[:4] for line in out.splitlines()]

@@ -55,9 +55,10 @@ def brightness(split: Split) -> tuple[float, float]:
     return mean, float(np.sqrt(np.average((values - mean) ** 2, weights=found)))
 
 
-def sheet(split: Split, class_names: Sequence[str]) -> Image:
+def sheet(split: Split, class_names: Sequence[str], unknown: Split | None = None) -> Image:
     """A picture: the mean of all images, then a row for each class: its name, its mean, then some of its images.
 
+    The last row has the mean of the images of `unknown` that are of unknown classes, then some from all over them.
     Only the first `SHEET_CLASSES` classes are shown. Small images are enlarged by a whole number.
     """
     images, names = split.images, class_names[:SHEET_CLASSES]
@@ -67,6 +68,12 @@ def sheet(split: Split, class_names: Sequence[str]) -> Image:
         members = np.flatnonzero(split.labels == label)
         shown = [mean_image(images_at(images, members)), *images[members[: SHEET_COLUMNS - 1]]]
         tiles += [*shown, *[blank] * (SHEET_COLUMNS - len(shown))]
+    others = np.flatnonzero([] if unknown is None else unknown.labels == UNKNOWN)
+    if unknown is not None and len(others):
+        some = others[np.linspace(0, len(others) - 1, min(len(others), SHEET_COLUMNS - 1)).astype(np.intp)]
+        shown = [mean_image(images_at(unknown.images, others)), *unknown.images[some]]
+        tiles += [*shown, *[blank] * (SHEET_COLUMNS - len(shown))]
+        names = (*names, "unknown")
     picture = contact_sheet(np.stack(tiles), SHEET_COLUMNS, longest_side=SHEET_TILE)
     times = max(1, SHEET_TILE // max(images.shape[1:3]))
     enlarged = picture.resize(

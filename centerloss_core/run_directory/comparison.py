@@ -167,11 +167,18 @@ def _figures(metrics: Sequence[Mapping[str, Any]]) -> dict[str, list[float | Non
 
 
 def _evaluation(run: RunRecord) -> dict[str, Any]:
-    """The figures alone; classes and settings are in `evaluation.json`."""
+    """The figures alone, of unknown classes those of the score that fits; the others are in `evaluation.json`."""
     found = mapping(run.manifest.get("evaluation"))
+    scores = mapping(mapping(found.get("open_set")).get("scores"))
+    fits = "" if run.thresholds is None else run.thresholds.default
     return {
-        split: {key: value for key, value in mapping(found.get(split)).items() if not isinstance(value, dict)}
-        for split in _SPLITS
+        **{
+            split: {
+                key: value for key, value in mapping(found.get(split)).items() if not isinstance(value, dict)
+            }
+            for split in _SPLITS
+        },
+        "unknown": mapping(scores.get(fits)),
     }
 
 
