@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
+from centerloss_core.config import load_config
+from centerloss_core.config.shipped import located
+from centerloss_core.datasets import load_dataset
 from centerloss_core.metrics.directory import evaluate_directory
 from centerloss_core.metrics.open_set import open_scores, threshold_at
 from centerloss_core.plotting import PlotError, plot_directory
@@ -24,6 +28,7 @@ from centerloss_core.plotting.regions import regions_figure
 from centerloss_core.plotting.scatter import scatter_figure
 from centerloss_core.plotting.style import CLASS_COLORS, UNKNOWN
 from centerloss_core.report import write_report
+from centerloss_core.report.thumbnails import find_thumbnails
 from centerloss_core.run_directory.feature_dumps import FeatureDump, write_features
 from centerloss_core.run_directory.reader import Snapshot
 
@@ -204,3 +209,19 @@ def test_the_report_of_several_splits_names_every_class_once(tmp_path: Path) -> 
     legend = page.split('aria-label="Colours of the classes"')[1].split("</p>")[0]
     names = [part.split("</span>")[0] for part in legend.split("</i>")[1:]]
     assert names[:5] == ["2", "4", "5", "7", "unknown"]
+
+
+def test_panels_of_other_splits_show_the_same_images() -> None:
+    section = load_config(
+        located(Path("quickstart")), settings=["data.name=digits8", "data.known=[2, 4, 5]"]
+    ).data
+    record: Any = SimpleNamespace(
+        config=SimpleNamespace(data=section), run=SimpleNamespace(data={}, data_title=None)
+    )
+    test = load_dataset(section).test
+    other = load_dataset("digits8", known=[4, 7, 2]).test
+    groups = [test.labels, other.labels, test.labels[:5]]
+    found, why_not = find_thumbnails([record], groups, [test.original_labels, other.original_labels, None])
+    assert why_not is None
+    assert found is not None
+    assert list(found.groups) == [0, 1]

@@ -391,7 +391,7 @@ def test_four_runs_of_10_000_points_stay_below_8_mb(tmp_path: Path) -> None:
 
 
 def picture_of(images: np.ndarray) -> tuple[Image.Image, int, int]:
-    made = make_thumbnails(images, 0)
+    made = make_thumbnails(images, [0])
     return Image.open(io.BytesIO(base64.b64decode(made.url.split(",")[1]))), made.height, made.width
 
 

@@ -34,7 +34,7 @@ def map_at_r(
 
     Returns:
         `map_at_r_euclidean` by the distance, and `map_at_r_cosine` by the angle at the origin; None where every image
-        is alone in its class. Of images at the same distance those that come first in the data are nearer.
+        is alone in its class. The order of several images at exactly the same distance is up to NumPy.
         `map_at_r_images`: how many take part.
     """
     chosen = balanced_sample(labels, images)
@@ -58,7 +58,7 @@ def _mean(features: NDArray[np.float64], labels: NDArray[np.integer[Any]]) -> fl
         rows = np.arange(start, min(start + _ROWS, len(labels)))
         distances = metric.pairwise(features[rows], features)
         distances[np.arange(len(rows)), rows] = np.inf  # not itself
-        order = np.argsort(distances, axis=1, kind="stable")[:, : int(others[rows].max(initial=0))]
+        order = np.argsort(distances, axis=1)[:, : int(others[rows].max(initial=0))]
         relevant = labels[order] == labels[rows, np.newaxis]
         relevant &= np.arange(order.shape[1]) < others[rows, np.newaxis]
         found = np.cumsum(relevant, axis=1) / np.arange(1, order.shape[1] + 1)

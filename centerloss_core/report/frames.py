@@ -116,6 +116,12 @@ class Shown:
         return merged([panel.class_names for panel in self.panels], originals) if self.panels else ()
 
     @property
+    def originals(self) -> list[_LABELS | None]:
+        """The original labels of each set of test images; None where all classes are known."""
+        first = {panel.group: panel.last.dump.original_labels for panel in reversed(self.panels)}
+        return [first[group] for group in range(len(self.groups))]
+
+    @property
     def has_unknown(self) -> bool:
         """Whether some images are of unknown classes."""
         return any((labels < 0).any() for labels in self.groups)

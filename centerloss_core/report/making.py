@@ -62,7 +62,9 @@ def _make(contents: Contents, note: Callable[[str], None] | None) -> str:
     )
     charts = draw(shown, detailed)
     notes = [*shown.notes, *charts.notes]
-    images, why_not = find_thumbnails(records, shown.groups) if shown.panels else (None, None)
+    images, why_not = (
+        find_thumbnails(records, shown.groups, shown.originals) if shown.panels else (None, None)
+    )
     if why_not is not None:
         notes.append(f"The images are not shown, because {why_not}")
         if note is not None:

@@ -140,7 +140,7 @@
 
   // ---- One image -------------------------------------------------------------------------------------------------
 
-  const hasImages = (group) => data.images !== null && data.images.group === group;
+  const hasImages = (group) => data.images !== null && data.images.groups.includes(group);
 
   function crop(element, index) {
     const { columns, width, height } = data.images;

@@ -16,6 +16,8 @@ from centerloss_core.datasets.stored import Images
 from centerloss_core.limits import THUMBNAIL_BYTES
 from centerloss_core.report.reading import Record
 
+_Labels = NDArray[np.integer[Any]]
+
 COLUMNS = 100
 _SIDES = (32, 24, 16)  # pixels of the longest side: the first with which the picture is small enough
 _GREYS = 16  # half the bytes of 256, and no eye misses them
@@ -23,11 +25,11 @@ _GREYS = 16  # half the bytes of 256, and no eye misses them
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """The picture of `count` images; `group` is the index among the sets of labels that the panels show."""
+    """The picture of `count` images; `groups` are the sets of labels, among those of the panels, that they have."""
 
     url: str
     count: int
-    group: int
+    groups: Sequence[int]
     height: int
     width: int
     columns: int = COLUMNS
@@ -38,9 +40,16 @@ class Thumbnails:
 
 
 def find_thumbnails(
-    records: Sequence[Record], groups: Sequence[NDArray[np.integer[Any]]]
+    records: Sequence[Record], groups: Sequence[_Labels], originals: Sequence[_Labels | None]
 ) -> tuple[Thumbnails | None, str | None]:
-    """The thumbnails, or why there are none. Nothing is ever downloaded for a report."""
+    """The thumbnails, or why there are none. Nothing is ever downloaded for a report.
+
+    Args:
+        records: of the runs.
+        groups: the labels of each set of test images.
+        originals: their original labels, None where all classes are known. Runs that know different classes of one
+            data set have the same test images, by other labels.
+    """
     record = next((each for each in records if each.config is not None), None)
     if record is None or record.config is None:
         return None, "no run has a config that says where they are."
@@ -61,20 +70,28 @@ def find_thumbnails(
             "those found here are not those of the run: "
             f"their fingerprint is {dataset.fingerprint}, the run's is {trained_on}."
         )
-    for index, labels in enumerate(groups):
-        if np.array_equal(labels, dataset.test.labels):
-            return make_thumbnails(dataset.test.images, index), None
+    test, rest = dataset.test, data.unknown_elsewhere is None
+
+    def is_same(labels: _Labels, original: _Labels | None) -> bool:
+        if np.array_equal(labels, test.labels):
+            return True
+        ours = test.original_labels
+        return rest and ours is not None and original is not None and np.array_equal(original, ours)
+
+    same = [index for index, pair in enumerate(zip(groups, originals, strict=True)) if is_same(*pair)]
+    if same:
+        return make_thumbnails(test.images, same), None
     return None, "the features are not those of the test images found here."
 
 
-def make_thumbnails(images: Images, group: int) -> Thumbnails:
+def make_thumbnails(images: Images, groups: Sequence[int]) -> Thumbnails:
     """Lay (n, h, w, c) images out in a picture of at most `THUMBNAIL_BYTES`, as far as smaller thumbnails allow."""
     for side in _SIDES:
         picture, kind = _encoded(contact_sheet(images, COLUMNS, longest_side=side))
         if len(picture) <= THUMBNAIL_BYTES:
             break
     url = f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
-    return Thumbnails(url, len(images), group, *tile_size((images.shape[1], images.shape[2]), side))
+    return Thumbnails(url, len(images), groups, *tile_size((images.shape[1], images.shape[2]), side))
 
 
 def _encoded(sheet: Image.Image) -> tuple[bytes, str]:
