@@ -126,8 +126,10 @@ def _show(report: Report) -> None:
     for name, status in report.skipped.items():
         say(f"skipped: {name} ({status})")
     folder = report.written.parent
+    tables = ["evaluation.csv", "evaluation-classes.csv"]
+    tables += ["evaluation-open-set.csv"] if any(run.open_set for run in report.runs) else []
     say(
-        f"figures and classes: {report.written}, {folder / 'evaluation.csv'}, {folder / 'evaluation-classes.csv'}"
+        f"figures and classes: {', '.join(str(path) for path in (report.written, *(folder / name for name in tables)))}"
     )
 
 
