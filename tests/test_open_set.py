@@ -13,7 +13,9 @@ from test_image_folder import fill, grey
 from centerloss_core.config import ConfigError, Flags, load_config, load_document, resolve_sweep
 from centerloss_core.config.axes import KNOWN, label, name_part
 from centerloss_core.config.shipped import located
+from centerloss_core.config.unknown import SET_NAMES
 from centerloss_core.datasets import DataError, load_dataset, train_size
+from centerloss_core.datasets.load import SOURCES
 from centerloss_core.datasets.overview import counts, sheet
 from centerloss_core.run_directory.reader import read_run
 
@@ -185,6 +187,10 @@ def test_a_name_of_a_class_comes_before_its_number(tmp_path: Path) -> None:
 )
 def test_settings_that_are_wrong(tmp_path: Path, data: dict[str, Any], message: str) -> None:
     assert config_problem(tmp_path, **data).startswith(message)
+
+
+def test_every_known_data_set_may_be_unknown() -> None:
+    assert set(SET_NAMES) == SOURCES.keys() - {"folder", "npz", "csv", "idx"}
 
 
 def test_a_margin_has_the_room_of_the_known_classes(tmp_path: Path) -> None:
