@@ -159,8 +159,24 @@ def test_a_class_has_one_colour_in_all_panels() -> None:
     for axes, snapshot in zip(figure.axes, snapshots, strict=True):
         assert snapshot.dump.centers is not None
         for center, name in zip(snapshot.dump.centers, snapshot.run.class_names, strict=True):
-            assert color_at(axes, center) == pytest.approx(to_rgb(CLASS_COLORS[grid.class_names.index(name)]))
+            assert color_at(axes, center) == pytest.approx(
+                to_rgb(CLASS_COLORS[int(name)])
+            )  # that of the digit
             assert name in [text.get_text() for text in axes.texts]
+
+
+def test_a_class_has_that_colour_in_figures_of_one_run_too() -> None:
+    snapshot = open_snapshot([4, 7, 2])
+    assert snapshot.dump.centers is not None
+    head = Head(snapshot.dump.centers.T, np.zeros(3, np.float32))
+    figures = [
+        scatter_figure(snapshot),
+        accepted_figure(snapshot, None, "distance", None),
+        regions_figure(snapshot, head),
+    ]
+    for figure in figures:
+        for center, digit in zip(snapshot.dump.centers, (4, 7, 2), strict=True):
+            assert color_at(figure.axes[0], center) == pytest.approx(to_rgb(CLASS_COLORS[digit]))
 
 
 def test_crosses_of_regions_are_as_large_as_without_unknown_images() -> None:
@@ -209,6 +225,9 @@ def test_the_report_of_several_splits_names_every_class_once(tmp_path: Path) -> 
     legend = page.split('aria-label="Colours of the classes"')[1].split("</p>")[0]
     names = [part.split("</span>")[0] for part in legend.split("</i>")[1:]]
     assert names[:5] == ["2", "4", "5", "7", "unknown"]
+    assert [part.split('"')[0] for part in legend.split("background:")[1:5]] == [
+        CLASS_COLORS[n] for n in (2, 4, 5, 7)
+    ]
 
 
 def test_panels_of_other_splits_show_the_same_images() -> None:

@@ -422,7 +422,7 @@ def test_images_of_any_shape_have_thumbnails_of_32_pixels_at_most() -> None:
 
 def test_the_images_of_a_run_are_in_its_report_once(tmp_path: Path) -> None:
     page = report(mnist5k_run(tmp_path / "run"))
-    assert page.data["images"] == {"columns": 100, "count": 1000, "group": 0, "height": 28, "width": 28}
+    assert page.data["images"] == {"columns": 100, "count": 1000, "groups": [0], "height": 28, "width": 28}
     assert "".join(page.styles).count("data:image/png;base64,") == 1
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from centerloss_core.formatting import percent
 from centerloss_core.metrics.open_set import TPR, open_scores, threshold_at
 from centerloss_core.metrics.scores import SCORES, means_of, points_of
-from centerloss_core.plotting.classes import all_named, class_names, legend_handles
+from centerloss_core.plotting.classes import all_named, class_names, color_places, legend_handles
 from centerloss_core.plotting.head import Head
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.one_box import one_box
@@ -50,6 +50,7 @@ def accepted_figure(
     """
     dump = snapshot.dump
     plane, names, limits = project(dump), class_names(snapshot), limits_of([project(dump)])
+    places = color_places(snapshot)
     unknown = dump.labels < 0
     own = open_scores(dump, train)[score]
     threshold = threshold_at(own, unknown)
@@ -70,7 +71,7 @@ def accepted_figure(
     x, y = (limits.min[axis] + (np.arange(_PIXELS) + 0.5) / _PIXELS * limits.size[axis] for axis in (0, 1))
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
     values = _scores_at(grid, score, dump, train, head).reshape(_PIXELS, _PIXELS)
-    named = draw_features(axes, plane, names, limits, sheet)
+    named = draw_features(axes, plane, names, limits, sheet, places=places)
     axes.grid(visible=False)
     if values.min() < threshold:
         axes.contourf(x, y, values, levels=[-np.inf, threshold], colors=[_REFUSED], zorder=0)
@@ -78,7 +79,7 @@ def accepted_figure(
         axes.contour(
             x, y, values, levels=[threshold], colors=[INK], linewidths=1.2, linestyles="solid", zorder=0.5
         )
-    handles: list[Any] = legend_handles(names, dump, colors=not all_named(dump, named))
+    handles: list[Any] = legend_handles(names, dump, colors=not all_named(dump, named), places=places)
     handles.append(Patch(facecolor=_REFUSED, edgecolor=INK, linewidth=1.2, label="none of these"))
     legend_below(
         figure,

@@ -141,7 +141,7 @@ class Screen:
             left, low = _LEFT + column * cell_width, _LEGEND + (rows - 1 - row) * cell_height + bottom
             place = (left / width, low / height, box / width, box / height)
             self._axes[row, column] = self.figure.add_axes(place)
-        handles = legend_handles(film.grid.class_names, *film.grid.dumps)
+        handles = legend_handles(film.grid.class_names, *film.grid.dumps, places=film.grid.color_places)
         wide = columns > 1 and has_short_names(handles)
         legend_below(
             self.figure,

@@ -13,3 +13,9 @@ def merged(each: Sequence[Sequence[str]], originals: Sequence[str]) -> tuple[str
         return tuple(most)
     known = dict.fromkeys(name for names in each for name in names)
     return tuple(dict.fromkeys([*(name for name in originals if name in known), *known]))
+
+
+def places_among(names: Sequence[str], originals: Sequence[str], most: int) -> list[int] | None:
+    """Return where each class stands among the first so many originals; None where one of them is not there."""
+    first = list(originals[:most])
+    return [first.index(name) for name in names] if set(names) <= set(first) else None

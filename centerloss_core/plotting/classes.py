@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from centerloss_core.config.problems import shortened
-from centerloss_core.plotting.class_names import merged
+from centerloss_core.plotting.class_names import merged, places_among
 from centerloss_core.plotting.style import CLASS_COLORS, UNKNOWN, class_colors
 from centerloss_core.run_directory.class_points import trained
 from centerloss_core.run_directory.feature_dumps import FeatureDump
@@ -41,6 +41,15 @@ def class_names(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(shortened(name, _LONGEST_NAME) for name in (*names, *map(str, numbers)))
 
 
+def color_places(snapshot: Snapshot) -> list[int] | None:
+    """Return which colour each class of a run has that does not know all of its data set: as where all are known.
+
+    None for those in order: where all are known, or one is beyond the colours.
+    """
+    originals = [shortened(name, _LONGEST_NAME) for name in snapshot.run.original_class_names]
+    return places_among(class_names(snapshot), originals, len(CLASS_COLORS))
+
+
 def common_names(snapshots: Sequence[Snapshot]) -> tuple[str, ...]:
     """Return the names of all classes that some run knows; see `merged`."""
     originals = [shortened(name, _LONGEST_NAME) for one in snapshots for name in one.run.original_class_names]
@@ -52,15 +61,18 @@ def all_named(dump: FeatureDump, named: Collection[int]) -> bool:
     return set(np.unique(dump.known().labels if (dump.labels >= 0).any() else []).tolist()) <= set(named)
 
 
-def legend_handles(names: Sequence[str], *dumps: FeatureDump, colors: bool = True) -> list[Line2D]:
+def legend_handles(
+    names: Sequence[str], *dumps: FeatureDump, colors: bool = True, places: Sequence[int] | None = None
+) -> list[Line2D]:
     """Return a dot per colour, with the names of the classes that have it; then what else the dumps have.
 
-    Images of unknown classes and centers are named where there are some. Without `colors`, they alone are.
+    Images of unknown classes and centers are named where there are some. Without `colors`, they alone are. For `places`
+    see `class_colors`.
     """
     shown = min(len(names), len(CLASS_COLORS)) if colors else 0
     handles = [
         Line2D([], [], **_DOT, color=color, label=_names_at(place, names))
-        for place, color in enumerate(class_colors(shown))
+        for place, color in enumerate(class_colors(shown, places if shown else None))
     ]
     if any((dump.labels < 0).any() for dump in dumps):
         handles.append(Line2D([], [], **_DOT, color=UNKNOWN, label="unknown"))

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from centerloss_core.plotting.angles import Angles, angles_of, angles_title, lost_title
-from centerloss_core.plotting.classes import class_names, legend_handles, mark_handle, mark_of
+from centerloss_core.plotting.classes import class_names, color_places, legend_handles, mark_handle, mark_of
 from centerloss_core.plotting.head import Head
 from centerloss_core.plotting.one_box import one_box
 from centerloss_core.plotting.scatter import OUTLINE, dot_area
@@ -50,12 +50,13 @@ def directions_figure(snapshot: Snapshot, head: Head | None, width: float | None
     figure, axes = one_box(words, sheet, left=_SIDE, right=_SIDE, below=_LEGEND)
     axes.set(xlim=(-_EDGE, _EDGE), ylim=(-_EDGE, _EDGE), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
-    _draw_histograms(axes, angles, len(names), sheet)
-    _draw_images(axes, angles, len(names), sheet)
+    places = color_places(snapshot)
+    _draw_histograms(axes, angles, class_colors(len(names), places), sheet)
+    _draw_images(axes, angles, len(names), sheet, places)
     named = _draw_classes(axes, angles, names, sheet)
     present = set(np.unique(angles.labels).tolist())
     images = replace(snapshot.dump, centers=None, centers_kind=None)
-    handles = legend_handles(names, images, colors=not present <= named)
+    handles = legend_handles(names, images, colors=not present <= named, places=places)
     handles += [mark_handle(kind) for kind in angles.marks]
     if not angles.marks:
         handles.append(Line2D([], [], color="none", label="a name: mean direction of a class"))
@@ -86,7 +87,7 @@ def _degrees(units: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def _draw_histograms(axes: Axes, angles: Angles, classes: int, sheet: Sheet) -> None:
+def _draw_histograms(axes: Axes, angles: Angles, palette: Sequence[str], sheet: Sheet) -> None:
     """Draw the share of each class in each bin as a height over the circle, all classes at one scale."""
     edges = np.arange(0, 361, _BIN)
     degrees = _degrees(angles.units)
@@ -115,9 +116,8 @@ def _draw_histograms(axes: Axes, angles: Angles, classes: int, sheet: Sheet) -> 
             path_effects=OUTLINE,
             zorder=0.5,
         )
-    table = class_colors(classes)
     for label, share in shares.items():
-        color = table[label]
+        color = palette[label]
         for place in np.flatnonzero(share):
             corners = np.linspace(edges[place], edges[place + 1], 4)
             radius = _FLOOR + (_TOP - _FLOOR) * share[place] / highest
@@ -135,13 +135,15 @@ def _quietest(shares: dict[int, NDArray[np.float64]]) -> float:
     return float((np.argmin(near) + 0.5) * _BIN)
 
 
-def _draw_images(axes: Axes, angles: Angles, classes: int, sheet: Sheet) -> None:
+def _draw_images(
+    axes: Axes, angles: Angles, classes: int, sheet: Sheet, places: Sequence[int] | None
+) -> None:
     units = np.concatenate([angles.units, angles.unknown])
     labels = np.concatenate([angles.labels, np.full(len(angles.unknown), UNKNOWN)])
     order = drawing_order(labels)
     x, y = units[order].T
     area = dot_area(len(order)) * sheet.margins**2
-    colors = colors_of(labels[order], classes)
+    colors = colors_of(labels[order], classes, places)
     axes.scatter(x, y, c=colors, s=area, alpha=0.5, linewidths=0, rasterized=True, zorder=3, clip_on=False)
 
 

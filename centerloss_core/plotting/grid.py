@@ -8,7 +8,7 @@ from typing import Any
 
 from centerloss_core.config.axes import LAMBDA, LOSS, SEED, label, sign, value_of, varying
 from centerloss_core.formatting import finite
-from centerloss_core.plotting.classes import class_names, common_names
+from centerloss_core.plotting.classes import class_names, color_places, common_names
 from centerloss_core.plotting.logged import evenly
 from centerloss_core.plotting.titles import (
     compared_title,
@@ -72,9 +72,23 @@ class Grid:
         A class has the same colour in every panel, whatever its number in the run.
         """
         names = class_names(snapshot)
+        if self.color_places is not None:
+            return names, color_places(snapshot)
         if names == self.class_names[: len(names)]:
             return self.class_names, None
         return names, [self.class_names.index(name) for name in names]
+
+    @cached_property
+    def color_places(self) -> list[int] | None:
+        """Which colour each of `class_names` has, if not those in order."""
+        each = [color_places(snapshot) for snapshot in self.snapshots]
+        if any(places is None for places in each):
+            return None
+        named = zip(map(class_names, self.snapshots), each, strict=True)
+        by_name = {
+            name: place for names, places in named for name, place in zip(names, places or (), strict=True)
+        }
+        return [by_name[name] for name in self.class_names]
 
     def title(self) -> str:
         """Return what all cells have in common, like `MNIST test · α = 0.5, seed 0`."""

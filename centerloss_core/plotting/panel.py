@@ -98,7 +98,7 @@ def panel_figure(
                 names, places = grid.naming(cell.snapshot)
                 here |= draw_inset(axes[row, column], shown.plane, names, limits, sheet, places)
             named = named and all_named(cell.snapshot.dump, here)
-    handles = legend_handles(grid.class_names, *grid.dumps, colors=not named)
+    handles = legend_handles(grid.class_names, *grid.dumps, colors=not named, places=grid.color_places)
     legend_below(
         figure,
         handles,

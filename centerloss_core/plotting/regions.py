@@ -15,7 +15,13 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from centerloss_core.formatting import percent
-from centerloss_core.plotting.classes import all_named, class_names, has_short_names, legend_handles
+from centerloss_core.plotting.classes import (
+    all_named,
+    class_names,
+    color_places,
+    has_short_names,
+    legend_handles,
+)
 from centerloss_core.plotting.head import Head, nearest_point
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.plane import project
@@ -42,7 +48,7 @@ def regions_figure(snapshot: Snapshot, head: Head | None, width: float | None = 
 
     A head that decides by these very points has one map. In a narrow figure they stand one below the other.
     """
-    dump, names = snapshot.dump, class_names(snapshot)
+    dump, names, places = snapshot.dump, class_names(snapshot), color_places(snapshot)
     limits = limits_of([project(dump)])
     maps: list[tuple[Head, NDArray[np.integer[Any]]]] = []
     if head and dump.predictions is not None:
@@ -70,8 +76,8 @@ def regions_figure(snapshot: Snapshot, head: Head | None, width: float | None = 
         low = _BOTTOM * margin + (rows - 1 - place // columns) * (box + _GAP * margin)
         axes = figure.add_axes((left / sheet.width, low / height, box / sheet.width, box / height))
         wrong = (called != dump.labels) & known
-        _draw_regions(axes, rule, limits)
-        named = all_named(dump, _draw_points(axes, dump, names, wrong, size, sheet)) and named
+        _draw_regions(axes, rule, limits, class_colors(len(rule.bias), places))
+        named = all_named(dump, _draw_points(axes, dump, names, wrong, size, sheet, places)) and named
         share = 1 - wrong.sum() / max(1, known.sum())
         title = f"{rule.name}: {percent(share)} right, {wrong.sum():,} wrong"
         fit(axes.set_title(title, loc="left", fontsize=letters(10)), box)
@@ -83,7 +89,7 @@ def regions_figure(snapshot: Snapshot, head: Head | None, width: float | None = 
         va="top",
         parse_math=False,
     )
-    handles = legend_handles(names, dump, colors=not named)
+    handles = legend_handles(names, dump, colors=not named, places=places)
     short = has_short_names(handles)
     legend_below(
         figure,
@@ -99,7 +105,7 @@ def regions_figure(snapshot: Snapshot, head: Head | None, width: float | None = 
     return figure
 
 
-def _draw_regions(axes: Axes, rule: Head, limits: Bbox) -> None:
+def _draw_regions(axes: Axes, rule: Head, limits: Bbox, palette: Sequence[str]) -> None:
     """Paint the regions in pale colours of their classes, with a line between them that is seen in grey too."""
     middles = limits.min + (np.arange(_PIXELS)[:, None] + 0.5) / _PIXELS * limits.size
     x, y = middles.T
@@ -113,7 +119,7 @@ def _draw_regions(axes: Axes, rule: Head, limits: Bbox) -> None:
     border[:-1] |= up
     border[:, 1:] |= across
     border[:, :-1] |= across
-    colors = np.array([to_rgb(color) for color in class_colors(len(rule.bias))])
+    colors = np.array([to_rgb(color) for color in palette])
     table = (255 * np.vstack([1 - _TINT * (1 - colors), to_rgb(INK)])).astype(np.uint8)
     picture = table[np.where(border, len(colors), winners)]
     extent = (*limits.intervalx, *limits.intervaly)
@@ -121,10 +127,16 @@ def _draw_regions(axes: Axes, rule: Head, limits: Bbox) -> None:
 
 
 def _draw_points(
-    axes: Axes, dump: FeatureDump, names: Sequence[str], wrong: NDArray[np.bool_], size: float, sheet: Sheet
+    axes: Axes,
+    dump: FeatureDump,
+    names: Sequence[str],
+    wrong: NDArray[np.bool_],
+    size: float,
+    sheet: Sheet,
+    places: Sequence[int] | None,
 ) -> set[int]:
     """Draw the points, those that are called wrong as crosses, and return the classes whose names have a place."""
-    colors = colors_of(dump.labels, len(names))
+    colors = colors_of(dump.labels, len(names), places)
     order = drawing_order(dump.labels)
     right = order[~wrong[order]]
     x, y = dump.features.T

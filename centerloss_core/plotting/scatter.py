@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from centerloss_core.plotting.classes import all_named, class_names, legend_handles, mark_of
+from centerloss_core.plotting.classes import all_named, class_names, color_places, legend_handles, mark_of
 from centerloss_core.plotting.label_places import name_places
 from centerloss_core.plotting.limits import limits_of
 from centerloss_core.plotting.one_box import one_box
@@ -44,9 +44,12 @@ _DOT, _LARGEST_DOT, _VERY_MANY = 7.0, 26.0, 10_000
 
 def scatter_figure(snapshot: Snapshot, width: float | None = None, projector: Projector = project) -> Figure:
     """Draw one run, `width` inches wide."""
-    plane, names = projector(snapshot.dump), class_names(snapshot)
+    plane, names, places = projector(snapshot.dump), class_names(snapshot), color_places(snapshot)
     return square_figure(
-        snapshot, plane.note, width, lambda axes, sheet: draw_features(axes, plane, names, sheet=sheet)
+        snapshot,
+        plane.note,
+        width,
+        lambda axes, sheet: draw_features(axes, plane, names, sheet=sheet, places=places),
     )
 
 
@@ -54,7 +57,7 @@ def square_figure(
     snapshot: Snapshot, note: str, width: float | None, draw: Callable[[Axes, Sheet], set[int]]
 ) -> Figure:
     """Draw one run into a square box between title and legend; `draw` returns the classes that it names."""
-    names = class_names(snapshot)
+    names, places = class_names(snapshot), color_places(snapshot)
     sheet = sheet_of(_LEFT + _BOX + _RIGHT, width)
     figure, axes = one_box(
         join(snapshot_title(snapshot), numbers_title(snapshot.dump), note, by="\n"),
@@ -67,7 +70,7 @@ def square_figure(
     named = draw(axes, sheet)
     legend_below(
         figure,
-        legend_handles(names, snapshot.dump, colors=not all_named(snapshot.dump, named)),
+        legend_handles(names, snapshot.dump, colors=not all_named(snapshot.dump, named), places=places),
         columns=12,
         fewest=3,
         fontsize=sheet.letters(9.5),
@@ -92,7 +95,7 @@ def draw_features(
     """Draw points and centers in a square box, one unit as long on both axes if distances mean something.
 
     Without limits, the axes reach to the outermost point or center. Without a size of the marks, it follows the crowd.
-    `places`: see `colors_of`.
+    `places`: see `class_colors`.
 
     Returns:
         The classes whose names are beside their points.

@@ -53,9 +53,13 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def class_colors(classes: int) -> list[str]:
-    """Return a colour per class; beyond ten they repeat, and the names at the centers tell them apart."""
-    return [CLASS_COLORS[label % len(CLASS_COLORS)] for label in range(classes)]
+def class_colors(classes: int, places: Sequence[int] | None = None) -> list[str]:
+    """Return a colour per class; beyond ten they repeat, and the names at the centers tell them apart.
+
+    `places` says which colour each class has, if not those in order.
+    """
+    order = range(classes) if places is None else places
+    return [CLASS_COLORS[place % len(CLASS_COLORS)] for place in order]
 
 
 def drawing_order(labels: NDArray[np.integer]) -> NDArray[np.intp]:
@@ -67,12 +71,7 @@ def drawing_order(labels: NDArray[np.integer]) -> NDArray[np.intp]:
 def colors_of(
     labels: NDArray[np.integer], classes: int, places: Sequence[int] | None = None
 ) -> NDArray[np.float64]:
-    """Return (n, 3) the colour of each label; −1, of images of unknown classes, is grey.
-
-    `places` says which colour each class has, if not those in order.
-    """
-    colors = class_colors(classes if places is None else max(places) + 1)
-    used = colors if places is None else [colors[place] for place in places]
-    table = np.array([to_rgb(color) for color in (*used, UNKNOWN)])
+    """Return (n, 3) the colour of each label, see `class_colors`; −1, of images of unknown classes, is grey."""
+    table = np.array([to_rgb(color) for color in (*class_colors(classes, places), UNKNOWN)])
     found: NDArray[np.float64] = table[labels]
     return found

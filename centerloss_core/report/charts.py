@@ -16,7 +16,7 @@ from bokeh.document import Document
 from bokeh.plotting import figure
 from bokeh.settings import settings
 
-from centerloss_core.plotting.style import UNKNOWN, class_colors
+from centerloss_core.plotting.style import UNKNOWN
 from centerloss_core.report.curves import Curve, Look, curve_plots, looks_of, most_rows
 from centerloss_core.report.empty import empty_figure
 from centerloss_core.report.frames import Shown
@@ -66,8 +66,7 @@ def draw(shown: Shown, records: Sequence[Record]) -> Charts:
     drawn = [record for record in records if record.history.steps or record.history.epochs]
     looks = looks_of(drawn)
     curves = []
-    names = shown.names
-    colors = class_colors(len(names))
+    names, colors = shown.names, shown.colors
     with document.models.freeze():  # or all models would be gone through again for each that is added
         for index, panel in enumerate(shown.panels):
             kind = panel.last.dump.centers_kind or "center"

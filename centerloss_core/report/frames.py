@@ -18,7 +18,7 @@ from centerloss_core.datasets.arrays import thin
 from centerloss_core.formatting import finite
 from centerloss_core.limits import FRAME_BYTES, PANELS
 from centerloss_core.metrics.recognition import decisions, judges
-from centerloss_core.plotting.class_names import merged
+from centerloss_core.plotting.class_names import merged, places_among
 from centerloss_core.plotting.logged import evenly
 from centerloss_core.plotting.plane import Plane, project
 from centerloss_core.report.reading import Record
@@ -112,8 +112,23 @@ class Shown:
     @property
     def names(self) -> tuple[str, ...]:
         """Of all classes that some panel knows, each of which has one colour."""
-        originals = [name for panel in self.panels for name in panel.record.run.original_class_names]
-        return merged([panel.class_names for panel in self.panels], originals) if self.panels else ()
+        return (
+            merged([panel.class_names for panel in self.panels], self._original_names) if self.panels else ()
+        )
+
+    @property
+    def colors(self) -> list[str]:
+        """Of each of `names`, as figures have them."""
+        from centerloss_core.plotting.style import CLASS_COLORS, class_colors  # loads matplotlib
+
+        names = self.names
+        return class_colors(len(names), places_among(names, self._original_names, len(CLASS_COLORS)))
+
+    @property
+    def _original_names(self) -> list[str]:
+        return list(
+            dict.fromkeys(name for panel in self.panels for name in panel.record.run.original_class_names)
+        )
 
     @property
     def originals(self) -> list[_LABELS | None]:

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from centerloss_core.plotting.style import UNKNOWN, class_colors
+from centerloss_core.plotting.style import UNKNOWN
 from centerloss_core.report.charts import Charts, look_of, script
 from centerloss_core.report.confusion import confusion
 from centerloss_core.report.evaluations import evaluation_tables
@@ -109,9 +109,8 @@ def _notes(contents: Contents, notes: Sequence[str]) -> list[tuple[str, str]]:
 
 def _legend(shown: Shown) -> list[tuple[str, str]]:
     """Each colour with the classes that have it: beyond ten classes, colours repeat."""
-    names = shown.names
     members: dict[str, list[str]] = {}
-    for name, color in zip(names, class_colors(len(names)), strict=True):
+    for name, color in zip(shown.names, shown.colors, strict=True):
         members.setdefault(color, []).append(name)
     colors = [(color, ", ".join(each[:2]) + " …" * (len(each) > 2)) for color, each in members.items()]
     return [*colors, (UNKNOWN, "unknown")] if shown.has_unknown else colors
