@@ -17,6 +17,7 @@ from centerloss_core.config.unknown import SET_NAMES
 from centerloss_core.datasets import DataError, load_dataset, train_size
 from centerloss_core.datasets.load import SOURCES
 from centerloss_core.datasets.overview import counts, sheet
+from centerloss_core.limits import SHEET_COLUMNS
 from centerloss_core.run_directory.reader import read_run
 
 SPLIT = [2, 4, 5, 9, 8, 3]  # the first of the five of the literature
@@ -227,11 +228,12 @@ def test_cl_data_shows_the_known_and_the_unknown(here: Callable[..., tuple[int, 
 
 def test_the_picture_ends_with_unknown_images() -> None:
     data = load_dataset("digits8", known=[2, 4, 5])
-    plain, more = (np.asarray(sheet(data.train, 3, test)) for test in (None, data.test))
+    plain, more = (np.asarray(sheet(data.train, data.class_names, test)) for test in (None, data.test))
     row = more.shape[0] // 5  # the mean of all, three classes, and the unknown
     np.testing.assert_array_equal(more[: 4 * row], plain)
     unknown = data.test.images[data.test.labels == -1]
-    np.testing.assert_array_equal(more[4 * row :: 8, row::8][:, :8], 255 - unknown[0, ..., 0])
+    tiles = more[4 * row :, -SHEET_COLUMNS * row :]  # without the name
+    np.testing.assert_array_equal(tiles[::8, row : 2 * row : 8], 255 - unknown[0, ..., 0])
 
 
 def test_a_run_learns_the_known_classes_alone(open_set_run: Path) -> None:

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.mplot3d.proj3d import proj_transform
 from numpy.typing import NDArray
 
-from centerloss_core.plotting.classes import class_names
+from centerloss_core.plotting.classes import class_names, color_places
 from centerloss_core.plotting.plane import Plane, middles_of
 from centerloss_core.plotting.scatter import dot_area, mark_centers, square_figure
 from centerloss_core.plotting.sheet import Sheet
@@ -26,13 +26,15 @@ _AROUND = 1.05  # times what there is to show, and the edge of the box
 def space_figure(snapshot: Snapshot, width: float | None = None) -> Figure:
     """Draw a run with three features, `width` inches wide."""
     note = "three features in parallel projection; cl report turns them"
-    names = class_names(snapshot)
+    names, places = class_names(snapshot), color_places(snapshot)
     return square_figure(
-        snapshot, note, width, lambda axes, sheet: _draw_space(axes, snapshot.dump, names, sheet)
+        snapshot, note, width, lambda axes, sheet: _draw_space(axes, snapshot.dump, names, sheet, places)
     )
 
 
-def _draw_space(axes: Axes, dump: FeatureDump, names: Sequence[str], sheet: Sheet) -> set[int]:
+def _draw_space(
+    axes: Axes, dump: FeatureDump, names: Sequence[str], sheet: Sheet, places: Sequence[int] | None
+) -> set[int]:
     """Draw the box below the axes, and the names and points of the classes upon them."""
     figure = axes.figure
     box: Any = figure.add_axes(axes.get_position().bounds, projection="3d", zorder=axes.get_zorder() - 1)
@@ -42,7 +44,7 @@ def _draw_space(axes: Axes, dump: FeatureDump, names: Sequence[str], sheet: Shee
     area = dot_area(len(dump.labels)) * sheet.margins**2
     box.scatter(
         *dump.features.T,
-        c=colors_of(dump.labels, len(names)),
+        c=colors_of(dump.labels, len(names), places),
         s=area,
         alpha=0.5,
         linewidths=0,
