@@ -365,7 +365,7 @@ class Replacement:
         (checkpoint_files, "write_checkpoint", "at its end"),  # what is outdated then is not the run's
         (fitting.Recorder, "on_end", None),
         (fitting.Diagnosis, "at_end", None),  # the final word
-        (training, "_say_what_differs", None),  # before the first step
+        (training, "say_what_differs", None),  # before the first step
     ],
 )
 def test_a_run_whose_directory_was_replaced_ends_and_leaves_the_other_as_it_is(
@@ -407,7 +407,7 @@ def test_a_checkpoint_that_somebody_else_put_there_is_not_taken_for_the_runs_own
         (strange / "state.npz").write_bytes(b"another's")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_say_what_differs", put)
+        patch.setattr(training, "say_what_differs", put)
         with pytest.raises(FileExistsError, match=r"exists already.*step-00000020"):
             resume(path)
     assert (strange / "state.npz").read_bytes() == b"another's"
