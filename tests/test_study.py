@@ -1,5 +1,7 @@
 """The page of the study, from run directories that no training has made."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from benchmarks.study.__main__ import main
 from benchmarks.study.runs import read_runs
 from benchmarks.study.tables import compared
-from benchmarks.study.unseen import MEASURES, _unlearnt, _with_own
+from benchmarks.study.unseen import ALIKE, MEASURES, _unlearnt, _with_own
 from centerloss_core.config import Point, load_document, resolve_sweep
 from centerloss_core.run_directory.feature_dumps import FeatureDump
 from centerloss_core.run_directory.writer import Run
@@ -113,7 +115,7 @@ def test_the_page_repeats_to_the_byte(page: Path, sweep: Path, tmp_path: Path) -
     assert main([str(sweep), "--out", str(again)]) == 0
     assert again.read_bytes() == page.read_bytes()
     figures = sorted((page.parent / "figures").iterdir())
-    assert len(figures) == 7
+    assert len(figures) == 8
     for figure in figures:
         assert (tmp_path / "figures" / figure.name).read_bytes() == figure.read_bytes()
 
@@ -152,6 +154,32 @@ def test_each_loss_is_read_by_what_fits_it(sweep: Path) -> None:
         assert run.figures["own"]["eer"] == unseen[f"{by}_eer"]
     families = compared({run.variant: [run] for run in runs}, MEASURES, "softmax")
     assert [family.measure for family in families] == list(MEASURES)
+
+
+def test_what_unseen_classes_say_is_also_told_by_one_reading_for_every_loss(page: Path, sweep: Path) -> None:
+    assert (
+        "- **b, 2 dimensions**, unseen classes against softmax, both by one reading: EER by the distance "
+        in (page.read_text())
+    )
+    runs = [run for run in read_runs([sweep])[0] if run.known]
+    members = {name: [run for run in runs if run.variant == name] for name in ("softmax", "center")}
+    by_distance = compared(members, ALIKE, "softmax")[0]
+    for name, found in members.items():
+        for run in found:
+            value = run.figures["open_set"]["unseen"]["euclidean_eer"]
+            assert by_distance.values[name][run.unit] == pytest.approx(100 * value)
+
+
+def test_seconds_of_runs_that_shared_a_machine_are_not_compared(sweep: Path, tmp_path: Path) -> None:
+    shared = shutil.copytree(sweep, tmp_path / "shared")
+    summary = json.loads((shared / "summary.json").read_text())
+    (shared / "summary.json").write_text(json.dumps({**summary, "jobs": 2}))
+    assert main([str(shared), "--out", str(tmp_path / "study.md")]) == 0
+    text = (tmp_path / "study.md").read_text()
+    assert "- **c, cost**: not measured here; 2 runs at a time shared the machine" in text
+    assert "s for 10,000 images**, against center" not in text
+    assert "| semi-hard | 2 | 100.0 [100.0, 100.0] |" in text  # what they took is there
+    assert "| semi-hard | – | " in text
 
 
 def test_a_loss_that_has_not_learnt_the_known_classes_is_named(sweep: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +84,19 @@ def _origin(run: StudyRun) -> dict[str, str]:
         "network": f"`{settings['model.name']}`, channels {channels}, {settings['model.feature_dim']} dimensions",
         "optimizer": f"{settings['train.optimizer']}, {schedule}, peak {settings['train.learning_rate']:g}",
         "length": f"{length}, batches of {settings['train.batch_size']}",
-        "hardware": ", ".join([manifest["device"], manifest["precision"], *_beside(record.sweep)]),
+        "hardware": ", ".join([manifest["device"], manifest["precision"], *_beside(run)]),
         "versions": _listed(manifest["versions"]),
     }
 
 
-@cache
-def _beside(sweep: Path | None) -> tuple[str, ...]:
+def _beside(run: StudyRun) -> tuple[str, ...]:
     """How many cores a run had, and how many ran at a time, as the sweep keeps it."""
-    if sweep is None:
+    if run.record.sweep is None:
         return ()
-    summary = read_summary(sweep)
-    return f"threads of a run: {summary.get('threads')}", f"runs at a time: {summary.get('jobs') or 1}"
+    return (
+        f"threads of a run: {read_summary(run.record.sweep).get('threads')}",
+        f"runs at a time: {run.together}",
+    )
 
 
 def _most_first(said: Any) -> str:

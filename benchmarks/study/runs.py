@@ -12,7 +12,7 @@ from benchmarks.study.statistics import Unit, Values
 from centerloss_core.formatting import finite
 from centerloss_core.metrics.directory import evaluate_directory
 from centerloss_core.run_directory.collection import runs_in
-from centerloss_core.run_directory.manifest import mapping
+from centerloss_core.run_directory.manifest import mapping, read_summary
 from centerloss_core.run_directory.reader import RunRecord, read_run
 
 CURVE = "curve-"  # how the variants begin whose features were kept between steps
@@ -29,6 +29,7 @@ class Measure:
         better: which end is the good one.
         is_share: a fraction, written in percent.
         by_angle: the key that takes its place for a loss that looks at directions, where there is one.
+        is_compared: whether a difference between arms says something of them.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Measure:
     better: str = "higher"
     is_share: bool = True
     by_angle: str = ""
+    is_compared: bool = True
 
     def of(self, run: StudyRun) -> float | None:
         """Its value in a run, in percent if it is a share."""
@@ -69,6 +71,11 @@ class StudyRun:
     @property
     def rule(self) -> str:
         return str(self.record.settings.get("loss.center_update"))
+
+    @property
+    def together(self) -> int:
+        """How many runs of its sweep ran at a time."""
+        return 1 if self.record.sweep is None else int(read_summary(self.record.sweep).get("jobs") or 1)
 
     def having(self, name: str, figures: Mapping[str, float | None]) -> StudyRun:
         """The run with further figures, below a name."""

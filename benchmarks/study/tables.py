@@ -46,7 +46,8 @@ def compared(
     for measure in measures:
         values = values_of(members, measure)
         if reference in values and len(values) > 1:
-            found.append(Compared(measure, values, reference, compare(values, reference)))
+            comparisons = compare(values, reference) if measure.is_compared else []
+            found.append(Compared(measure, values, reference, comparisons))
     return found
 
 
@@ -115,7 +116,7 @@ def titled(measure: Measure) -> str:
 def sentences(families: Sequence[Compared], arm_title: str = "") -> list[str]:
     """A line for each figure: for which arms it is better or worse than the reference, and for which that is open."""
     lines = []
-    for family in families:
+    for family in (each for each in families if each.comparisons):
         parts = []
         opposite = "lower" if family.measure.better == "higher" else "higher"
         for verdict, word in ((BETTER, family.measure.better), (WORSE, opposite)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from centerloss_core.metrics.verification import verification
 
 REFERENCE = "center"
 _MEAN, _ANGLE_MEAN = "nearest_train_mean_accuracy", "nearest_train_mean_accuracy_cosine"
+SECONDS = Measure("curve.seconds", "s for 10,000 images", "lower", is_share=False)
 MEASURES = (
-    Measure("curve.seconds", "s for 10,000 images", "lower", is_share=False),
+    SECONDS,
     Measure("curve.accuracy", "nearest mean over the run"),
     Measure("curve.eer", "EER over the run", "lower"),
     Measure(_MEAN, "nearest mean at the end", by_angle=_ANGLE_MEAN),
@@ -35,13 +37,20 @@ def section(runs: Sequence[StudyRun]) -> Section:
         return page
     curves = {run.record.path: curve_of(run) for run in chosen}
     chosen = [run.having("curve", in_short(run, curves[run.record.path])) for run in chosen]
+    # Runs of one loss follow each other, so what else runs then looks like a property of the loss.
+    measures, together = MEASURES, max(run.together for run in chosen)
+    if together > 1:
+        measures = (replace(SECONDS, is_compared=False), *MEASURES[1:])
+        why = f"{together} runs at a time shared the machine, one loss after another"
+        page.lines += [f"Seconds are not compared: {why}.", ""]
+        page.answers.append(f"- **c, cost**: not measured here; {why}.")
     for dimensions in sorted({run.dimensions for run in chosen}):
         here = [run for run in chosen if run.dimensions == dimensions]
         members = arms(here, lambda run: run.variant.removeprefix(CURVE), [REFERENCE])
         page.lines += [f"**{dimensions} dimensions**", ""]
         families = page.add_families(
             members,
-            MEASURES,
+            measures,
             REFERENCE,
             first="loss",
             figure=f"study-c-{dimensions}d.png",

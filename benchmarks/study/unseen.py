@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from benchmarks.study.runs import Measure, StudyRun, arms, values_of
 from benchmarks.study.section import Section, missing
 from benchmarks.study.statistics import interval
-from benchmarks.study.tables import WORDS, Compared, number, table
+from benchmarks.study.tables import NOT_TOLD, WORDS, Compared, number, table
 from centerloss_core.metrics.scores import SCORES, default_score
 from centerloss_core.run_directory.manifest import mapping
 
@@ -23,6 +23,13 @@ MEASURES = (
     CLOSED,
     Measure("own.eer", "EER of unseen classes", "lower"),
     Measure("own.map_at_r", "MAP@R of unseen classes"),
+)
+# One reading for every loss: else a difference may be one of the distance and the angle.
+ALIKE = (
+    Measure("open_set.unseen.euclidean_eer", "EER by the distance", "lower"),
+    Measure("open_set.unseen.cosine_eer", "EER by the angle", "lower"),
+    Measure("open_set.unseen.map_at_r_euclidean", "MAP@R by the distance"),
+    Measure("open_set.unseen.map_at_r_cosine", "MAP@R by the angle"),
 )
 _IN_SHORT = ("AUROC", "AUROC by the logit", "EER of unseen classes", "MAP@R of unseen classes")
 
@@ -53,6 +60,22 @@ def section(runs: Sequence[StudyRun]) -> Section:
         page.lines += _unlearnt(members)
         page.lines += [f"AUROC % by every score in {dimensions} dimensions, the one that fits in bold:", ""]
         page.lines += _by_score(members)
+        page.lines += [
+            f"Unseen classes in {dimensions} dimensions, softmax and the others by one reading:",
+            "",
+        ]
+        families = page.add_families(
+            members,
+            ALIKE,
+            REFERENCE,
+            first="loss",
+            figure=f"study-b-{dimensions}d-unseen.png",
+            about=f"unseen classes in {dimensions} dimensions, by the distance and by the angle",
+        )
+        page.answers.append(
+            f"- **b, {dimensions} dimensions**, unseen classes against {REFERENCE}, both by one reading: "
+            f"{'; '.join(_told_apart(each) for each in families)}."
+        )
     return page
 
 
@@ -111,3 +134,12 @@ def _by_score(members: Mapping[str, Sequence[StudyRun]]) -> list[str]:
             cells.append(f"**{written}**" if name == fits else written)
         rows.append([arm, *cells])
     return table(["loss", *(measure.title for measure in measures)], rows)
+
+
+def _told_apart(family: Compared) -> str:
+    told = [
+        f"{word} {', '.join(each.arm for each in found)}"
+        for verdict, word in WORDS.items()
+        if verdict != NOT_TOLD and (found := family.arms(verdict))
+    ]
+    return f"{family.measure.title} {' and '.join(told) or 'none told apart'}"

@@ -69,7 +69,9 @@ class Data(Section):
     def _unknown_images_are_of_other_classes(self) -> Self:
         name = self.unknown.name if isinstance(self.unknown, OtherSet) else self.unknown
         if name == REST and self.known is None:
-            raise rule("the rest of which classes? Name those that are learnt in data.known", "unknown")
+            raise rule(
+                "the rest of which classes? Name those that are learnt in data.known", "unknown", "known"
+            )
         if name == self.name:
             raise rule(
                 f"{name} is what is learnt from: write {REST} for its classes that are not known", "unknown"
