@@ -162,7 +162,7 @@ def _unknown_by(decision: Decision, *, is_angular: bool) -> str:
     promise = (
         ""
         if decision.accept is None
-        else f"; the threshold accepts {100 * decision.accept:g} % of known ones"
+        else f"; a threshold to accept {100 * decision.accept:g} % of known ones"
     )
     return f"{rule}{promise}"
 

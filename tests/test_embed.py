@@ -180,6 +180,7 @@ def test_a_loss_without_head_or_class_points(tmp_path: Path, photos: Path, here:
         (("run", "photos", "--accept", "0.9"), 2, "--accept 0.9: a run has thresholds for 0.95 and 0.99"),
         (("run", "photos", "--out", "new.txt"), 1, "new.txt: the name must end in .npz, .csv or .parquet"),
         (("run", "photos", "--out", "away/new.csv"), 1, "away/new.csv: there is no folder away"),
+        (("run", "mine.csv", "--out", "mine.csv"), 1, "mine.csv: holds the images, and would be replaced"),
         (("run", "away.png"), 1, "away.png: no such file; name an image file"),
         (("run", "photos", "--checkpoint", "best"), 1, "run has no best checkpoint"),
         (("sweep", "photos"), 1, "sweep is a sweep: name one of its runs; cl runs sweep lists them"),
@@ -190,6 +191,7 @@ def test_what_is_refused(
     arguments: tuple[str, ...], code: int, message: str, straight_run: Path, photos: Path, here: Here
 ) -> None:
     (photos.parent / "run").symlink_to(straight_run)
+    (photos.parent / "mine.csv").touch()
     (photos.parent / "sweep").mkdir()
     (photos.parent / "sweep" / "summary.json").write_text("{}")
     found, _, errors = here("embed", *arguments)
@@ -211,6 +213,13 @@ def test_from_python(straight_run: Path, photos: Path) -> None:
         run.embed(TEST[0, ..., 0])
     with pytest.raises(InferenceError, match="no images"):
         run.embed([])
+    with pytest.raises(InferenceError, match="no score 'loss': there are distance, cosine"):
+        run.embed(TEST[:1], score="loss")
+    with pytest.raises(InferenceError, match=r"no threshold to accept 0.9: there are 0.95 and 0.99"):
+        run.embed(TEST[:1], accept=0.9)
+    with pytest.raises(InferenceError, match="threshold must be a number"):
+        run.embed(TEST[:1], threshold=float("nan"))
+    assert len(repr(run)) < 500
 
 
 def test_parquet_needs_its_library(straight_run: Path, photos: Path, tmp_path: Path, here: Here) -> None:

@@ -48,7 +48,7 @@ def test_a_checkpoint_is_the_last_the_best_or_that_of_a_step(straight_run: Path)
     ("wanted", "message"),
     [
         ("best", "no best checkpoint.*train.keep_best"),
-        ("11", "has no checkpoint '11': there are last, best and the steps 10, 20"),
+        ("11", "has no checkpoint '11': there are last and of steps 10, 20$"),
         ("newest", "has no checkpoint 'newest'"),
     ],
 )

@@ -90,7 +90,8 @@ def unlabelled(path: Path) -> tuple[int, Iterator[UInt8Array]]:
 def _blocks(path: Path, name: str) -> Iterator[UInt8Array]:
     with _opened(path) as archive, _member(archive, name) as (member, header):
         try:
-            if header.fortran_order or not header.nbytes:  # in the former the pixels of an image lie apart
+            # In Fortran's order the pixels of an image lie apart; an empty array and a number are refused as they are.
+            if header.fortran_order or not header.nbytes or not header.shape:
                 yield as_images(_content(member, header, name), name)
                 return
             count, *shape = header.shape

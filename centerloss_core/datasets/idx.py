@@ -47,6 +47,12 @@ def read_any_idx(path: Path, rank: int) -> UInt8Array:
     return read_idx(path, _announced(start, rank, path.name, str(path)))
 
 
+def may_be_idx(path: Path) -> bool:
+    """Whether the file at `path` begins as IDX files do, gzipped or not; DataError if it cannot be read."""
+    with _readable(path), path.open("rb") as file:
+        return file.read(2) in (_GZIP_MAGIC, b"\0\0")
+
+
 def read_any_idx_in_blocks(path: Path) -> tuple[int, Iterator[UInt8Array]]:
     """How many images a file announces, and these in blocks (m, h, w).
 

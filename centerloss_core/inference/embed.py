@@ -94,6 +94,10 @@ def embed_files(
     """
     if out is not None:
         check_table(out)
+        if any(place.exists() and out.exists() and place.samefile(out) for place in places):
+            raise InferenceError(
+                f"{out}: holds the images, and would be replaced: choose another place with --out"
+            )
     with ExitStack() as stack:
         images = stack.enter_context(_opened(run, places, split, strict=strict))
         model = with_class_points(open_model(run, checkpoint))
@@ -120,9 +124,7 @@ def embed_files(
                 compiled, began = read, now
             show(Progress(read, images.count, pace))
         if not done:
-            raise InferenceError(
-                f"none of the {len(broken):,} images can be used" if broken else "there are no images"
-            )
+            raise InferenceError("no image can be used" if broken else "there are no images")
     return Result(
         model,
         decision,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from centerloss_core.inference.model import CLASS_MEAN, InferenceError, TrainedM
 from centerloss_core.inference.own_data import own_data
 from centerloss_core.metrics.distances import class_means, directions, squared_distances
 from centerloss_core.metrics.scores import SCORES, ScoreError, default_score
+from centerloss_core.run_directory.thresholds import SHARES
 
 Floats = NDArray[np.float64]
 Classes = NDArray[np.int64]
@@ -77,12 +79,20 @@ def decision_of(
     has_head = len(model.network.outputs) > 1
     if score is None:
         score = default_score(run) if found is None else found.default
+    if score not in SCORES:
+        raise InferenceError(f"there is no score {score!r}: there are {', '.join(SCORES)}")
     if "logits" in SCORES[score].needs and not has_head:
         raise InferenceError(
             f"{run.path}: its loss has no head, and the score {score} needs one: use distance or cosine"
         )
     if threshold is not None:
+        if isnan(threshold):
+            raise InferenceError("a threshold must be a number")
         return Decision(score, threshold)
+    if accept not in SHARES:
+        raise InferenceError(
+            f"there is no threshold to accept {accept:g}: there are {' and '.join(map(str, SHARES))}"
+        )
     if not model.is_final:
         state = (
             f"is of step {model.step}" if run.status == "completed" else f"is of a run that is {run.status}"

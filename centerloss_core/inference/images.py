@@ -16,7 +16,7 @@ from centerloss_core.datasets import DataError, Split
 from centerloss_core.datasets.array_file import unlabelled as images_of_archive
 from centerloss_core.datasets.arrays import UInt8Array
 from centerloss_core.datasets.decoding import decoded
-from centerloss_core.datasets.idx import read_any_idx_in_blocks
+from centerloss_core.datasets.idx import may_be_idx, read_any_idx_in_blocks
 from centerloss_core.datasets.image_files import Found, file_at, files_below
 from centerloss_core.datasets.images import SUFFIXES, Color
 from centerloss_core.datasets.pixel_table import unlabelled as images_of_table
@@ -189,6 +189,8 @@ def _source(path: Path, made: Preprocessing, stack: ExitStack) -> tuple[int | No
         return count, _of_blocks(path, blocks, made), 0
     if kind == ".csv":
         return None, _of_blocks(path, images_of_table(path, made.shape), made), 0
+    if not may_be_idx(path):
+        raise DataError(f"{path}: is none of {_KINDS}")
     count, blocks = read_any_idx_in_blocks(path)
     return count, _of_blocks(path, blocks, made), 0
 

@@ -169,9 +169,10 @@ def checkpoint_of(run: RunRecord, wanted: str = LAST) -> Path:
             )
     number = int(str(step)) if str(step).isascii() and str(step).isdecimal() else None
     if number not in found:
+        names = "last, best" if mapping(run.manifest.get("best")) else "last"
         there = ", ".join(map(str, sorted(found)))
         raise InferenceError(
-            f"{run.path} has no checkpoint {wanted!r}: there are last, best and the steps {there}"
+            f"{run.path} has no checkpoint {wanted!r}: there are {names} and of steps {there}"
         )
     return found[number]
 

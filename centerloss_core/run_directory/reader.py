@@ -60,7 +60,7 @@ class RunRecord(TrainedNetwork):
 
     path: Path
     status: Status
-    manifest: dict[str, Any] = field(default_factory=dict)
+    manifest: dict[str, Any] = field(default_factory=dict, repr=False)  # pages of it
     reason: str | None = None
     problem: str | None = None
     alias: str | None = None
