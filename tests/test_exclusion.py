@@ -112,7 +112,9 @@ def test_what_names_no_image_is_an_error_with_file_and_line(tmp_path: Path) -> N
     path = tmp_path / "out.txt"
     for wrong in ("train 8", "train -1", "train 03", "validation 0", "17", "cat/1.png", "train 9" + 30 * "9"):
         message = refusal("# first", "train 2", wrong)
-        assert message.startswith(f"{path}:3: {wrong!r} is no image of the file {tmp_path / 'mine.npz'}")
+        assert message.startswith(
+            f"{path}:3: {wrong!r} is no image of the data, the file {tmp_path / 'mine.npz'}"
+        )
         assert "one of them is called 'train " in message
     assert "(and 2 lines more)" in refusal("x", "y", "train 1", "z")
     assert refusal(*(f"train {number}" for number in (1, 3, 5, 7))) == (
@@ -141,4 +143,6 @@ def test_the_command_counts_what_is_left_out(here: Any, tmp_path: Path) -> None:
     lists(tmp_path, "train/cat/17.png")
     code, _, errors = here("train", "mine.yaml", "--dry-run")
     assert code == 1
-    assert errors.startswith(f"error: {tmp_path / 'out.txt'}:1: 'train/cat/17.png' is no image of the folder")
+    assert errors.startswith(
+        f"error: {tmp_path / 'out.txt'}:1: 'train/cat/17.png' is no image of the data, the folder"
+    )

@@ -103,7 +103,7 @@ class Exclusion:
         first, *others = unknown
         more = f" (and {len(others):,} lines more)" if others else ""
         raise DataError(
-            f"{self.path}:{self.lines[first]}: {shortened(first)!r} is no image of {found.source}{more}; "
+            f"{self.path}:{self.lines[first]}: {shortened(first)!r} is no image of the data, {found.source}{more}; "
             f"one of them is called {train.name(0)!r}"
         )
 
