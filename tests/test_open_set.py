@@ -173,6 +173,14 @@ def test_a_name_of_a_class_comes_before_its_number(tmp_path: Path) -> None:
             {"unknown": "rest"},
             "data.unknown: the rest of which classes? Name those that are learnt in data.known",
         ),
+        (
+            {"known": [3], "unknown": "rest"},  # not also that nothing is known
+            "data.known: one class, 3; to learn what tells classes apart takes two",
+        ),
+        (
+            {"known": [[1, 2], 3], "unknown": "rest"},
+            "data.known[0]: expected an integer ≥ 0 or text; received a list",
+        ),
         ({"unknown": "digits8"}, "data.unknown: digits8 is what is learnt from: write rest for its classes"),
         (
             {"unknown": "emnist"},
@@ -187,7 +195,9 @@ def test_a_name_of_a_class_comes_before_its_number(tmp_path: Path) -> None:
     ],
 )
 def test_settings_that_are_wrong(tmp_path: Path, data: dict[str, Any], message: str) -> None:
-    assert config_problem(tmp_path, **data).startswith(message)
+    problem = config_problem(tmp_path, **data)
+    assert problem.startswith(message)
+    assert "\n" not in problem
 
 
 def test_every_known_data_set_may_be_unknown() -> None:

@@ -88,6 +88,7 @@ def _rules_behind(tree: Tree, errors: list[ErrorDetails], model: type[Config]) -
         keys = tuple(key for key in path if isinstance(key, str)) if path[:1] != ("overrides",) else path[:1]
         if len(keys) > 1 or keys == ("overrides",):
             tree = tree.without(keys)
+            wrong = wrong | {keys}
     _, again = _validate(tree.values, model)
     found = [(error, _walk(error)[0]) for error in again]
     return [
@@ -259,6 +260,8 @@ def several_values(path: KeyPath, text: str) -> str:
 def _several(path: KeyPath, allowed: Allowed, value: object) -> str:
     """The hint for a value that is several: `32,64`, or a list of what may stand here."""
     text = ",".join(map(plain_setting, value)) if isinstance(value, list) else value
+    if isinstance(path[-1], int):  # an axis changes whole lists, not an item of one
+        return ""
     if path[0] not in Config.model_fields or not isinstance(text, str) or shortened(text) != text:
         return ""
     try:
