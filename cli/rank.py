@@ -83,3 +83,5 @@ def _show(ranking: Ranking, folder: Path) -> None:
             f"to leave them out: look at suspects.png, take out of {path} the lines of images that are right, then"
         )
         say(f"cl train {shlex.quote(str(ranking.run.path / 'config.yaml'))} data.exclude={path}")
+        if ranking.split == "test":
+            say("leave out only those whose label is wrong: without images that are hard, accuracy says too much")
