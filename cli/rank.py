@@ -84,4 +84,6 @@ def _show(ranking: Ranking, folder: Path) -> None:
         )
         say(f"cl train {shlex.quote(str(ranking.run.path / 'config.yaml'))} data.exclude={path}")
         if ranking.split == "test":
-            say("leave out only those whose label is wrong: without images that are hard, accuracy says too much")
+            say(
+                "leave out only those whose label is wrong: without images that are hard, accuracy says too much"
+            )

@@ -651,11 +651,17 @@ def test_the_name_of_a_point_is_a_plain_name(
     assert len(name) < 200
 
 
-def test_the_only_path_in_a_config_is_the_folder_that_data_is_read_from(path: Path) -> None:
+def test_the_only_paths_in_a_config_are_those_that_data_is_read_from(path: Path) -> None:
     """Every other text is one of a few words, so that no config can say where something is written."""
-    path.write_text("data: {name: mnist, dir: ../../x}\ntrain: {epochs: 1}\n")
-    assert load_config(path).data.dir == os.path.normpath(Path.cwd() / "../../x")
+    read = ("data.dir", "data.exclude", "data.unknown")
+    for key in read:
+        known = "known: [0, 1], " if key == "data.unknown" else ""
+        path.write_text(
+            f"data: {{name: mnist, {known}{key.removeprefix('data.')}: ../../x}}\ntrain: {{epochs: 1}}\n"
+        )
+        found = getattr(load_config(path).data, key.removeprefix("data."))
+        assert found == os.path.normpath(Path.cwd() / "../../x")
     for key in DOTTED:
-        if key != "data.dir":
+        if key not in read:
             message = refusal(path, "data: {name: mnist}\ntrain: {epochs: 1}\n", [f"{key}=../../x"])
             assert f"--set {key}=../../x: {key}: expected" in message
