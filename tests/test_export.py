@@ -181,6 +181,7 @@ def test_an_onnx_model_that_computes_something_else_is_not_kept(
         ("model.h5", None, r"must end in \.keras"),
         ("model.keras", "onnx", r"must end in \.onnx"),
         ("model.npz", "savedmodel", "is that of a folder"),
+        ("nowhere/model.keras", None, "nowhere: no such folder: make it"),
     ],
 )
 def test_a_target_that_is_taken_or_misnamed_is_refused(

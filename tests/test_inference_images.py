@@ -141,8 +141,8 @@ def test_what_holds_no_images_of_this_shape_is_refused(tmp_path: Path) -> None:
     header = struct.pack(">4I", 0x803, 2, 8, 8)
     refused(tmp_path / "away", None, "away: no such file; name an image file, a folder")
     refused(tmp_path, None, "holds no image files")
-    refused(tmp_path / "a.txt", b"hello", "a.txt: is none of an image file, a folder")
-    refused(tmp_path / "nothing", b"", "nothing: is none of an image file, a folder")
+    refused(tmp_path / "a.txt", b"hello", "a.txt: is a file of another kind; name an image file, a folder")
+    refused(tmp_path / "nothing", b"", "nothing: is a file of another kind; name an image file")
     refused(tmp_path / "e.npz", {"images": 1}, r"e.npz: images has shape \(\); expected")
     refused(
         tmp_path / "a.npz",

@@ -109,7 +109,7 @@ class ImageCache:
         return found
 
     def _find(self) -> Cached | None:
-        """None where there are none of these files, or damaged ones."""
+        """None where the files are missing or damaged, or of other images."""
         try:
             if (self.folder / _KEY).read_text() != self._key:
                 return None

@@ -88,7 +88,7 @@ def embed_files(
         warn: called with each broken image, and with what one should know of the thresholds.
 
     Raises:
-        DataError: a place is none of images, or these have another shape than those of the run.
+        DataError: a place holds no images, or these have another shape than those of the run.
         InferenceError: `out` cannot be written, no image can be read, or the run cannot be used for it.
         OSError: `out` cannot be written.
     """

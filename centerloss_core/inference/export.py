@@ -95,7 +95,7 @@ def export_run(
         network: the function that the run was trained with, if it was trained with one.
 
     Raises:
-        TargetError: there is something already, or the name has another ending.
+        TargetError: there is something already, the folder is missing, or the name has another ending.
         FormatError: the format needs another backend, or a library that is not installed.
         ExportError: the network has a layer that another program does not have.
         InferenceError, CheckpointError, …: see `open_model`.
@@ -107,6 +107,8 @@ def export_run(
     for each in (path, beside):
         if os.path.lexists(each):
             raise TargetError(f"{each} is there already: remove it, or choose another place with --out")
+    if out is not None and not path.parent.is_dir():
+        raise TargetError(f"{path.parent}: no such folder: make it, or choose another place with --out")
     model = open_model(run, checkpoint, network)
 
     from centerloss_core.inference.rebuild import rebuild

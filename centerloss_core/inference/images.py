@@ -190,7 +190,7 @@ def _source(path: Path, made: Preprocessing, stack: ExitStack) -> tuple[int | No
     if kind == ".csv":
         return None, _of_blocks(path, images_of_table(path, made.shape), made), 0
     if not may_be_idx(path):
-        raise DataError(f"{path}: is none of {_KINDS}")
+        raise DataError(f"{path}: is a file of another kind; name {_KINDS}")
     count, blocks = read_any_idx_in_blocks(path)
     return count, _of_blocks(path, blocks, made), 0
 
